@@ -1,1 +1,49 @@
-//! x
+//! Neural-network operations with a leading **replica axis** on burn tensors.
+//!
+//! A replica is one model in training. Every operation takes tensors whose first axis counts
+//! replicas, `[replica, batch, ...]` for activations and `[replica, ...]` for parameters, and
+//! treats replicas independently: the bits of one replica depend neither on how many replicas run
+//! beside it nor on the number of threads, and a NaN in one reaches no other.
+//!
+//! Each operation has one folder: `mod.rs` (the public function and its contract), `reference.rs`
+//! (the same maths in plain tensor operations: oracle, and the path on every backend without a
+//! kernel) and, where it pays, `native.rs` (hand-written forward and backward for the CPU backend,
+//! reached through a backend extension, so that the adjoint can also be called without the tape).
+//!
+//! The plain functions panic when shapes do not fit (a programmer's error); each has a `try_`
+//! variant that returns [`KernelError`] instead.
+#![warn(missing_docs)]
+
+pub mod conv;
+mod error;
+pub mod group_norm;
+pub mod lstm;
+pub mod matmul;
+#[cfg(feature = "cpu")]
+mod native;
+pub mod random;
+pub mod stft;
+
+pub use conv::{Conv1dOptions, Conv2dOptions, conv1d, conv2d, try_conv1d, try_conv2d};
+pub use error::KernelError;
+pub use group_norm::{group_norm, try_group_norm};
+pub use lstm::{LstmOutput, LstmWeights, lstm, try_lstm};
+pub use matmul::{matmul, try_matmul};
+pub use stft::{
+    StftOptions, StftOutput, StftPadding, Window, stft, stft_complex, try_stft, try_stft_complex,
+};
+
+use burn::tensor::Tensor;
+#[cfg(feature = "cpu")]
+use burn::tensor::{DType, Device};
+
+/// Whether the native CPU path takes this tensor: f32 on burn's flex device.
+#[cfg(feature = "cpu")]
+fn runs_natively<const D: usize>(x: &Tensor<D>) -> bool {
+    x.dtype() == DType::F32 && x.device() == Device::flex()
+}
+
+#[cfg(not(feature = "cpu"))]
+fn runs_natively<const D: usize>(_: &Tensor<D>) -> bool {
+    false
+}

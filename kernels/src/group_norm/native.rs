@@ -1,0 +1,227 @@
+//! CPU path of [`group_norm`](super::group_norm): one task per sample.
+
+use crate::native::{FlexTensor, add_parts, contiguous, dims, sum, sum_of, tasks, tensor, values};
+use burn::backend::{
+    Autodiff, Backend, Dispatch, Flex,
+    autodiff::{
+        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind},
+    },
+    backend_extension,
+    tensor::FloatTensor,
+};
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+/// What is normalised together, and the constant under the root.
+#[derive(Debug, Clone, Copy)]
+pub struct Norm {
+    /// Groups of channels.
+    pub groups: usize,
+    /// Added to the variance.
+    pub eps: f32,
+}
+
+/// Group normalisation and its adjoint, on the shapes of [`group_norm`](super::group_norm).
+#[backend_extension(Flex, Autodiff)]
+pub trait GroupNormOps: Backend {
+    /// The normalised, scaled and shifted `x`.
+    fn replica_group_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        norm: Norm,
+    ) -> FloatTensor<Self>;
+
+    /// Gradients of `(x, gamma, beta)`; the statistics are computed again from `x`.
+    fn replica_group_norm_backward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        norm: Norm,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+}
+
+pub(super) fn call(x: Tensor<4>, gamma: Tensor<2>, beta: Tensor<2>, norm: Norm) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as GroupNormOps>::replica_group_norm(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        norm,
+    ))
+}
+
+/// Mean and reciprocal standard deviation of one group.
+fn statistics(group: &[f32], eps: f32) -> (f32, f32) {
+    let count = group.len() as f32;
+    let mean = sum(group) / count;
+    let variance = sum_of(group, group, |x, _| (x - mean) * (x - mean)) / count;
+    (mean, 1.0 / (variance + eps).sqrt())
+}
+
+/// Gradients of one group of one sample; `d_gamma` and `d_beta` are written.
+fn group_backward(
+    (x, dy, gamma): (&[f32], &[f32], &[f32]),
+    eps: f32,
+    dx: &mut [f32],
+    (d_gamma, d_beta): (&mut [f32], &mut [f32]),
+) {
+    let positions = x.len() / gamma.len();
+    let (mean, scale) = statistics(x, eps);
+    // Means over the group of the gradient of the standardised x, and of its product with it.
+    let (mut first, mut second) = (0.0, 0.0);
+    let rows = x.chunks(positions).zip(dy.chunks(positions));
+    for (channel, (x, dy)) in rows.enumerate() {
+        d_beta[channel] = sum(dy);
+        d_gamma[channel] = sum_of(x, dy, |x, dy| (x - mean) * scale * dy);
+        first += gamma[channel] * d_beta[channel];
+        second += gamma[channel] * d_gamma[channel];
+    }
+    let count = x.len() as f32;
+    let (first, second) = (first / count, second / count);
+    let rows = x.chunks(positions).zip(dy.chunks(positions));
+    for ((dx, (x, dy)), gamma) in dx.chunks_mut(positions).zip(rows).zip(gamma) {
+        for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
+            *dx = scale * (gamma * dy - first - (x - mean) * scale * second);
+        }
+    }
+}
+
+impl GroupNormOps for Flex {
+    fn replica_group_norm(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        norm: Norm,
+    ) -> FlexTensor {
+        let (x, gamma, beta) = (contiguous(x), contiguous(gamma), contiguous(beta));
+        let [replicas, batch, channels, positions] = dims(&x);
+        let (xv, gamma, beta) = (values(&x), values(&gamma), values(&beta));
+        let per_group = channels / norm.groups;
+        let mut y = vec![0.0; xv.len()];
+        tasks(&mut y, batch, channels * positions, 1)
+            .into_par_iter()
+            .zip(xv.par_chunks((channels * positions).max(1)))
+            .enumerate()
+            .for_each(|(sample, (y, x))| {
+                let parameters = sample / batch * channels;
+                let groups = y
+                    .chunks_mut(per_group * positions)
+                    .zip(x.chunks(per_group * positions));
+                for (group, (y, x)) in groups.enumerate() {
+                    let (mean, scale) = statistics(x, norm.eps);
+                    let first = parameters + group * per_group;
+                    let rows = y.chunks_mut(positions).zip(x.chunks(positions));
+                    for (channel, (y, x)) in (first..).zip(rows) {
+                        let (gamma, beta) = (gamma[channel], beta[channel]);
+                        for (y, x) in y.iter_mut().zip(x) {
+                            *y = (x - mean) * scale * gamma + beta;
+                        }
+                    }
+                }
+            });
+        tensor(y, [replicas, batch, channels, positions])
+    }
+
+    fn replica_group_norm_backward(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        dy: FlexTensor,
+        norm: Norm,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let (x, gamma, dy) = (contiguous(x), contiguous(gamma), contiguous(dy));
+        let [replicas, batch, channels, positions] = dims(&x);
+        let (xv, gamma, dyv) = (values(&x), values(&gamma), values(&dy));
+        let per_group = channels / norm.groups;
+        let (sample_len, group_len) = (channels * positions, per_group * positions);
+        let mut dx = vec![0.0; xv.len()];
+        let mut d_gamma = vec![0.0; replicas * batch * channels];
+        let mut d_beta = d_gamma.clone();
+        tasks(&mut dx, batch, sample_len, 1)
+            .into_par_iter()
+            .zip(d_gamma.par_chunks_mut(channels.max(1)))
+            .zip(d_beta.par_chunks_mut(channels.max(1)))
+            .enumerate()
+            .for_each(|(sample, ((dx, d_gamma), d_beta))| {
+                let gamma = &gamma[sample / batch * channels..][..channels];
+                for group in 0..norm.groups {
+                    let of_group = group * group_len..(group + 1) * group_len;
+                    let of_sample = sample * sample_len + of_group.start
+                        ..sample * sample_len + of_group.end;
+                    let of_channels = group * per_group..(group + 1) * per_group;
+                    group_backward(
+                        (
+                            &xv[of_sample.clone()],
+                            &dyv[of_sample],
+                            &gamma[of_channels.clone()],
+                        ),
+                        norm.eps,
+                        &mut dx[of_group],
+                        (&mut d_gamma[of_channels.clone()], &mut d_beta[of_channels]),
+                    );
+                }
+            });
+        let sums = |parts: Vec<f32>| {
+            let sum = add_parts(&parts, replicas, batch, channels);
+            tensor(sum, [replicas, channels])
+        };
+        (
+            tensor(dx, [replicas, batch, channels, positions]),
+            sums(d_gamma),
+            sums(d_beta),
+        )
+    }
+}
+
+impl<B: Backend + GroupNormOps, C: CheckpointStrategy> GroupNormOps for Autodiff<B, C> {
+    fn replica_group_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        norm: Norm,
+    ) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct NormBackward;
+
+        impl<B: Backend + GroupNormOps> Backward<B, 3> for NormBackward {
+            type State = (FloatTensor<B>, FloatTensor<B>, Norm);
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 3>,
+                grads: &mut Gradients,
+                _: &mut Checkpointer,
+            ) {
+                let dy = grads.consume::<B>(&ops.node);
+                let (x, gamma, norm) = ops.state;
+                let (dx, d_gamma, d_beta) = B::replica_group_norm_backward(x, gamma, dy, norm);
+                for (node, grad) in ops.parents.into_iter().zip([dx, d_gamma, d_beta]) {
+                    if let Some(node) = node {
+                        grads.register::<B>(node.id, grad);
+                    }
+                }
+            }
+        }
+
+        let nodes = [x.node(), gamma.node(), beta.node()];
+        let (x, gamma) = (x.into_primitive(), gamma.into_primitive());
+        let beta = beta.into_primitive();
+        match NormBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let y = B::replica_group_norm(x.clone(), gamma.clone(), beta, norm);
+                prep.finish((x, gamma, norm), y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::replica_group_norm(x, gamma, beta, norm)),
+        }
+    }
+
+    fn replica_group_norm_backward(
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: FloatTensor<Self>,
+        _: Norm,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        unimplemented!("second-order gradients")
+    }
+}

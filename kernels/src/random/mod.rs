@@ -1,0 +1,224 @@
+//! Random numbers as a pure function: of (seed, purpose, step, path, index), never of a state.
+//!
+//! Nothing has to be saved to resume and nothing is shared between threads or replicas: the index
+//! counts inside one replica, so a draw does not know how many replicas there are. All arithmetic
+//! is integer or IEEE (logarithm and cosine come from the `libm` crate, not from the system), so
+//! the same draw has the same bits on every machine.
+
+mod philox;
+
+pub use philox::philox4x32;
+
+use crate::error::{KernelError, or_panic};
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+
+/// What a draw is for; draws for different purposes are independent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Purpose {
+    /// First values of parameters.
+    Initialisation = 1,
+    /// The order of samples within an epoch.
+    Shuffle = 2,
+    /// Dropout masks.
+    Dropout = 3,
+    /// Random changes to training samples.
+    Augmentation = 4,
+    /// The assignment of subjects to folds.
+    Split = 5,
+    /// Simulated data.
+    Simulation = 6,
+    /// Resampling for confidence intervals.
+    Bootstrap = 7,
+    /// Permutations of labels, for tests under the null.
+    LabelPermutation = 8,
+    /// Trials of a random search.
+    Search = 9,
+    /// Noise inside a model, such as that of a variational autoencoder.
+    Latent = 10,
+    /// Classical learners: forests, k-means starts.
+    Baseline = 11,
+}
+
+/// Names one stream of draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The seed of the replica.
+    pub seed: u64,
+    /// What the draws are for.
+    pub purpose: Purpose,
+    /// The optimiser step, epoch or trial; 0 where there is none.
+    pub step: u64,
+    /// [`path_hash`] of the parameter, layer or variable.
+    pub path: u64,
+}
+
+impl Key {
+    /// The stream of draws of this key.
+    pub fn stream(&self) -> Stream {
+        let [low, high] = words(self.seed);
+        let [path_low, path_high] = words(self.path);
+        let [k0, k1, ..] = philox4x32([path_low, path_high, self.purpose as u32, 0], [low, high]);
+        Stream {
+            key: [k0, k1],
+            step: words(self.step),
+        }
+    }
+}
+
+fn words(x: u64) -> [u32; 2] {
+    [x as u32, (x >> 32) as u32]
+}
+
+/// The draws of one [`Key`], by index and in any order.
+///
+/// Draws of different kinds at one index are made from the same bits: use one kind per key.
+#[derive(Debug, Clone, Copy)]
+pub struct Stream {
+    key: [u32; 2],
+    step: [u32; 2],
+}
+
+impl Stream {
+    /// Four words at a time: `block(i)` holds the words of indices `4i .. 4i + 4`.
+    #[inline]
+    fn block(&self, block: u64) -> [u32; 4] {
+        let [low, high] = words(block);
+        philox4x32([low, high, self.step[0], self.step[1]], self.key)
+    }
+
+    /// A uniform word.
+    pub fn u32(&self, index: u64) -> u32 {
+        self.block(index / 4)[(index % 4) as usize]
+    }
+
+    /// A uniform number in [0, 1), a multiple of 2⁻²⁴.
+    pub fn uniform(&self, index: u64) -> f32 {
+        uniform(self.u32(index))
+    }
+
+    /// A standard normal number (Box and Muller 1958), within ±6.7.
+    pub fn normal(&self, index: u64) -> f32 {
+        normals(self.block(index / 4))[(index % 4) as usize]
+    }
+
+    /// A uniform integer below `bound`, unbiased to within `bound` / 2⁶⁴; 0 when `bound` is 0.
+    pub fn below(&self, index: u64, bound: u64) -> u64 {
+        let [w0, w1, ..] = self.block(index);
+        let word = u64::from(w1) << 32 | u64::from(w0);
+        ((u128::from(word) * u128::from(bound)) >> 64) as u64
+    }
+}
+
+fn uniform(word: u32) -> f32 {
+    (word >> 8) as f32 * (1.0 / (1 << 24) as f32)
+}
+
+/// Four normals of four words, pair by pair.
+fn normals(words: [u32; 4]) -> [f32; 4] {
+    let unit = 1.0 / (1u64 << 32) as f64;
+    let pair = |a: u32, b: u32| {
+        let radius = libm::sqrt(-2.0 * libm::log((f64::from(a) + 0.5) * unit));
+        let angle = std::f64::consts::TAU * f64::from(b) * unit;
+        let (sin, cos) = libm::sincos(angle);
+        [(radius * cos) as f32, (radius * sin) as f32]
+    };
+    let ([a, b], [c, d]) = (pair(words[0], words[1]), pair(words[2], words[3]));
+    [a, b, c, d]
+}
+
+/// A hash of a parameter's or layer's path that never changes (FNV-1a, 64 bits).
+pub const fn path_hash(path: &str) -> u64 {
+    let bytes = path.as_bytes();
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    let mut i = 0;
+    while i < bytes.len() {
+        hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        i += 1;
+    }
+    hash
+}
+
+/// Indices drawn by one task; a multiple of the block of four.
+const DRAWS_PER_TASK: usize = 1 << 12;
+
+fn fill(key: Key, out: &mut [f32], draw: impl Fn([u32; 4]) -> [f32; 4] + Sync) {
+    let stream = key.stream();
+    out.par_chunks_mut(DRAWS_PER_TASK)
+        .enumerate()
+        .for_each(|(task, out)| {
+            let first = (task * DRAWS_PER_TASK / 4) as u64;
+            for (block, out) in (first..).zip(out.chunks_mut(4)) {
+                out.copy_from_slice(&draw(stream.block(block))[..out.len()]);
+            }
+        });
+}
+
+/// Fills with [`Stream::uniform`] of indices 0, 1, 2, ...
+pub fn fill_uniform(key: Key, out: &mut [f32]) {
+    fill(key, out, |words| words.map(uniform));
+}
+
+/// Fills with [`Stream::normal`] of indices 0, 1, 2, ...
+pub fn fill_normal(key: Key, out: &mut [f32]) {
+    fill(key, out, normals);
+}
+
+/// A random order of `0..len` (Fisher and Yates).
+pub fn permutation(key: Key, len: usize) -> Vec<usize> {
+    let stream = key.stream();
+    let mut order: Vec<usize> = (0..len).collect();
+    for last in (1..len).rev() {
+        order.swap(last, stream.below(last as u64, last as u64 + 1) as usize);
+    }
+    order
+}
+
+/// A mask to multiply with for dropout: 0 with the replica's probability, else `1 / (1 - rate)`.
+///
+/// `keys` and `rates` hold one entry per replica, the first axis of `shape`; rate 0 gives ones.
+/// The mask of a replica depends on its own key and rate only. Made on the host; no gradient.
+///
+/// # Panics
+/// See [`try_dropout_mask`].
+pub fn dropout_mask<const D: usize>(
+    keys: &[Key],
+    rates: &[f32],
+    shape: [usize; D],
+    device: &Device,
+) -> Tensor<D> {
+    or_panic(try_dropout_mask(keys, rates, shape, device))
+}
+
+/// [`dropout_mask`], returning an error when keys, rates and shape disagree or a rate is outside
+/// [0, 1).
+pub fn try_dropout_mask<const D: usize>(
+    keys: &[Key],
+    rates: &[f32],
+    shape: [usize; D],
+    device: &Device,
+) -> Result<Tensor<D>, KernelError> {
+    let replicas = shape.first().copied().unwrap_or(0);
+    if keys.len() != replicas || rates.len() != replicas {
+        let counts = (keys.len(), rates.len());
+        let problem = format!("do not both match the {replicas} replicas of the shape {shape:?}");
+        return Err(KernelError::option("dropout_mask", "(keys, rates)", counts, problem));
+    }
+    if let Some(rate) = rates.iter().find(|rate| !(0.0..1.0).contains(*rate)) {
+        let problem = "is outside [0, 1)";
+        return Err(KernelError::option("dropout_mask", "rate", rate, problem));
+    }
+    let per_replica: usize = shape[1..].iter().product();
+    let mut mask = vec![1.0f32; replicas * per_replica];
+    if per_replica > 0 {
+        for ((mask, key), &rate) in mask.chunks_mut(per_replica).zip(keys).zip(rates) {
+            if rate > 0.0 {
+                let keep = 1.0 / (1.0 - rate);
+                let draw = |word| if uniform(word) < rate { 0.0 } else { keep };
+                fill(*key, mask, |words| words.map(draw));
+            }
+        }
+    }
+    Ok(Tensor::from_data(TensorData::new(mask, shape), device))
+}

@@ -1,0 +1,11 @@
+//! Every operation against its reference, PyTorch, finite differences and the replica law.
+#![allow(clippy::unwrap_used)]
+
+mod agreement;
+mod cases;
+mod errors;
+mod golden;
+mod law;
+mod random;
+#[cfg(feature = "wgpu")]
+mod wgpu;

@@ -1,0 +1,4 @@
+//! Readers of file formats: bytes in, numbers out, no opinion on what they mean. One file per format.
+
+pub mod delimited;
+pub mod wfdb;

@@ -1,0 +1,8 @@
+//! Transforms fitted on training subjects.
+//!
+//! Whatever is fitted here takes a [`TrainFold`](crate::data::split::TrainFold), so a statistic of a validation or
+//! test subject cannot be computed by mistake.
+
+mod scaler;
+
+pub use scaler::Scaler;

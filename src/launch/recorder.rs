@@ -1,0 +1,151 @@
+//! What the training loop reports, as scores, records and a progress line.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::signals::StopFlag;
+use crate::evaluation::metrics::Direction;
+use crate::evaluation::{Metric, MetricSet, Scores, softmax};
+use crate::experiment::ExperimentPlan;
+use crate::tracking::{GroupId, GroupStatus, Progress, RunTracker};
+use crate::training::trainer::{EpochReport, Observer, ObserverError, StepReport};
+
+/// Metrics of the validation windows that are recorded after each epoch.
+const RECORDED: [Metric; 4] = [Metric::LogLoss, Metric::Accuracy, Metric::BalancedAccuracy, Metric::AucRoc];
+
+/// Observes one group in training.
+pub struct Recorder<'a> {
+    plan: &'a ExperimentPlan,
+    index: HashMap<&'a str, usize>,
+    tracker: &'a mut RunTracker,
+    progress: &'a mut Progress,
+    group: GroupId,
+    stop: &'a StopFlag,
+    log_every_steps: u64,
+    losses: HashMap<usize, f64>,
+    best: Option<f64>,
+    last_steps: Instant,
+}
+
+impl<'a> Recorder<'a> {
+    /// An observer of `group`.
+    pub fn new(
+        plan: &'a ExperimentPlan,
+        tracker: &'a mut RunTracker,
+        progress: &'a mut Progress,
+        group: GroupId,
+        stop: &'a StopFlag,
+    ) -> Self {
+        let names = plan.replicas.iter().enumerate();
+        Self {
+            plan,
+            index: names.map(|(at, planned)| (planned.replica.name.as_str(), at)).collect(),
+            tracker,
+            progress,
+            group,
+            stop,
+            log_every_steps: plan.config.tracking.log_every_steps.max(1) as u64,
+            losses: HashMap::new(),
+            best: None,
+            last_steps: Instant::now(),
+        }
+    }
+
+    fn replica(&self, name: &str) -> Result<usize, ObserverError> {
+        self.index.get(name).copied().ok_or_else(|| format!("the plan has no replica {name:?}").into())
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn steps(&mut self, reports: &[StepReport]) -> Result<(), ObserverError> {
+        let windows_per_step = (self.plan.config.training.batch_size * self.plan.config.training.accumulate_steps) as f64;
+        let windows_per_sec = reports.len() as f64 * windows_per_step / self.last_steps.elapsed().as_secs_f64().max(1e-9);
+        self.last_steps = Instant::now();
+        let mut newest = 0;
+        for report in reports {
+            let replica = self.replica(&report.replica)?;
+            newest = newest.max(report.step);
+            self.losses.insert(replica, report.loss);
+            // By the replica's own step, not by the position in this report, so that a resumed run logs the same steps.
+            if report.step % self.log_every_steps == 0 || !report.loss.is_finite() {
+                let values = [
+                    ("train/loss", report.loss),
+                    ("train/learning_rate", report.learning_rate),
+                    ("train/gradient_norm", report.gradient_norm),
+                    ("throughput/windows_per_sec_all_replicas", windows_per_sec),
+                ];
+                self.tracker.log_scalars(replica, report.step, &values)?;
+            }
+        }
+        if !reports.is_empty() {
+            let best_valid = self.best.map(|best| (self.plan.monitor.to_string(), best));
+            let status = GroupStatus {
+                step: newest,
+                num_active: self.losses.len(),
+                train_loss: Some(self.losses.values().sum::<f64>() / self.losses.len() as f64),
+                best_valid,
+            };
+            self.progress.update(self.group, &status);
+        }
+        Ok(self.tracker.flush()?)
+    }
+
+    fn epoch(&mut self, reports: &[EpochReport]) -> Result<Vec<Option<f64>>, ObserverError> {
+        let metric = self.plan.monitor.metric;
+        let sign = match metric.direction() {
+            Direction::Higher => 1.0,
+            Direction::Lower => -1.0,
+        };
+        let mut scores = Vec::with_capacity(reports.len());
+        let mut values = Vec::with_capacity(reports.len());
+        self.losses.clear();
+        for report in reports {
+            let replica = self.replica(&report.replica)?;
+            self.losses.insert(replica, report.train_loss);
+            let metrics = self.metrics(replica, &report.valid_logits);
+            let mut scalars = vec![
+                ("epoch/train_loss".to_owned(), report.train_loss),
+                ("epoch/number".to_owned(), report.epoch as f64),
+            ];
+            for recorded in RECORDED.into_iter().chain((!RECORDED.contains(&metric)).then_some(metric)) {
+                if let Some(value) = metrics.as_ref().and_then(|metrics| metrics.get(recorded)) {
+                    scalars.push((format!("valid/{}", recorded.name()), value));
+                }
+            }
+            let named: Vec<(&str, f64)> = scalars.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
+            self.tracker.log_scalars(replica, report.step, &named)?;
+            let value = metrics.and_then(|metrics| metrics.get(metric));
+            values.extend(value);
+            scores.push(value.map(|value| sign * value));
+        }
+        if !values.is_empty() {
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let better = self.best.is_none_or(|best| sign * mean > sign * best);
+            self.best = if better { Some(mean) } else { self.best };
+        }
+        self.tracker.flush()?;
+        Ok(scores)
+    }
+
+    fn interrupted(&self) -> bool {
+        self.stop.is_set()
+    }
+}
+
+impl Recorder<'_> {
+    /// Metrics of one replica's validation windows; `None` without any, or when a logit is not finite.
+    fn metrics(&self, replica: usize, logits: &[f32]) -> Option<MetricSet> {
+        let windows = &self.plan.replicas[replica].replica.valid;
+        let classes = self.plan.classes.len();
+        if windows.is_empty() || logits.iter().any(|logit| !logit.is_finite()) {
+            return None;
+        }
+        let targets = windows.iter().map(|&window| self.plan.windows[window as usize].class as usize).collect();
+        let probabilities = logits
+            .chunks_exact(classes)
+            .flat_map(|row| softmax(row.iter().map(|&logit| f64::from(logit))))
+            .collect();
+        let scores = Scores::new(classes, targets, probabilities).ok()?;
+        Some(MetricSet::of(&scores))
+    }
+}

@@ -1,0 +1,378 @@
+//! Convolutional networks over signals (`H = 1`) and images.
+
+use burn::tensor::Tensor;
+use recoup_kernels::{Conv2dOptions, conv2d};
+use serde::{Deserialize, Serialize};
+
+use super::layers::{Activation, Norm, NormConfig, Pooling};
+use super::{ConfigProblem, Context, Init, LayoutBuilder, ParamId};
+
+/// A size along time, or along both axes of an image when given as one number; `[height, width]` otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Extent {
+    /// Time, or both axes.
+    One(usize),
+    /// Height and width.
+    Two([usize; 2]),
+}
+
+impl Extent {
+    /// Height times width, with 1 for an axis that is not named.
+    pub fn product(self) -> usize {
+        match self {
+            Self::One(size) => size,
+            Self::Two([height, width]) => height * width,
+        }
+    }
+
+    fn over(self, dims: Dims) -> [usize; 2] {
+        match (self, dims) {
+            (Self::One(size), Dims::One) => [1, size],
+            (Self::One(size), Dims::Two) => [size, size],
+            (Self::Two(sizes), _) => sizes,
+        }
+    }
+}
+
+/// Axes a network convolves over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dims {
+    /// Time: `[R, B, C, 1, T]`.
+    One,
+    /// Height and width.
+    Two,
+}
+
+/// Zeros put around the input of a convolution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Padding {
+    /// `ceil(length / stride)` positions out.
+    #[default]
+    Same,
+    /// None.
+    Valid,
+    /// All before the first position: no output sees its future.
+    Causal,
+}
+
+/// Down-sampling at the end of a block, over windows that do not overlap; a remainder is cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum BlockPooling {
+    /// Maximum of each window.
+    Max {
+        /// Width of the window, which is its stride.
+        size: usize,
+    },
+    /// Mean of each window.
+    Mean {
+        /// Width of the window, which is its stride.
+        size: usize,
+    },
+}
+
+impl BlockPooling {
+    fn size(self) -> usize {
+        match self {
+            Self::Max { size } | Self::Mean { size } => size,
+        }
+    }
+}
+
+/// Convolution, normalisation, activation, optional shortcut and pooling.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockConfig {
+    /// Channels out.
+    pub channels: usize,
+    /// Taps of the kernel.
+    pub kernel_size: Extent,
+    /// Distance between outputs.
+    #[serde(default = "one")]
+    pub stride: Extent,
+    /// Distance between taps.
+    #[serde(default = "one")]
+    pub dilation: Extent,
+    /// Adds the block's input before the activation, through a 1x1 convolution where the shapes differ.
+    #[serde(default)]
+    pub residual: bool,
+    /// Down-sampling after the activation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<BlockPooling>,
+}
+
+fn one() -> Extent {
+    Extent::One(1)
+}
+
+/// A stack of blocks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CnnConfig {
+    /// From input to output.
+    pub blocks: Vec<BlockConfig>,
+    /// Normalisation in every block.
+    #[serde(default)]
+    pub norm: NormConfig,
+    /// Activation in every block.
+    #[serde(default)]
+    pub activation: Activation,
+    /// Padding in every block.
+    #[serde(default)]
+    pub padding: Padding,
+    /// How positions become one vector; not used where an LSTM follows.
+    #[serde(default)]
+    pub pooling: Pooling,
+}
+
+impl CnnConfig {
+    /// Channels after the last block.
+    pub fn output_channels(&self, input_channels: usize) -> usize {
+        self.blocks.last().map_or(input_channels, |block| block.channels)
+    }
+
+    /// Every reason why this network cannot run on an input of `size` `[height, width]`.
+    pub fn problems(&self, key: &str, dims: Dims, mut size: [usize; 2]) -> Vec<ConfigProblem> {
+        let mut problems = Vec::new();
+        let mut problem = |key: String, message: String| problems.push(ConfigProblem { key, message });
+        if self.blocks.is_empty() {
+            problem(format!("{key}.blocks"), "is empty: expected at least one block".into());
+        }
+        for (index, block) in self.blocks.iter().enumerate() {
+            let key = format!("{key}.blocks[{index}]");
+            let [kernel, stride, dilation] = [block.kernel_size, block.stride, block.dilation].map(|e| e.over(dims));
+            if block.channels == 0 || [kernel, stride, dilation].iter().flatten().any(|&v| v == 0) {
+                problem(
+                    key.clone(),
+                    "channels, kernel_size, stride and dilation must be at least 1".into(),
+                );
+                break;
+            }
+            if let NormConfig::Group { num_groups } = self.norm
+                && (num_groups == 0 || !block.channels.is_multiple_of(num_groups))
+            {
+                problem(
+                    format!("{key}.channels"),
+                    format!(
+                        "{} channels cannot be cut into {num_groups} groups of norm = {{ kind = \"group\" }}: \
+                         use a multiple, or set norm.num_groups",
+                        block.channels
+                    ),
+                );
+            }
+            match self.output_size(block, dims, size) {
+                Some(next) => size = next,
+                None => {
+                    problem(
+                        key,
+                        format!(
+                            "nothing is left of an input of {} positions: use fewer blocks, a smaller stride or pool, \
+                             or padding = \"same\"",
+                            size[1]
+                        ),
+                    );
+                    break;
+                }
+            }
+        }
+        problems
+    }
+
+    /// `[height, width]` after `block`, or `None` when nothing is left.
+    fn output_size(&self, block: &BlockConfig, dims: Dims, size: [usize; 2]) -> Option<[usize; 2]> {
+        let [kernel, stride, dilation] = [block.kernel_size, block.stride, block.dilation].map(|e| e.over(dims));
+        let mut out = [0; 2];
+        for axis in 0..2 {
+            let span = dilation[axis] * (kernel[axis] - 1);
+            let (before, after) = self.pad(axis, dims, span);
+            let positions = (size[axis] + before + after).checked_sub(span + 1)? / stride[axis] + 1;
+            let pool = block.pool.map_or(1, |pool| if size[axis] == 1 { 1 } else { pool.size() });
+            out[axis] = positions.checked_div(pool).filter(|&left| left > 0)?;
+        }
+        Some(out)
+    }
+
+    fn pad(&self, axis: usize, dims: Dims, span: usize) -> (usize, usize) {
+        match self.padding {
+            Padding::Valid => (0, 0),
+            Padding::Causal if axis == 1 || dims == Dims::One => (span, 0),
+            Padding::Same | Padding::Causal => (span / 2, span - span / 2),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Convolution {
+    weight: ParamId,
+    bias: ParamId,
+    options: Conv2dOptions,
+}
+
+impl Convolution {
+    fn new(
+        layout: &mut LayoutBuilder,
+        [input, output]: [usize; 2],
+        [height, width]: [usize; 2],
+        options: Conv2dOptions,
+    ) -> Self {
+        let bound = 1.0 / ((input * height * width).max(1) as f32).sqrt();
+        let init = Init::Uniform { bound };
+        Self {
+            weight: layout.param("weight", &[output, input, height, width], init),
+            bias: layout.param("bias", &[output], init),
+            options,
+        }
+    }
+
+    fn forward(&self, x: Tensor<5>, context: &Context) -> Tensor<5> {
+        let bias = context.params.get(self.bias);
+        conv2d(x, context.params.get(self.weight), Some(bias), &self.options)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Block {
+    conv: Convolution,
+    norm: Norm,
+    /// `None`: no shortcut. `Some(None)`: the input itself.
+    shortcut: Option<Option<Convolution>>,
+    pool: Option<BlockPooling>,
+}
+
+/// A stack of convolution blocks over `[R, B, C, H, W]`.
+#[derive(Clone, Debug)]
+pub struct Cnn {
+    config: CnnConfig,
+    dims: Dims,
+    blocks: Vec<Block>,
+}
+
+impl Cnn {
+    /// A network for `input_channels` channels.
+    pub fn new(layout: &mut LayoutBuilder, config: &CnnConfig, dims: Dims, input_channels: usize) -> Self {
+        let mut channels = input_channels;
+        let mut blocks = Vec::with_capacity(config.blocks.len());
+        for (index, block) in config.blocks.iter().enumerate() {
+            let built = layout.scope(&format!("block{index}"), |layout| {
+                Self::block(layout, config, block, dims, channels)
+            });
+            blocks.push(built);
+            channels = block.channels;
+        }
+        Self {
+            config: config.clone(),
+            dims,
+            blocks,
+        }
+    }
+
+    fn block(layout: &mut LayoutBuilder, config: &CnnConfig, block: &BlockConfig, dims: Dims, input: usize) -> Block {
+        let [kernel, stride, dilation] = [block.kernel_size, block.stride, block.dilation].map(|e| e.over(dims));
+        let span = |axis: usize| dilation[axis] * (kernel[axis] - 1);
+        let options = Conv2dOptions {
+            stride,
+            padding: [config.pad(0, dims, span(0)), config.pad(1, dims, span(1))],
+            dilation,
+            groups: 1,
+        };
+        let shortcut = block.residual.then(|| {
+            let same = input == block.channels && stride == [1, 1] && config.padding != Padding::Valid;
+            (!same).then(|| {
+                let options = Conv2dOptions {
+                    padding: [(0, 0), (0, 0)],
+                    dilation: [1, 1],
+                    ..options.clone()
+                };
+                layout.scope("shortcut", |layout| {
+                    Convolution::new(layout, [input, block.channels], [1, 1], options)
+                })
+            })
+        });
+        Block {
+            conv: layout.scope("conv", |layout| {
+                Convolution::new(layout, [input, block.channels], kernel, options)
+            }),
+            norm: Norm::new(layout, config.norm, block.channels),
+            shortcut,
+            pool: block.pool,
+        }
+    }
+
+    /// `[R, B, C, H, W] -> [R, B, C', H', W']`.
+    pub fn forward(&self, mut x: Tensor<5>, context: &Context) -> Tensor<5> {
+        for block in &self.blocks {
+            let mut y = block.conv.forward(x.clone(), context);
+            let [num_replicas, batch, channels, height, width] = y.dims();
+            if !matches!(block.norm, Norm::Identity) {
+                let flat = y.reshape([num_replicas, batch, channels, height * width]);
+                y = block
+                    .norm
+                    .forward(flat, context)
+                    .reshape([num_replicas, batch, channels, height, width]);
+            }
+            if let Some(shortcut) = &block.shortcut {
+                let residual = match shortcut {
+                    Some(projection) => projection.forward(x, context),
+                    None => x,
+                };
+                y = y + residual.narrow(3, 0, height).narrow(4, 0, width);
+            }
+            y = self.config.activation.forward(y);
+            x = match block.pool {
+                Some(pool) => pool_blocks(y, pool),
+                None => y,
+            };
+        }
+        x
+    }
+
+    /// [`forward`](Self::forward), then pooling over the positions: `[R, B, C, H, W] -> [R, B, F]`. `lengths` are the
+    /// valid positions of each sample at the input, along time.
+    pub fn encode(&self, x: Tensor<5>, lengths: Option<&[usize]>, context: &Context) -> Tensor<3> {
+        let y = self.forward(x, context);
+        let [num_replicas, batch, channels, height, width] = y.dims();
+        let lengths = lengths.map(|lengths| self.output_lengths(lengths));
+        self.config.pooling.forward(
+            y.reshape([num_replicas, batch, channels, height * width]),
+            lengths.as_deref(),
+        )
+    }
+
+    /// Valid positions after the last block, for each count of valid positions at the input.
+    pub fn output_lengths(&self, lengths: &[usize]) -> Vec<usize> {
+        let after = |length: usize| {
+            self.config.blocks.iter().try_fold([1, length], |size, block| {
+                self.config.output_size(block, self.dims, size)
+            })
+        };
+        lengths.iter().map(|&length| after(length).map_or(0, |size| size[1])).collect()
+    }
+
+    /// Features that [`encode`](Self::encode) gives.
+    pub fn output_size(&self, input_channels: usize) -> usize {
+        self.config.pooling.output_size(self.config.output_channels(input_channels))
+    }
+}
+
+/// Pools each axis that is longer than one position.
+fn pool_blocks(x: Tensor<5>, pool: BlockPooling) -> Tensor<5> {
+    let size = pool.size();
+    let reduce = |x: Tensor<6>, dim: usize| match pool {
+        BlockPooling::Max { .. } => x.max_dim(dim),
+        BlockPooling::Mean { .. } => x.sum_dim(dim) / size as f64,
+    };
+    let [r, b, c, h, w] = x.dims();
+    let (out_h, out_w) = (if h == 1 { 1 } else { h / size }, if w == 1 { 1 } else { w / size });
+    let mut y = x;
+    if w > 1 {
+        let cut = y.narrow(4, 0, out_w * size).reshape([r, b, c, h, out_w, size]);
+        y = reduce(cut, 5).reshape([r, b, c, h, out_w]);
+    }
+    if h > 1 {
+        let cut = y.narrow(3, 0, out_h * size).reshape([r, b, c, out_h, size, out_w]);
+        y = reduce(cut, 4).reshape([r, b, c, out_h, out_w]);
+    }
+    y
+}

@@ -1,0 +1,246 @@
+//! Encoders: one stream's input to one vector per sample.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::cnn::{Cnn, CnnConfig, Dims};
+use super::layers::{Activation, Mlp};
+use super::lstm::{Lstm, LstmConfig};
+pub use super::spectrogram::SpectrogramConfig;
+use super::spectrogram::Spectrogram;
+use super::{ConfigProblem, Context, LayoutBuilder, StreamInput};
+
+/// What a stream looks like to an encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum InputShape {
+    /// A table row per sample.
+    Row {
+        /// Columns.
+        features: usize,
+    },
+    /// Rows along time; `fixed` when every sample has all of them.
+    Sequence {
+        /// Values per row.
+        channels: usize,
+        /// Rows of the longest sample.
+        length: usize,
+        /// Whether every sample has `length` rows.
+        fixed: bool,
+    },
+    /// An image per sample.
+    Image {
+        /// Channels.
+        channels: usize,
+        /// Rows of pixels.
+        height: usize,
+        /// Columns of pixels.
+        width: usize,
+    },
+}
+
+/// A stream's encoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum EncoderConfig {
+    /// Linear layers over a row (or a flattened sequence or image).
+    Mlp {
+        /// Widths of the hidden layers; the last is the output. Empty: the row itself.
+        hidden_sizes: Vec<usize>,
+        /// Activation after each layer but the last.
+        #[serde(default)]
+        activation: Activation,
+    },
+    /// Convolutions over time, or over an image.
+    Cnn(CnnConfig),
+    /// Recurrent network over time.
+    Lstm(LstmConfig),
+    /// Convolutions over time, then a recurrent network over what they give.
+    CnnLstm {
+        /// The convolutions; their pooling is not used.
+        cnn: CnnConfig,
+        /// The recurrent network.
+        lstm: LstmConfig,
+    },
+    /// Log-power spectrogram, then convolutions over time and frequency.
+    Spectrogram(SpectrogramConfig),
+}
+
+impl EncoderConfig {
+    /// Every reason why this encoder cannot take this input.
+    pub fn problems(&self, key: &str, input: InputShape) -> Vec<ConfigProblem> {
+        let wrong = |expected: &str| {
+            vec![ConfigProblem {
+                key: format!("{key}.kind"),
+                message: format!("this encoder needs {expected}, but the modality is {}", describe(input)),
+            }]
+        };
+        match (self, input) {
+            (Self::Mlp { hidden_sizes, .. }, _) if hidden_sizes.contains(&0) => vec![ConfigProblem {
+                key: format!("{key}.hidden_sizes"),
+                message: "a layer of width 0 carries nothing: use at least 1".into(),
+            }],
+            (Self::Mlp { .. }, InputShape::Sequence { fixed: false, .. }) => wrong("rows of one length"),
+            (Self::Mlp { .. }, _) => Vec::new(),
+            (Self::Cnn(cnn), InputShape::Sequence { length, .. }) => cnn.problems(key, Dims::One, [1, length]),
+            (Self::Cnn(cnn), InputShape::Image { height, width, .. }) => cnn.problems(key, Dims::Two, [height, width]),
+            (Self::Lstm(lstm), InputShape::Sequence { .. }) => lstm.problems(key),
+            (Self::CnnLstm { cnn, lstm }, InputShape::Sequence { length, .. }) => {
+                let mut problems = cnn.problems(&format!("{key}.cnn"), Dims::One, [1, length]);
+                problems.extend(lstm.problems(&format!("{key}.lstm")));
+                problems
+            }
+            (
+                Self::Spectrogram(config),
+                InputShape::Sequence {
+                    length, fixed: true, ..
+                },
+            ) => config.problems(key, length),
+            (Self::Cnn(_), _) => wrong("a signal, a series or an image"),
+            (Self::Lstm(_) | Self::CnnLstm { .. }, _) => wrong("a signal or a series"),
+            (Self::Spectrogram(_), _) => wrong("a signal at a constant rate"),
+        }
+    }
+}
+
+fn describe(input: InputShape) -> String {
+    match input {
+        InputShape::Row { features } => format!("a row of {features} values"),
+        InputShape::Sequence {
+            channels,
+            length,
+            fixed,
+        } => {
+            let most = if fixed { "" } else { "at most " };
+            format!("a sequence of {most}{length} rows of {channels} values")
+        }
+        InputShape::Image {
+            channels,
+            height,
+            width,
+        } => format!("an image of {channels} x {height} x {width}"),
+    }
+}
+
+/// A built encoder.
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    input: InputShape,
+    kind: Kind,
+    output_size: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Mlp(Mlp, Activation),
+    Cnn(Cnn),
+    Lstm(Lstm),
+    CnnLstm(Cnn, Lstm),
+    Spectrogram(Spectrogram),
+}
+
+impl Encoder {
+    /// Builds what [`EncoderConfig::problems`] found nothing wrong with.
+    pub fn new(layout: &mut LayoutBuilder, config: &EncoderConfig, input: InputShape) -> Self {
+        let (channels, dims) = match input {
+            InputShape::Row { features } => (features, Dims::One),
+            InputShape::Sequence { channels, .. } => (channels, Dims::One),
+            InputShape::Image { channels, .. } => (channels, Dims::Two),
+        };
+        let (kind, output_size) = match config {
+            EncoderConfig::Mlp {
+                hidden_sizes,
+                activation,
+            } => {
+                let flat = match input {
+                    InputShape::Row { features } => features,
+                    InputShape::Sequence { channels, length, .. } => channels * length,
+                    InputShape::Image {
+                        channels,
+                        height,
+                        width,
+                    } => channels * height * width,
+                };
+                let sizes: Vec<usize> = std::iter::once(flat).chain(hidden_sizes.iter().copied()).collect();
+                let output_size = *sizes.last().unwrap_or(&flat);
+                (Kind::Mlp(Mlp::new(layout, &sizes, *activation), *activation), output_size)
+            }
+            EncoderConfig::Cnn(config) => {
+                let cnn = Cnn::new(layout, config, dims, channels);
+                let output_size = cnn.output_size(channels);
+                (Kind::Cnn(cnn), output_size)
+            }
+            EncoderConfig::Lstm(config) => {
+                let lstm = Lstm::new(layout, config, channels);
+                let output_size = lstm.output_size();
+                (Kind::Lstm(lstm), output_size)
+            }
+            EncoderConfig::CnnLstm { cnn, lstm } => {
+                let features = cnn.output_channels(channels);
+                let cnn = layout.scope("cnn", |layout| Cnn::new(layout, cnn, dims, channels));
+                let lstm = layout.scope("lstm", |layout| Lstm::new(layout, lstm, features));
+                let output_size = lstm.output_size();
+                (Kind::CnnLstm(cnn, lstm), output_size)
+            }
+            EncoderConfig::Spectrogram(config) => {
+                let spectrogram = Spectrogram::new(layout, config, channels);
+                let output_size = spectrogram.output_size(channels);
+                (Kind::Spectrogram(spectrogram), output_size)
+            }
+        };
+        Self {
+            input,
+            kind,
+            output_size,
+        }
+    }
+
+    /// Features that [`forward`](Self::forward) gives.
+    pub fn output_size(&self) -> usize {
+        self.output_size
+    }
+
+    /// Scaled rows `[R, B, T, C]` (`T` = 1 for a row; an image is one row of `C * H * W`) to `[R, B, output_size]`.
+    pub fn forward(&self, input: &StreamInput, context: &Context) -> Tensor<3> {
+        let rows = input.rows.clone();
+        let lengths = input.lengths.as_deref();
+        let [num_replicas, batch, steps, channels] = rows.dims();
+        match &self.kind {
+            Kind::Mlp(mlp, activation) => {
+                let flat = rows.reshape([num_replicas, batch, steps * channels]);
+                activation.forward(mlp.forward(flat, context))
+            }
+            Kind::Cnn(cnn) => match self.input {
+                InputShape::Image {
+                    channels,
+                    height,
+                    width,
+                } => cnn.encode(rows.reshape([num_replicas, batch, channels, height, width]), None, context),
+                _ => cnn.encode(planes(rows), lengths, context),
+            },
+            Kind::Lstm(lstm) => lstm.encode(rows, lengths, context),
+            Kind::CnnLstm(cnn, lstm) => {
+                let features = cnn.forward(planes(rows), context);
+                let [_, _, channels, _, positions] = features.dims();
+                let sequence = features.reshape([num_replicas, batch, channels, positions]).swap_dims(2, 3);
+                let lengths = lengths.map(|lengths| cnn.output_lengths(lengths));
+                lstm.encode(sequence, lengths.as_deref(), context)
+            }
+            Kind::Spectrogram(spectrogram) => spectrogram.encode(rows.swap_dims(2, 3), context),
+        }
+    }
+
+    /// Log-power spectrogram `[R, B, C, bins, frames]` of the input, where the encoder makes one.
+    pub fn spectrogram(&self, input: &StreamInput) -> Option<Tensor<5>> {
+        match &self.kind {
+            Kind::Spectrogram(spectrogram) => Some(spectrogram.transform(input.rows.clone().swap_dims(2, 3))),
+            _ => None,
+        }
+    }
+}
+
+/// Rows `[R, B, T, C]` as planes `[R, B, C, 1, T]`.
+fn planes(rows: Tensor<4>) -> Tensor<5> {
+    let [num_replicas, batch, steps, channels] = rows.dims();
+    rows.swap_dims(2, 3).reshape([num_replicas, batch, channels, 1, steps])
+}

@@ -1,0 +1,138 @@
+//! Long short-term memory over sequences of unequal length.
+
+use burn::tensor::Tensor;
+use recoup_kernels::{LstmWeights, lstm};
+use serde::{Deserialize, Serialize};
+
+use super::layers::{Dropout, Pooling};
+use super::{ConfigProblem, Context, Init, LayoutBuilder, ParamId};
+
+/// A stack of LSTM layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LstmConfig {
+    /// Stacked layers; dropout lies between them.
+    #[serde(default = "one")]
+    pub layers: usize,
+    /// Width of the state, per direction.
+    pub hidden_size: usize,
+    /// Reads the sequence in both directions and concatenates.
+    #[serde(default)]
+    pub bidirectional: bool,
+    /// How steps become one vector. `last`: the final state of each direction.
+    #[serde(default = "last")]
+    pub pooling: Pooling,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn last() -> Pooling {
+    Pooling::Last
+}
+
+impl LstmConfig {
+    /// Reasons why the configuration cannot run.
+    pub fn problems(&self, key: &str) -> Vec<ConfigProblem> {
+        let zero = |name: &str, value: usize| {
+            (value == 0).then(|| ConfigProblem {
+                key: format!("{key}.{name}"),
+                message: "must be at least 1".into(),
+            })
+        };
+        [zero("layers", self.layers), zero("hidden_size", self.hidden_size)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn width(&self) -> usize {
+        self.hidden_size * if self.bidirectional { 2 } else { 1 }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Direction {
+    input: ParamId,
+    hidden: ParamId,
+    bias: ParamId,
+    reverse: bool,
+}
+
+/// Stacked, optionally bidirectional LSTM.
+#[derive(Clone, Debug)]
+pub struct Lstm {
+    config: LstmConfig,
+    layers: Vec<(Vec<Direction>, Dropout)>,
+}
+
+impl Lstm {
+    /// A stack for `input_size` features per step. One bias per gate: PyTorch's two always add up.
+    pub fn new(layout: &mut LayoutBuilder, config: &LstmConfig, input_size: usize) -> Self {
+        let hidden_size = config.hidden_size;
+        let init = Init::Uniform {
+            bound: 1.0 / (hidden_size.max(1) as f32).sqrt(),
+        };
+        let mut features = input_size;
+        let mut layers = Vec::with_capacity(config.layers);
+        for layer in 0..config.layers {
+            let directions: &[bool] = if config.bidirectional { &[false, true] } else { &[false] };
+            let built = layout.scope(&format!("layer{layer}"), |layout| {
+                let directions = directions
+                    .iter()
+                    .map(|&reverse| {
+                        layout.scope(if reverse { "backward" } else { "forward" }, |layout| Direction {
+                            input: layout.param("input", &[features, 4 * hidden_size], init),
+                            hidden: layout.param("hidden", &[hidden_size, 4 * hidden_size], init),
+                            bias: layout.param("bias", &[4 * hidden_size], init),
+                            reverse,
+                        })
+                    })
+                    .collect();
+                (directions, Dropout::new(layout))
+            });
+            layers.push(built);
+            features = config.width();
+        }
+        Self {
+            config: config.clone(),
+            layers,
+        }
+    }
+
+    /// `[R, B, T, I] -> [R, B, F]`. `lengths` (`R * B` entries) are the valid steps of each sample, `T` when absent.
+    pub fn encode(&self, mut x: Tensor<4>, lengths: Option<&[usize]>, context: &Context) -> Tensor<3> {
+        let mut last_states = Vec::new();
+        for (index, (directions, dropout)) in self.layers.iter().enumerate() {
+            if index > 0 {
+                let [num_replicas, batch, steps, features] = x.dims();
+                x = dropout
+                    .forward(x.reshape([num_replicas, batch, steps * features]), context)
+                    .reshape([num_replicas, batch, steps, features]);
+            }
+            let mut sequences = Vec::with_capacity(directions.len());
+            last_states.clear();
+            for direction in directions {
+                let weights = LstmWeights {
+                    input: context.params.get(direction.input),
+                    hidden: context.params.get(direction.hidden),
+                    bias: context.params.get(direction.bias),
+                };
+                let output = lstm(x.clone(), lengths, &weights, direction.reverse);
+                sequences.push(output.sequence);
+                last_states.push(output.last_hidden);
+            }
+            x = Tensor::cat(sequences, 3);
+        }
+        match self.config.pooling {
+            Pooling::Last => Tensor::cat(last_states, 2),
+            pooling => pooling.forward(x.swap_dims(2, 3), lengths),
+        }
+    }
+
+    /// Features that [`encode`](Self::encode) gives.
+    pub fn output_size(&self) -> usize {
+        self.config.pooling.output_size(self.config.width())
+    }
+}

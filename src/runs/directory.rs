@@ -1,0 +1,220 @@
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::manifest::Manifest;
+
+/// What can go wrong with a run directory.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The file system said no.
+    #[error("{}: cannot {action}: {source}{}", path.display(), hint(source))]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A document of the run is not what this program writes.
+    #[error("{}: not a record of a run: {message}", path.display())]
+    Document {
+        /// File.
+        path: PathBuf,
+        /// What the parser expected.
+        message: String,
+    },
+    /// There is no such run.
+    #[error("{}: not a run directory (it has no manifest.json)\nhint: `recoup runs list` shows the runs there are", path.display())]
+    NotARun {
+        /// As given.
+        path: PathBuf,
+    },
+}
+
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            "\nhint: free some space, then continue with --resume: the last complete checkpoint is intact"
+        }
+        _ => "",
+    }
+}
+
+/// Paths inside `checkpoints/<experiment>/<run>/`; nothing else knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunDirectory {
+    root: PathBuf,
+}
+
+impl RunDirectory {
+    /// A new directory below `folder`, named by the time (UTC) and the beginning of the experiment's hash. Two runs
+    /// started in one second get two directories: creation is exclusive.
+    pub fn create(folder: &Path, hash: &str, now: SystemTime) -> Result<Self, RunError> {
+        fs::create_dir_all(folder).map_err(io(folder, "create"))?;
+        let base = format!("{}-{}", timestamp(now), hash.get(..8).unwrap_or(hash));
+        for attempt in 1..1000 {
+            let name = if attempt == 1 { base.clone() } else { format!("{base}-{attempt}") };
+            let root = folder.join(name);
+            match fs::create_dir(&root) {
+                Ok(()) => return Ok(Self { root }),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(io(&root, "create")(error)),
+            }
+        }
+        let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+        Err(io(&folder.join(base), "create")(source))
+    }
+
+    /// An existing run.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, RunError> {
+        let run = Self { root: root.into() };
+        if run.manifest_path().is_file() { Ok(run) } else { Err(RunError::NotARun { path: run.root }) }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The resolved experiment.
+    pub fn experiment(&self) -> PathBuf {
+        self.root.join("experiment.toml")
+    }
+
+    /// The frozen splits.
+    pub fn split(&self) -> PathBuf {
+        self.root.join("split.json")
+    }
+
+    /// TensorBoard's log directory.
+    pub fn tensorboard(&self) -> PathBuf {
+        self.root.join("tb")
+    }
+
+    /// Checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.root.join("state")
+    }
+
+    /// Stored predictions.
+    pub fn predictions(&self) -> PathBuf {
+        self.root.join(super::predictions::FILE_NAME)
+    }
+
+    /// Metrics derived from the predictions.
+    pub fn evaluation(&self) -> PathBuf {
+        self.root.join("metrics.json")
+    }
+
+    /// A picture.
+    pub fn figure(&self, name: &str) -> PathBuf {
+        self.root.join("figures").join(format!("{name}.png"))
+    }
+
+    fn manifest_path(&self) -> PathBuf {
+        self.root.join("manifest.json")
+    }
+
+    /// Reads the manifest.
+    pub fn manifest(&self) -> Result<Manifest, RunError> {
+        let path = self.manifest_path();
+        let text = fs::read(&path).map_err(io(&path, "read"))?;
+        serde_json::from_slice(&text).map_err(|error| RunError::Document {
+            path,
+            message: error.to_string(),
+        })
+    }
+
+    /// Replaces the manifest.
+    pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), RunError> {
+        let mut bytes = serde_json::to_vec_pretty(manifest).map_err(|error| RunError::Document {
+            path: self.manifest_path(),
+            message: error.to_string(),
+        })?;
+        bytes.push(b'\n');
+        write_document(&self.manifest_path(), &bytes)
+    }
+}
+
+/// Writes a document so that readers see the old one or the new one: beside its place, synced, renamed.
+pub fn write_document(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(io(folder, "create"))?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask; the default is 0600
+    let mut file = builder.prefix(".partial-").tempfile_in(folder).map_err(io(path, "create"))?;
+    file.write_all(bytes).map_err(io(path, "write"))?;
+    file.as_file().sync_all().map_err(io(path, "write"))?;
+    file.persist(path).map_err(|error| io(path, "put in place")(error.error))?;
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(path, "sync"))
+}
+
+/// All runs below `checkpoints`, oldest first by name within each experiment. Folders that are no runs are looked into.
+pub fn list_runs(checkpoints: &Path) -> Result<Vec<RunDirectory>, RunError> {
+    let mut runs = Vec::new();
+    let mut folders = vec![checkpoints.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && folder == checkpoints => return Ok(runs),
+            entries => entries.map_err(io(&folder, "list"))?,
+        };
+        for entry in entries {
+            let path = entry.map_err(io(&folder, "list"))?.path();
+            if path.join("manifest.json").is_file() {
+                runs.push(RunDirectory { root: path });
+            } else if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    runs.sort_by(|a, b| a.root.cmp(&b.root));
+    Ok(runs)
+}
+
+pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
+    let path = path.to_path_buf();
+    move |source| RunError::Io { path, action, source }
+}
+
+/// `YYYYMMDD-HHMMSS` in UTC.
+fn timestamp(now: SystemTime) -> String {
+    let secs = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    let (days, rest) = (secs / 86_400, secs % 86_400);
+    let [year, month, day] = civil_date(days);
+    format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+}
+
+/// Year, month and day of a day counted from 1970-01-01: the Gregorian calendar with years that begin in March, so that
+/// the leap day comes last.
+fn civil_date(days: u64) -> [u64; 3] {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    [era * 400 + year_of_era + u64::from(month <= 2), month, day]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_are_calendar_dates() {
+        let at = |secs| timestamp(UNIX_EPOCH + Duration::from_secs(secs));
+        // date -u -d @SECS +%Y%m%d-%H%M%S
+        assert_eq!(at(0), "19700101-000000");
+        assert_eq!(at(951_782_399), "20000228-235959");
+        assert_eq!(at(951_827_696), "20000229-123456");
+        assert_eq!(at(1_795_381_200), "20261122-210000");
+        assert_eq!(at(4_107_542_399), "21000228-235959");
+        assert_eq!(at(4_107_542_400), "21000301-000000");
+    }
+}

@@ -1,0 +1,8 @@
+//! The run directory: the record that every table and figure is derived from.
+
+mod directory;
+pub mod manifest;
+pub mod predictions;
+
+pub use directory::{RunDirectory, RunError, list_runs, write_document};
+pub use manifest::{Life, Manifest, RunStatus};

@@ -1,0 +1,376 @@
+//! Checkpoints: sets of files that appear whole or not at all.
+//!
+//! A checkpoint is a folder with `replicas.safetensors` (per replica: weights, moments, buffers and the best of them),
+//! `state.json` (where each replica stands) and `manifest.json` (size and SHA-256 of the two). It is written beside its
+//! place, synced and renamed; the manifest is checked before anything is read. Every tensor is stored per replica under
+//! `<replica>/<what>`, so any replica can be taken out and resumed alone.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::Progress;
+use crate::models::Layout;
+
+const FORMAT: u32 = 1;
+const TENSORS: &str = "replicas.safetensors";
+const STATE: &str = "state.json";
+const MANIFEST: &str = "manifest.json";
+
+/// What can go wrong with a checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The file system said no.
+    #[error("{}: cannot {action}: {source}{}", path.display(), hint(source))]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file is not what the manifest says, or not what this program wrote.
+    #[error("{}: {message}", path.display())]
+    Damaged {
+        /// File.
+        path: PathBuf,
+        /// What was found and expected.
+        message: String,
+    },
+    /// The checkpoint is of another experiment.
+    #[error(
+        "{}: the checkpoint is of another {what} ({found}, this one is {expected})\n\
+         hint: resume with the experiment and options it was started with, or start a new run", path.display()
+    )]
+    Other {
+        /// Checkpoint.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// In the checkpoint.
+        found: String,
+        /// Now.
+        expected: String,
+    },
+}
+
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            "\nhint: free some space, then continue with --resume: the last complete checkpoint is intact"
+        }
+        _ => "",
+    }
+}
+
+/// Everything one replica needs to go on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplicaState {
+    /// Where it stands.
+    pub progress: Progress,
+    /// Epochs completed.
+    pub epoch: usize,
+    /// Steps made in the present epoch.
+    pub step_in_epoch: usize,
+    /// Named vectors: `weights`, `first_moment`, `second_moment`, `best_weights` of P values, `buffers` and
+    /// `best_buffers` of Q.
+    pub tensors: BTreeMap<String, Vec<f32>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StateFile {
+    format: u32,
+    experiment: String,
+    params: Vec<(String, Vec<usize>)>,
+    buffers: Vec<(String, Vec<usize>)>,
+    replicas: BTreeMap<String, ReplicaEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplicaEntry {
+    epoch: usize,
+    step_in_epoch: usize,
+    progress: Progress,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ManifestEntry {
+    bytes: u64,
+    sha256: String,
+}
+
+/// The checkpoints of one run.
+///
+/// `latest/` holds snapshots of the group in training, numbered; `finished/` one checkpoint per replica that is done.
+#[derive(Clone, Debug)]
+pub struct CheckpointStore {
+    root: PathBuf,
+    experiment: String,
+    layout: Layout,
+}
+
+impl CheckpointStore {
+    /// A store below `root` for the experiment with this hash.
+    pub fn new(root: impl Into<PathBuf>, experiment: impl Into<String>, layout: &Layout) -> Self {
+        Self {
+            root: root.into(),
+            experiment: experiment.into(),
+            layout: layout.clone(),
+        }
+    }
+
+    /// Writes a snapshot of replicas in training and removes all but the two newest.
+    pub fn save(&self, replicas: &BTreeMap<String, ReplicaState>) -> Result<(), CheckpointError> {
+        let snapshots = self.snapshots()?;
+        let number = snapshots.last().map_or(0, |(number, _)| number + 1);
+        self.write(&self.root.join("latest").join(format!("{number:08}")), replicas)?;
+        // A snapshot goes only when two newer ones are complete.
+        for (_, old) in snapshots.iter().rev().skip(1) {
+            fs::remove_dir_all(old).map_err(io(old, "remove"))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the final state of a replica; kept.
+    pub fn finish(&self, name: &str, state: &ReplicaState) -> Result<(), CheckpointError> {
+        let place = self.finished_path(name);
+        if place.exists() {
+            // Two lives of one run end with the same bytes: the first to arrive stays.
+            return Ok(());
+        }
+        self.write(&place, &BTreeMap::from([(name.to_owned(), state.clone())]))
+    }
+
+    /// The final state of a replica, if it is done. A damaged one is an error: it will not be trained again silently.
+    pub fn finished(&self, name: &str) -> Result<Option<ReplicaState>, CheckpointError> {
+        let place = self.finished_path(name);
+        if !place.exists() {
+            return Ok(None);
+        }
+        Ok(self.read(&place)?.remove(name))
+    }
+
+    /// The newest snapshot that is intact, and what was wrong with newer ones. `None` when there is no snapshot; when
+    /// all are damaged the newest one's error, because starting from scratch must be somebody's decision.
+    pub fn latest(&self) -> Result<Option<(BTreeMap<String, ReplicaState>, Vec<String>)>, CheckpointError> {
+        let mut warnings = Vec::new();
+        let mut first_error = None;
+        for (_, path) in self.snapshots()?.into_iter().rev() {
+            match self.read(&path) {
+                Ok(replicas) => return Ok(Some((replicas, warnings))),
+                Err(error @ CheckpointError::Other { .. }) => return Err(error),
+                Err(error) => {
+                    warnings.push(format!("skipped a damaged checkpoint: {error}"));
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+        first_error.map_or(Ok(None), Err)
+    }
+
+    /// Removes the snapshots, once every replica is finished.
+    pub fn clear_latest(&self) -> Result<(), CheckpointError> {
+        let place = self.root.join("latest");
+        match fs::remove_dir_all(&place) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(&place, "remove")(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn finished_path(&self, name: &str) -> PathBuf {
+        self.root.join("finished").join(name)
+    }
+
+    fn snapshots(&self) -> Result<Vec<(u64, PathBuf)>, CheckpointError> {
+        let place = self.root.join("latest");
+        let entries = match fs::read_dir(&place) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(io(&place, "list"))?,
+        };
+        let mut snapshots = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(io(&place, "list"))?;
+            // Anything else, such as the remains of a write that was cut off, is not a number.
+            if let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
+                snapshots.push((number, entry.path()));
+            }
+        }
+        snapshots.sort();
+        Ok(snapshots)
+    }
+
+    fn write(&self, place: &Path, replicas: &BTreeMap<String, ReplicaState>) -> Result<(), CheckpointError> {
+        let parent = place.parent().unwrap_or(&self.root);
+        fs::create_dir_all(parent).map_err(io(parent, "create"))?;
+        let scratch = tempfile::Builder::new()
+            .prefix(".partial-")
+            .tempdir_in(parent)
+            .map_err(io(parent, "write to"))?;
+        let files = [(TENSORS, self.tensors(place, replicas)?), (STATE, self.state(replicas))];
+        let mut manifest = BTreeMap::new();
+        for (name, bytes) in &files {
+            write_synced(&scratch.path().join(name), bytes)?;
+            let entry = ManifestEntry {
+                bytes: bytes.len() as u64,
+                sha256: sha256(bytes),
+            };
+            manifest.insert(*name, entry);
+        }
+        write_synced(&scratch.path().join(MANIFEST), &json(&manifest))?;
+        sync_dir(scratch.path())?;
+        let scratch = scratch.keep();
+        fs::rename(&scratch, place).map_err(io(place, "put in place"))?;
+        sync_dir(parent)
+    }
+
+    fn tensors(&self, place: &Path, replicas: &BTreeMap<String, ReplicaState>) -> Result<Vec<u8>, CheckpointError> {
+        let damaged = |error: safetensors::SafeTensorError| CheckpointError::Damaged {
+            path: place.into(),
+            message: format!("the state cannot be written as safetensors: {error}"),
+        };
+        let mut views = Vec::new();
+        for (replica, state) in replicas {
+            for (what, values) in &state.tensors {
+                let view = TensorView::new(Dtype::F32, vec![values.len()], bytemuck::cast_slice(values));
+                views.push((format!("{replica}/{what}"), view.map_err(damaged)?));
+            }
+        }
+        safetensors::serialize(views, None).map_err(damaged)
+    }
+
+    fn state(&self, replicas: &BTreeMap<String, ReplicaState>) -> Vec<u8> {
+        let shapes = |specs: &[crate::models::ParamSpec]| {
+            specs.iter().map(|spec| (spec.path.clone(), spec.shape.clone())).collect()
+        };
+        let entry = |state: &ReplicaState| ReplicaEntry {
+            epoch: state.epoch,
+            step_in_epoch: state.step_in_epoch,
+            progress: state.progress.clone(),
+        };
+        json(&StateFile {
+            format: FORMAT,
+            experiment: self.experiment.clone(),
+            params: shapes(self.layout.params()),
+            buffers: shapes(self.layout.buffers()),
+            replicas: replicas.iter().map(|(name, state)| (name.clone(), entry(state))).collect(),
+        })
+    }
+
+    fn read(&self, place: &Path) -> Result<BTreeMap<String, ReplicaState>, CheckpointError> {
+        let damaged = |name: &str, message: String| CheckpointError::Damaged {
+            path: place.join(name),
+            message,
+        };
+        let load = |name: &str| fs::read(place.join(name)).map_err(io(&place.join(name), "read"));
+        let manifest: BTreeMap<String, ManifestEntry> =
+            serde_json::from_slice(&load(MANIFEST)?).map_err(|error| damaged(MANIFEST, error.to_string()))?;
+        let verified = |name: &str| {
+            let bytes = load(name)?;
+            match manifest.get(name) {
+                Some(entry) if entry.sha256 == sha256(&bytes) => Ok(bytes),
+                Some(entry) => Err(damaged(
+                    name,
+                    format!(
+                        "damaged: {} bytes with SHA-256 {}, the manifest lists {} bytes with {}",
+                        bytes.len(),
+                        sha256(&bytes),
+                        entry.bytes,
+                        entry.sha256
+                    ),
+                )),
+                None => Err(damaged(MANIFEST, format!("does not list {name}"))),
+            }
+        };
+        let state: StateFile =
+            serde_json::from_slice(&verified(STATE)?).map_err(|error| damaged(STATE, error.to_string()))?;
+        self.check(place, &state)?;
+        let bytes = verified(TENSORS)?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(TENSORS, error.to_string()))?;
+        let mut replicas: BTreeMap<String, ReplicaState> = state
+            .replicas
+            .into_iter()
+            .map(|(name, entry)| {
+                let state = ReplicaState {
+                    progress: entry.progress,
+                    epoch: entry.epoch,
+                    step_in_epoch: entry.step_in_epoch,
+                    tensors: BTreeMap::new(),
+                };
+                (name, state)
+            })
+            .collect();
+        for (key, view) in tensors.tensors() {
+            let (name, what) = key.rsplit_once('/').unwrap_or((&key, ""));
+            let (Some(state), Dtype::F32) = (replicas.get_mut(name), view.dtype()) else {
+                return Err(damaged(TENSORS, format!("unexpected tensor {key:?}")));
+            };
+            state.tensors.insert(what.into(), bytemuck::pod_collect_to_vec(view.data()));
+        }
+        Ok(replicas)
+    }
+
+    fn check(&self, place: &Path, state: &StateFile) -> Result<(), CheckpointError> {
+        let other = |what, found: String, expected: String| {
+            Err(CheckpointError::Other {
+                path: place.into(),
+                what,
+                found,
+                expected,
+            })
+        };
+        if state.format != FORMAT {
+            return other("format", state.format.to_string(), FORMAT.to_string());
+        }
+        if state.experiment != self.experiment {
+            return other("experiment", state.experiment.clone(), self.experiment.clone());
+        }
+        let same = |stored: &[(String, Vec<usize>)], specs: &[crate::models::ParamSpec]| {
+            stored.len() == specs.len()
+                && stored
+                    .iter()
+                    .zip(specs)
+                    .all(|((path, shape), spec)| *path == spec.path && *shape == spec.shape)
+        };
+        if !same(&state.params, self.layout.params()) || !same(&state.buffers, self.layout.buffers()) {
+            let count = format!("{} parameter tensors", state.params.len());
+            return other("model", count, format!("{}", self.layout.params().len()));
+        }
+        Ok(())
+    }
+}
+
+fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> CheckpointError {
+    let path = path.to_path_buf();
+    move |source| CheckpointError::Io { path, action, source }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
+    let mut file = File::create(path).map_err(io(path, "create"))?;
+    file.write_all(bytes).map_err(io(path, "write"))?;
+    file.sync_all().map_err(io(path, "write"))
+}
+
+fn sync_dir(path: &Path) -> Result<(), CheckpointError> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(io(path, "sync"))
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    // Maps with string keys and plain numbers: serialisation has no way to fail.
+    let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+/// SHA-256 in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

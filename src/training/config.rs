@@ -1,0 +1,153 @@
+use burn::tensor::DType;
+use serde::{Deserialize, Serialize};
+
+use super::{EarlyStoppingConfig, OptimizerConfig, Sampling, ScheduleConfig};
+
+/// The `[training]` table of an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Most epochs that a replica makes.
+    pub epochs: usize,
+    /// Windows in a forward pass, per replica; a short last batch is padded with windows of weight 0.
+    pub batch_size: usize,
+    /// Forward passes whose gradients make one optimiser step.
+    #[serde(default = "one")]
+    pub accumulate_steps: usize,
+    /// Windows of each training subject in an epoch, drawn anew each time; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows_per_subject: Option<usize>,
+    /// The optimiser.
+    pub optimizer: OptimizerConfig,
+    /// The learning-rate schedule.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// Largest global norm of a replica's gradient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_clip_norm: Option<f64>,
+    /// Share of the target spread over all classes.
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// Weights of the classes in the loss.
+    #[serde(default)]
+    pub class_weights: ClassWeights,
+    /// Metric of the validation part that chooses the best weights, stops early and drives `plateau`.
+    #[serde(default = "default_monitor")]
+    pub monitor: String,
+    /// Early stopping; absent: every replica makes all its epochs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStoppingConfig>,
+    /// Arithmetic of the forward and backward pass; weights and optimiser are always f32.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Least time between two checkpoints of a group in training.
+    #[serde(default = "default_checkpoint_every_secs")]
+    pub checkpoint_every_secs: f64,
+}
+
+fn one() -> usize {
+    1
+}
+fn default_monitor() -> String {
+    "valid/log_loss".into()
+}
+fn default_checkpoint_every_secs() -> f64 {
+    60.0
+}
+
+impl TrainingConfig {
+    /// Windows that each epoch visits.
+    pub fn sampling(&self) -> Sampling {
+        self.windows_per_subject.map_or(Sampling::All, Sampling::PerSubject)
+    }
+
+    /// Optimiser steps in an epoch of `windows` windows.
+    pub fn steps_per_epoch(&self, windows: usize) -> usize {
+        windows.div_ceil(self.batch_size * self.accumulate_steps)
+    }
+
+    /// Every value that cannot work: key and reason.
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        let mut check = |fine: bool, key: &str, message: &str| {
+            if !fine {
+                problems.push((key.to_owned(), message.to_owned()));
+            }
+        };
+        check(self.epochs > 0, "epochs", "must be at least 1");
+        check(self.batch_size > 0, "batch_size", "must be at least 1");
+        check(self.accumulate_steps > 0, "accumulate_steps", "must be at least 1");
+        check(self.windows_per_subject != Some(0), "windows_per_subject", "must be at least 1");
+        let rate = self.optimizer.learning_rate();
+        check(rate > 0.0 && rate.is_finite(), "optimizer.learning_rate", "must be greater than 0");
+        let decay = self.optimizer.weight_decay();
+        check(decay >= 0.0 && decay.is_finite(), "optimizer.weight_decay", "must be at least 0");
+        check(
+            self.gradient_clip_norm.is_none_or(|norm| norm > 0.0),
+            "gradient_clip_norm",
+            "must be greater than 0",
+        );
+        check(
+            (0.0..1.0).contains(&self.label_smoothing),
+            "label_smoothing",
+            "must be at least 0 and less than 1",
+        );
+        check(
+            self.early_stopping.as_ref().is_none_or(|stopping| stopping.patience_epochs > 0),
+            "early_stopping.patience_epochs",
+            "must be at least 1",
+        );
+        check(
+            self.checkpoint_every_secs >= 0.0,
+            "checkpoint_every_secs",
+            "must be at least 0 (0: after every step)",
+        );
+        problems
+    }
+}
+
+/// Weights of the classes in the loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassWeights {
+    /// All 1.
+    #[default]
+    None,
+    /// `windows / (classes * windows of the class)` over the training windows, as scikit-learn's `balanced`.
+    Balanced,
+}
+
+impl ClassWeights {
+    /// The weights for these training windows per class.
+    pub fn weights(self, counts: &[usize]) -> Vec<f64> {
+        let total: usize = counts.iter().sum();
+        match self {
+            Self::None => vec![1.0; counts.len()],
+            Self::Balanced => counts
+                .iter()
+                .map(|&count| total as f64 / (counts.len() * count.max(1)) as f64)
+                .collect(),
+        }
+    }
+}
+
+/// Arithmetic of the forward and backward pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// bfloat16 activations and gradients over f32 weights, where the device has it.
+    Bf16,
+}
+
+impl Precision {
+    /// The dtype that parameters and inputs are cast to, if any.
+    pub fn dtype(self) -> Option<DType> {
+        match self {
+            Self::F32 => None,
+            Self::Bf16 => Some(DType::BF16),
+        }
+    }
+}

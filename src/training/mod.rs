@@ -1,0 +1,22 @@
+//! Training R replicas as one program.
+//!
+//! [`trainer`] is the loop: epochs in rounds (a replica with a shorter epoch waits, frozen, for the others), one
+//! [`step`] for all replicas, validation, early stopping, checkpoints. The replica law holds throughout: a replica
+//! ends with the same bytes trained with others, alone, in chunks, or killed and resumed.
+
+pub mod batch;
+pub mod checkpoint;
+mod config;
+pub mod optimizer;
+mod replica;
+pub mod schedule;
+pub mod step;
+pub mod stopping;
+pub mod trainer;
+
+pub use batch::{DeviceData, StreamSource};
+pub use config::{ClassWeights, Precision, TrainingConfig};
+pub use optimizer::OptimizerConfig;
+pub use replica::{Hyper, Replica, Sampling};
+pub use schedule::ScheduleConfig;
+pub use stopping::{EarlyStoppingConfig, Progress, Status};
