@@ -10,6 +10,8 @@ pub mod data;
 pub mod evaluation;
 pub mod experiment;
 pub mod features;
+pub mod launch;
 pub mod models;
+pub mod runs;
 pub mod tracking;
 pub mod training;

@@ -336,7 +336,8 @@ impl MetricSet {
             BalancedAccuracy,
             Some(present.iter().sum::<f64>() / present.len() as f64),
         );
-        let averaged: [(fn(&ClassMetrics) -> f64, [Metric; 3]); 4] = [
+        type OfClass = fn(&ClassMetrics) -> f64;
+        let averaged: [(OfClass, [Metric; 3]); 4] = [
             (|class| class.precision, [Precision, MacroPrecision, WeightedPrecision]),
             (|class| class.recall, [Recall, MacroRecall, WeightedRecall]),
             (

@@ -30,7 +30,7 @@ pub use evaluate::{
 };
 pub use intervals::{Interval, Method, corrected_t_interval, t_interval};
 pub use metrics::{Confusion, Metric, MetricSet, Monitor};
-pub use prediction::{Prediction, Scores, SubjectScore};
+pub use prediction::{Prediction, Scores, SubjectScore, softmax};
 pub use table::{markdown, table};
 
 use crate::data::split::Part;

@@ -82,7 +82,8 @@ fn grid(variant: &VariantEvaluation, level: Level, metrics: &[Metric]) -> Vec<Ve
         .map(|metric| variant.mean.get(&level)?.get(metric))
         .collect();
     let coverage = intervals.iter().flatten().next().map_or(0.0, |interval| interval.level);
-    let summary: [(String, fn(&Interval) -> Option<f64>); 3] = [
+    type Value = fn(&Interval) -> Option<f64>;
+    let summary: [(String, Value); 3] = [
         ("mean".to_owned(), |interval| interval.estimate),
         (format!("low {} %", 100.0 * coverage), |interval| interval.low),
         (format!("high {} %", 100.0 * coverage), |interval| interval.high),

@@ -15,7 +15,7 @@ use crate::models::matrix;
 use crate::runs::predictions::{self, PredictionsError};
 use crate::runs::{Life, Manifest, RunDirectory, RunError, RunStatus};
 use crate::tracking::{
-    ChartCategory, Chart, DatasetRole, ExperimentSummary, HparamValue, MetricInfo, Progress, RunTracker, SessionStatus,
+    Chart, ChartCategory, DatasetRole, ExperimentSummary, GroupStatus, HparamValue, MetricInfo, Progress, RunTracker, SessionStatus,
     TrackedReplica, TrackingError, figure,
 };
 use crate::training::checkpoint::{CheckpointError, CheckpointStore, ReplicaState};
@@ -165,8 +165,17 @@ fn train(
         let mut recorder = Recorder::new(plan, tracker, &mut progress, id, stop);
         let group = Group::new(&plan.model, data, replicas, config.precision);
         let trainer = Trainer::new(group, config, store, plan.config.tracking.log_every_steps, states);
-        finished.extend(trainer.run(&mut recorder)?);
-        progress.finish_group(id);
+        let done = trainer.run(&mut recorder)?;
+        let count = |status| done.values().filter(|state| state.progress.status == status).count();
+        let outcome = format!(
+            "{} finished, {} stopped early, {} diverged",
+            count(Status::Finished),
+            count(Status::Stopped),
+            count(Status::Diverged)
+        );
+        let steps = done.values().map(|state| state.progress.steps).max().unwrap_or(0);
+        progress.finish_group(id, &GroupStatus { step: steps, ..GroupStatus::default() }, &outcome);
+        finished.extend(done);
     }
     Ok(finished)
 }
@@ -292,11 +301,11 @@ fn hparams(plan: &ExperimentPlan) -> Vec<(String, HparamValue)> {
 }
 
 fn write_experiment(plan: &ExperimentPlan, tracker: &mut RunTracker) -> Result<(), TrackingError> {
-    let metric = |tag: &str, role| MetricInfo {
+    let metric = |tag: &str, role: DatasetRole| MetricInfo {
         tag: tag.into(),
         group: String::new(),
         display_name: String::new(),
-        role,
+        dataset: role,
     };
     let events = tracker.root_events()?;
     events.experiment(&ExperimentSummary {
@@ -451,15 +460,16 @@ fn spectrogram(plan: &ExperimentPlan, data: &DeviceData) -> Result<Option<figure
     let values = floats(values.narrow(2, 0, 1));
     let count = plan.windows[window as usize].rows[source.modality].count;
     let subject = &plan.prepared.subjects()[plan.windows[window as usize].subject as usize].id;
-    let title = format!("{}: log power of {subject}", plan.config.model.stream[stream].name);
     let picture = figure::Spectrogram {
         values: &values,
-        bins,
-        frames,
+        num_bins: bins,
+        num_frames: frames,
         duration_secs: f64::from(count) / rate_hz,
         nyquist_hz: rate_hz / 2.0,
+        value_label: "log power",
+        title: &format!("{}: first test window of {subject}", plan.config.model.stream[stream].name),
     };
-    picture.draw(&title).map(Some)
+    picture.draw().map(Some)
 }
 
 fn open_manifest(
@@ -545,6 +555,6 @@ pub fn headline_metrics(num_classes: usize) -> Vec<Metric> {
     } else {
         [Metric::MacroPrecision, Metric::MacroRecall, Metric::MacroSpecificity, Metric::MacroF1]
     });
-    metrics.extend([Metric::AucRoc, Metric::AucPr, Metric::LogLoss, Metric::Brier, Metric::Ece]);
+    metrics.extend([Metric::AucRoc, Metric::AucPr, Metric::LogLoss, Metric::Brier, Metric::EceEqualWidth]);
     metrics
 }

@@ -105,11 +105,11 @@ fn init(specs: &[ParamSpec], seeds: &[u64]) -> Vec<f32> {
                 Init::Uniform { bound } => {
                     let key = Key {
                         seed,
-                        purpose: Purpose::Init,
+                        purpose: Purpose::Initialisation,
                         step: 0,
                         path: random::path_hash(&spec.path),
                     };
-                    random::fill_uniform(&key, &mut rows[start..]);
+                    random::fill_uniform(key, &mut rows[start..]);
                     for value in &mut rows[start..] {
                         *value = (2.0 * *value - 1.0) * bound;
                     }

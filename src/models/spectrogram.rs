@@ -1,7 +1,7 @@
 //! Log-power spectrogram of a signal and a 2-D CNN over it.
 
 use burn::tensor::Tensor;
-use recoup_kernels::{StftOptions, StftOutput, group_norm, stft};
+use recoup_kernels::{StftOptions, StftOutput, StftPadding, Window, group_norm, stft};
 use serde::{Deserialize, Serialize};
 
 use super::cnn::{Cnn, CnnConfig, Dims};
@@ -66,7 +66,14 @@ impl Spectrogram {
     /// An encoder for `channels` channels.
     pub fn new(layout: &mut LayoutBuilder, config: &SpectrogramConfig, channels: usize) -> Self {
         Self {
-            options: StftOptions::hann(config.num_fft, config.hop),
+            options: StftOptions {
+                n_fft: config.num_fft,
+                hop: config.hop,
+                window: Window::Hann,
+                center: true,
+                padding: StftPadding::Reflect,
+                output: StftOutput::LogPower { floor: POWER_FLOOR },
+            },
             gamma: layout.param("norm.weight", &[channels], Init::Constant(1.0)),
             beta: layout.param("norm.bias", &[channels], Init::Constant(0.0)),
             cnn: layout.scope("cnn", |layout| Cnn::new(layout, &config.cnn, Dims::Two, channels)),
@@ -75,7 +82,7 @@ impl Spectrogram {
 
     /// `[R, B, C, T] -> [R, B, C, bins, frames]`: natural logarithm of the power.
     pub fn transform(&self, x: Tensor<4>) -> Tensor<5> {
-        stft(x, &self.options, StftOutput::LogPower { floor: POWER_FLOOR })
+        stft(x, &self.options)
     }
 
     /// `[R, B, C, T] -> [R, B, F]`. Each channel's spectrogram is brought to mean 0 and deviation 1 within its own

@@ -1,8 +1,8 @@
 //! `metrics.jsonl`: every scalar that a run logged, one JSON object per line, append-only, one writer.
 //!
 //! ```text
-//! {"replica":0,"variant":"base","fold":0,"seed":1,"step":20,"wall_time_secs":1.7e9,"values":{"train/loss":0.61}}
-//! {"replica":0,"variant":"base","fold":0,"seed":1,"step":10,"wall_time_secs":1.7e9,"resumed":true,"values":{}}
+//! {"replica":0,"variant":"base","repeat":0,"fold":0,"seed":1,"step":20,"wall_time_secs":1.7e9,"values":{"train/loss":0.61}}
+//! {"replica":0,"variant":"base","repeat":0,"fold":0,"seed":1,"step":10,"wall_time_secs":1.7e9,"resumed":true,"values":{}}
 //! ```
 //!
 //! A line with `"resumed": true` opens a later life of its replica: everything that replica logged before at that step
@@ -22,7 +22,9 @@ pub struct MetricLine {
     pub replica: usize,
     /// Name of its variant.
     pub variant: String,
-    /// Cross-validation fold.
+    /// Repeat of the cross-validation.
+    pub repeat: usize,
+    /// Fold of the repeat.
     pub fold: usize,
     /// Seed of the replica.
     pub seed: u64,

@@ -3,7 +3,7 @@
 //! ```text
 //! <run>/metrics.jsonl                          every scalar of every replica, one writer
 //! <run>/tb/events.out.tfevents.*               the experiment: hyperparameters, metrics, chart layout
-//! <run>/tb/<variant>/fold0-seed1/events.out.*  one TensorBoard run per replica
+//! <run>/tb/<variant>/repeat0-fold0-seed1/events.out.*  one TensorBoard run per replica
 //! ```
 //!
 //! [`RunTracker`] writes this tree; [`read_metrics`] reads the scalars back; [`EventWriter`] is one TensorBoard run;

@@ -12,11 +12,13 @@ use std::path::{Path, PathBuf};
 pub struct TrackedReplica {
     /// Name of the variant: its directory below `tb/` and its group on the HPARAMS page.
     pub variant: String,
-    /// Cross-validation fold.
+    /// Repeat of the cross-validation.
+    pub repeat: usize,
+    /// Fold of the repeat.
     pub fold: usize,
     /// Seed.
     pub seed: u64,
-    /// Hyperparameters of the variant, without fold and seed. May be empty.
+    /// Hyperparameters of the variant, without repeat, fold and seed. May be empty.
     pub hparams: Vec<(String, HparamValue)>,
     /// First step that this life logs: 0, or the one after the checkpoint it resumes from. Everything that an earlier
     /// life logged from there on is superseded.
@@ -166,13 +168,14 @@ impl Slot {
 impl TrackedReplica {
     /// Directory of its TensorBoard run below `tb/`.
     fn run_name(&self) -> String {
-        format!("{}/fold{}-seed{}", self.variant, self.fold, self.seed)
+        format!("{}/repeat{}-fold{}-seed{}", self.variant, self.repeat, self.fold, self.seed)
     }
 
     fn line(&self, replica: usize, step: u64, values: &[(&str, f64)]) -> MetricLine {
         MetricLine {
             replica,
             variant: self.variant.clone(),
+            repeat: self.repeat,
             fold: self.fold,
             seed: self.seed,
             step,
@@ -218,7 +221,7 @@ fn check(replicas: &[TrackedReplica]) -> Result<(), TrackingError> {
         if !names.insert(replica.run_name()) {
             return Err(TrackingError::invalid(
                 format!("two replicas are {}", replica.run_name()),
-                "variant, fold and seed together must be different for each replica of a run",
+                "variant, repeat, fold and seed together must be different for each replica of a run",
             ));
         }
     }

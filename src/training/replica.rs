@@ -53,7 +53,7 @@ impl Replica {
     pub fn epoch_order(&self, epoch: usize, sampling: Sampling) -> Vec<u32> {
         let key = |path: u64| Key {
             seed: self.seed,
-            purpose: Purpose::DataOrder,
+            purpose: Purpose::Shuffle,
             step: epoch as u64,
             path,
         };
@@ -62,12 +62,12 @@ impl Replica {
             Sampling::PerSubject(count) => (1u64..)
                 .zip(&self.train)
                 .flat_map(|(subject, windows)| {
-                    let order = random::permutation(&key(subject), windows.len());
+                    let order = random::permutation(key(subject), windows.len());
                     order.into_iter().take(count).map(|at| windows[at])
                 })
                 .collect(),
         };
-        let order = random::permutation(&key(0), chosen.len());
+        let order = random::permutation(key(0), chosen.len());
         order.into_iter().map(|at| chosen[at]).collect()
     }
 

@@ -165,7 +165,9 @@ pub struct Predicted {
 
 /// A tensor's values on the host, row-major.
 pub fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    let data = tensor.without_autodiff().into_data().convert::<f32>();
-    // The dtype was just converted, so the conversion to a vector cannot fail.
-    data.into_vec().unwrap_or_default()
+    // A failed launch shows when a result is read back; nothing after it could be trusted.
+    match tensor.without_autodiff().try_into_vec_as() {
+        Ok(values) => values,
+        Err(error) => panic!("the device failed: {error}"),
+    }
 }

@@ -83,13 +83,7 @@ pub fn try_conv2d(
     bias: Option<Tensor<2>>,
     options: &Conv2dOptions,
 ) -> Result<Tensor<5>, KernelError> {
-    let bias_shape = bias.as_ref().map(|bias| bias.dims());
-    let geometry = Geometry::new("conv2d", x.dims(), w.dims(), bias_shape, options)?;
-    #[cfg(feature = "cpu")]
-    if crate::runs_natively(&x) {
-        return Ok(native::call(x, w, bias, geometry));
-    }
-    Ok(reference::conv2d(x, w, bias, &geometry))
+    convolve("conv2d", x, w, bias, options)
 }
 
 /// 1-D cross-correlation: [`conv2d`] on inputs of height 1.
@@ -120,8 +114,37 @@ pub fn try_conv1d(
         dilation: [1, options.dilation],
         groups: options.groups,
     };
-    let y = try_conv2d(x.unsqueeze_dim(3), w.unsqueeze_dim(3), bias, &options)?;
+    let (x, w) = (x.unsqueeze_dim(3), w.unsqueeze_dim(3));
+    let y = convolve("conv1d", x, w, bias, &options).map_err(without_height)?;
     Ok(y.squeeze_dim(3))
+}
+
+fn convolve(
+    op: &'static str,
+    x: Tensor<5>,
+    w: Tensor<5>,
+    bias: Option<Tensor<2>>,
+    options: &Conv2dOptions,
+) -> Result<Tensor<5>, KernelError> {
+    let bias_shape = bias.as_ref().map(|bias| bias.dims());
+    let geometry = Geometry::new(op, x.dims(), w.dims(), bias_shape, options)?;
+    #[cfg(feature = "cpu")]
+    if crate::runs_natively(&x) {
+        return Ok(native::call(x, w, bias, geometry));
+    }
+    Ok(reference::conv2d(x, w, bias, &geometry))
+}
+
+/// Shapes as the caller of the 1-D function knows them.
+fn without_height(mut error: KernelError) -> KernelError {
+    if let KernelError::Shapes { left, right, .. } = &mut error {
+        for shape in [left, right] {
+            if shape.len() == 5 {
+                shape.remove(3);
+            }
+        }
+    }
+    error
 }
 
 /// Every size of one convolution, checked.
@@ -166,7 +189,7 @@ impl Geometry {
             w[0] == replicas && w[2] * groups == channels,
             ("x", &x),
             ("w", &w),
-            "expected [R, B, C, H, W] and [R, O, C/groups, KH, KW]",
+            "expected [R, B, C, ...] and [R, O, C/groups, ...]",
         )?;
         if let Some(bias) = bias {
             check_shapes(
@@ -181,11 +204,10 @@ impl Geometry {
         let mut output = [0; 2];
         for axis in 0..2 {
             let (stride, dilation) = (options.stride[axis], options.dilation[axis]);
-            if stride == 0 {
-                return Err(KernelError::option(op, "stride", options.stride, "is zero"));
-            }
-            if dilation == 0 {
-                return Err(KernelError::option(op, "dilation", options.dilation, "is zero"));
+            for (option, value) in [("stride", stride), ("dilation", dilation)] {
+                if value == 0 {
+                    return Err(KernelError::option(op, option, value, "must be at least 1"));
+                }
             }
             let (before, after) = options.padding[axis];
             let padded = input[axis] + before + after;

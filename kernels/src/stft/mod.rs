@@ -100,11 +100,10 @@ pub fn try_stft_complex(x: Tensor<4>, options: &StftOptions) -> Result<Tensor<6>
 
 fn check(op: &'static str, x: [usize; 4], options: &StftOptions) -> Result<(), KernelError> {
     let &StftOptions { n_fft, hop, .. } = options;
-    if n_fft == 0 {
-        return Err(KernelError::option(op, "n_fft", n_fft, "is zero"));
-    }
-    if hop == 0 {
-        return Err(KernelError::option(op, "hop", hop, "is zero"));
+    for (option, value) in [("n_fft", n_fft), ("hop", hop)] {
+        if value == 0 {
+            return Err(KernelError::option(op, option, value, "must be at least 1"));
+        }
     }
     let side = if options.center { n_fft / 2 } else { 0 };
     let mirrored = options.center && options.padding == StftPadding::Reflect;

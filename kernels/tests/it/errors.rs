@@ -30,7 +30,7 @@ fn shapes_are_named() {
     refused(
         try_conv1d(zeros([2, 1, 4, 9]), zeros([2, 3, 2, 3]), None, &Conv1dOptions::default()),
         "conv1d: x [2, 1, 4, 9] does not fit w [2, 3, 2, 3]: \
-         expected [R, B, C, T] and [R, O, C/groups, K]",
+         expected [R, B, C, ...] and [R, O, C/groups, ...]",
     );
     refused(
         try_conv2d(
@@ -67,6 +67,14 @@ fn options_are_named() {
         try_conv1d(zeros([1, 1, 4, 9]), zeros([1, 3, 1, 3]), None, &grouped),
         "conv1d: groups = 3 does not divide 4 channels and 3 filters",
     );
+    let still = Conv1dOptions {
+        stride: 0,
+        ..Conv1dOptions::default()
+    };
+    refused(
+        try_conv1d(zeros([1, 1, 4, 9]), zeros([1, 3, 4, 3]), None, &still),
+        "conv1d: stride = 0 must be at least 1",
+    );
     refused(
         try_group_norm(zeros([1, 2, 3, 4]), zeros([1, 3]), zeros([1, 3]), 2, 1e-5),
         "group_norm: groups = 2 does not divide 3 channels",
@@ -81,7 +89,7 @@ fn options_are_named() {
     );
     refused(
         try_stft_complex(zeros([1, 1, 1, 8]), &StftOptions { hop: 0, ..STFT }),
-        "stft_complex: hop = 0 is zero",
+        "stft_complex: hop = 0 must be at least 1",
     );
 }
 

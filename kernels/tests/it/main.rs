@@ -6,6 +6,7 @@ mod cases;
 mod errors;
 mod golden;
 mod law;
+mod probe;
 mod random;
 #[cfg(feature = "wgpu")]
 mod wgpu;

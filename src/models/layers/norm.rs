@@ -6,7 +6,7 @@ use super::BatchNorm;
 use crate::models::{Context, Init, LayoutBuilder, ParamId};
 
 /// Added to a variance before the square root, as in PyTorch.
-const EPSILON: f64 = 1e-5;
+const EPSILON: f32 = 1e-5;
 
 /// Normalisation between a convolution and its activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +86,7 @@ impl Norm {
                 *num_groups,
                 EPSILON,
             ),
-            Self::Batch(norm) => norm.forward(x, context, EPSILON),
+            Self::Batch(norm) => norm.forward(x, context, f64::from(EPSILON)),
             Self::Identity => x,
         }
     }

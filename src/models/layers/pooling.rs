@@ -34,7 +34,7 @@ impl Pooling {
         let weights = |weight: &dyn Fn(usize, usize) -> f32| position_weights(&x, lengths, weight);
         let mean_weights =
             |x: &Tensor<4>| match lengths {
-                None => Tensor::full([num_replicas, batch, 1, positions], 1.0 / positions.max(1) as f32, &x.device())
+                None => Tensor::<4>::full([num_replicas, batch, 1, positions], 1.0 / positions.max(1) as f32, &x.device())
                     .cast(x.dtype()),
                 Some(_) => weights(&|position, length| {
                     if position < length { 1.0 / length as f32 } else { 0.0 }
@@ -77,7 +77,7 @@ fn position_weights(x: &Tensor<4>, lengths: Option<&[usize]>, weight: &dyn Fn(us
         })
         .collect();
     let data = TensorData::new(values, [num_replicas, batch, 1, positions]);
-    Tensor::from_data(data, &x.device()).cast(x.dtype())
+    Tensor::<4>::from_data(data, &x.device()).cast(x.dtype())
 }
 
 /// `[R, B, 1, 1]`: 1 for samples with any valid position, else 0.
@@ -85,5 +85,5 @@ fn presence(x: &Tensor<4>, lengths: &[usize]) -> Tensor<4> {
     let [num_replicas, batch, _, _] = x.dims();
     let values: Vec<f32> = lengths.iter().map(|&length| f32::from(length > 0)).collect();
     let data = TensorData::new(values, [num_replicas, batch, 1, 1]);
-    Tensor::from_data(data, &x.device()).cast(x.dtype())
+    Tensor::<4>::from_data(data, &x.device()).cast(x.dtype())
 }

@@ -1,0 +1,10 @@
+//! The integration tests, one binary: a module per part of the crate.
+#![allow(clippy::unwrap_used)]
+
+mod audit;
+mod data;
+mod evaluation;
+mod fetch;
+mod predictions;
+mod split;
+mod tracking;
