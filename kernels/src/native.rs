@@ -18,8 +18,7 @@ pub(crate) fn contiguous(x: FlexTensor) -> FlexTensor {
 
 /// The values of a contiguous f32 tensor.
 pub(crate) fn values(x: &FlexTensor) -> &[f32] {
-    x.as_slice::<f32>()
-        .expect("native paths get contiguous f32 tensors")
+    x.as_slice::<f32>().expect("native paths get contiguous f32 tensors")
 }
 
 /// The shape as an array.
@@ -91,13 +90,7 @@ fn fits(len: usize, rows: usize, cols: usize, row_stride: usize) -> bool {
 /// `out = left x right`, or `out += left x right`; `out` is row-major with the given stride.
 /// Single-threaded, so that its bits depend on the two matrices only.
 #[allow(unsafe_code)]
-pub(crate) fn product(
-    out: &mut [f32],
-    out_row_stride: usize,
-    left: Matrix,
-    right: Matrix,
-    accumulate: bool,
-) {
+pub(crate) fn product(out: &mut [f32], out_row_stride: usize, left: Matrix, right: Matrix, accumulate: bool) {
     let (rows, inner, cols) = (left.rows, left.cols, right.cols);
     assert_eq!(inner, right.rows);
     assert!(fits(out.len(), rows, cols, out_row_stride));
@@ -130,12 +123,7 @@ pub(crate) fn product(
 }
 
 /// Cuts `[replica, item, ...]` into tasks of at most `per_task` items of one replica.
-pub(crate) fn tasks(
-    data: &mut [f32],
-    items: usize,
-    item_len: usize,
-    per_task: usize,
-) -> Vec<&mut [f32]> {
+pub(crate) fn tasks(data: &mut [f32], items: usize, item_len: usize, per_task: usize) -> Vec<&mut [f32]> {
     if items * item_len == 0 {
         return Vec::new();
     }

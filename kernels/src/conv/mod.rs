@@ -1,6 +1,8 @@
 //! Convolutions with one set of filters per replica.
 
 #[cfg(feature = "cpu")]
+mod direct;
+#[cfg(feature = "cpu")]
 pub mod native;
 pub mod reference;
 
@@ -63,16 +65,11 @@ impl Default for Conv1dOptions {
 ///   `[R, B, O, H', W']`, where `H' = (H + padding - dilation (KH - 1) - 1) / stride + 1`.
 /// - **Precision**: f32 products and sums on the CPU; on other devices that of burn's product.
 /// - **Gradient**: of every tracked input; that of an untracked `x` (data) is not computed.
-/// - **Falls back** to [`reference`] off the CPU device and for other dtypes.
+/// - **Falls back** to [`mod@reference`] off the CPU device and for other dtypes.
 ///
 /// # Panics
 /// When shapes or options do not fit; see [`try_conv2d`].
-pub fn conv2d(
-    x: Tensor<5>,
-    w: Tensor<5>,
-    bias: Option<Tensor<2>>,
-    options: &Conv2dOptions,
-) -> Tensor<5> {
+pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, options: &Conv2dOptions) -> Tensor<5> {
     or_panic(try_conv2d(x, w, bias, options))
 }
 
@@ -92,12 +89,7 @@ pub fn try_conv2d(
 ///
 /// # Panics
 /// When shapes or options do not fit; see [`try_conv1d`].
-pub fn conv1d(
-    x: Tensor<4>,
-    w: Tensor<4>,
-    bias: Option<Tensor<2>>,
-    options: &Conv1dOptions,
-) -> Tensor<4> {
+pub fn conv1d(x: Tensor<4>, w: Tensor<4>, bias: Option<Tensor<2>>, options: &Conv1dOptions) -> Tensor<4> {
     or_panic(try_conv1d(x, w, bias, options))
 }
 

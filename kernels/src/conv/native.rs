@@ -1,7 +1,7 @@
 //! CPU path of [`conv2d`](super::conv2d): the input unfolded tile by tile, and single-threaded
 //! products of the tiles.
 
-use super::Geometry;
+use super::{Geometry, direct};
 use crate::native::{FlexTensor, Matrix, add_parts, contiguous, product, tasks, tensor, values};
 use burn::backend::{
     Autodiff, Backend, Dispatch, Flex,
@@ -48,20 +48,11 @@ pub trait ConvOps: Backend {
     ) -> FloatTensor<Self>;
 
     /// Gradient of `bias`, from the gradient of the output.
-    fn replica_conv2d_bias_gradient(
-        dy: FloatTensor<Self>,
-        geometry: Geometry,
-    ) -> FloatTensor<Self>;
+    fn replica_conv2d_bias_gradient(dy: FloatTensor<Self>, geometry: Geometry) -> FloatTensor<Self>;
 }
 
-pub(super) fn call(
-    x: Tensor<5>,
-    w: Tensor<5>,
-    bias: Option<Tensor<2>>,
-    geometry: Geometry,
-) -> Tensor<5> {
-    let bias = bias
-        .unwrap_or_else(|| Tensor::zeros([geometry.replicas, geometry.filters], &x.device()));
+pub(super) fn call(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: Geometry) -> Tensor<5> {
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([geometry.replicas, geometry.filters], &x.device()));
     Tensor::from_dispatch(<Dispatch as ConvOps>::replica_conv2d(
         x.into_dispatch(),
         w.into_dispatch(),
@@ -71,12 +62,12 @@ pub(super) fn call(
 }
 
 /// Sizes of one sample and of one group in it.
-struct Sizes {
-    channels_per_group: usize,
+pub(super) struct Sizes {
+    pub(super) channels_per_group: usize,
     filters_per_group: usize,
     taps: usize,
-    plane: usize,
-    positions: usize,
+    pub(super) plane: usize,
+    pub(super) positions: usize,
     tile: usize,
     x_sample: usize,
     y_sample: usize,
@@ -120,10 +111,16 @@ impl Sizes {
         group * len..(group + 1) * len
     }
 
-    /// The filters of one group as `[filters, taps]`.
-    fn filters<'a>(&self, w: &'a [f32], replica: usize, group: usize) -> Matrix<'a> {
-        let start = replica * self.filter_bank + group * self.filters_per_group * self.taps;
-        Matrix::new(&w[start..], self.filters_per_group, self.taps)
+    /// The filters of one group: `[filters, taps]`.
+    fn filters<'a>(&self, w: &'a [f32], replica: usize, group: usize) -> &'a [f32] {
+        let len = self.filters_per_group * self.taps;
+        let start = replica * self.filter_bank + group * len;
+        &w[start..start + len]
+    }
+
+    /// [`Self::filters`] as a matrix.
+    fn matrix<'a>(&self, filters: &'a [f32]) -> Matrix<'a> {
+        Matrix::new(filters, self.filters_per_group, self.taps)
     }
 
     /// The output positions `tile` of one group as `[filters, positions]`.
@@ -139,7 +136,7 @@ impl Sizes {
 
 /// Calls `run(first position in the tile, first input index, count)` for every row of `positions`
 /// that tap `(u, v)` reads inside the input; input indices advance by the horizontal stride.
-fn runs(
+pub(super) fn runs(
     g: &Geometry,
     [u, v]: [usize; 2],
     positions: &Range<usize>,
@@ -149,8 +146,7 @@ fn runs(
     let [stride_y, stride_x] = g.options.stride;
     let [(top, _), (left, _)] = g.options.padding;
     let shift = v * g.options.dilation[1];
-    let inside = left.saturating_sub(shift).div_ceil(stride_x)
-        ..(width + left).saturating_sub(shift).div_ceil(stride_x);
+    let inside = left.saturating_sub(shift).div_ceil(stride_x)..(width + left).saturating_sub(shift).div_ceil(stride_x);
     let mut position = positions.start;
     while position < positions.end {
         let (row, col) = (position / g.output[1], position % g.output[1]);
@@ -169,11 +165,9 @@ fn runs(
 }
 
 /// The taps of one group in the order of the filter's memory, each with its channel.
-fn taps(g: &Geometry, channels: usize) -> impl Iterator<Item = (usize, [usize; 2])> {
+pub(super) fn taps(g: &Geometry, channels: usize) -> impl Iterator<Item = (usize, [usize; 2])> {
     let [height, width] = g.kernel;
-    (0..channels).flat_map(move |channel| {
-        (0..height * width).map(move |tap| (channel, [tap / width, tap % width]))
-    })
+    (0..channels).flat_map(move |channel| (0..height * width).map(move |tap| (channel, [tap / width, tap % width])))
 }
 
 /// Unfolds one tile of one group: `columns[tap, position]`.
@@ -211,6 +205,46 @@ fn fold(g: &Geometry, sizes: &Sizes, columns: &[f32], tile: &Range<usize>, dx_gr
     }
 }
 
+/// Adds the convolution of one group of one sample to `y`; `columns` is scratch.
+fn forward(g: &Geometry, sizes: &Sizes, x: &[f32], filters: &[f32], y: &mut [f32], columns: &mut [f32]) {
+    if sizes.filters_per_group == 1 {
+        return direct::forward(g, sizes, x, filters, y);
+    }
+    for tile in sizes.tiles() {
+        let columns = &mut columns[..sizes.taps * tile.len()];
+        unfold(g, sizes, x, &tile, columns);
+        let columns = Matrix::new(columns, sizes.taps, tile.len());
+        let filters = sizes.matrix(filters);
+        product(&mut y[tile.start..], sizes.positions, filters, columns, true);
+    }
+}
+
+/// Adds the gradient of one group of one sample to `dx`; `columns` is scratch.
+fn input_gradient(g: &Geometry, sizes: &Sizes, filters: &[f32], dy: &[f32], dx: &mut [f32], columns: &mut [f32]) {
+    if sizes.filters_per_group == 1 {
+        return direct::input_gradient(g, sizes, filters, dy, dx);
+    }
+    for tile in sizes.tiles() {
+        let columns = &mut columns[..sizes.taps * tile.len()];
+        let filters = sizes.matrix(filters).transposed();
+        product(columns, tile.len(), filters, sizes.outputs(dy, &tile), false);
+        fold(g, sizes, columns, &tile, dx);
+    }
+}
+
+/// Adds what one group of one sample gives to the gradient of its filters; `columns` is scratch.
+fn weight_gradient(g: &Geometry, sizes: &Sizes, x: &[f32], dy: &[f32], dw: &mut [f32], columns: &mut [f32]) {
+    if sizes.filters_per_group == 1 {
+        return direct::weight_gradient(g, sizes, x, dy, dw);
+    }
+    for tile in sizes.tiles() {
+        let columns = &mut columns[..sizes.taps * tile.len()];
+        unfold(g, sizes, x, &tile, columns);
+        let columns = Matrix::new(columns, sizes.taps, tile.len()).transposed();
+        product(dw, sizes.taps, sizes.outputs(dy, &tile), columns, true);
+    }
+}
+
 impl ConvOps for Flex {
     fn replica_conv2d(x: FlexTensor, w: FlexTensor, bias: FlexTensor, g: Geometry) -> FlexTensor {
         let (x, w, bias) = (contiguous(x), contiguous(w), contiguous(bias));
@@ -231,13 +265,8 @@ impl ConvOps for Flex {
                     }
                     for group in 0..g.options.groups {
                         let filters = sizes.filters(wv, replica, group);
-                        let y = &mut y[sizes.y_group(group)];
-                        for tile in sizes.tiles() {
-                            let columns = &mut columns[..sizes.taps * tile.len()];
-                            unfold(&g, &sizes, &x[sizes.x_group(group)], &tile, columns);
-                            let columns = Matrix::new(columns, sizes.taps, tile.len());
-                            product(&mut y[tile.start..], sizes.positions, filters, columns, true);
-                        }
+                        let x = &x[sizes.x_group(group)];
+                        forward(&g, &sizes, x, filters, &mut y[sizes.y_group(group)], columns);
                     }
                 },
             );
@@ -257,14 +286,10 @@ impl ConvOps for Flex {
                 |columns, (sample, dx)| {
                     let dy = &dyv[sample * sizes.y_sample..(sample + 1) * sizes.y_sample];
                     for group in 0..g.options.groups {
-                        let filters = sizes.filters(wv, sample / g.batch, group).transposed();
+                        let filters = sizes.filters(wv, sample / g.batch, group);
                         let dy = &dy[sizes.y_group(group)];
-                        for tile in sizes.tiles() {
-                            let columns = &mut columns[..sizes.taps * tile.len()];
-                            let outputs = sizes.outputs(dy, &tile);
-                            product(columns, tile.len(), filters, outputs, false);
-                            fold(&g, &sizes, columns, &tile, &mut dx[sizes.x_group(group)]);
-                        }
+                        let dx = &mut dx[sizes.x_group(group)];
+                        input_gradient(&g, &sizes, filters, dy, dx, columns);
                     }
                 },
             );
@@ -291,13 +316,9 @@ impl ConvOps for Flex {
                         let dy = &dyv[sample * sizes.y_sample..(sample + 1) * sizes.y_sample];
                         let banks = dw.chunks_mut(sizes.filters_per_group * sizes.taps);
                         for (group, dw) in banks.enumerate() {
-                            for tile in sizes.tiles() {
-                                let columns = &mut columns[..sizes.taps * tile.len()];
-                                unfold(&g, &sizes, &x[sizes.x_group(group)], &tile, columns);
-                                let outputs = sizes.outputs(&dy[sizes.y_group(group)], &tile);
-                                let columns = Matrix::new(columns, sizes.taps, tile.len());
-                                product(dw, sizes.taps, outputs, columns.transposed(), true);
-                            }
+                            let x = &x[sizes.x_group(group)];
+                            let dy = &dy[sizes.y_group(group)];
+                            weight_gradient(&g, &sizes, x, dy, dw, columns);
                         }
                     }
                 },
@@ -335,12 +356,7 @@ impl<B: Backend + ConvOps, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
         impl<B: Backend + ConvOps> Backward<B, 3> for ConvBackward {
             type State = (FloatTensor<B>, FloatTensor<B>, Geometry);
 
-            fn backward(
-                self,
-                ops: Ops<Self::State, 3>,
-                grads: &mut Gradients,
-                _: &mut Checkpointer,
-            ) {
+            fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
                 let [node_x, node_w, node_bias] = ops.parents;
                 let dy = grads.consume::<B>(&ops.node);
                 let (x, w, geometry) = ops.state;
@@ -371,19 +387,11 @@ impl<B: Backend + ConvOps, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
         }
     }
 
-    fn replica_conv2d_input_gradient(
-        _: FloatTensor<Self>,
-        _: FloatTensor<Self>,
-        _: Geometry,
-    ) -> FloatTensor<Self> {
+    fn replica_conv2d_input_gradient(_: FloatTensor<Self>, _: FloatTensor<Self>, _: Geometry) -> FloatTensor<Self> {
         unimplemented!("second-order gradients")
     }
 
-    fn replica_conv2d_weight_gradient(
-        _: FloatTensor<Self>,
-        _: FloatTensor<Self>,
-        _: Geometry,
-    ) -> FloatTensor<Self> {
+    fn replica_conv2d_weight_gradient(_: FloatTensor<Self>, _: FloatTensor<Self>, _: Geometry) -> FloatTensor<Self> {
         unimplemented!("second-order gradients")
     }
 

@@ -4,12 +4,7 @@ use super::Geometry;
 use burn::tensor::{Slice, Tensor, ops::PadMode};
 
 /// The convolution of checked arguments.
-pub fn conv2d(
-    x: Tensor<5>,
-    w: Tensor<5>,
-    bias: Option<Tensor<2>>,
-    geometry: &Geometry,
-) -> Tensor<5> {
+pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: &Geometry) -> Tensor<5> {
     let &Geometry {
         replicas,
         batch,
@@ -37,17 +32,17 @@ pub fn conv2d(
                 let end = start + (output[axis] as isize - 1) * stride + 1;
                 Slice::new(start, Some(end), stride)
             };
-            let view = padded
-                .clone()
-                .slice_dim(3, view(0, row))
-                .slice_dim(4, view(1, col));
+            let view = padded.clone().slice_dim(3, view(0, row)).slice_dim(4, view(1, col));
             shifted.push(view.reshape([replicas, batch, groups, channels / groups, 1, positions]));
         }
     }
     // [R, B, G, C/G, K, P] -> [R, G, B P, C/G K]
-    let columns = Tensor::cat(shifted, 4)
-        .permute([0, 2, 1, 5, 3, 4])
-        .reshape([replicas, groups, batch * positions, geometry.taps()]);
+    let columns = Tensor::cat(shifted, 4).permute([0, 2, 1, 5, 3, 4]).reshape([
+        replicas,
+        groups,
+        batch * positions,
+        geometry.taps(),
+    ]);
     let filter = w
         .reshape([replicas, groups, filters / groups, geometry.taps()])
         .swap_dims(2, 3);

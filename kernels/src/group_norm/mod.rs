@@ -15,17 +15,11 @@ use burn::tensor::Tensor;
 ///   height and width into S.
 /// - **Precision**: f32 statistics in two passes (mean first, then squared deviations).
 /// - **Gradient**: of `x`, `gamma` and `beta`.
-/// - **Falls back** to [`reference`] off the CPU device and for other dtypes.
+/// - **Falls back** to [`mod@reference`] off the CPU device and for other dtypes.
 ///
 /// # Panics
 /// When the shapes do not fit; see [`try_group_norm`].
-pub fn group_norm(
-    x: Tensor<4>,
-    gamma: Tensor<2>,
-    beta: Tensor<2>,
-    groups: usize,
-    eps: f32,
-) -> Tensor<4> {
+pub fn group_norm(x: Tensor<4>, gamma: Tensor<2>, beta: Tensor<2>, groups: usize, eps: f32) -> Tensor<4> {
     or_panic(try_group_norm(x, gamma, beta, groups, eps))
 }
 

@@ -89,12 +89,7 @@ fn group_backward(
 }
 
 impl GroupNormOps for Flex {
-    fn replica_group_norm(
-        x: FlexTensor,
-        gamma: FlexTensor,
-        beta: FlexTensor,
-        norm: Norm,
-    ) -> FlexTensor {
+    fn replica_group_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, norm: Norm) -> FlexTensor {
         let (x, gamma, beta) = (contiguous(x), contiguous(gamma), contiguous(beta));
         let [replicas, batch, channels, positions] = dims(&x);
         let (xv, gamma, beta) = (values(&x), values(&gamma), values(&beta));
@@ -106,9 +101,7 @@ impl GroupNormOps for Flex {
             .enumerate()
             .for_each(|(sample, (y, x))| {
                 let parameters = sample / batch * channels;
-                let groups = y
-                    .chunks_mut(per_group * positions)
-                    .zip(x.chunks(per_group * positions));
+                let groups = y.chunks_mut(per_group * positions).zip(x.chunks(per_group * positions));
                 for (group, (y, x)) in groups.enumerate() {
                     let (mean, scale) = statistics(x, norm.eps);
                     let first = parameters + group * per_group;
@@ -147,15 +140,10 @@ impl GroupNormOps for Flex {
                 let gamma = &gamma[sample / batch * channels..][..channels];
                 for group in 0..norm.groups {
                     let of_group = group * group_len..(group + 1) * group_len;
-                    let of_sample = sample * sample_len + of_group.start
-                        ..sample * sample_len + of_group.end;
+                    let of_sample = sample * sample_len + of_group.start..sample * sample_len + of_group.end;
                     let of_channels = group * per_group..(group + 1) * per_group;
                     group_backward(
-                        (
-                            &xv[of_sample.clone()],
-                            &dyv[of_sample],
-                            &gamma[of_channels.clone()],
-                        ),
+                        (&xv[of_sample.clone()], &dyv[of_sample], &gamma[of_channels.clone()]),
                         norm.eps,
                         &mut dx[of_group],
                         (&mut d_gamma[of_channels.clone()], &mut d_beta[of_channels]),
@@ -187,12 +175,7 @@ impl<B: Backend + GroupNormOps, C: CheckpointStrategy> GroupNormOps for Autodiff
         impl<B: Backend + GroupNormOps> Backward<B, 3> for NormBackward {
             type State = (FloatTensor<B>, FloatTensor<B>, Norm);
 
-            fn backward(
-                self,
-                ops: Ops<Self::State, 3>,
-                grads: &mut Gradients,
-                _: &mut Checkpointer,
-            ) {
+            fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
                 let dy = grads.consume::<B>(&ops.node);
                 let (x, gamma, norm) = ops.state;
                 let (dx, d_gamma, d_beta) = B::replica_group_norm_backward(x, gamma, dy, norm);

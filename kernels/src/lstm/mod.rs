@@ -45,16 +45,11 @@ pub struct LstmOutput {
 /// - **Gradient**: of `x` and all weights, from all three outputs. Steps past a sample's end get
 ///   and give none, whatever `x` holds there, as long as it is finite (a NaN there reaches the
 ///   gradient of `input` through the product).
-/// - **Falls back** to [`reference`] off the CPU device and for other dtypes.
+/// - **Falls back** to [`mod@reference`] off the CPU device and for other dtypes.
 ///
 /// # Panics
 /// When the shapes do not fit; see [`try_lstm`].
-pub fn lstm(
-    x: Tensor<4>,
-    lengths: Option<&[usize]>,
-    weights: &LstmWeights,
-    reverse: bool,
-) -> LstmOutput {
+pub fn lstm(x: Tensor<4>, lengths: Option<&[usize]>, weights: &LstmWeights, reverse: bool) -> LstmOutput {
     or_panic(try_lstm(x, lengths, weights, reverse))
 }
 
@@ -66,6 +61,15 @@ pub fn try_lstm(
     reverse: bool,
 ) -> Result<LstmOutput, KernelError> {
     check(&x, lengths, weights)?;
+    let ([replicas, batch, steps, _], units) = (x.dims(), weights.hidden.dims()[1]);
+    if steps == 0 {
+        let options = (&x.device(), x.dtype());
+        return Ok(LstmOutput {
+            sequence: Tensor::zeros([replicas, batch, 0, units], options),
+            last_hidden: Tensor::zeros([replicas, batch, units], options),
+            last_cell: Tensor::zeros([replicas, batch, units], options),
+        });
+    }
     #[cfg(feature = "cpu")]
     if crate::runs_natively(&x) {
         return Ok(native::call(x, lengths, weights, reverse));
@@ -73,11 +77,7 @@ pub fn try_lstm(
     Ok(reference::lstm(x, lengths, weights, reverse))
 }
 
-fn check(
-    x: &Tensor<4>,
-    lengths: Option<&[usize]>,
-    weights: &LstmWeights,
-) -> Result<(), KernelError> {
+fn check(x: &Tensor<4>, lengths: Option<&[usize]>, weights: &LstmWeights) -> Result<(), KernelError> {
     let (xs, input) = (x.dims(), weights.input.dims());
     let (hidden, bias) = (weights.hidden.dims(), weights.bias.dims());
     let (replicas, batch, steps, units) = (xs[0], xs[1], xs[2], hidden[1]);

@@ -1,9 +1,7 @@
 //! CPU path of [`lstm`](super::lstm): a task owns a few samples of one replica for all steps.
 
 use super::{LstmOutput, LstmWeights, activation::sigmoid, activation::tanh};
-use crate::native::{
-    FlexTensor, Matrix, add_parts, contiguous, dims, product, tasks, tensor, values,
-};
+use crate::native::{FlexTensor, Matrix, add_parts, contiguous, dims, product, tasks, tensor, values};
 use burn::backend::{
     Autodiff, Backend, Dispatch, Flex,
     autodiff::{
@@ -64,19 +62,15 @@ pub trait LstmOps: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
-pub(super) fn call(
-    x: Tensor<4>,
-    lengths: Option<&[usize]>,
-    weights: &LstmWeights,
-    reverse: bool,
-) -> LstmOutput {
+pub(super) fn call(x: Tensor<4>, lengths: Option<&[usize]>, weights: &LstmWeights, reverse: bool) -> LstmOutput {
     let [replicas, batch, steps, inputs] = x.dims();
     let units = weights.hidden.dims()[1];
-    let projected = crate::matmul(
-        x.reshape([replicas, batch * steps, inputs]),
-        weights.input.clone(),
-    )
-    .reshape([replicas, batch, steps, 4 * units]);
+    let projected = crate::matmul(x.reshape([replicas, batch * steps, inputs]), weights.input.clone()).reshape([
+        replicas,
+        batch,
+        steps,
+        4 * units,
+    ]);
     let lengths = lengths.map_or_else(|| vec![steps; replicas * batch].into(), Arc::from);
     let states = Tensor::<4>::from_dispatch(<Dispatch as LstmOps>::replica_lstm(
         projected.into_dispatch(),
@@ -129,11 +123,7 @@ impl Sizes {
     }
 
     fn step(&self, index: usize, reverse: bool) -> usize {
-        if reverse {
-            self.steps - 1 - index
-        } else {
-            index
-        }
+        if reverse { self.steps - 1 - index } else { index }
     }
 }
 
@@ -148,6 +138,8 @@ fn update(gates: &mut [f32], cell: &mut [f32], hidden: &mut [f32]) {
     let (input, rest) = gates.split_at_mut(units);
     let (forget, rest) = rest.split_at_mut(units);
     let (candidate, output) = rest.split_at_mut(units);
+    // Lengths that the compiler can see are equal let it vectorise the loop.
+    let (output, hidden) = (&mut output[..units], &mut hidden[..units]);
     for u in 0..units {
         input[u] = sigmoid(input[u]);
         forget[u] = sigmoid(forget[u]);
@@ -214,7 +206,12 @@ fn forward(
 ) -> (FlexTensor, Option<FlexTensor>) {
     let (projected, hidden, bias) = (contiguous(projected), contiguous(hidden), contiguous(bias));
     let sizes = Sizes::of(dims(&projected));
-    let Sizes { replicas, batch, steps, units } = sizes;
+    let Sizes {
+        replicas,
+        batch,
+        steps,
+        units,
+    } = sizes;
     let (values_in, weights, bias) = (values(&projected), values(&hidden), values(&bias));
     let mut states = vec![0.0; replicas * batch * (steps + 2) * units];
     let saved_len = if save { 5 * steps * units } else { 0 };
@@ -259,6 +256,7 @@ fn update_backward(
     let (d_input, rest) = d_gates.split_at_mut(units);
     let (d_forget, rest) = rest.split_at_mut(units);
     let (d_candidate, d_output) = rest.split_at_mut(units);
+    let (d_output, d_hidden, cell) = (&mut d_output[..units], &d_hidden[..units], &cell[..units]);
     for u in 0..units {
         let shown = tanh(cell[u]);
         let d = d_cell[u] + d_hidden[u] * output[u] * (1.0 - shown * shown);
@@ -294,12 +292,8 @@ fn backward_task(
     let Sizes { steps, units, .. } = sizes;
     let lengths = inputs.lengths;
     let samples = lengths.len();
-    let saved_at = |sample: usize, step: usize| {
-        &inputs.saved[(sample * steps + step) * 5 * units..][..5 * units]
-    };
-    let grad_at = |sample: usize, step: usize| {
-        &inputs.grad[(sample * (steps + 2) + step) * units..][..units]
-    };
+    let saved_at = |sample: usize, step: usize| &inputs.saved[(sample * steps + step) * 5 * units..][..5 * units];
+    let grad_at = |sample: usize, step: usize| &inputs.grad[(sample * (steps + 2) + step) * units..][..units];
     let mut d_gates = vec![0.0; samples * 4 * units];
     let mut d_before = vec![0.0; samples * units];
     let collect = |at: usize| -> Vec<f32> {
@@ -324,8 +318,7 @@ fn backward_task(
             let d_gates = &mut d_gates[sample * 4 * units..][..4 * units];
             let d_cell = &mut d_cell[sample * units..][..units];
             update_backward(d_gates, d_hidden, d_cell, saved_at(sample, step), cell_before);
-            d_projected[(sample * steps + step) * 4 * units..][..4 * units]
-                .copy_from_slice(d_gates);
+            d_projected[(sample * steps + step) * 4 * units..][..4 * units].copy_from_slice(d_gates);
         }
         let gates = Matrix::new(&d_gates, samples, 4 * units);
         product(&mut d_before, units, gates, inputs.hidden_transposed, false);
@@ -371,12 +364,7 @@ fn transpose(weights: &[f32], units: usize) -> Vec<f32> {
 }
 
 impl LstmOps for Flex {
-    fn replica_lstm(
-        projected: FlexTensor,
-        hidden: FlexTensor,
-        bias: FlexTensor,
-        route: Route,
-    ) -> FlexTensor {
+    fn replica_lstm(projected: FlexTensor, hidden: FlexTensor, bias: FlexTensor, route: Route) -> FlexTensor {
         forward(projected, hidden, bias, &route, false).0
     }
 
@@ -401,7 +389,12 @@ impl LstmOps for Flex {
         let (saved, grad) = (contiguous(saved), contiguous(grad));
         let [replicas, batch, steps, saved_len] = dims(&saved);
         let units = saved_len / 5;
-        let sizes = Sizes { replicas, batch, steps, units };
+        let sizes = Sizes {
+            replicas,
+            batch,
+            steps,
+            units,
+        };
         let transposed = transpose(values(&hidden), units);
         let (states, saved, grad) = (values(&states), values(&saved), values(&grad));
 
@@ -453,16 +446,10 @@ impl<B: Backend + LstmOps, C: CheckpointStrategy> LstmOps for Autodiff<B, C> {
             /// hidden, states, saved, route
             type State = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, Route);
 
-            fn backward(
-                self,
-                ops: Ops<Self::State, 3>,
-                grads: &mut Gradients,
-                _: &mut Checkpointer,
-            ) {
+            fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
                 let grad = grads.consume::<B>(&ops.node);
                 let (hidden, states, saved, route) = ops.state;
-                let (d_projected, d_hidden, d_bias) =
-                    B::replica_lstm_backward(hidden, states, saved, grad, route);
+                let (d_projected, d_hidden, d_bias) = B::replica_lstm_backward(hidden, states, saved, grad, route);
                 for (node, grad) in ops.parents.into_iter().zip([d_projected, d_hidden, d_bias]) {
                     if let Some(node) = node {
                         grads.register::<B>(node.id, grad);
@@ -476,13 +463,10 @@ impl<B: Backend + LstmOps, C: CheckpointStrategy> LstmOps for Autodiff<B, C> {
         let bias = bias.into_primitive();
         match LstmBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let (states, saved) =
-                    B::replica_lstm_saving(projected, hidden.clone(), bias, route.clone());
+                let (states, saved) = B::replica_lstm_saving(projected, hidden.clone(), bias, route.clone());
                 prep.finish((hidden, states.clone(), saved, route), states)
             }
-            OpsKind::UnTracked(prep) => {
-                prep.finish(B::replica_lstm(projected, hidden, bias, route))
-            }
+            OpsKind::UnTracked(prep) => prep.finish(B::replica_lstm(projected, hidden, bias, route)),
         }
     }
 

@@ -7,12 +7,7 @@ use burn::tensor::{
 };
 
 /// The LSTM of checked arguments.
-pub fn lstm(
-    x: Tensor<4>,
-    lengths: Option<&[usize]>,
-    weights: &LstmWeights,
-    reverse: bool,
-) -> LstmOutput {
+pub fn lstm(x: Tensor<4>, lengths: Option<&[usize]>, weights: &LstmWeights, reverse: bool) -> LstmOutput {
     let [replicas, batch, steps, inputs] = x.dims();
     let units = weights.hidden.dims()[1];
     let device = x.device();
@@ -41,9 +36,7 @@ pub fn lstm(
         match lengths {
             Some(lengths) => {
                 let runs = running(lengths, step, state, &device);
-                sequence[step] = hidden
-                    .zeros_like()
-                    .mask_where(runs.clone(), new_hidden.clone());
+                sequence[step] = hidden.zeros_like().mask_where(runs.clone(), new_hidden.clone());
                 hidden = hidden.mask_where(runs.clone(), new_hidden);
                 cell = cell.mask_where(runs, new_cell);
             }
@@ -53,25 +46,15 @@ pub fn lstm(
             }
         }
     }
-    let sequence = if steps == 0 {
-        Tensor::zeros([replicas, batch, 0, units], options)
-    } else {
-        Tensor::stack(sequence, 2)
-    };
     LstmOutput {
-        sequence,
+        sequence: Tensor::stack(sequence, 2),
         last_hidden: hidden,
         last_cell: cell,
     }
 }
 
 /// Which samples still run at `step`, for every unit.
-fn running(
-    lengths: &[usize],
-    step: usize,
-    [replicas, batch, units]: [usize; 3],
-    device: &Device,
-) -> Tensor<3, Bool> {
+fn running(lengths: &[usize], step: usize, [replicas, batch, units]: [usize; 3], device: &Device) -> Tensor<3, Bool> {
     let mask = lengths.iter().map(|&length| step < length).collect();
     Tensor::<3, Bool>::from_data(TensorData::new::<bool, _>(mask, [replicas, batch, 1]), device)
         .expand([replicas, batch, units])

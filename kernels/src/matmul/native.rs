@@ -42,12 +42,7 @@ pub(super) fn call(x: Tensor<3>, w: Tensor<3>) -> Tensor<3> {
 }
 
 impl MatmulOps for Flex {
-    fn replica_matmul(
-        x: FlexTensor,
-        w: FlexTensor,
-        transpose_x: bool,
-        transpose_w: bool,
-    ) -> FlexTensor {
+    fn replica_matmul(x: FlexTensor, w: FlexTensor, transpose_x: bool, transpose_w: bool) -> FlexTensor {
         let (x, w) = (contiguous(x), contiguous(w));
         let ([replicas, xr, xc], [_, wr, wc]) = (dims::<3>(&x), dims::<3>(&w));
         let (xv, wv) = (values(&x), values(&w));
@@ -96,12 +91,7 @@ impl<B: Backend + MatmulOps, C: CheckpointStrategy> MatmulOps for Autodiff<B, C>
         impl<B: Backend + MatmulOps> Backward<B, 2> for ProductBackward {
             type State = (FloatTensor<B>, FloatTensor<B>);
 
-            fn backward(
-                self,
-                ops: Ops<Self::State, 2>,
-                grads: &mut Gradients,
-                _: &mut Checkpointer,
-            ) {
+            fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
                 let [node_x, node_w] = ops.parents;
                 let dy = grads.consume::<B>(&ops.node);
                 let (x, w) = ops.state;
@@ -114,10 +104,7 @@ impl<B: Backend + MatmulOps, C: CheckpointStrategy> MatmulOps for Autodiff<B, C>
             }
         }
 
-        assert!(
-            !transpose_x && !transpose_w,
-            "the tape takes the plain product only"
-        );
+        assert!(!transpose_x && !transpose_w, "the tape takes the plain product only");
         let nodes = [x.node(), w.node()];
         let (x, w) = (x.into_primitive(), w.into_primitive());
         match ProductBackward.prepare::<C>(nodes).compute_bound().stateful() {

@@ -145,14 +145,12 @@ const DRAWS_PER_TASK: usize = 1 << 12;
 
 fn fill(key: Key, out: &mut [f32], draw: impl Fn([u32; 4]) -> [f32; 4] + Sync) {
     let stream = key.stream();
-    out.par_chunks_mut(DRAWS_PER_TASK)
-        .enumerate()
-        .for_each(|(task, out)| {
-            let first = (task * DRAWS_PER_TASK / 4) as u64;
-            for (block, out) in (first..).zip(out.chunks_mut(4)) {
-                out.copy_from_slice(&draw(stream.block(block))[..out.len()]);
-            }
-        });
+    out.par_chunks_mut(DRAWS_PER_TASK).enumerate().for_each(|(task, out)| {
+        let first = (task * DRAWS_PER_TASK / 4) as u64;
+        for (block, out) in (first..).zip(out.chunks_mut(4)) {
+            out.copy_from_slice(&draw(stream.block(block))[..out.len()]);
+        }
+    });
 }
 
 /// Fills with [`Stream::uniform`] of indices 0, 1, 2, ...
@@ -182,12 +180,7 @@ pub fn permutation(key: Key, len: usize) -> Vec<usize> {
 ///
 /// # Panics
 /// See [`try_dropout_mask`].
-pub fn dropout_mask<const D: usize>(
-    keys: &[Key],
-    rates: &[f32],
-    shape: [usize; D],
-    device: &Device,
-) -> Tensor<D> {
+pub fn dropout_mask<const D: usize>(keys: &[Key], rates: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
     or_panic(try_dropout_mask(keys, rates, shape, device))
 }
 

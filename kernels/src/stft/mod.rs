@@ -57,6 +57,23 @@ pub struct StftOptions {
     pub output: StftOutput,
 }
 
+impl StftOptions {
+    /// Frequencies in the result: 0 to half the sampling rate.
+    pub fn bins(&self) -> usize {
+        self.n_fft / 2 + 1
+    }
+
+    /// Frames of a signal of so many samples.
+    pub fn frames(&self, samples: usize) -> usize {
+        (samples + 2 * self.side()).saturating_sub(self.n_fft) / self.hop + 1
+    }
+
+    /// Samples padded at each end.
+    fn side(&self) -> usize {
+        if self.center { self.n_fft / 2 } else { 0 }
+    }
+}
+
 /// `X[bin, frame] = sum over n of window[n] x[frame hop + n] exp(-2πi bin n / n_fft)`, unscaled as
 /// in `torch.stft`, reduced to [`StftOptions::output`].
 ///
@@ -105,7 +122,7 @@ fn check(op: &'static str, x: [usize; 4], options: &StftOptions) -> Result<(), K
             return Err(KernelError::option(op, option, value, "must be at least 1"));
         }
     }
-    let side = if options.center { n_fft / 2 } else { 0 };
+    let side = options.side();
     let mirrored = options.center && options.padding == StftPadding::Reflect;
     if mirrored && side >= x[3] {
         let problem = format!("mirrors {side} samples at each end, but x {x:?} has only {}", x[3]);

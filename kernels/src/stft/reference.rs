@@ -6,7 +6,7 @@ use std::f64::consts::TAU;
 
 /// The spectrum of checked arguments, reduced to the output asked for.
 pub fn stft(x: Tensor<4>, options: &StftOptions) -> Tensor<5> {
-    let [replicas, batch, channels, _] = x.dims();
+    let [replicas, batch, channels, samples] = x.dims();
     let (real, imaginary) = spectrum(x, options);
     let power = real.powi_scalar(2) + imaginary.powi_scalar(2);
     let output = match options.output {
@@ -18,8 +18,7 @@ pub fn stft(x: Tensor<4>, options: &StftOptions) -> Tensor<5> {
         }
         StftOutput::LogPower { floor } => power.clamp_min(floor).log(),
     };
-    let [_, rows, bins] = output.dims();
-    let frames = frames_of(rows, batch * channels);
+    let (frames, bins) = (options.frames(samples), options.bins());
     output
         .reshape([replicas, batch, channels, frames, bins])
         .swap_dims(3, 4)
@@ -27,23 +26,18 @@ pub fn stft(x: Tensor<4>, options: &StftOptions) -> Tensor<5> {
 
 /// The complex spectrum of checked arguments.
 pub fn stft_complex(x: Tensor<4>, options: &StftOptions) -> Tensor<6> {
-    let [replicas, batch, channels, _] = x.dims();
+    let [replicas, batch, channels, samples] = x.dims();
     let (real, imaginary) = spectrum(x, options);
-    let [_, rows, bins] = real.dims();
-    let frames = frames_of(rows, batch * channels);
+    let (frames, bins) = (options.frames(samples), options.bins());
     Tensor::stack::<4>(vec![real, imaginary], 3)
         .reshape([replicas, batch, channels, frames, bins, 2])
         .swap_dims(3, 4)
 }
 
-fn frames_of(rows: usize, signals: usize) -> usize {
-    rows.checked_div(signals).unwrap_or(0)
-}
-
 /// Real and imaginary parts, `[R, B C frames, bins]`.
 fn spectrum(x: Tensor<4>, options: &StftOptions) -> (Tensor<3>, Tensor<3>) {
     let replicas = x.dims()[0];
-    let bins = options.n_fft / 2 + 1;
+    let bins = options.bins();
     let fourier = fourier_matrix(options, &x.device(), x.dtype()).expand([replicas, options.n_fft, 2 * bins]);
     let spectrum = crate::matmul(frames(x, options), fourier);
     (
@@ -56,15 +50,17 @@ fn spectrum(x: Tensor<4>, options: &StftOptions) -> (Tensor<3>, Tensor<3>) {
 /// a frame touches one: frames overlap, so this is a copy, but of few and large pieces.
 fn frames(x: Tensor<4>, options: &StftOptions) -> Tensor<3> {
     let &StftOptions { n_fft, hop, .. } = options;
-    let [replicas, batch, channels, _] = x.dims();
-    let side = if options.center { n_fft / 2 } else { 0 };
+    let [replicas, batch, channels, samples] = x.dims();
+    if batch * channels == 0 {
+        return Tensor::zeros([replicas, 0, n_fft], (&x.device(), x.dtype()));
+    }
+    let (side, frames) = (options.side(), options.frames(samples));
     let x = match options.padding {
         _ if side == 0 => x,
         StftPadding::Zero => x.pad([(side, side)], PadMode::Constant(0.0)),
         StftPadding::Reflect => x.pad([(side, side)], PadMode::Reflect),
     };
-    let len = x.dims()[3];
-    let frames = (len - n_fft) / hop + 1;
+    let len = samples + 2 * side;
     let shifts = n_fft.div_ceil(hop);
     let blocks = frames + shifts - 1;
     let x = if blocks * hop > len {
@@ -83,8 +79,7 @@ fn frames(x: Tensor<4>, options: &StftOptions) -> Tensor<3> {
 
 /// `[1, n_fft, 2 bins]`: the window times cosines, then the window times negative sines.
 fn fourier_matrix(options: &StftOptions, device: &Device, dtype: DType) -> Tensor<3> {
-    let n_fft = options.n_fft;
-    let bins = n_fft / 2 + 1;
+    let (n_fft, bins) = (options.n_fft, options.bins());
     let mut matrix = vec![0.0f64; n_fft * 2 * bins];
     for (sample, row) in matrix.chunks_mut(2 * bins).enumerate() {
         let phase = (TAU * sample as f64 / n_fft as f64).cos();

@@ -65,14 +65,7 @@ fn reference_gradients_match_finite_differences() {
 }
 
 /// The scalar that [`Case::run`] differentiates, with one input moved.
-fn objective(
-    case: &Case,
-    data: &[Vec<f64>],
-    input: usize,
-    direction: &[f64],
-    step: f64,
-    replicas: &[usize],
-) -> f64 {
+fn objective(case: &Case, data: &[Vec<f64>], input: usize, direction: &[f64], step: f64, replicas: &[usize]) -> f64 {
     let mut data = data.to_vec();
     for (value, direction) in data[input].iter_mut().zip(direction) {
         *value += step * direction;

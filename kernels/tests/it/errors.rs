@@ -28,7 +28,12 @@ fn shapes_are_named() {
         "matmul: x [2, 3, 4] does not fit w [2, 5, 6]: expected [R, M, K] and [R, K, N]",
     );
     refused(
-        try_conv1d(zeros([2, 1, 4, 9]), zeros([2, 3, 2, 3]), None, &Conv1dOptions::default()),
+        try_conv1d(
+            zeros([2, 1, 4, 9]),
+            zeros([2, 3, 2, 3]),
+            None,
+            &Conv1dOptions::default(),
+        ),
         "conv1d: x [2, 1, 4, 9] does not fit w [2, 3, 2, 3]: \
          expected [R, B, C, ...] and [R, O, C/groups, ...]",
     );

@@ -157,7 +157,10 @@ fn check(name: &str, values: Tensor<2>, expected: &[f64], tolerance: f64) {
     let scale = expected.iter().fold(1.0f64, |scale, x| scale.max(x.abs()));
     for (index, (value, expected)) in values.iter().zip(expected).enumerate() {
         let error = (value - expected).abs() / scale;
-        assert!(error <= tolerance, "{name}: [{index}] is {value}, PyTorch has {expected}");
+        assert!(
+            error <= tolerance,
+            "{name}: [{index}] is {value}, PyTorch has {expected}"
+        );
     }
 }
 

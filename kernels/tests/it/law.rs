@@ -1,6 +1,6 @@
 //! The replica law: the bits of a replica do not depend on its company or on the threads.
 
-use crate::cases::{Case, Outcome, Path, cases};
+use crate::cases::{Case, Outcome, Path, cases, noise, to_vec};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 fn run(case: &Case, replicas: &[usize]) -> Outcome {
@@ -38,12 +38,13 @@ fn bits_do_not_depend_on_the_number_of_replicas() {
     }
 }
 
+fn pool(threads: usize) -> rayon::ThreadPool {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    builder.build().unwrap()
+}
+
 #[test]
 fn bits_do_not_depend_on_the_number_of_threads() {
-    let pool = |threads| {
-        let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        builder.build().unwrap()
-    };
     let pools = [pool(1), pool(2), pool(5)];
     for case in cases() {
         for replicas in [&[4][..], &[4, 1, 2, 6]] {
@@ -78,24 +79,24 @@ fn a_nan_stays_in_its_replica() {
     }
 }
 
-/// What burn's own CPU product and sums do, on which the models' other layers rest.
+/// burn's sums along an axis, on which the models' other layers rest.
 #[test]
 fn burn_sum_dim_keeps_the_law() {
     let data = |replicas: &[usize], len: usize| -> Vec<f64> {
-        let rows = replicas.iter().map(|&id| crate::cases::noise(id as u64, len));
+        let rows = replicas.iter().map(|&id| noise(id as u64, len));
         rows.flatten().collect()
     };
     let all: Vec<usize> = (0..25).collect();
+    let (one, five) = (pool(1), pool(5));
     for [rows, cols] in [[3, 5], [64, 257], [4099, 33], [1, 70_001]] {
         let sums = |replicas: &[usize]| {
             let shape = [replicas.len(), rows, cols];
             let x = TensorData::new(data(replicas, rows * cols), shape);
             let x = Tensor::<3>::from_data(x, (&Device::flex(), DType::F32));
-            let pair = [x.clone().sum_dim(1), x.sum_dim(2)];
-            pair.map(|sum| crate::cases::to_vec(sum))
+            [x.clone().sum_dim(1), x.sum_dim(2)].map(to_vec)
         };
-        let together = sums(&all);
-        let alone = sums(&[7]);
+        let together = five.install(|| sums(&all));
+        let alone = one.install(|| sums(&[7]));
         for (together, alone) in together.iter().zip(&alone) {
             let len = alone.len();
             assert!(together[7 * len..8 * len] == alone[..], "{rows} x {cols}");

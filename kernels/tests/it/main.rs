@@ -1,12 +1,12 @@
 //! Every operation against its reference, PyTorch, finite differences and the replica law.
 #![allow(clippy::unwrap_used)]
 
+mod adjoints;
 mod agreement;
 mod cases;
 mod errors;
 mod golden;
 mod law;
-mod probe;
 mod random;
 #[cfg(feature = "wgpu")]
 mod wgpu;

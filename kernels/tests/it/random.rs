@@ -27,8 +27,14 @@ fn keys_separate_streams() {
         key(2, 2),
         key(1, 3),
         key(1 | 1 << 40, 2),
-        Key { purpose: Purpose::Shuffle, ..base },
-        Key { path: path_hash("decoder.dropout"), ..base },
+        Key {
+            purpose: Purpose::Shuffle,
+            ..base
+        },
+        Key {
+            path: path_hash("decoder.dropout"),
+            ..base
+        },
     ];
     let mut first = vec![0.0; 9001];
     fill_uniform(base, &mut first);
@@ -88,9 +94,8 @@ fn dropout_masks_keep_the_law() {
     let device = Device::flex();
     let keys: Vec<Key> = (0..25).map(|seed| key(seed, 3)).collect();
     let rates: Vec<f32> = (0..25).map(|i| i as f32 * 0.03).collect();
-    let mask = |keys: &[Key], rates: &[f32]| {
-        crate::cases::to_vec(dropout_mask(keys, rates, [keys.len(), 17, 331], &device))
-    };
+    let mask =
+        |keys: &[Key], rates: &[f32]| crate::cases::to_vec(dropout_mask(keys, rates, [keys.len(), 17, 331], &device));
     let together = mask(&keys, &rates);
     for index in [0, 1, 24] {
         let alone = mask(&keys[index..=index], &rates[index..=index]);

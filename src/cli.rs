@@ -1,0 +1,168 @@
+//! The command line: types only.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use recoup::launch::DeviceChoice;
+
+/// Trains every fold, seed and variant of an experiment as one program.
+#[derive(Debug, Parser)]
+#[command(name = "recoup", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Folder with one folder per dataset.
+    #[arg(long, global = true, env = "RECOUP_DATASETS", default_value = "datasets", value_name = "DIR")]
+    pub datasets: PathBuf,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Results go to stdout, progress and errors to stderr.
+Exit codes: 0 done; 1 failed; 2 wrong usage or bad input; 75 interrupted by a signal with a checkpoint written, \
+continue with --resume.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the devices that this binary can use here.
+    Devices(Json),
+    /// Datasets: list, show, fetch, prepare, audit.
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Train an experiment and evaluate it.
+    Train(TrainArgs),
+    /// Derive metrics from the stored predictions of a run.
+    Evaluate(EvaluateArgs),
+    /// Runs on disk: list, show.
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Json {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// List the datasets that have a card, and whether their files are here.
+    List(Json),
+    /// Show a dataset: source, licence, classes, modalities.
+    Show {
+        /// Name of the dataset.
+        name: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Download a dataset's files, or copy them from a folder, and check every hash. Continues where it was cut off.
+    Fetch {
+        /// Name of the dataset.
+        name: String,
+        /// Copy from this folder instead of downloading.
+        #[arg(long, value_name = "DIR")]
+        from: Option<PathBuf>,
+        /// Download from this address instead of the card's.
+        #[arg(long, value_name = "URL", conflicts_with = "from")]
+        base_url: Option<String>,
+    },
+    /// Read a dataset's files into the tables that training maps into memory. `train` does it by itself when needed.
+    Prepare {
+        /// Name of the dataset.
+        name: String,
+    },
+    /// Look for leaks in an experiment's data and splits: duplicates, missing values and file order that tell the class.
+    Audit {
+        /// Experiment file.
+        experiment: PathBuf,
+        #[command(flatten)]
+        overrides: Overrides,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Overrides {
+    /// Change one key of the experiment, e.g. --set training.optimizer.learning_rate=1e-3. May be repeated. An element of
+    /// a list is named by its `name`: model.stream.force.encoder.kind.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Experiment file.
+    pub experiment: PathBuf,
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// Where to train.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Folder for runs; this one goes to DIR/<experiment>/<time>-<hash>.
+    #[arg(long, value_name = "DIR", default_value = "checkpoints")]
+    pub out: PathBuf,
+    /// Continue a run that was cut off: the newest of this experiment, or the one given. Ends with the same bytes.
+    #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true)]
+    pub resume: Option<Option<PathBuf>>,
+    /// Print the plan (replicas, parameters, memory) and the resolved experiment, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Most replicas in one group; as many as fit the memory when absent. Changes no result.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_replicas: Option<u64>,
+    /// Train only these replicas, e.g. repeat0-fold1-seed0. May be repeated.
+    #[arg(long, value_name = "REPLICA")]
+    pub only: Vec<String>,
+    /// No progress on stderr.
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print the evaluation as JSON instead of tables.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// Run directory.
+    pub run: PathBuf,
+    /// Part of the splits to score.
+    #[arg(long, value_enum, default_value = "test")]
+    pub part: PartChoice,
+    /// Compare with another run on identical splits: paired differences, this run minus that one.
+    #[arg(long, value_name = "RUN")]
+    pub against: Option<PathBuf>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PartChoice {
+    Train,
+    Valid,
+    Test,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// List the runs below a folder.
+    List {
+        /// Folder of runs.
+        #[arg(default_value = "checkpoints")]
+        folder: PathBuf,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Show the manifest of a run and where its parts lie.
+    Show {
+        /// Run directory.
+        run: PathBuf,
+        #[command(flatten)]
+        json: Json,
+    },
+}

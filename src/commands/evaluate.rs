@@ -1,0 +1,63 @@
+use recoup::data::split::Part;
+use recoup::evaluation::{Evaluation, EvaluationOptions, Level, Metric, compare, evaluate, table};
+use recoup::launch::local::headline_metrics;
+use recoup::runs::{RunDirectory, predictions};
+
+use super::Usage;
+use crate::cli::{EvaluateArgs, PartChoice};
+
+/// Derives metrics from stored predictions; nothing is trained or predicted.
+pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
+    let part = match args.part {
+        PartChoice::Train => Part::Train,
+        PartChoice::Valid => Part::Valid,
+        PartChoice::Test => Part::Test,
+    };
+    let evaluation = evaluate_run(&RunDirectory::open(&args.run)?, part)?;
+    let metrics = headline_metrics(evaluation.classes.len());
+    if let Some(other) = &args.against {
+        let other = evaluate_run(&RunDirectory::open(other)?, part)?;
+        return print_comparison(&evaluation, &other, &metrics, args.json.json);
+    }
+    if args.json.json {
+        return super::print_json(&evaluation);
+    }
+    super::print(&format!(
+        "{part} subjects\n{}\n{part} windows\n{}",
+        table(&evaluation, Level::Subject, &metrics),
+        table(&evaluation, Level::Window, &metrics)
+    ))
+}
+
+fn evaluate_run(run: &RunDirectory, part: Part) -> anyhow::Result<Evaluation> {
+    let stored = predictions::read(&run.predictions())?;
+    let options = EvaluationOptions { part, ..EvaluationOptions::default() };
+    Ok(evaluate(&stored.rows, &stored.classes, &options)?)
+}
+
+fn print_comparison(a: &Evaluation, b: &Evaluation, metrics: &[Metric], json: bool) -> anyhow::Result<()> {
+    let (Some(a), Some(b)) = (a.variants.first(), b.variants.first()) else {
+        return Err(Usage("a run without predictions cannot be compared".into()).into());
+    };
+    let mut comparisons = Vec::new();
+    for &metric in metrics {
+        comparisons.push(compare(a, b, metric, Level::Subject, 0.95)?);
+    }
+    if json {
+        return super::print_json(&comparisons);
+    }
+    let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:+.3}"));
+    let mut text = format!("{:<22} {:>10} {:>10} {:>10} {:>8}\n", "test subjects", "difference", "low 95 %", "high 95 %", "p");
+    for comparison in &comparisons {
+        let interval = &comparison.interval;
+        text.push_str(&format!(
+            "{:<22} {:>10} {:>10} {:>10} {:>8}\n",
+            comparison.metric.name(),
+            number(interval.estimate),
+            number(interval.low),
+            number(interval.high),
+            comparison.p.map_or("-".into(), |p| format!("{p:.3}"))
+        ));
+    }
+    super::print(&text)
+}

@@ -1,0 +1,49 @@
+//! One verb per file.
+
+mod data;
+mod devices;
+mod evaluate;
+mod runs;
+mod train;
+
+use std::io::Write as _;
+
+use clap::CommandFactory as _;
+
+use crate::cli::{Cli, Command};
+
+/// A request that contradicts what is there.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Carries out one command.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    let paths = recoup::experiment::plan::DataPaths { datasets: cli.datasets };
+    match cli.command {
+        Command::Devices(json) => devices::run(json.json),
+        Command::Data(command) => data::run(command, &paths),
+        Command::Train(args) => train::run(args, &paths),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Runs(command) => runs::run(command),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "recoup", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+/// Writes a result to stdout. A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a result to stdout as JSON.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}

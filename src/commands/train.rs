@@ -1,0 +1,152 @@
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use recoup::evaluation::{Level, table};
+use recoup::experiment::config::ExperimentFile;
+use recoup::experiment::plan::DataPaths;
+use recoup::experiment::{ExperimentPlan, memory};
+use recoup::launch::local::headline_metrics;
+use recoup::launch::signals::StopFlag;
+use recoup::launch::{LocalOptions, run as launch};
+use recoup::runs::{RunDirectory, RunStatus, list_runs};
+
+use super::Usage;
+use crate::cli::TrainArgs;
+
+/// Trains an experiment.
+pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
+    let file = ExperimentFile::load(&args.experiment, &args.overrides.set)?;
+    let device = if args.dry_run { None } else { Some(args.device.open()?) };
+    let prepared = paths.open(&file.config.data.source)?;
+    for warning in prepared.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    let plan = ExperimentPlan::new(&file, prepared)?;
+    check_names(&plan, &args.only)?;
+    let Some(device) = device else {
+        return super::print(&describe(&plan, args.max_replicas));
+    };
+    let folder = args.out.join(&plan.config.name);
+    let directory = match &args.resume {
+        None => RunDirectory::create(&folder, &plan.hash, SystemTime::now())?,
+        Some(None) => newest_unfinished(&folder, &plan)?,
+        Some(Some(run)) => RunDirectory::open(run)?,
+    };
+    let options = LocalOptions {
+        max_replicas: args.max_replicas.map(|most| most as usize),
+        only: args.only,
+        earlier_looks: looks(&folder)?,
+        quiet: args.quiet,
+    };
+    let stop = StopFlag::install().context("cannot listen for signals")?;
+    if !args.quiet {
+        eprintln!("{} on {device:?}\nrun {}", summary(&plan), directory.root().display());
+    }
+    let outcome = launch(&plan, &device, &directory, &options, &stop)?;
+    for warning in &outcome.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if !outcome.diverged.is_empty() {
+        eprintln!("warning: diverged, evaluated with their last finite weights: {}", outcome.diverged.join(", "));
+    }
+    if args.json {
+        return super::print_json(&outcome.evaluation);
+    }
+    let metrics = headline_metrics(plan.classes.len());
+    super::print(&format!(
+        "Test subjects\n{}\nTest windows\n{}\n{}\n",
+        table(&outcome.evaluation, Level::Subject, &metrics),
+        table(&outcome.evaluation, Level::Window, &metrics),
+        last_line(&directory)
+    ))
+}
+
+/// Where the run lies and how to look at it.
+fn last_line(directory: &RunDirectory) -> String {
+    format!("Run: {}   TensorBoard: tensorboard --logdir {}", directory.root().display(), directory.tensorboard().display())
+}
+
+fn check_names(plan: &ExperimentPlan, only: &[String]) -> Result<(), Usage> {
+    let known = |name: &String| plan.replicas.iter().any(|planned| planned.replica.name == *name);
+    match only.iter().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let first = plan.replicas.first().map_or("", |planned| &planned.replica.name);
+            let last = plan.replicas.last().map_or("", |planned| &planned.replica.name);
+            Err(Usage(format!("--only {name}: the experiment has no such replica; it has {first} to {last}")))
+        }
+    }
+}
+
+fn newest_unfinished(folder: &Path, plan: &ExperimentPlan) -> anyhow::Result<RunDirectory> {
+    for run in list_runs(folder)?.into_iter().rev() {
+        let manifest = run.manifest()?;
+        if manifest.status != RunStatus::Finished && manifest.experiment_hash == plan.hash {
+            return Ok(run);
+        }
+    }
+    let message = format!(
+        "--resume: no unfinished run of this experiment in {}\n\
+         hint: options that change the experiment (--set) must be those of the run; leave --resume out to start a new one",
+        folder.display()
+    );
+    Err(Usage(message).into())
+}
+
+/// Finished runs of the experiment: each has shown the test metrics once.
+fn looks(folder: &PathBuf) -> anyhow::Result<usize> {
+    let mut looks = 0;
+    for run in list_runs(folder)? {
+        looks += usize::from(run.manifest()?.status == RunStatus::Finished);
+    }
+    Ok(looks)
+}
+
+fn summary(plan: &ExperimentPlan) -> String {
+    format!(
+        "{}: {} replicas ({} splits x {} seeds), {} parameters each, {} windows of {} subjects, classes {}",
+        plan.config.name,
+        plan.replicas.len(),
+        plan.splits.splits().len(),
+        plan.config.seeds.len(),
+        plan.model.layout().num_params(),
+        plan.windows.len(),
+        plan.splits.subjects().len(),
+        plan.classes.join(", ")
+    )
+}
+
+/// The plan in words and the experiment as it would run.
+fn describe(plan: &ExperimentPlan, max_replicas: Option<u64>) -> String {
+    let bytes = plan.bytes_per_replica();
+    let group = max_replicas.map_or(plan.group_size(), |most| (most as usize).min(plan.replicas.len()));
+    let mib = |bytes: u64| bytes as f64 / 1048576.0;
+    let fits = memory::fitting_replicas(bytes).map_or("unknown".into(), |count| count.to_string());
+    let mut text = format!(
+        "{}\nmemory: about {:.1} MiB per replica, {fits} fit; groups of {group}: about {:.0} MiB\nstreams:\n",
+        summary(plan),
+        mib(bytes),
+        mib(bytes * group as u64)
+    );
+    for (stream, source) in plan.config.model.stream.iter().zip(&plan.sources) {
+        text.push_str(&format!("  {} <- {}: {:?}\n", stream.name, stream.modality, source.shape));
+    }
+    text.push_str("parameters of one replica:\n");
+    for spec in plan.model.layout().params() {
+        text.push_str(&format!("  {:<48} {:?}\n", spec.path, spec.shape));
+    }
+    text.push_str("replicas:\n");
+    for planned in &plan.replicas {
+        let replica = &planned.replica;
+        let train: usize = replica.train.iter().map(Vec::len).sum();
+        text.push_str(&format!(
+            "  {:<32} windows: train {train}, valid {}, test {}\n",
+            replica.name,
+            replica.valid.len(),
+            replica.test.len()
+        ));
+    }
+    text.push_str(&format!("experiment:\n\n{}", plan.resolved_toml()));
+    text
+}

@@ -1,0 +1,49 @@
+//! The `recoup` program: parse, call a command, turn an error into one message and an exit code.
+
+mod cli;
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use recoup::data::DataError;
+use recoup::data::audit::AuditError;
+use recoup::data::fetch::FetchError;
+use recoup::data::split::SplitError;
+use recoup::evaluation::EvaluationError;
+use recoup::experiment::ExperimentError;
+use recoup::launch::{DeviceError, LaunchError};
+use recoup::runs::RunError;
+use recoup::training::trainer::TrainError;
+
+const FAILED: u8 = 1;
+const BAD_INPUT: u8 = 2;
+/// `EX_TEMPFAIL` of sysexits: try again, with `--resume`.
+const INTERRUPTED: u8 = 75;
+
+fn main() -> ExitCode {
+    match commands::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Each error is whole in its own message; a chain would repeat the sources that messages quote.
+            eprintln!("error: {error}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if let Some(LaunchError::Train(TrainError::Interrupted)) = error.downcast_ref() {
+        return INTERRUPTED;
+    }
+    let bad_input = error.is::<ExperimentError>()
+        || error.is::<DataError>()
+        || error.is::<SplitError>()
+        || error.is::<AuditError>()
+        || error.is::<EvaluationError>()
+        || error.is::<DeviceError>()
+        || error.is::<commands::Usage>()
+        || matches!(error.downcast_ref(), Some(RunError::NotARun { .. }))
+        || matches!(error.downcast_ref(), Some(FetchError::Plan { .. } | FetchError::List { .. }));
+    if bad_input { BAD_INPUT } else { FAILED }
+}
