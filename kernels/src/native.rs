@@ -45,13 +45,7 @@ impl<'a> Matrix<'a> {
     /// Row-major, with rows `row_stride` elements apart.
     pub(crate) fn strided(data: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
         assert!(fits(data.len(), rows, cols, row_stride));
-        Self {
-            data,
-            rows,
-            cols,
-            row_stride,
-            col_stride: 1,
-        }
+        Self { data, rows, cols, row_stride, col_stride: 1 }
     }
 
     /// Row-major without gaps.
@@ -63,23 +57,12 @@ impl<'a> Matrix<'a> {
     pub(crate) fn block(self, rows: Range<usize>, cols: Range<usize>) -> Self {
         assert!(rows.end <= self.rows && cols.end <= self.cols);
         let start = rows.start * self.row_stride + cols.start * self.col_stride;
-        Self {
-            data: self.data.get(start..).unwrap_or_default(),
-            rows: rows.len(),
-            cols: cols.len(),
-            ..self
-        }
+        Self { data: self.data.get(start..).unwrap_or_default(), rows: rows.len(), cols: cols.len(), ..self }
     }
 
     /// The transposed view.
     pub(crate) fn transposed(self) -> Self {
-        Self {
-            rows: self.cols,
-            cols: self.rows,
-            row_stride: self.col_stride,
-            col_stride: self.row_stride,
-            ..self
-        }
+        Self { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
     }
 }
 
@@ -127,9 +110,7 @@ pub(crate) fn tasks(data: &mut [f32], items: usize, item_len: usize, per_task: u
     if items * item_len == 0 {
         return Vec::new();
     }
-    data.chunks_mut(items * item_len)
-        .flat_map(|replica| replica.chunks_mut(per_task * item_len))
-        .collect()
+    data.chunks_mut(items * item_len).flat_map(|replica| replica.chunks_mut(per_task * item_len)).collect()
 }
 
 /// Adds up `parts` partial results of each replica, in order: `[replica, part, len]` to

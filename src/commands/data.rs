@@ -84,7 +84,9 @@ fn show(card: &Card, paths: &DataPaths, json: bool) -> anyhow::Result<()> {
         .map(|rule| {
             let channels = match rule {
                 ModalityRule::Wfdb { channels, .. } => channels.len(),
-                ModalityRule::Delimited { channels, .. } | ModalityRule::ClinicalTable { channels, .. } => channels.len(),
+                ModalityRule::Delimited { channels, .. } | ModalityRule::ClinicalTable { channels, .. } => {
+                    channels.len()
+                }
             };
             (rule.name().to_owned(), channels)
         })
@@ -96,7 +98,8 @@ fn show(card: &Card, paths: &DataPaths, json: bool) -> anyhow::Result<()> {
             "modalities": modalities.iter().map(|(name, channels)| json!({"name": name, "num_channels": channels})).collect::<Vec<_>>(),
         }));
     }
-    let mut text = format!("{}\n{}\nlicence  {}\nclasses  {}\n", card.title, card.url, card.licence, card.classes.join(", "));
+    let mut text =
+        format!("{}\n{}\nlicence  {}\nclasses  {}\n", card.title, card.url, card.licence, card.classes.join(", "));
     for (name, channels) in modalities {
         text.push_str(&format!("modality {name}: {channels} channels\n"));
     }
@@ -109,12 +112,18 @@ fn show(card: &Card, paths: &DataPaths, json: bool) -> anyhow::Result<()> {
     super::print(&text)
 }
 
-fn fetch_dataset(card: &Card, paths: &DataPaths, from: Option<PathBuf>, base_url: Option<String>) -> anyhow::Result<()> {
+fn fetch_dataset(
+    card: &Card,
+    paths: &DataPaths,
+    from: Option<PathBuf>,
+    base_url: Option<String>,
+) -> anyhow::Result<()> {
     let source = from.map_or_else(|| Source::Http(HttpOptions::default()), Source::LocalDir);
     let base_url = base_url.unwrap_or_else(|| card.base_url.clone());
     let raw = paths.raw(&card.name);
     let Some(list) = &card.hashes else {
-        let message = format!("{}: the card names no list of hashes, so nothing can be fetched safely", card.path.display());
+        let message =
+            format!("{}: the card names no list of hashes, so nothing can be fetched safely", card.path.display());
         return Err(Usage(message).into());
     };
     match &card.hashes_sha256 {
@@ -127,13 +136,11 @@ fn fetch_dataset(card: &Card, paths: &DataPaths, from: Option<PathBuf>, base_url
     let mut files = Vec::new();
     for (path, hashes) in card.declared_hashes(&raw)? {
         let reason = |hash: &str| {
-            let accept = card.accept.iter().find(|accept| accept.file == path && accept.sha256.eq_ignore_ascii_case(hash));
+            let accept =
+                card.accept.iter().find(|accept| accept.file == path && accept.sha256.eq_ignore_ascii_case(hash));
             accept.map(|accept| accept.reason.clone())
         };
-        let sha256 = hashes
-            .into_iter()
-            .map(|sha256| AcceptedHash { reason: reason(&sha256), sha256 })
-            .collect();
+        let sha256 = hashes.into_iter().map(|sha256| AcceptedHash { reason: reason(&sha256), sha256 }).collect();
         files.push(FileSpec { path, sha256, size: None });
     }
     let bar = progress_bar(files.len() as u64);
@@ -190,7 +197,9 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
         for session in &subject.sessions {
             for source in &plan.sources {
                 let spec = &plan.prepared.modalities()[source.modality];
-                let Some(values) = plan.prepared.values(source.modality, session.rows[source.modality]) else { continue };
+                let Some(values) = plan.prepared.values(source.modality, session.rows[source.modality]) else {
+                    continue;
+                };
                 for &column in &source.columns {
                     let name = match spec.channels.get(column) {
                         Some(channel) => format!("{}.{}", spec.name, channel.name),
@@ -203,9 +212,14 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
         }
     }
     let report = audit.finish(&plan.splits)?;
-    if json { super::print_json(&report)? } else { super::print(&format!("{report}\n"))? }
+    if json {
+        super::print_json(&report)?
+    } else {
+        super::print(&format!("{report}\n"))?
+    }
     if report.worst() == Some(Severity::Error) {
-        return Err(anyhow::anyhow!("the audit found errors: results would be wrong")).context(plan.config.name.clone());
+        return Err(anyhow::anyhow!("the audit found errors: results would be wrong"))
+            .context(plan.config.name.clone());
     }
     Ok(())
 }

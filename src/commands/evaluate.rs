@@ -47,7 +47,8 @@ fn print_comparison(a: &Evaluation, b: &Evaluation, metrics: &[Metric], json: bo
         return super::print_json(&comparisons);
     }
     let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:+.3}"));
-    let mut text = format!("{:<22} {:>10} {:>10} {:>10} {:>8}\n", "test subjects", "difference", "low 95 %", "high 95 %", "p");
+    let mut text =
+        format!("{:<22} {:>10} {:>10} {:>10} {:>8}\n", "test subjects", "difference", "low 95 %", "high 95 %", "p");
     for comparison in &comparisons {
         let interval = &comparison.interval;
         text.push_str(&format!(

@@ -13,7 +13,8 @@ pub fn run(command: RunsCommand) -> anyhow::Result<()> {
                 rows.push((run.root().display().to_string(), manifest));
             }
             if json.json {
-                let list: Vec<_> = rows.iter().map(|(path, manifest)| json!({"run": path, "manifest": manifest})).collect();
+                let list: Vec<_> =
+                    rows.iter().map(|(path, manifest)| json!({"run": path, "manifest": manifest})).collect();
                 return super::print_json(&list);
             }
             let line = |(path, manifest): &(String, recoup::runs::Manifest)| {

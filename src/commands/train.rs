@@ -64,7 +64,11 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
 
 /// Where the run lies and how to look at it.
 fn last_line(directory: &RunDirectory) -> String {
-    format!("Run: {}   TensorBoard: tensorboard --logdir {}", directory.root().display(), directory.tensorboard().display())
+    format!(
+        "Run: {}   TensorBoard: tensorboard --logdir {}",
+        directory.root().display(),
+        directory.tensorboard().display()
+    )
 }
 
 fn check_names(plan: &ExperimentPlan, only: &[String]) -> Result<(), Usage> {

@@ -216,10 +216,7 @@ impl Card {
         let mut card: Self = toml::from_str(&text).map_err(|error| DataError::Card {
             file: path.to_path_buf(),
             place: match error.span().and_then(|span| text.get(..span.start)) {
-                Some(before) => format!(
-                    "line {}",
-                    before.lines().count().max(1) + usize::from(before.ends_with('\n'))
-                ),
+                Some(before) => format!("line {}", before.lines().count().max(1) + usize::from(before.ends_with('\n'))),
                 None => "card".into(),
             },
             problem: error.message().to_string(),
@@ -263,23 +260,15 @@ impl Card {
             return Err(wrong("content".into(), format!("sha256 {found}"), expected.clone()));
         }
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let (hash, file) = (line.split_once(char::is_whitespace)).ok_or_else(|| {
-                wrong(
-                    format!("line {}", number + 1),
-                    format!("`{line}`"),
-                    "`sha256 file`".into(),
-                )
-            })?;
+            let (hash, file) = (line.split_once(char::is_whitespace))
+                .ok_or_else(|| wrong(format!("line {}", number + 1), format!("`{line}`"), "`sha256 file`".into()))?;
             let file = file.trim_start_matches([' ', '*']);
             if self.needs(file) {
                 declared.entry(file.to_string()).or_default().push(hash.to_lowercase());
             }
         }
         for accept in &self.accept {
-            declared
-                .entry(accept.file.clone())
-                .or_default()
-                .push(accept.sha256.to_lowercase());
+            declared.entry(accept.file.clone()).or_default().push(accept.sha256.to_lowercase());
         }
         Ok(declared)
     }
@@ -302,37 +291,23 @@ impl Card {
         names.sort();
         for name in names {
             let path = raw_dir.join(&name);
-            add(
-                &name,
-                &digest(&std::fs::read(&path).map_err(DataError::io(&path, "read"))?),
-            );
+            add(&name, &digest(&std::fs::read(&path).map_err(DataError::io(&path, "read"))?));
         }
         Ok(key)
     }
 
     /// A [`DataError::Card`] of this card.
     pub(super) fn error(&self, place: impl Into<String>, problem: String, hint: impl Into<String>) -> DataError {
-        DataError::Card {
-            file: self.path.clone(),
-            place: place.into(),
-            problem,
-            hint: hint.into(),
-        }
+        DataError::Card { file: self.path.clone(), place: place.into(), problem, hint: hint.into() }
     }
 
     fn check(&self) -> Result<(), DataError> {
         let needs_table = matches!(self.subjects, SubjectRule::Table)
             || matches!(self.label, LabelRule::Column { .. })
-            || self
-                .modalities
-                .iter()
-                .any(|rule| matches!(rule, ModalityRule::ClinicalTable { .. }));
+            || self.modalities.iter().any(|rule| matches!(rule, ModalityRule::ClinicalTable { .. }));
         match &self.table {
             Some(table) => {
-                table
-                    .layout
-                    .check()
-                    .map_err(|problem| self.error("table.layout", problem, HEADER_HINT))?;
+                table.layout.check().map_err(|problem| self.error("table.layout", problem, HEADER_HINT))?;
                 self.check_column("table.id", &table.layout, &table.id)?;
                 if let Some(site) = &table.site {
                     self.check_column("table.site", &table.layout, site)?;
@@ -343,11 +318,7 @@ impl Card {
             }
             None if needs_table => {
                 let problem = "missing, but `subjects`, `label` or a `clinical-table` modality reads it".into();
-                return Err(self.error(
-                    "table",
-                    problem,
-                    "describe the file with one row per subject under [table]",
-                ));
+                return Err(self.error("table", problem, "describe the file with one row per subject under [table]"));
             }
             None => {}
         }
@@ -359,22 +330,14 @@ impl Card {
         for (value, class) in classes {
             if !self.classes.contains(class) {
                 let problem = format!("unknown class `{class}`, expected one of {:?}", self.classes);
-                return Err(self.error(
-                    format!("label.classes.{value}"),
-                    problem,
-                    "add it to `classes` or correct it",
-                ));
+                return Err(self.error(format!("label.classes.{value}"), problem, "add it to `classes` or correct it"));
             }
         }
         let mut names = HashSet::new();
         for rule in &self.modalities {
             if !names.insert(rule.name()) {
                 let problem = "this name is used twice".into();
-                return Err(self.error(
-                    format!("modality.{}", rule.name()),
-                    problem,
-                    "modalities have unique names",
-                ));
+                return Err(self.error(format!("modality.{}", rule.name()), problem, "modalities have unique names"));
             }
             self.check_modality(rule)?;
         }
@@ -384,12 +347,7 @@ impl Card {
     fn check_modality(&self, rule: &ModalityRule) -> Result<(), DataError> {
         let place = format!("modality.{}", rule.name());
         let (columns, layout) = match rule {
-            ModalityRule::Wfdb {
-                rate_hz,
-                scale,
-                channels,
-                ..
-            } => {
+            ModalityRule::Wfdb { rate_hz, scale, channels, .. } => {
                 if !(rate_hz.is_finite() && *rate_hz > 0.0) {
                     let problem = format!("{rate_hz}, expected a positive number");
                     return Err(self.error(format!("{place}.rate_hz"), problem, "samples per second to resample to"));
@@ -402,12 +360,8 @@ impl Card {
                 }
                 (None, None)
             }
-            ModalityRule::Delimited {
-                layout, time, channels, ..
-            } => {
-                layout
-                    .check()
-                    .map_err(|problem| self.error(format!("{place}.layout"), problem, HEADER_HINT))?;
+            ModalityRule::Delimited { layout, time, channels, .. } => {
+                layout.check().map_err(|problem| self.error(format!("{place}.layout"), problem, HEADER_HINT))?;
                 self.check_column(&format!("{place}.time"), layout, time)?;
                 (Some(channels), Some(layout))
             }
@@ -418,9 +372,7 @@ impl Card {
         let (Some(columns), Some(layout)) = (columns, layout) else {
             return Ok(());
         };
-        columns
-            .iter()
-            .try_for_each(|rule| self.check_column(&format!("{place}.channels"), layout, &rule.column))
+        columns.iter().try_for_each(|rule| self.check_column(&format!("{place}.channels"), layout, &rule.column))
     }
 
     fn check_column(&self, place: &str, layout: &DelimitedLayout, column: &str) -> Result<(), DataError> {

@@ -116,13 +116,8 @@ impl Cohort {
     /// # Errors
     /// [`DataError::Cohort`] at the first contradiction.
     pub fn validate(&self) -> Result<(), DataError> {
-        let fail = |place: String, problem: String| {
-            Err(DataError::Cohort {
-                cohort: self.name.clone(),
-                place,
-                problem,
-            })
-        };
+        let fail =
+            |place: String, problem: String| Err(DataError::Cohort { cohort: self.name.clone(), place, problem });
         let mut names = HashSet::new();
         if let Some(twice) = self.classes.iter().find(|class| !names.insert(class.as_str())) {
             return fail("classes".into(), format!("`{twice}` stands twice"));
@@ -181,10 +176,7 @@ impl Cohort {
             return Err((String::new(), problem));
         }
         if found != expected {
-            return Err((
-                String::new(),
-                format!("{found} recordings, expected one per modality ({expected})"),
-            ));
+            return Err((String::new(), format!("{found} recordings, expected one per modality ({expected})")));
         }
         for (spec, recording) in self.modalities.iter().zip(&session.recordings) {
             if let Some(recording) = recording {
@@ -220,9 +212,9 @@ fn check_recording(spec: &ModalitySpec, recording: &Recording) -> Result<(), Str
         (None, _) => {}
     }
     match recording.values.indexed_iter().find(|(_, value)| value.is_infinite()) {
-        Some(((row, column), value)) => Err(format!(
-            "row {row}, column {column} is {value}; NaN marks a missing value"
-        )),
+        Some(((row, column), value)) => {
+            Err(format!("row {row}, column {column} is {value}; NaN marks a missing value"))
+        }
         None => Ok(()),
     }
 }

@@ -69,30 +69,16 @@ pub struct AcceptedHash {
 impl FileSpec {
     /// A file with its publisher's hash.
     pub fn new(path: impl Into<String>, sha256: impl Into<String>) -> Self {
-        let sha256 = vec![AcceptedHash {
-            sha256: sha256.into(),
-            reason: None,
-        }];
-        Self {
-            path: path.into(),
-            sha256,
-            size: None,
-        }
+        let sha256 = vec![AcceptedHash { sha256: sha256.into(), reason: None }];
+        Self { path: path.into(), sha256, size: None }
     }
 
     fn accepted(&self, found: &str) -> Option<&AcceptedHash> {
-        self.sha256
-            .iter()
-            .find(|hash| hash.sha256.eq_ignore_ascii_case(found))
+        self.sha256.iter().find(|hash| hash.sha256.eq_ignore_ascii_case(found))
     }
 
     fn check(&self) -> Result<(), FetchError> {
-        let fail = |problem: String| {
-            Err(FetchError::Plan {
-                path: self.path.clone(),
-                problem,
-            })
-        };
+        let fail = |problem: String| Err(FetchError::Plan { path: self.path.clone(), problem });
         if let Err(problem) = safe(&self.path) {
             return fail(problem.into());
         }
@@ -100,21 +86,10 @@ impl FileSpec {
             return fail("no SHA-256 is stated; nothing is fetched without one".into());
         }
         if let Some(wrong) = self.sha256.iter().find(|hash| !is_sha256(&hash.sha256)) {
-            return fail(format!(
-                "{:?} is not a SHA-256 of 64 hexadecimal digits",
-                wrong.sha256
-            ));
+            return fail(format!("{:?} is not a SHA-256 of 64 hexadecimal digits", wrong.sha256));
         }
-        match self
-            .sha256
-            .iter()
-            .skip(1)
-            .find(|hash| hash.reason.is_none())
-        {
-            Some(silent) => fail(format!(
-                "the further hash {} is accepted without a reason; state it",
-                silent.sha256
-            )),
+        match self.sha256.iter().skip(1).find(|hash| hash.reason.is_none()) {
+            Some(silent) => fail(format!("the further hash {} is accepted without a reason; state it", silent.sha256)),
             None => Ok(()),
         }
     }
@@ -202,24 +177,12 @@ pub enum Outcome {
 
 impl fmt::Display for FetchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let there = self
-            .files
-            .iter()
-            .filter(|file| file.outcome == Outcome::AlreadyThere)
-            .count();
+        let there = self.files.iter().filter(|file| file.outcome == Outcome::AlreadyThere).count();
         let bytes: u64 = self.files.iter().map(|file| file.received).sum();
-        write!(
-            f,
-            "{} files verified, {there} of them already there, {bytes} bytes received",
-            self.files.len()
-        )?;
+        write!(f, "{} files verified, {there} of them already there, {bytes} bytes received", self.files.len())?;
         for file in &self.files {
             if let Some(reason) = &file.accepted {
-                write!(
-                    f,
-                    "\n{}: not the publisher's bytes, accepted as {}: {reason}",
-                    file.path, file.sha256
-                )?;
+                write!(f, "\n{}: not the publisher's bytes, accepted as {}: {reason}", file.path, file.sha256)?;
             }
         }
         Ok(())
@@ -242,10 +205,7 @@ pub fn fetch(
         spec.check()?;
         if !paths.insert(&spec.path) {
             let problem = "is listed twice".into();
-            return Err(FetchError::Plan {
-                path: spec.path.clone(),
-                problem,
-            });
+            return Err(FetchError::Plan { path: spec.path.clone(), problem });
         }
     }
     let origin = match source {
@@ -254,27 +214,15 @@ pub fn fetch(
     };
     let mut files = Vec::new();
     for (index, spec) in plan.files.iter().enumerate() {
-        progress(Progress::File {
-            path: &spec.path,
-            index,
-            size: spec.size,
-        });
+        progress(Progress::File { path: &spec.path, index, size: spec.size });
         let target = Target::new(&plan.to, spec)?;
         let (sha256, outcome, received) = match (target.verified()?, &origin) {
             (Some(sha256), _) => (sha256, Outcome::AlreadyThere, 0),
-            (None, Origin::Http(http)) => {
-                target.download(http, &url(&plan.base_url, &spec.path), &mut progress)?
-            }
+            (None, Origin::Http(http)) => target.download(http, &url(&plan.base_url, &spec.path), &mut progress)?,
             (None, Origin::Folder(folder)) => target.copy(folder)?,
         };
         let accepted = spec.accepted(&sha256).and_then(|hash| hash.reason.clone());
-        files.push(FetchedFile {
-            path: spec.path.clone(),
-            sha256,
-            outcome,
-            received,
-            accepted,
-        });
+        files.push(FetchedFile { path: spec.path.clone(), sha256, outcome, received, accepted });
     }
     Ok(FetchReport { files })
 }
@@ -282,8 +230,7 @@ pub fn fetch(
 /// The text of a hash list, `name` below `base_url` or in the folder; for lists whose own hash is not known. What it
 /// says is as trustworthy as the connection.
 pub fn fetch_hash_list(base_url: &str, name: &str, source: &Source) -> Result<String, FetchError> {
-    let folder =
-        tempfile::tempdir().map_err(|error| FetchError::io(std::env::temp_dir(), error))?;
+    let folder = tempfile::tempdir().map_err(|error| FetchError::io(std::env::temp_dir(), error))?;
     let path = match source {
         Source::LocalDir(folder) => folder.join(name),
         Source::Http(options) => {
@@ -308,19 +255,14 @@ pub fn sha256_file(path: &Path) -> io::Result<String> {
             Err(error) => return Err(error),
         }
     }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+    Ok(hasher.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
 }
 
 fn url(base: &str, path: &str) -> String {
     let mut url = format!("{}/", base.trim_end_matches('/'));
     for byte in path.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                url.push(byte.into())
-            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => url.push(byte.into()),
             // Writing to a string cannot fail.
             _ => _ = write!(url, "%{byte:02X}"),
         }
@@ -343,12 +285,7 @@ impl<'a> Target<'a> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(|error| FetchError::io(parent, error))?;
         }
-        Ok(Self {
-            spec,
-            part: beside("part"),
-            rejected: beside("rejected"),
-            path,
-        })
+        Ok(Self { spec, part: beside("part"), rejected: beside("rejected"), path })
     }
 
     fn hash(path: &Path) -> Result<String, FetchError> {
@@ -357,9 +294,7 @@ impl<'a> Target<'a> {
 
     fn verified(&self) -> Result<Option<String>, FetchError> {
         match self.path.exists() {
-            true => {
-                Ok(Some(Self::hash(&self.path)?).filter(|hash| self.spec.accepted(hash).is_some()))
-            }
+            true => Ok(Some(Self::hash(&self.path)?).filter(|hash| self.spec.accepted(hash).is_some())),
             false => Ok(None),
         }
     }
@@ -378,19 +313,14 @@ impl<'a> Target<'a> {
             match (self.spec.accepted(&hash), transfer.resumed_from) {
                 (Some(_), from) => {
                     self.promote()?;
-                    let outcome = if from > 0 {
-                        Outcome::Resumed { from }
-                    } else {
-                        Outcome::Fetched
-                    };
+                    let outcome = if from > 0 { Outcome::Resumed { from } } else { Outcome::Fetched };
                     return Ok((hash, outcome, received));
                 }
                 (None, from) if from == 0 || restarted => return Err(self.reject(hash)?),
                 (None, _) => {
                     restarted = true;
                     progress(Progress::Restart);
-                    fs::remove_file(&self.part)
-                        .map_err(|error| FetchError::io(&self.part, error))?;
+                    fs::remove_file(&self.part).map_err(|error| FetchError::io(&self.part, error))?;
                 }
             }
         }
@@ -399,10 +329,7 @@ impl<'a> Target<'a> {
     fn copy(&self, folder: &Path) -> Result<(String, Outcome, u64), FetchError> {
         let from = folder.join(&self.spec.path);
         if !from.is_file() {
-            return Err(FetchError::Missing {
-                path: self.spec.path.clone(),
-                folder: folder.into(),
-            });
+            return Err(FetchError::Missing { path: self.spec.path.clone(), folder: folder.into() });
         }
         // Not `fs::copy`: a read-only source would make the copy read-only.
         let mut reader = File::open(&from).map_err(|error| FetchError::io(&from, error))?;
@@ -421,9 +348,7 @@ impl<'a> Target<'a> {
     /// `.part` becomes the file, safe against a loss of power.
     fn promote(&self) -> Result<(), FetchError> {
         let io = |error| FetchError::io(&self.path, error);
-        File::open(&self.part)
-            .and_then(|file| file.sync_all())
-            .map_err(io)?;
+        File::open(&self.part).and_then(|file| file.sync_all()).map_err(io)?;
         fs::rename(&self.part, &self.path).map_err(io)?;
         match fs::remove_file(&self.rejected) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(error)),
@@ -432,35 +357,19 @@ impl<'a> Target<'a> {
     }
 
     fn reject(&self, found: String) -> Result<FetchError, FetchError> {
-        fs::rename(&self.part, &self.rejected)
-            .map_err(|error| FetchError::io(&self.rejected, error))?;
+        fs::rename(&self.part, &self.rejected).map_err(|error| FetchError::io(&self.rejected, error))?;
         let mut start = Vec::new();
         // For the hint only: whatever cannot be read shows no web page.
         _ = File::open(&self.rejected).and_then(|file| file.take(64).read_to_end(&mut start));
         let hint = match start.trim_ascii_start().first() {
-            Some(b'<') => {
-                "the server sent a web page; the files may need an account, a log-in or an agreement"
-            }
-            _ => {
-                "the publisher's file changed, or a cache between gave another; compare before accepting its hash"
-            }
+            Some(b'<') => "the server sent a web page; the files may need an account, a log-in or an agreement",
+            _ => "the publisher's file changed, or a cache between gave another; compare before accepting its hash",
         };
         Ok(self.rejection(found, Some(self.rejected.clone()), hint))
     }
 
     fn rejection(&self, found: String, kept: Option<PathBuf>, hint: &'static str) -> FetchError {
-        let expected: Vec<_> = self
-            .spec
-            .sha256
-            .iter()
-            .map(|hash| hash.sha256.as_str())
-            .collect();
-        FetchError::Rejected {
-            path: self.spec.path.clone(),
-            expected: expected.join(" or "),
-            found,
-            kept,
-            hint,
-        }
+        let expected: Vec<_> = self.spec.sha256.iter().map(|hash| hash.sha256.as_str()).collect();
+        FetchError::Rejected { path: self.spec.path.clone(), expected: expected.join(" or "), found, kept, hint }
     }
 }

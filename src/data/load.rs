@@ -21,11 +21,7 @@ use super::{Channel, Cohort, DataError, ModalityKind, ModalitySpec, Recording, S
 /// its format, its own header or the card promise; [`DataError::NonFinite`] for missing samples that the card does not
 /// expect; [`DataError::Card`] for a card that does not fit the data.
 pub fn load_cohort(card: &Card, raw_dir: &Path) -> Result<Cohort, DataError> {
-    let source = Source {
-        card,
-        raw_dir,
-        declared: card.declared_hashes(raw_dir)?,
-    };
+    let source = Source { card, raw_dir, declared: card.declared_hashes(raw_dir)? };
     let table = source.table()?;
     let ids = match &card.subjects {
         SubjectRule::Table => table.iter().map(|row| row.id.clone()).collect(),
@@ -36,45 +32,24 @@ pub fn load_cohort(card: &Card, raw_dir: &Path) -> Result<Cohort, DataError> {
     let mut subjects = subjects.into_iter().collect::<Result<Vec<Subject>, _>>()?;
     subjects.sort_by(|a, b| natural_cmp(&a.id, &b.id));
     let modalities = card.modalities.iter().map(spec).collect();
-    let cohort = Cohort {
-        name: card.name.clone(),
-        classes: card.classes.clone(),
-        modalities,
-        subjects,
-    };
+    let cohort = Cohort { name: card.name.clone(), classes: card.classes.clone(), modalities, subjects };
     cohort.validate()?;
     Ok(cohort)
 }
 
 fn spec(rule: &ModalityRule) -> ModalitySpec {
     let of_columns = |columns: &[ColumnRule]| {
-        columns
-            .iter()
-            .map(|rule| Channel {
-                name: rule.column.clone(),
-                unit: rule.unit.clone(),
-            })
-            .collect()
+        columns.iter().map(|rule| Channel { name: rule.column.clone(), unit: rule.unit.clone() }).collect()
     };
     let (kind, channels) = match rule {
         ModalityRule::Wfdb { rate_hz, channels, .. } => {
-            let channel = |rule: &SignalRule| Channel {
-                name: rule.name.clone(),
-                unit: rule.unit.clone(),
-            };
-            (
-                ModalityKind::Signal { rate_hz: *rate_hz },
-                channels.iter().map(channel).collect(),
-            )
+            let channel = |rule: &SignalRule| Channel { name: rule.name.clone(), unit: rule.unit.clone() };
+            (ModalityKind::Signal { rate_hz: *rate_hz }, channels.iter().map(channel).collect())
         }
         ModalityRule::Delimited { channels, .. } => (ModalityKind::Series, of_columns(channels)),
         ModalityRule::ClinicalTable { channels, .. } => (ModalityKind::Row, of_columns(channels)),
     };
-    ModalitySpec {
-        name: rule.name().to_string(),
-        kind,
-        channels,
-    }
+    ModalitySpec { name: rule.name().to_string(), kind, channels }
 }
 
 struct TableRow {
@@ -98,9 +73,7 @@ impl Source<'_> {
         };
         let Some(hashes) = self.declared.get(file) else {
             let problem = format!("`{file}` is read, but no pattern of `files` with a line in {list} matches it");
-            return Err(self
-                .card
-                .error("files", problem, "add it to `files`, or its hash under [[accept]]"));
+            return Err(self.card.error("files", problem, "add it to `files`, or its hash under [[accept]]"));
         };
         let found = digest(&bytes);
         match hashes.contains(&found) {
@@ -135,10 +108,7 @@ impl Source<'_> {
 
     /// A field by column; the card and the layout have checked that it exists.
     fn field<'r>(&self, row: &'r DelimitedRow, layout: &DelimitedLayout, column: &str) -> &'r str {
-        layout
-            .column(column)
-            .and_then(|index| row.fields.get(index))
-            .map_or("", String::as_str)
+        layout.column(column).and_then(|index| row.fields.get(index)).map_or("", String::as_str)
     }
 
     fn subject(&self, id: &str, table: &[TableRow]) -> Result<Subject, DataError> {
@@ -154,25 +124,15 @@ impl Source<'_> {
         let recordings = (self.card.modalities.iter())
             .map(|rule| self.recording(rule, id, row))
             .collect::<Result<_, DataError>>()?;
-        let session = Session {
-            id: id.to_string(),
-            class: self.class(id, row)?,
-            recordings,
-        };
-        Ok(Subject {
-            id: id.to_string(),
-            site,
-            sessions: vec![session],
-        })
+        let session = Session { id: id.to_string(), class: self.class(id, row)?, recordings };
+        Ok(Subject { id: id.to_string(), site, sessions: vec![session] })
     }
 
     fn class(&self, id: &str, row: Option<&DelimitedRow>) -> Result<usize, DataError> {
         let (classes, class, looked_up) = match &self.card.label {
             LabelRule::Column { column, classes } => {
                 let layout = self.card.table.as_ref().map(|table| &table.layout);
-                let value = row
-                    .zip(layout)
-                    .map_or("", |(row, layout)| self.field(row, layout, column));
+                let value = row.zip(layout).map_or("", |(row, layout)| self.field(row, layout, column));
                 (classes, classes.get(value), format!("`{value}` in column `{column}`"))
             }
             LabelRule::IdPrefix { classes } => {
@@ -184,11 +144,7 @@ impl Source<'_> {
         let index = class.and_then(|class| self.card.classes.iter().position(|name| name == class));
         index.ok_or_else(|| {
             let problem = format!("no class for subject `{id}` from {looked_up}");
-            self.card.error(
-                "label",
-                problem,
-                format!("the card knows {:?}", classes.keys().collect::<Vec<_>>()),
-            )
+            self.card.error("label", problem, format!("the card knows {:?}", classes.keys().collect::<Vec<_>>()))
         })
     }
 
@@ -202,21 +158,11 @@ impl Source<'_> {
             ModalityRule::Wfdb { record, optional, .. } => {
                 let header = format!("{}.hea", record.replace("{subject}", id));
                 match self.is_there(&header, *optional) {
-                    true => Some(Recording {
-                        times_secs: None,
-                        values: self.signals(rule, &header)?,
-                    }),
+                    true => Some(Recording { times_secs: None, values: self.signals(rule, &header)? }),
                     false => None,
                 }
             }
-            ModalityRule::Delimited {
-                file,
-                layout,
-                time,
-                optional,
-                channels,
-                ..
-            } => {
+            ModalityRule::Delimited { file, layout, time, optional, channels, .. } => {
                 let file = file.replace("{subject}", id);
                 match self.is_there(&file, *optional) {
                     true => Some(self.series(&file, layout, time, channels)?),
@@ -226,10 +172,7 @@ impl Source<'_> {
             ModalityRule::ClinicalTable { channels, .. } => match self.card.table.as_ref().zip(row) {
                 Some((table, row)) => {
                     let values = self.columns(&table.file, &table.layout, channels, std::slice::from_ref(row))?;
-                    Some(Recording {
-                        times_secs: None,
-                        values,
-                    })
+                    Some(Recording { times_secs: None, values })
                 }
                 None => None,
             },
@@ -257,10 +200,7 @@ impl Source<'_> {
                 }
             }
         }
-        Ok(Recording {
-            times_secs: Some(times),
-            values: self.columns(file, layout, channels, &rows)?,
-        })
+        Ok(Recording { times_secs: Some(times), values: self.columns(file, layout, channels, &rows)? })
     }
 
     /// Some columns of some rows as numbers, `[rows, channels]`, NaN where missing.
@@ -292,23 +232,13 @@ impl Source<'_> {
             place: format!("line {}, column `{column}`", row.line),
             found: format!("`{field}`"),
             expected,
-            hint: format!(
-                "correct the column's unit, categories or missing codes in {}",
-                self.card.path.display()
-            ),
+            hint: format!("correct the column's unit, categories or missing codes in {}", self.card.path.display()),
         }
     }
 
     /// The signals of a record as the card wants them: scaled, without gaps, resampled; `[samples, channels]`.
     fn signals(&self, rule: &ModalityRule, header: &str) -> Result<Array2<f32>, DataError> {
-        let ModalityRule::Wfdb {
-            rate_hz,
-            scale,
-            missing,
-            channels,
-            ..
-        } = rule
-        else {
+        let ModalityRule::Wfdb { rate_hz, scale, missing, channels, .. } = rule else {
             return Ok(Array2::zeros((0, 0)));
         };
         let header_path = self.raw_dir.join(header);
@@ -319,30 +249,19 @@ impl Source<'_> {
         let resampler = Resampler::new(record.rate_hz, *rate_hz).ok_or_else(|| {
             let problem = format!("cannot resample {} Hz ({header}) to {rate_hz} Hz", record.rate_hz);
             let hint = "choose a rate whose ratio to that of the file is one of small whole numbers";
-            self.card
-                .error(format!("modality.{}.rate_hz", rule.name()), problem, hint)
+            self.card.error(format!("modality.{}.rate_hz", rule.name()), problem, hint)
         })?;
         let mut columns = Vec::new();
         for channel in channels {
             let mut samples = scaled(&record, channel, *scale, &header_path)?;
-            let signal_file = record
-                .signals
-                .iter()
-                .find(|signal| signal.name == channel.name)
-                .map(|s| s.file.as_path());
-            fill(
-                &mut samples,
-                *missing,
-                signal_file.unwrap_or(&header_path),
-                &channel.name,
-            )?;
+            let signal_file =
+                record.signals.iter().find(|signal| signal.name == channel.name).map(|s| s.file.as_path());
+            fill(&mut samples, *missing, signal_file.unwrap_or(&header_path), &channel.name)?;
             columns.push(resampler.resample(&samples));
         }
         let num_rows = columns.first().map_or(0, Vec::len);
         let at = |(row, column): (usize, usize)| columns.get(column).and_then(|c| c.get(row)).copied();
-        Ok(Array2::from_shape_fn((num_rows, columns.len()), |index| {
-            at(index).unwrap_or(f32::NAN)
-        }))
+        Ok(Array2::from_shape_fn((num_rows, columns.len()), |index| at(index).unwrap_or(f32::NAN)))
     }
 }
 
@@ -379,12 +298,7 @@ fn scaled(record: &wfdb::Record, channel: &SignalRule, scale: Scale, header: &Pa
     let mut fitting = record.signals.iter().filter(|signal| signal.name == channel.name);
     let (Some(signal), None) = (fitting.next(), fitting.next()) else {
         let expected = format!("exactly one `{}`", channel.name);
-        return Err(wrong(
-            "signals",
-            format!("{names:?}"),
-            expected,
-            "correct the channels in the card",
-        ));
+        return Err(wrong("signals", format!("{names:?}"), expected, "correct the channels in the card"));
     };
     let place = format!("signal `{}`", channel.name);
     if scale == Scale::Digital {
@@ -392,20 +306,10 @@ fn scaled(record: &wfdb::Record, channel: &SignalRule, scale: Scale, header: &Pa
     }
     if signal.unit != channel.unit {
         let hint = "state the header's unit in the card; units are not converted";
-        return Err(wrong(
-            &place,
-            format!("unit {}", signal.unit),
-            channel.unit.clone(),
-            hint,
-        ));
+        return Err(wrong(&place, format!("unit {}", signal.unit), channel.unit.clone(), hint));
     }
     signal.physical().ok_or_else(|| {
-        wrong(
-            &place,
-            "no gain".into(),
-            "a calibrated signal".into(),
-            "use scale = \"digital\" in the card",
-        )
+        wrong(&place, "no gain".into(), "a calibrated signal".into(), "use scale = \"digital\" in the card")
     })
 }
 

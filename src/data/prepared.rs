@@ -143,23 +143,13 @@ impl Prepared {
         let mut mapped: HashMap<&str, Mapped> = HashMap::new();
         for (number, line) in sums.lines().enumerate() {
             let (expected, file) = line.split_once("  ").ok_or_else(|| {
-                damaged(
-                    &sums_path,
-                    format!("line {}", number + 1),
-                    line.into(),
-                    "`hash  file`".into(),
-                )
+                damaged(&sums_path, format!("line {}", number + 1), line.into(), "`hash  file`".into())
             })?;
             let path = dir.join(file);
             let bytes = Mapped::open(&path)?;
             let found = digest(bytes.bytes());
             if found != expected {
-                return Err(damaged(
-                    &path,
-                    "content".into(),
-                    format!("sha256 {found}"),
-                    expected.into(),
-                ));
+                return Err(damaged(&path, "content".into(), format!("sha256 {found}"), expected.into()));
             }
             mapped.insert(file, bytes);
         }
@@ -174,27 +164,17 @@ impl Prepared {
             )
         })?;
         if index.format != FORMAT {
-            return Err(damaged(
-                &index_path,
-                "format".into(),
-                index.format.to_string(),
-                FORMAT.to_string(),
-            ));
+            return Err(damaged(&index_path, "format".into(), index.format.to_string(), FORMAT.to_string()));
         }
         let mut tables = Vec::new();
         for (modality, (spec, &num_rows)) in index.modalities.iter().zip(&index.num_rows).enumerate() {
             let mut take = |file: String, num_bytes: usize| {
-                let values = mapped
-                    .remove(file.as_str())
-                    .ok_or_else(|| unlisted(&sums_path, &file))?;
+                let values = mapped.remove(file.as_str()).ok_or_else(|| unlisted(&sums_path, &file))?;
                 match values.bytes().len() {
                     found if found == num_bytes => Ok(values),
-                    found => Err(damaged(
-                        &dir.join(&file),
-                        "size".into(),
-                        format!("{found} bytes"),
-                        num_bytes.to_string(),
-                    )),
+                    found => {
+                        Err(damaged(&dir.join(&file), "size".into(), format!("{found} bytes"), num_bytes.to_string()))
+                    }
                 }
             };
             let num_rows = num_rows as usize;
@@ -205,12 +185,7 @@ impl Prepared {
             };
             tables.push(Table { values, times_secs });
         }
-        Ok(Self {
-            index,
-            tables,
-            hash: digest(sums.as_bytes()),
-            warnings: Vec::new(),
-        })
+        Ok(Self { index, tables, hash: digest(sums.as_bytes()), warnings: Vec::new() })
     }
 
     /// Name of the dataset.
@@ -246,9 +221,7 @@ impl Prepared {
     /// The table of a modality, row by row: `[num_rows, spec.num_columns()]`, NaN where a value is missing. Empty for a
     /// modality that does not exist.
     pub fn table(&self, modality: usize) -> &[f32] {
-        self.tables
-            .get(modality)
-            .map_or(&[], |table| bytemuck::cast_slice(table.values.bytes()))
+        self.tables.get(modality).map_or(&[], |table| bytemuck::cast_slice(table.values.bytes()))
     }
 
     /// Some rows of a modality's table, `[rows.count, spec.num_columns()]`; `None` outside the table.
@@ -277,10 +250,7 @@ impl Prepared {
 
 impl std::fmt::Debug for Prepared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Prepared")
-            .field("name", &self.index.name)
-            .field("hash", &self.hash)
-            .finish_non_exhaustive()
+        f.debug_struct("Prepared").field("name", &self.index.name).field("hash", &self.hash).finish_non_exhaustive()
     }
 }
 
@@ -304,13 +274,7 @@ impl Mapped {
 
 fn damaged(file: &Path, place: String, found: String, expected: String) -> DataError {
     let hint = "remove this folder; it is built again from the dataset".into();
-    DataError::File {
-        file: file.to_path_buf(),
-        place,
-        found,
-        expected,
-        hint,
-    }
+    DataError::File { file: file.to_path_buf(), place, found, expected, hint }
 }
 
 fn unlisted(sums: &Path, file: &str) -> DataError {

@@ -105,10 +105,7 @@ pub struct TrackingConfig {
 
 impl Default for TrackingConfig {
     fn default() -> Self {
-        Self {
-            log_every_steps: 10,
-            histograms: true,
-        }
+        Self { log_every_steps: 10, histograms: true }
     }
 }
 
@@ -130,39 +127,27 @@ impl ExperimentFile {
     /// A file that cannot be read, TOML that is none, an unknown key or a value of the wrong type (with line and
     /// column), an override that names nothing.
     pub fn load(path: &Path, assignments: &[String]) -> Result<Self, ExperimentError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ExperimentError::Io {
-            path: path.into(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ExperimentError::Io { path: path.into(), source })?;
         Self::parse(path, &text, assignments)
     }
 
     /// Like [`load`](Self::load), of a text.
     pub fn parse(path: &Path, text: &str, assignments: &[String]) -> Result<Self, ExperimentError> {
-        let syntax = |message: String| ExperimentError::Syntax {
-            path: path.into(),
-            message: message.trim_end().into(),
-        };
+        let syntax =
+            |message: String| ExperimentError::Syntax { path: path.into(), message: message.trim_end().into() };
         if assignments.is_empty() {
             let config = toml::from_str(text).map_err(|error| syntax(error.to_string()))?;
-            return Ok(Self {
-                path: path.into(),
-                text: text.into(),
-                config,
-            });
+            return Ok(Self { path: path.into(), text: text.into(), config });
         }
         let mut table: toml::Table = toml::from_str(text).map_err(|error| syntax(error.to_string()))?;
         for assignment in assignments {
             super::overrides::apply(&mut table, assignment)?;
         }
         let text = toml::to_string(&table).map_err(|error| syntax(error.to_string()))?;
-        let config = ExperimentConfig::deserialize(table)
-            .map_err(|error| syntax(format!("{} (with --set {})", error.to_string().trim_end(), assignments.join(" --set "))))?;
-        Ok(Self {
-            path: path.into(),
-            text,
-            config,
-        })
+        let config = ExperimentConfig::deserialize(table).map_err(|error| {
+            syntax(format!("{} (with --set {})", error.to_string().trim_end(), assignments.join(" --set ")))
+        })?;
+        Ok(Self { path: path.into(), text, config })
     }
 
     /// The line (from 1) that `key` stands on, or that of the innermost table around it.

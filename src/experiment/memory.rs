@@ -12,8 +12,14 @@ const WEIGHT_COPIES: usize = 8;
 const ACTIVATION_COPIES: usize = 6;
 
 /// Estimated bytes of one replica in training. An upper estimate by shapes; nothing is measured.
-pub fn bytes_per_replica(model: &ModelConfig, layout: &Layout, inputs: &[InputShape], training: &TrainingConfig) -> u64 {
-    let per_sample: usize = model.stream.iter().zip(inputs).map(|(stream, &input)| stream_values(&stream.encoder, input)).sum();
+pub fn bytes_per_replica(
+    model: &ModelConfig,
+    layout: &Layout,
+    inputs: &[InputShape],
+    training: &TrainingConfig,
+) -> u64 {
+    let per_sample: usize =
+        model.stream.iter().zip(inputs).map(|(stream, &input)| stream_values(&stream.encoder, input)).sum();
     let values = WEIGHT_COPIES * layout.num_params() + ACTIVATION_COPIES * per_sample * training.batch_size;
     4 * values as u64
 }

@@ -11,13 +11,9 @@ use super::ExperimentError;
 /// Sets one key. Tables on the way are made where the experiment has none; the typed parse that follows refuses keys
 /// that no experiment has.
 pub fn apply(document: &mut Table, assignment: &str) -> Result<(), ExperimentError> {
-    let fail = |problem: String| ExperimentError::Override {
-        assignment: assignment.into(),
-        problem,
-    };
-    let (key, value) = assignment
-        .split_once('=')
-        .ok_or_else(|| fail("expected key=value, e.g. --set training.epochs=20".into()))?;
+    let fail = |problem: String| ExperimentError::Override { assignment: assignment.into(), problem };
+    let (key, value) =
+        assignment.split_once('=').ok_or_else(|| fail("expected key=value, e.g. --set training.epochs=20".into()))?;
     let parts: Vec<&str> = key.trim().split('.').collect();
     if parts.iter().any(|part| part.is_empty()) {
         return Err(fail("a part of the key is empty".into()));

@@ -167,11 +167,7 @@ impl ExperimentPlan {
             .prepared
             .subjects()
             .iter()
-            .map(|subject| SubjectInfo {
-                id: subject.id.clone(),
-                class: 0,
-                site: None,
-            })
+            .map(|subject| SubjectInfo { id: subject.id.clone(), class: 0, site: None })
             .collect();
         let mut replicas = Vec::new();
         for split in self.splits.splits() {
@@ -238,28 +234,18 @@ struct Problems<'a> {
 
 impl<'a> Problems<'a> {
     fn new(file: &'a ExperimentFile) -> Self {
-        Self {
-            file,
-            found: Vec::new(),
-        }
+        Self { file, found: Vec::new() }
     }
 
     fn add(&mut self, key: &str, message: impl Into<String>) {
-        self.found.push(Problem {
-            key: key.into(),
-            line: self.file.line_of(key),
-            message: message.into(),
-        });
+        self.found.push(Problem { key: key.into(), line: self.file.line_of(key), message: message.into() });
     }
 
     fn finish(&mut self) -> Result<(), ExperimentError> {
         if self.found.is_empty() {
             return Ok(());
         }
-        Err(ExperimentError::Problems {
-            path: self.file.path.clone(),
-            problems: std::mem::take(&mut self.found),
-        })
+        Err(ExperimentError::Problems { path: self.file.path.clone(), problems: std::mem::take(&mut self.found) })
     }
 }
 
@@ -281,14 +267,12 @@ fn check_names(config: &ExperimentConfig, problems: &mut Problems) {
 }
 
 fn monitor(config: &ExperimentConfig, problems: &mut Problems) -> Monitor {
-    let fallback = Monitor {
-        part: Part::Valid,
-        metric: Metric::LogLoss,
-    };
+    let fallback = Monitor { part: Part::Valid, metric: Metric::LogLoss };
     match config.training.monitor.parse::<Monitor>() {
         Ok(monitor) if monitor.part == Part::Valid => monitor,
         Ok(monitor) => {
-            let message = format!("{monitor} would select by rows that selection must not see: use valid/{}", monitor.metric);
+            let message =
+                format!("{monitor} would select by rows that selection must not see: use valid/{}", monitor.metric);
             problems.add("training.monitor", message);
             fallback
         }
@@ -319,8 +303,11 @@ impl Task {
             for from in &class.from {
                 let key = format!("task.class.{}.from", class.name);
                 match data_classes.iter().position(|data| data == from) {
-                    None => problems.add(&key, format!("the data has no class {from:?}; it has {}", data_classes.join(", "))),
-                    Some(at) if of_data_class[at].is_some() => problems.add(&key, format!("{from:?} is in two classes")),
+                    None => problems
+                        .add(&key, format!("the data has no class {from:?}; it has {}", data_classes.join(", "))),
+                    Some(at) if of_data_class[at].is_some() => {
+                        problems.add(&key, format!("{from:?} is in two classes"))
+                    }
                     Some(at) => of_data_class[at] = Some(index),
                 }
             }
@@ -328,10 +315,7 @@ impl Task {
         if config.task.classes.len() < 2 {
             problems.add("task.class", "one class leaves nothing to predict: expected at least two");
         }
-        Self {
-            classes: config.task.classes.iter().map(|class| class.name.clone()).collect(),
-            of_data_class,
-        }
+        Self { classes: config.task.classes.iter().map(|class| class.name.clone()).collect(), of_data_class }
     }
 
     fn windows(&self, windows: Vec<Window>) -> Vec<Window> {
@@ -349,11 +333,7 @@ fn subjects(prepared: &Prepared, windows: &[Window]) -> Vec<SubjectInfo> {
         classes[window.subject as usize].push(window.class as usize);
     }
     let subject = |(subject, classes): (&crate::data::prepared::PreparedSubject, &Vec<usize>)| {
-        Some(SubjectInfo {
-            id: subject.id.clone(),
-            class: majority_class(classes)?,
-            site: subject.site.clone(),
-        })
+        Some(SubjectInfo { id: subject.id.clone(), class: majority_class(classes)?, site: subject.site.clone() })
     };
     prepared.subjects().iter().zip(&classes).filter_map(subject).collect()
 }
@@ -381,11 +361,7 @@ fn sources<'a>(
         match columns(spec, stream.channels.as_deref()) {
             Ok(columns) => {
                 let shape = input_shape(spec, columns.len(), modality, windows);
-                sources.push(StreamSource {
-                    modality,
-                    columns,
-                    shape,
-                });
+                sources.push(StreamSource { modality, columns, shape });
             }
             Err(message) => problems.add(&key("channels"), message),
         }
@@ -416,20 +392,10 @@ fn input_shape(spec: &ModalitySpec, channels: usize, modality: usize, windows: &
     let length = counts().max().unwrap_or(0);
     match spec.kind {
         ModalityKind::Row => InputShape::Row { features: channels },
-        ModalityKind::Image { height, width } => InputShape::Image {
-            channels: spec.channels.len(),
-            height,
-            width,
-        },
-        ModalityKind::Signal { .. } => InputShape::Sequence {
-            channels,
-            length,
-            fixed: counts().all(|count| count == length),
-        },
-        ModalityKind::Series => InputShape::Sequence {
-            channels,
-            length,
-            fixed: false,
-        },
+        ModalityKind::Image { height, width } => InputShape::Image { channels: spec.channels.len(), height, width },
+        ModalityKind::Signal { .. } => {
+            InputShape::Sequence { channels, length, fixed: counts().all(|count| count == length) }
+        }
+        ModalityKind::Series => InputShape::Sequence { channels, length, fixed: false },
     }
 }

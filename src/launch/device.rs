@@ -75,7 +75,8 @@ impl DeviceChoice {
     /// Opens the device and tries it with a sum, so that a missing driver is an error here and not a panic later.
     pub fn open(self) -> Result<Device, DeviceError> {
         if self == Self::Auto {
-            let found = [Self::Cuda, Self::Vulkan, Self::Wgpu, Self::Cpu].into_iter().filter_map(|choice| choice.open().ok());
+            let found =
+                [Self::Cuda, Self::Vulkan, Self::Wgpu, Self::Cpu].into_iter().filter_map(|choice| choice.open().ok());
             return found.into_iter().next().ok_or(DeviceError::NotCompiled { name: "cpu" });
         }
         let name = self.name();
@@ -108,6 +109,8 @@ fn probe(constructor: fn() -> Device) -> Result<Device, String> {
     std::panic::set_hook(hook);
     tried.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
-        Err(text.or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string())).unwrap_or_else(|| "the driver panicked".into()))
+        Err(text
+            .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
+            .unwrap_or_else(|| "the driver panicked".into()))
     })
 }

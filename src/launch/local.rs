@@ -15,8 +15,8 @@ use crate::models::matrix;
 use crate::runs::predictions::{self, PredictionsError};
 use crate::runs::{Life, Manifest, RunDirectory, RunError, RunStatus};
 use crate::tracking::{
-    Chart, ChartCategory, DatasetRole, ExperimentSummary, GroupStatus, HparamValue, MetricInfo, Progress, RunTracker, SessionStatus,
-    TrackedReplica, TrackingError, figure,
+    Chart, ChartCategory, DatasetRole, ExperimentSummary, GroupStatus, HparamValue, MetricInfo, Progress, RunTracker,
+    SessionStatus, TrackedReplica, TrackingError, figure,
 };
 use crate::training::checkpoint::{CheckpointError, CheckpointStore, ReplicaState};
 use crate::training::step::{Group, Predicted, floats};
@@ -319,10 +319,7 @@ fn write_experiment(plan: &ExperimentPlan, tracker: &mut RunTracker) -> Result<(
             metric("valid/log_loss", DatasetRole::Valid),
         ],
     })?;
-    let chart = |title: &str, pattern: &str| Chart {
-        title: title.into(),
-        tag_patterns: vec![pattern.into()],
-    };
+    let chart = |title: &str, pattern: &str| Chart { title: title.into(), tag_patterns: vec![pattern.into()] };
     events.custom_scalars(&[ChartCategory {
         title: "learning".into(),
         charts: vec![
@@ -359,7 +356,11 @@ fn record_results(
             let mut scalars = Vec::new();
             for (level, metrics) in &fold.metrics {
                 let level = if *level == Level::Window { "window" } else { "subject" };
-                scalars.extend(metrics.iter().filter_map(|(metric, value)| Some((format!("test/{level}_{}", metric.name()), value?))));
+                scalars.extend(
+                    metrics
+                        .iter()
+                        .filter_map(|(metric, value)| Some((format!("test/{level}_{}", metric.name()), value?))),
+                );
             }
             let named: Vec<(&str, f64)> = scalars.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
             tracker.log_scalars(at, step, &named)?;
@@ -369,7 +370,8 @@ fn record_results(
             .filter(|row| row.part == Part::Test && row.variant == name && same(row.repeat, row.fold, row.seed))
             .collect();
         record_replica(plan, at, state, &own, tracker)?;
-        let status = if state.progress.status == Status::Diverged { SessionStatus::Failure } else { SessionStatus::Success };
+        let status =
+            if state.progress.status == Status::Diverged { SessionStatus::Failure } else { SessionStatus::Success };
         tracker.finish(at, status)?;
     }
     record_pictures(plan, data, evaluation, directory, tracker)?;

@@ -58,8 +58,10 @@ impl<'a> Recorder<'a> {
 
 impl Observer for Recorder<'_> {
     fn steps(&mut self, reports: &[StepReport]) -> Result<(), ObserverError> {
-        let windows_per_step = (self.plan.config.training.batch_size * self.plan.config.training.accumulate_steps) as f64;
-        let windows_per_sec = reports.len() as f64 * windows_per_step / self.last_steps.elapsed().as_secs_f64().max(1e-9);
+        let windows_per_step =
+            (self.plan.config.training.batch_size * self.plan.config.training.accumulate_steps) as f64;
+        let windows_per_sec =
+            reports.len() as f64 * windows_per_step / self.last_steps.elapsed().as_secs_f64().max(1e-9);
         self.last_steps = Instant::now();
         let mut newest = 0;
         for report in reports {
@@ -141,10 +143,8 @@ impl Recorder<'_> {
             return None;
         }
         let targets = windows.iter().map(|&window| self.plan.windows[window as usize].class as usize).collect();
-        let probabilities = logits
-            .chunks_exact(classes)
-            .flat_map(|row| softmax(row.iter().map(|&logit| f64::from(logit))))
-            .collect();
+        let probabilities =
+            logits.chunks_exact(classes).flat_map(|row| softmax(row.iter().map(|&logit| f64::from(logit)))).collect();
         let scores = Scores::new(classes, targets, probabilities).ok()?;
         Some(MetricSet::of(&scores))
     }

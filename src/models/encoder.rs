@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::cnn::{Cnn, CnnConfig, Dims};
 use super::layers::{Activation, Mlp};
 use super::lstm::{Lstm, LstmConfig};
-pub use super::spectrogram::SpectrogramConfig;
 use super::spectrogram::Spectrogram;
+pub use super::spectrogram::SpectrogramConfig;
 use super::{ConfigProblem, Context, LayoutBuilder, StreamInput};
 
 /// What a stream looks like to an encoder.
@@ -90,12 +90,9 @@ impl EncoderConfig {
                 problems.extend(lstm.problems(&format!("{key}.lstm")));
                 problems
             }
-            (
-                Self::Spectrogram(config),
-                InputShape::Sequence {
-                    length, fixed: true, ..
-                },
-            ) => config.problems(key, length),
+            (Self::Spectrogram(config), InputShape::Sequence { length, fixed: true, .. }) => {
+                config.problems(key, length)
+            }
             (Self::Cnn(_), _) => wrong("a signal, a series or an image"),
             (Self::Lstm(_) | Self::CnnLstm { .. }, _) => wrong("a signal or a series"),
             (Self::Spectrogram(_), _) => wrong("a signal at a constant rate"),
@@ -106,19 +103,11 @@ impl EncoderConfig {
 fn describe(input: InputShape) -> String {
     match input {
         InputShape::Row { features } => format!("a row of {features} values"),
-        InputShape::Sequence {
-            channels,
-            length,
-            fixed,
-        } => {
+        InputShape::Sequence { channels, length, fixed } => {
             let most = if fixed { "" } else { "at most " };
             format!("a sequence of {most}{length} rows of {channels} values")
         }
-        InputShape::Image {
-            channels,
-            height,
-            width,
-        } => format!("an image of {channels} x {height} x {width}"),
+        InputShape::Image { channels, height, width } => format!("an image of {channels} x {height} x {width}"),
     }
 }
 
@@ -148,18 +137,11 @@ impl Encoder {
             InputShape::Image { channels, .. } => (channels, Dims::Two),
         };
         let (kind, output_size) = match config {
-            EncoderConfig::Mlp {
-                hidden_sizes,
-                activation,
-            } => {
+            EncoderConfig::Mlp { hidden_sizes, activation } => {
                 let flat = match input {
                     InputShape::Row { features } => features,
                     InputShape::Sequence { channels, length, .. } => channels * length,
-                    InputShape::Image {
-                        channels,
-                        height,
-                        width,
-                    } => channels * height * width,
+                    InputShape::Image { channels, height, width } => channels * height * width,
                 };
                 let sizes: Vec<usize> = std::iter::once(flat).chain(hidden_sizes.iter().copied()).collect();
                 let output_size = *sizes.last().unwrap_or(&flat);
@@ -188,11 +170,7 @@ impl Encoder {
                 (Kind::Spectrogram(spectrogram), output_size)
             }
         };
-        Self {
-            input,
-            kind,
-            output_size,
-        }
+        Self { input, kind, output_size }
     }
 
     /// Features that [`forward`](Self::forward) gives.
@@ -211,11 +189,9 @@ impl Encoder {
                 activation.forward(mlp.forward(flat, context))
             }
             Kind::Cnn(cnn) => match self.input {
-                InputShape::Image {
-                    channels,
-                    height,
-                    width,
-                } => cnn.encode(rows.reshape([num_replicas, batch, channels, height, width]), None, context),
+                InputShape::Image { channels, height, width } => {
+                    cnn.encode(rows.reshape([num_replicas, batch, channels, height, width]), None, context)
+                }
                 _ => cnn.encode(planes(rows), lengths, context),
             },
             Kind::Lstm(lstm) => lstm.encode(rows, lengths, context),

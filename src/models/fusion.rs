@@ -45,9 +45,7 @@ impl Fusion {
                 score: layout.param(
                     "score",
                     &[*hidden_size, 1],
-                    Init::Uniform {
-                        bound: 1.0 / (*hidden_size as f32).sqrt(),
-                    },
+                    Init::Uniform { bound: 1.0 / (*hidden_size as f32).sqrt() },
                 ),
             }),
         }
@@ -63,7 +61,12 @@ impl Fusion {
 
     /// M embeddings `[R, B, E]` and their presence `[R, B, 1]` (1 or 0) to the fused `[R, B, output_size]` and the
     /// weight of each stream `[R, B, M]`: 0 where it is missing, summing to 1 where any is present.
-    pub fn forward(&self, embeddings: &[Tensor<3>], present: &[Tensor<3>], context: &Context) -> (Tensor<3>, Tensor<3>) {
+    pub fn forward(
+        &self,
+        embeddings: &[Tensor<3>],
+        present: &[Tensor<3>],
+        context: &Context,
+    ) -> (Tensor<3>, Tensor<3>) {
         let presence = Tensor::cat(present.to_vec(), 2);
         match self {
             Self::Concat => {

@@ -68,25 +68,14 @@ impl ModelConfig {
         let mut problems = Vec::new();
         let mut check = |wrong: bool, key: &str, message: &str| {
             if wrong {
-                problems.push(ConfigProblem {
-                    key: key.into(),
-                    message: message.into(),
-                });
+                problems.push(ConfigProblem { key: key.into(), message: message.into() });
             }
         };
         check(self.stream.is_empty(), "stream", "is empty: expected at least one [[model.stream]]");
-        check(
-            !(0.0..1.0).contains(&self.dropout),
-            "dropout",
-            "must be at least 0 and less than 1",
-        );
+        check(!(0.0..1.0).contains(&self.dropout), "dropout", "must be at least 0 and less than 1");
         check(self.embedding_size == 0, "embedding_size", "must be at least 1");
         check(self.head.hidden_sizes.contains(&0), "head.hidden_sizes", "must be at least 1");
-        check(
-            self.fusion == FusionConfig::Attention { hidden_size: 0 },
-            "fusion.hidden_size",
-            "must be at least 1",
-        );
+        check(self.fusion == FusionConfig::Attention { hidden_size: 0 }, "fusion.hidden_size", "must be at least 1");
         for (index, stream) in self.stream.iter().enumerate() {
             if self.stream[..index].iter().any(|other| other.name == stream.name) {
                 check(true, &format!("stream.{}", stream.name), "two streams have this name");
@@ -113,11 +102,7 @@ pub struct StreamInput {
 impl StreamInput {
     /// The same input for a forward pass whose parameters are on the tape.
     pub fn on_tape(self) -> Self {
-        Self {
-            rows: self.rows.autodiff(),
-            lengths: self.lengths,
-            present: self.present.autodiff(),
-        }
+        Self { rows: self.rows.autodiff(), lengths: self.lengths, present: self.present.autodiff() }
     }
 }
 
@@ -159,15 +144,10 @@ impl Model {
             .map(|(stream, &input)| {
                 layout.scope(&stream.name, |layout| {
                     let encoder = Encoder::new(layout, &stream.encoder, input);
-                    let embed = layout.scope("embed", |layout| {
-                        Linear::new(layout, encoder.output_size(), embedding_size)
-                    });
+                    let embed =
+                        layout.scope("embed", |layout| Linear::new(layout, encoder.output_size(), embedding_size));
                     let dropout = Dropout::new(layout);
-                    Stream {
-                        encoder,
-                        embed,
-                        dropout,
-                    }
+                    Stream { encoder, embed, dropout }
                 })
             })
             .collect();
@@ -180,13 +160,7 @@ impl Model {
         sizes.extend(&config.head.hidden_sizes);
         sizes.push(num_classes);
         let head = layout.scope("head", |layout| Mlp::new(layout, &sizes, Activation::Relu));
-        Self {
-            streams,
-            fusion,
-            head,
-            layout: layout.finish(),
-            num_classes,
-        }
+        Self { streams, fusion, head, layout: layout.finish(), num_classes }
     }
 
     /// Names and shapes of the parameters.
@@ -227,7 +201,6 @@ impl Model {
     /// Log-power spectrograms of the streams that make one, with the index of the stream.
     pub fn spectrograms(&self, inputs: &[StreamInput]) -> Vec<(usize, Tensor<5>)> {
         let made = self.streams.iter().zip(inputs).enumerate();
-        made.filter_map(|(index, (stream, input))| Some((index, stream.encoder.spectrogram(input)?)))
-            .collect()
+        made.filter_map(|(index, (stream, input))| Some((index, stream.encoder.spectrogram(input)?))).collect()
     }
 }

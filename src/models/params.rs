@@ -103,12 +103,8 @@ fn init(specs: &[ParamSpec], seeds: &[u64]) -> Vec<f32> {
             match spec.init {
                 Init::Constant(value) => rows[start..].fill(value),
                 Init::Uniform { bound } => {
-                    let key = Key {
-                        seed,
-                        purpose: Purpose::Initialisation,
-                        step: 0,
-                        path: random::path_hash(&spec.path),
-                    };
+                    let key =
+                        Key { seed, purpose: Purpose::Initialisation, step: 0, path: random::path_hash(&spec.path) };
                     random::fill_uniform(key, &mut rows[start..]);
                     for value in &mut rows[start..] {
                         *value = (2.0 * *value - 1.0) * bound;
@@ -168,11 +164,7 @@ impl LayoutBuilder {
     }
 
     fn spec(&self, name: &str, shape: &[usize], init: Init) -> ParamSpec {
-        ParamSpec {
-            path: self.path(name),
-            shape: shape.to_vec(),
-            init,
-        }
+        ParamSpec { path: self.path(name), shape: shape.to_vec(), init }
     }
 }
 
@@ -189,13 +181,7 @@ pub struct Params {
 impl Params {
     /// Cuts `weights` `[R, P]` and `buffers` `[R, Q]`. `tracked` puts the parameters on the tape as leaves.
     /// `dtype` casts each parameter where it is used (bf16 arithmetic over f32 weights).
-    pub fn cut(
-        layout: &Layout,
-        weights: &Tensor<2>,
-        buffers: &Tensor<2>,
-        tracked: bool,
-        dtype: Option<DType>,
-    ) -> Self {
+    pub fn cut(layout: &Layout, weights: &Tensor<2>, buffers: &Tensor<2>, tracked: bool, dtype: Option<DType>) -> Self {
         let [num_replicas, _] = weights.dims();
         let columns = |specs: &[ParamSpec], matrix: &Tensor<2>| {
             let mut start = 0;

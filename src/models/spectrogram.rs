@@ -97,8 +97,7 @@ impl Spectrogram {
             channels,
             1e-5,
         );
-        self.cnn
-            .encode(normal.reshape([num_replicas, batch, channels, bins, frames]), None, context)
+        self.cnn.encode(normal.reshape([num_replicas, batch, channels, bins, frames]), None, context)
     }
 
     /// Features that [`encode`](Self::encode) gives.

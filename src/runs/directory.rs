@@ -122,18 +122,13 @@ impl RunDirectory {
     pub fn manifest(&self) -> Result<Manifest, RunError> {
         let path = self.manifest_path();
         let text = fs::read(&path).map_err(io(&path, "read"))?;
-        serde_json::from_slice(&text).map_err(|error| RunError::Document {
-            path,
-            message: error.to_string(),
-        })
+        serde_json::from_slice(&text).map_err(|error| RunError::Document { path, message: error.to_string() })
     }
 
     /// Replaces the manifest.
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), RunError> {
-        let mut bytes = serde_json::to_vec_pretty(manifest).map_err(|error| RunError::Document {
-            path: self.manifest_path(),
-            message: error.to_string(),
-        })?;
+        let mut bytes = serde_json::to_vec_pretty(manifest)
+            .map_err(|error| RunError::Document { path: self.manifest_path(), message: error.to_string() })?;
         bytes.push(b'\n');
         write_document(&self.manifest_path(), &bytes)
     }

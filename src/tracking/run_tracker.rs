@@ -59,14 +59,7 @@ impl RunTracker {
             tensorboard_directory: run_directory.join("tb"),
             metrics: MetricsWriter::open(&run_directory.join("metrics.jsonl"))?,
             root: None,
-            replicas: replicas
-                .into_iter()
-                .map(|replica| Slot {
-                    replica,
-                    has_logged: false,
-                    events: None,
-                })
-                .collect(),
+            replicas: replicas.into_iter().map(|replica| Slot { replica, has_logged: false, events: None }).collect(),
         })
     }
 
@@ -78,10 +71,7 @@ impl RunTracker {
         let slot = slot(&mut self.replicas, replica)?;
         if !slot.has_logged && self.metrics.has_earlier_life() {
             let opens_life = slot.replica.line(replica, slot.replica.first_step, &[]);
-            self.metrics.append(&MetricLine {
-                resumed: true,
-                ..opens_life
-            })?;
+            self.metrics.append(&MetricLine { resumed: true, ..opens_life })?;
         }
         slot.has_logged = true;
         self.metrics.append(&slot.replica.line(replica, step, values))?;
@@ -101,15 +91,8 @@ impl RunTracker {
     /// # Errors
     /// As [`EventWriter::create`].
     pub fn root_events(&mut self) -> Result<&mut EventWriter, TrackingError> {
-        let first_step = self
-            .replicas
-            .iter()
-            .map(|slot| slot.replica.first_step)
-            .min()
-            .unwrap_or(0);
-        open_once(&mut self.root, || {
-            EventWriter::create(&self.tensorboard_directory, first_step)
-        })
+        let first_step = self.replicas.iter().map(|slot| slot.replica.first_step).min().unwrap_or(0);
+        open_once(&mut self.root, || EventWriter::create(&self.tensorboard_directory, first_step))
     }
 
     /// States how a replica ended and closes its TensorBoard file. Not called for a replica that will be resumed.
@@ -146,9 +129,7 @@ impl RunTracker {
     }
 
     fn writers(&mut self) -> impl Iterator<Item = &mut EventWriter> {
-        self.root
-            .iter_mut()
-            .chain(self.replicas.iter_mut().filter_map(|slot| slot.events.as_mut()))
+        self.root.iter_mut().chain(self.replicas.iter_mut().filter_map(|slot| slot.events.as_mut()))
     }
 }
 

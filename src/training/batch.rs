@@ -63,24 +63,13 @@ impl DeviceData {
                 let width = prepared.modalities()[source.modality].num_columns();
                 let rows = prepared.table(source.modality).chunks_exact(width);
                 let num_rows = rows.len();
-                let values: Vec<f32> = rows
-                    .flat_map(|row| source.columns.iter().map(|&column| row[column]))
-                    .collect();
+                let values: Vec<f32> = rows.flat_map(|row| source.columns.iter().map(|&column| row[column])).collect();
                 let has_missing = values.iter().any(|value| !value.is_finite());
                 let data = TensorData::new(values, [num_rows, source.columns.len()]);
-                Table {
-                    values: Tensor::from_data(data, device),
-                    has_missing,
-                }
+                Table { values: Tensor::from_data(data, device), has_missing }
             })
             .collect();
-        Self {
-            device: device.clone(),
-            sources,
-            tables,
-            windows,
-            num_classes,
-        }
+        Self { device: device.clone(), sources, tables, windows, num_classes }
     }
 
     /// The windows.
@@ -99,11 +88,8 @@ impl DeviceData {
             .map(|stream| {
                 let width = self.sources[stream].columns.len();
                 let tensor = |value: &dyn Fn(&Replica) -> Vec<f64>| {
-                    let values: Vec<f32> = replicas
-                        .iter()
-                        .flat_map(|replica| value(replica))
-                        .map(|v| v as f32)
-                        .collect();
+                    let values: Vec<f32> =
+                        replicas.iter().flat_map(|replica| value(replica)).map(|v| v as f32).collect();
                     Tensor::from_data(TensorData::new(values, [replicas.len(), 1, 1, width]), &self.device)
                 };
                 DeviceScaler {
@@ -116,9 +102,7 @@ impl DeviceData {
 
     /// Gathers and scales a batch. `picks` are R x B windows, `None` pads a short batch: zeros with no weight.
     pub fn inputs(&self, picks: &[Vec<Option<u32>>], scalers: &[DeviceScaler]) -> Vec<StreamInput> {
-        (0..self.sources.len())
-            .map(|stream| self.stream_input(stream, picks, &scalers[stream]))
-            .collect()
+        (0..self.sources.len()).map(|stream| self.stream_input(stream, picks, &scalers[stream])).collect()
     }
 
     fn stream_input(&self, stream: usize, picks: &[Vec<Option<u32>>], scaler: &DeviceScaler) -> StreamInput {
@@ -135,7 +119,8 @@ impl DeviceData {
             indices.extend((0..length).map(|row| (start + if row < count { row as u32 } else { 0 }) as i32));
             lengths.push(count);
         }
-        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [num_replicas * batch * length]), &self.device);
+        let indices =
+            Tensor::<1, Int>::from_data(TensorData::new(indices, [num_replicas * batch * length]), &self.device);
         let raw = table.values.clone().select(0, indices);
         let raw: Tensor<4> = raw.reshape([num_replicas, batch, length, width]);
         let mut rows = (raw - scaler.mean.clone()) / scaler.deviation.clone();
@@ -159,10 +144,8 @@ impl DeviceData {
     }
 
     fn row_mask(&self, lengths: &[usize], [num_replicas, batch, length]: [usize; 3]) -> Tensor<4> {
-        let mask: Vec<f32> = lengths
-            .iter()
-            .flat_map(|&count| (0..length).map(move |row| f32::from(row < count)))
-            .collect();
+        let mask: Vec<f32> =
+            lengths.iter().flat_map(|&count| (0..length).map(move |row| f32::from(row < count))).collect();
         Tensor::from_data(TensorData::new(mask, [num_replicas, batch, length, 1]), &self.device)
     }
 

@@ -121,11 +121,7 @@ pub struct CheckpointStore {
 impl CheckpointStore {
     /// A store below `root` for the experiment with this hash.
     pub fn new(root: impl Into<PathBuf>, experiment: impl Into<String>, layout: &Layout) -> Self {
-        Self {
-            root: root.into(),
-            experiment: experiment.into(),
-            layout: layout.clone(),
-        }
+        Self { root: root.into(), experiment: experiment.into(), layout: layout.clone() }
     }
 
     /// Writes a snapshot of replicas in training and removes all but the two newest.
@@ -211,18 +207,13 @@ impl CheckpointStore {
     fn write(&self, place: &Path, replicas: &BTreeMap<String, ReplicaState>) -> Result<(), CheckpointError> {
         let parent = place.parent().unwrap_or(&self.root);
         fs::create_dir_all(parent).map_err(io(parent, "create"))?;
-        let scratch = tempfile::Builder::new()
-            .prefix(".partial-")
-            .tempdir_in(parent)
-            .map_err(io(parent, "write to"))?;
+        let scratch =
+            tempfile::Builder::new().prefix(".partial-").tempdir_in(parent).map_err(io(parent, "write to"))?;
         let files = [(TENSORS, self.tensors(place, replicas)?), (STATE, self.state(replicas))];
         let mut manifest = BTreeMap::new();
         for (name, bytes) in &files {
             write_synced(&scratch.path().join(name), bytes)?;
-            let entry = ManifestEntry {
-                bytes: bytes.len() as u64,
-                sha256: sha256(bytes),
-            };
+            let entry = ManifestEntry { bytes: bytes.len() as u64, sha256: sha256(bytes) };
             manifest.insert(*name, entry);
         }
         write_synced(&scratch.path().join(MANIFEST), &json(&manifest))?;
@@ -266,10 +257,7 @@ impl CheckpointStore {
     }
 
     fn read(&self, place: &Path) -> Result<BTreeMap<String, ReplicaState>, CheckpointError> {
-        let damaged = |name: &str, message: String| CheckpointError::Damaged {
-            path: place.join(name),
-            message,
-        };
+        let damaged = |name: &str, message: String| CheckpointError::Damaged { path: place.join(name), message };
         let load = |name: &str| fs::read(place.join(name)).map_err(io(&place.join(name), "read"));
         let manifest: BTreeMap<String, ManifestEntry> =
             serde_json::from_slice(&load(MANIFEST)?).map_err(|error| damaged(MANIFEST, error.to_string()))?;
@@ -320,12 +308,7 @@ impl CheckpointStore {
 
     fn check(&self, place: &Path, state: &StateFile) -> Result<(), CheckpointError> {
         let other = |what, found: String, expected: String| {
-            Err(CheckpointError::Other {
-                path: place.into(),
-                what,
-                found,
-                expected,
-            })
+            Err(CheckpointError::Other { path: place.into(), what, found, expected })
         };
         if state.format != FORMAT {
             return other("format", state.format.to_string(), FORMAT.to_string());
@@ -335,10 +318,7 @@ impl CheckpointStore {
         }
         let same = |stored: &[(String, Vec<usize>)], specs: &[crate::models::ParamSpec]| {
             stored.len() == specs.len()
-                && stored
-                    .iter()
-                    .zip(specs)
-                    .all(|((path, shape), spec)| *path == spec.path && *shape == spec.shape)
+                && stored.iter().zip(specs).all(|((path, shape), spec)| *path == spec.path && *shape == spec.shape)
         };
         if !same(&state.params, self.layout.params()) || !same(&state.buffers, self.layout.buffers()) {
             let count = format!("{} parameter tensors", state.params.len());

@@ -82,26 +82,14 @@ impl TrainingConfig {
         check(rate > 0.0 && rate.is_finite(), "optimizer.learning_rate", "must be greater than 0");
         let decay = self.optimizer.weight_decay();
         check(decay >= 0.0 && decay.is_finite(), "optimizer.weight_decay", "must be at least 0");
-        check(
-            self.gradient_clip_norm.is_none_or(|norm| norm > 0.0),
-            "gradient_clip_norm",
-            "must be greater than 0",
-        );
-        check(
-            (0.0..1.0).contains(&self.label_smoothing),
-            "label_smoothing",
-            "must be at least 0 and less than 1",
-        );
+        check(self.gradient_clip_norm.is_none_or(|norm| norm > 0.0), "gradient_clip_norm", "must be greater than 0");
+        check((0.0..1.0).contains(&self.label_smoothing), "label_smoothing", "must be at least 0 and less than 1");
         check(
             self.early_stopping.as_ref().is_none_or(|stopping| stopping.patience_epochs > 0),
             "early_stopping.patience_epochs",
             "must be at least 1",
         );
-        check(
-            self.checkpoint_every_secs >= 0.0,
-            "checkpoint_every_secs",
-            "must be at least 0 (0: after every step)",
-        );
+        check(self.checkpoint_every_secs >= 0.0, "checkpoint_every_secs", "must be at least 0 (0: after every step)");
         problems
     }
 }
@@ -123,10 +111,7 @@ impl ClassWeights {
         let total: usize = counts.iter().sum();
         match self {
             Self::None => vec![1.0; counts.len()],
-            Self::Balanced => counts
-                .iter()
-                .map(|&count| total as f64 / (counts.len() * count.max(1)) as f64)
-                .collect(),
+            Self::Balanced => counts.iter().map(|&count| total as f64 / (counts.len() * count.max(1)) as f64).collect(),
         }
     }
 }

@@ -123,9 +123,7 @@ pub fn step(
 
     let learning_rate = column(&|size| size.learning_rate);
     let (new_weights, new) = match *config {
-        OptimizerConfig::Adamw {
-            beta1, beta2, epsilon, ..
-        } => {
+        OptimizerConfig::Adamw { beta1, beta2, epsilon, .. } => {
             let decay = column(&|size| 1.0 - size.learning_rate * size.weight_decay);
             let step_size = column(&|size| size.learning_rate / (1.0 - beta1.powf(size.step as f64 + 1.0)));
             let correction = column(&|size| (1.0 - beta2.powf(size.step as f64 + 1.0)).sqrt());
@@ -146,10 +144,7 @@ pub fn step(
     let select = |new: Tensor<2>, old: Tensor<2>| old.mask_where(moves.clone(), new);
     (
         select(new_weights, weights),
-        Moments {
-            first: select(new.first, moments.first),
-            second: select(new.second, moments.second),
-        },
+        Moments { first: select(new.first, moments.first), second: select(new.second, moments.second) },
     )
 }
 

@@ -23,7 +23,7 @@ pub struct Hyper {
 /// One model in training, fully specified: given the data, its weights at any step are a function of this value.
 #[derive(Clone, Debug)]
 pub struct Replica {
-    /// Unique in the run, e.g. `base/repeat0-fold3-seed1`.
+    /// Unique in the run, e.g. `repeat0-fold3-seed1`.
     pub name: String,
     /// Root of its random draws.
     pub seed: u64,
@@ -51,12 +51,7 @@ pub enum Sampling {
 impl Replica {
     /// The windows of `epoch` (from 0) in the order of their use: a function of (seed, epoch) and the window lists.
     pub fn epoch_order(&self, epoch: usize, sampling: Sampling) -> Vec<u32> {
-        let key = |path: u64| Key {
-            seed: self.seed,
-            purpose: Purpose::Shuffle,
-            step: epoch as u64,
-            path,
-        };
+        let key = |path: u64| Key { seed: self.seed, purpose: Purpose::Shuffle, step: epoch as u64, path };
         let chosen: Vec<u32> = match sampling {
             Sampling::All => self.train.iter().flatten().copied().collect(),
             Sampling::PerSubject(count) => (1u64..)

@@ -36,13 +36,7 @@ impl<'a> Group<'a> {
     /// A group of `replicas`.
     pub fn new(model: &'a Model, data: &'a DeviceData, replicas: Vec<&'a Replica>, precision: Precision) -> Self {
         let scalers = data.scalers(&replicas);
-        Self {
-            model,
-            data,
-            replicas,
-            scalers,
-            precision,
-        }
+        Self { model, data, replicas, scalers, precision }
     }
 
     /// Cross-entropy and its gradient over the micro-batches of one step. `steps[r]` counts the steps that replica
@@ -58,10 +52,7 @@ impl<'a> Group<'a> {
         micro_batches: &[Vec<Vec<Option<u32>>>],
     ) -> Gradients {
         let total = |(r, replica): (usize, &&Replica)| {
-            let weight: f64 = micro_batches
-                .iter()
-                .map(|picks| self.data.total_weight(&picks[r], replica))
-                .sum();
+            let weight: f64 = micro_batches.iter().map(|picks| self.data.total_weight(&picks[r], replica)).sum();
             if weight > 0.0 { weight } else { 1.0 }
         };
         let totals: Vec<f64> = self.replicas.iter().enumerate().map(total).collect();
@@ -91,11 +82,7 @@ impl<'a> Group<'a> {
             let device = weights.device();
             (Tensor::zeros([self.replicas.len(), 1], &device), weights.zeros_like())
         });
-        Gradients {
-            losses,
-            gradient,
-            buffers,
-        }
+        Gradients { losses, gradient, buffers }
     }
 
     fn micro_gradients(
@@ -108,10 +95,7 @@ impl<'a> Group<'a> {
     ) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
         let targets = self.data.targets(picks, &self.replicas, totals);
         let params = Params::cut(self.model.layout(), weights, buffers, true, self.precision.dtype());
-        let mode = Mode::Train {
-            draws,
-            sample_mask: targets.sample_mask,
-        };
+        let mode = Mode::Train { draws, sample_mask: targets.sample_mask };
         let context = Context::new(&params, mode);
         let inputs: Vec<_> = self.data.inputs(picks, &self.scalers).into_iter().map(StreamInput::on_tape).collect();
         let logits = self.model.forward(&inputs, &context).logits;
@@ -125,7 +109,13 @@ impl<'a> Group<'a> {
     }
 
     /// Logits and stream weights of each replica's windows, without dropout and off the tape.
-    pub fn predict(&self, weights: &Tensor<2>, buffers: &Tensor<2>, windows: &[&[u32]], batch_size: usize) -> Vec<Predicted> {
+    pub fn predict(
+        &self,
+        weights: &Tensor<2>,
+        buffers: &Tensor<2>,
+        windows: &[&[u32]],
+        batch_size: usize,
+    ) -> Vec<Predicted> {
         let params = Params::cut(self.model.layout(), weights, buffers, false, self.precision.dtype());
         let context = Context::new(&params, Mode::Eval);
         let mut predicted = vec![Predicted::default(); windows.len()];

@@ -98,6 +98,8 @@ pub struct Trainer<'a> {
     log_every_steps: usize,
     state: State,
     last_checkpoint: Instant,
+    /// States of an earlier life whose replicas are not in this group: a snapshot must not lose them.
+    others: BTreeMap<String, ReplicaState>,
 }
 
 impl<'a> Trainer<'a> {
@@ -111,14 +113,9 @@ impl<'a> Trainer<'a> {
         states: &BTreeMap<String, ReplicaState>,
     ) -> Self {
         let state = initial_state(&group, states);
-        Self {
-            group,
-            config,
-            store,
-            log_every_steps: log_every_steps.max(1),
-            state,
-            last_checkpoint: Instant::now(),
-        }
+        let mut others = states.clone();
+        others.retain(|name, _| group.replicas.iter().all(|replica| replica.name != *name));
+        Self { group, config, store, log_every_steps: log_every_steps.max(1), state, last_checkpoint: Instant::now(), others }
     }
 
     /// Trains until no replica is left and gives the final state of each: `best_weights` and `best_buffers` are those
@@ -142,12 +139,8 @@ impl<'a> Trainer<'a> {
     /// The rest of the present epoch, for all replicas.
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let sampling = self.config.sampling();
-        let orders: Vec<Vec<u32>> = self
-            .group
-            .replicas
-            .iter()
-            .map(|replica| replica.epoch_order(self.state.epoch, sampling))
-            .collect();
+        let orders: Vec<Vec<u32>> =
+            self.group.replicas.iter().map(|replica| replica.epoch_order(self.state.epoch, sampling)).collect();
         let steps = |order: &Vec<u32>| self.config.steps_per_epoch(order.len());
         let round = orders.iter().map(steps).max().unwrap_or(0);
         let mut pending = Vec::new();
@@ -199,25 +192,15 @@ impl<'a> Trainer<'a> {
         // A replica that sits out keeps its standing: its padded batch says nothing about it.
         state.alive = state.alive.clone().bool_and(finite.bool_or(active.clone().bool_not()));
         let moves = active.bool_and(state.alive.clone());
-        let (weights, moments) = step(
-            &config.optimizer,
-            &sizes,
-            &moves,
-            state.weights.clone(),
-            gradient,
-            state.moments.clone(),
-        );
+        let (weights, moments) =
+            step(&config.optimizer, &sizes, &moves, state.weights.clone(), gradient, state.moments.clone());
         state.weights = weights;
         state.moments = moments;
         state.buffers = select_rows(&moves, made.buffers, state.buffers.clone());
         for (progress, size) in state.progress.iter_mut().zip(&sizes) {
             progress.steps += u64::from(size.active);
         }
-        Pending {
-            losses: made.losses,
-            norms,
-            sizes,
-        }
+        Pending { losses: made.losses, norms, sizes }
     }
 
     /// Reads pending steps back, marks diverged replicas and tells the observer.
@@ -328,7 +311,9 @@ impl<'a> Trainer<'a> {
     }
 
     fn checkpoint(&mut self) -> Result<(), TrainError> {
-        self.store.save(&self.states())?;
+        let mut states = self.states();
+        states.extend(self.others.clone());
+        self.store.save(&states)?;
         self.last_checkpoint = Instant::now();
         Ok(())
     }

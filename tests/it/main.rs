@@ -5,6 +5,8 @@ mod audit;
 mod data;
 mod evaluation;
 mod fetch;
+mod layering;
 mod predictions;
 mod split;
 mod tracking;
+mod training;

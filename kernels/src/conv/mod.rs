@@ -24,12 +24,7 @@ pub struct Conv2dOptions {
 
 impl Default for Conv2dOptions {
     fn default() -> Self {
-        Self {
-            stride: [1, 1],
-            padding: [(0, 0), (0, 0)],
-            dilation: [1, 1],
-            groups: 1,
-        }
+        Self { stride: [1, 1], padding: [(0, 0), (0, 0)], dilation: [1, 1], groups: 1 }
     }
 }
 
@@ -48,12 +43,7 @@ pub struct Conv1dOptions {
 
 impl Default for Conv1dOptions {
     fn default() -> Self {
-        Self {
-            stride: 1,
-            padding: (0, 0),
-            dilation: 1,
-            groups: 1,
-        }
+        Self { stride: 1, padding: (0, 0), dilation: 1, groups: 1 }
     }
 }
 
@@ -184,13 +174,7 @@ impl Geometry {
             "expected [R, B, C, ...] and [R, O, C/groups, ...]",
         )?;
         if let Some(bias) = bias {
-            check_shapes(
-                op,
-                bias == [replicas, filters],
-                ("bias", &bias),
-                ("w", &w),
-                "expected bias [R, O]",
-            )?;
+            check_shapes(op, bias == [replicas, filters], ("bias", &bias), ("w", &w), "expected bias [R, O]")?;
         }
         let (input, kernel) = ([height, width], [kernel_height, kernel_width]);
         let mut output = [0; 2];
@@ -213,16 +197,7 @@ impl Geometry {
             )?;
             output[axis] = (padded - reach) / stride + 1;
         }
-        Ok(Self {
-            replicas,
-            batch,
-            channels,
-            filters,
-            input,
-            kernel,
-            output,
-            options: *options,
-        })
+        Ok(Self { replicas, batch, channels, filters, input, kernel, output, options: *options })
     }
 
     /// Products in one output value: the rows of the unfolded input of one group.

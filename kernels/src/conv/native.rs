@@ -94,9 +94,7 @@ impl Sizes {
 
     fn tiles(&self) -> impl Iterator<Item = Range<usize>> {
         let (positions, tile) = (self.positions, self.tile.max(1));
-        (0..positions)
-            .step_by(tile)
-            .map(move |start| start..positions.min(start + tile))
+        (0..positions).step_by(tile).map(move |start| start..positions.min(start + tile))
     }
 
     /// Where group `group` of a sample of `x` lies.
@@ -125,12 +123,7 @@ impl Sizes {
 
     /// The output positions `tile` of one group as `[filters, positions]`.
     fn outputs<'a>(&self, y_group: &'a [f32], tile: &Range<usize>) -> Matrix<'a> {
-        Matrix::strided(
-            &y_group[tile.start..],
-            self.filters_per_group,
-            tile.len(),
-            self.positions,
-        )
+        Matrix::strided(&y_group[tile.start..], self.filters_per_group, tile.len(), self.positions)
     }
 }
 
@@ -154,11 +147,7 @@ pub(super) fn runs(
         let y = (row * stride_y + u * g.options.dilation[0]).wrapping_sub(top);
         let (first, last) = (col.max(inside.start), end.min(inside.end));
         if y < height && first < last {
-            run(
-                position - positions.start + first - col,
-                y * width + first * stride_x + shift - left,
-                last - first,
-            );
+            run(position - positions.start + first - col, y * width + first * stride_x + shift - left, last - first);
         }
         position += end - col;
     }
@@ -251,25 +240,22 @@ impl ConvOps for Flex {
         let (xv, wv, bias) = (values(&x), values(&w), values(&bias));
         let sizes = Sizes::of(&g);
         let mut y = vec![0.0; g.replicas * g.batch * sizes.y_sample];
-        tasks(&mut y, g.batch, sizes.y_sample, 1)
-            .into_par_iter()
-            .enumerate()
-            .for_each_init(
-                || vec![0.0; sizes.taps * sizes.tile],
-                |columns, (sample, y)| {
-                    let replica = sample / g.batch;
-                    let x = &xv[sample * sizes.x_sample..(sample + 1) * sizes.x_sample];
-                    let bias = &bias[replica * g.filters..(replica + 1) * g.filters];
-                    for (row, bias) in y.chunks_mut(sizes.positions).zip(bias) {
-                        row.fill(*bias);
-                    }
-                    for group in 0..g.options.groups {
-                        let filters = sizes.filters(wv, replica, group);
-                        let x = &x[sizes.x_group(group)];
-                        forward(&g, &sizes, x, filters, &mut y[sizes.y_group(group)], columns);
-                    }
-                },
-            );
+        tasks(&mut y, g.batch, sizes.y_sample, 1).into_par_iter().enumerate().for_each_init(
+            || vec![0.0; sizes.taps * sizes.tile],
+            |columns, (sample, y)| {
+                let replica = sample / g.batch;
+                let x = &xv[sample * sizes.x_sample..(sample + 1) * sizes.x_sample];
+                let bias = &bias[replica * g.filters..(replica + 1) * g.filters];
+                for (row, bias) in y.chunks_mut(sizes.positions).zip(bias) {
+                    row.fill(*bias);
+                }
+                for group in 0..g.options.groups {
+                    let filters = sizes.filters(wv, replica, group);
+                    let x = &x[sizes.x_group(group)];
+                    forward(&g, &sizes, x, filters, &mut y[sizes.y_group(group)], columns);
+                }
+            },
+        );
         tensor(y, [g.replicas, g.batch, g.filters, g.output[0], g.output[1]])
     }
 
@@ -278,21 +264,18 @@ impl ConvOps for Flex {
         let (wv, dyv) = (values(&w), values(&dy));
         let sizes = Sizes::of(&g);
         let mut dx = vec![0.0; g.replicas * g.batch * sizes.x_sample];
-        tasks(&mut dx, g.batch, sizes.x_sample, 1)
-            .into_par_iter()
-            .enumerate()
-            .for_each_init(
-                || vec![0.0; sizes.taps * sizes.tile],
-                |columns, (sample, dx)| {
-                    let dy = &dyv[sample * sizes.y_sample..(sample + 1) * sizes.y_sample];
-                    for group in 0..g.options.groups {
-                        let filters = sizes.filters(wv, sample / g.batch, group);
-                        let dy = &dy[sizes.y_group(group)];
-                        let dx = &mut dx[sizes.x_group(group)];
-                        input_gradient(&g, &sizes, filters, dy, dx, columns);
-                    }
-                },
-            );
+        tasks(&mut dx, g.batch, sizes.x_sample, 1).into_par_iter().enumerate().for_each_init(
+            || vec![0.0; sizes.taps * sizes.tile],
+            |columns, (sample, dx)| {
+                let dy = &dyv[sample * sizes.y_sample..(sample + 1) * sizes.y_sample];
+                for group in 0..g.options.groups {
+                    let filters = sizes.filters(wv, sample / g.batch, group);
+                    let dy = &dy[sizes.y_group(group)];
+                    let dx = &mut dx[sizes.x_group(group)];
+                    input_gradient(&g, &sizes, filters, dy, dx, columns);
+                }
+            },
+        );
         tensor(dx, [g.replicas, g.batch, g.channels, g.input[0], g.input[1]])
     }
 
@@ -302,27 +285,24 @@ impl ConvOps for Flex {
         let sizes = Sizes::of(&g);
         let parts = g.batch.div_ceil(SAMPLES_PER_TASK);
         let mut partials = vec![0.0; g.replicas * parts * sizes.filter_bank];
-        tasks(&mut partials, parts, sizes.filter_bank, 1)
-            .into_par_iter()
-            .enumerate()
-            .for_each_init(
-                || vec![0.0; sizes.taps * sizes.tile],
-                |columns, (task, dw)| {
-                    let (replica, part) = (task / parts, task % parts);
-                    let first = part * SAMPLES_PER_TASK;
-                    for sample in first..g.batch.min(first + SAMPLES_PER_TASK) {
-                        let sample = replica * g.batch + sample;
-                        let x = &xv[sample * sizes.x_sample..(sample + 1) * sizes.x_sample];
-                        let dy = &dyv[sample * sizes.y_sample..(sample + 1) * sizes.y_sample];
-                        let banks = dw.chunks_mut(sizes.filters_per_group * sizes.taps);
-                        for (group, dw) in banks.enumerate() {
-                            let x = &x[sizes.x_group(group)];
-                            let dy = &dy[sizes.y_group(group)];
-                            weight_gradient(&g, &sizes, x, dy, dw, columns);
-                        }
+        tasks(&mut partials, parts, sizes.filter_bank, 1).into_par_iter().enumerate().for_each_init(
+            || vec![0.0; sizes.taps * sizes.tile],
+            |columns, (task, dw)| {
+                let (replica, part) = (task / parts, task % parts);
+                let first = part * SAMPLES_PER_TASK;
+                for sample in first..g.batch.min(first + SAMPLES_PER_TASK) {
+                    let sample = replica * g.batch + sample;
+                    let x = &xv[sample * sizes.x_sample..(sample + 1) * sizes.x_sample];
+                    let dy = &dyv[sample * sizes.y_sample..(sample + 1) * sizes.y_sample];
+                    let banks = dw.chunks_mut(sizes.filters_per_group * sizes.taps);
+                    for (group, dw) in banks.enumerate() {
+                        let x = &x[sizes.x_group(group)];
+                        let dy = &dy[sizes.y_group(group)];
+                        weight_gradient(&g, &sizes, x, dy, dw, columns);
                     }
-                },
-            );
+                }
+            },
+        );
         let dw = add_parts(&partials, g.replicas, parts, sizes.filter_bank);
         let channels = sizes.channels_per_group;
         tensor(dw, [g.replicas, g.filters, channels, g.kernel[0], g.kernel[1]])

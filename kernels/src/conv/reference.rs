@@ -5,22 +5,10 @@ use burn::tensor::{Slice, Tensor, ops::PadMode};
 
 /// The convolution of checked arguments.
 pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: &Geometry) -> Tensor<5> {
-    let &Geometry {
-        replicas,
-        batch,
-        channels,
-        filters,
-        kernel,
-        output,
-        options,
-        ..
-    } = geometry;
+    let &Geometry { replicas, batch, channels, filters, kernel, output, options, .. } = geometry;
     let (groups, positions) = (options.groups, output[0] * output[1]);
     if x.shape().num_elements() == 0 || w.shape().num_elements() == 0 {
-        return Tensor::zeros(
-            [replicas, batch, filters, output[0], output[1]],
-            (&x.device(), x.dtype()),
-        );
+        return Tensor::zeros([replicas, batch, filters, output[0], output[1]], (&x.device(), x.dtype()));
     }
     let padded = x.pad(options.padding, PadMode::Constant(0.0));
     let mut shifted = Vec::with_capacity(kernel[0] * kernel[1]);
@@ -43,9 +31,7 @@ pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: &Ge
         batch * positions,
         geometry.taps(),
     ]);
-    let filter = w
-        .reshape([replicas, groups, filters / groups, geometry.taps()])
-        .swap_dims(2, 3);
+    let filter = w.reshape([replicas, groups, filters / groups, geometry.taps()]).swap_dims(2, 3);
     let y = columns
         .matmul(filter)
         .reshape([replicas, groups, batch, positions, filters / groups])

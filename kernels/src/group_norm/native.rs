@@ -154,11 +154,7 @@ impl GroupNormOps for Flex {
             let sum = add_parts(&parts, replicas, batch, channels);
             tensor(sum, [replicas, channels])
         };
-        (
-            tensor(dx, [replicas, batch, channels, positions]),
-            sums(d_gamma),
-            sums(d_beta),
-        )
+        (tensor(dx, [replicas, batch, channels, positions]), sums(d_gamma), sums(d_beta))
     }
 }
 

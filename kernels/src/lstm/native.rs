@@ -78,17 +78,8 @@ pub(super) fn call(x: Tensor<4>, lengths: Option<&[usize]>, weights: &LstmWeight
         weights.bias.clone().into_dispatch(),
         Route { lengths, reverse },
     ));
-    let last = |i: usize| {
-        states
-            .clone()
-            .slice_dim(2, steps + i..steps + i + 1)
-            .reshape([replicas, batch, units])
-    };
-    LstmOutput {
-        last_hidden: last(0),
-        last_cell: last(1),
-        sequence: states.slice_dim(2, 0..steps),
-    }
+    let last = |i: usize| states.clone().slice_dim(2, steps + i..steps + i + 1).reshape([replicas, batch, units]);
+    LstmOutput { last_hidden: last(0), last_cell: last(1), sequence: states.slice_dim(2, 0..steps) }
 }
 
 /// Sizes of one recurrence.
@@ -103,12 +94,7 @@ struct Sizes {
 impl Sizes {
     fn of(projected: [usize; 4]) -> Self {
         let [replicas, batch, steps, gates] = projected;
-        Self {
-            replicas,
-            batch,
-            steps,
-            units: gates / 4,
-        }
+        Self { replicas, batch, steps, units: gates / 4 }
     }
 
     fn tasks_per_replica(&self) -> usize {
@@ -206,12 +192,7 @@ fn forward(
 ) -> (FlexTensor, Option<FlexTensor>) {
     let (projected, hidden, bias) = (contiguous(projected), contiguous(hidden), contiguous(bias));
     let sizes = Sizes::of(dims(&projected));
-    let Sizes {
-        replicas,
-        batch,
-        steps,
-        units,
-    } = sizes;
+    let Sizes { replicas, batch, steps, units } = sizes;
     let (values_in, weights, bias) = (values(&projected), values(&hidden), values(&bias));
     let mut states = vec![0.0; replicas * batch * (steps + 2) * units];
     let saved_len = if save { 5 * steps * units } else { 0 };
@@ -229,10 +210,7 @@ fn forward(
             sizes,
             (&route.lengths[first..first + samples], route.reverse),
             &values_in[first * steps * 4 * units..][..samples * steps * 4 * units],
-            (
-                Matrix::new(weights, units, 4 * units),
-                &bias[replica * 4 * units..][..4 * units],
-            ),
+            (Matrix::new(weights, units, 4 * units), &bias[replica * 4 * units..][..4 * units]),
             states,
             saved,
         );
@@ -389,12 +367,7 @@ impl LstmOps for Flex {
         let (saved, grad) = (contiguous(saved), contiguous(grad));
         let [replicas, batch, steps, saved_len] = dims(&saved);
         let units = saved_len / 5;
-        let sizes = Sizes {
-            replicas,
-            batch,
-            steps,
-            units,
-        };
+        let sizes = Sizes { replicas, batch, steps, units };
         let transposed = transpose(values(&hidden), units);
         let (states, saved, grad) = (values(&states), values(&saved), values(&grad));
 

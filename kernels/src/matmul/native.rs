@@ -33,12 +33,7 @@ pub trait MatmulOps: Backend {
 }
 
 pub(super) fn call(x: Tensor<3>, w: Tensor<3>) -> Tensor<3> {
-    Tensor::from_dispatch(<Dispatch as MatmulOps>::replica_matmul(
-        x.into_dispatch(),
-        w.into_dispatch(),
-        false,
-        false,
-    ))
+    Tensor::from_dispatch(<Dispatch as MatmulOps>::replica_matmul(x.into_dispatch(), w.into_dispatch(), false, false))
 }
 
 impl MatmulOps for Flex {
@@ -60,17 +55,14 @@ impl MatmulOps for Flex {
         let mut out = vec![0.0; replicas * parts * rows * cols];
         let per_task = if parts > 1 { rows } else { ROWS_PER_TASK };
         let blocks = rows.div_ceil(per_task.max(1));
-        tasks(&mut out, rows, cols, per_task)
-            .into_par_iter()
-            .enumerate()
-            .for_each(|(task, out)| {
-                let (part, block) = (task / blocks, task % blocks);
-                let (r, part) = (part / parts, part % parts);
-                let inner = part * INNER_PER_TASK..inner.min((part + 1) * INNER_PER_TASK);
-                let first = block * per_task;
-                let left = left(r).block(first..first + out.len() / cols, inner.clone());
-                product(out, cols, left, right(r).block(inner, 0..cols), false);
-            });
+        tasks(&mut out, rows, cols, per_task).into_par_iter().enumerate().for_each(|(task, out)| {
+            let (part, block) = (task / blocks, task % blocks);
+            let (r, part) = (part / parts, part % parts);
+            let inner = part * INNER_PER_TASK..inner.min((part + 1) * INNER_PER_TASK);
+            let first = block * per_task;
+            let left = left(r).block(first..first + out.len() / cols, inner.clone());
+            product(out, cols, left, right(r).block(inner, 0..cols), false);
+        });
         if parts > 1 {
             out = add_parts(&out, replicas, parts, rows * cols);
         }

@@ -19,9 +19,7 @@ pub fn stft(x: Tensor<4>, options: &StftOptions) -> Tensor<5> {
         StftOutput::LogPower { floor } => power.clamp_min(floor).log(),
     };
     let (frames, bins) = (options.frames(samples), options.bins());
-    output
-        .reshape([replicas, batch, channels, frames, bins])
-        .swap_dims(3, 4)
+    output.reshape([replicas, batch, channels, frames, bins]).swap_dims(3, 4)
 }
 
 /// The complex spectrum of checked arguments.
@@ -29,9 +27,7 @@ pub fn stft_complex(x: Tensor<4>, options: &StftOptions) -> Tensor<6> {
     let [replicas, batch, channels, samples] = x.dims();
     let (real, imaginary) = spectrum(x, options);
     let (frames, bins) = (options.frames(samples), options.bins());
-    Tensor::stack::<4>(vec![real, imaginary], 3)
-        .reshape([replicas, batch, channels, frames, bins, 2])
-        .swap_dims(3, 4)
+    Tensor::stack::<4>(vec![real, imaginary], 3).reshape([replicas, batch, channels, frames, bins, 2]).swap_dims(3, 4)
 }
 
 /// Real and imaginary parts, `[R, B C frames, bins]`.
@@ -40,10 +36,7 @@ fn spectrum(x: Tensor<4>, options: &StftOptions) -> (Tensor<3>, Tensor<3>) {
     let bins = options.bins();
     let fourier = fourier_matrix(options, &x.device(), x.dtype()).expand([replicas, options.n_fft, 2 * bins]);
     let spectrum = crate::matmul(frames(x, options), fourier);
-    (
-        spectrum.clone().slice_dim(2, 0..bins),
-        spectrum.slice_dim(2, bins..2 * bins),
-    )
+    (spectrum.clone().slice_dim(2, 0..bins), spectrum.slice_dim(2, bins..2 * bins))
 }
 
 /// `x: [R, B, C, T]` to `[R, B C frames, n_fft]`. Blocks of one hop stand side by side as often as
@@ -69,12 +62,8 @@ fn frames(x: Tensor<4>, options: &StftOptions) -> Tensor<3> {
         x.slice_dim(3, 0..blocks * hop)
     };
     let blocks = x.reshape([replicas, batch * channels, blocks, hop]);
-    let shifted = (0..shifts)
-        .map(|shift| blocks.clone().slice_dim(2, shift..shift + frames))
-        .collect();
-    Tensor::cat(shifted, 3)
-        .slice_dim(3, 0..n_fft)
-        .reshape([replicas, batch * channels * frames, n_fft])
+    let shifted = (0..shifts).map(|shift| blocks.clone().slice_dim(2, shift..shift + frames)).collect();
+    Tensor::cat(shifted, 3).slice_dim(3, 0..n_fft).reshape([replicas, batch * channels * frames, n_fft])
 }
 
 /// `[1, n_fft, 2 bins]`: the window times cosines, then the window times negative sines.

@@ -14,12 +14,7 @@ fn leaf<const D: usize>(salt: u64, dims: [usize; D]) -> Tensor<D> {
 
 #[test]
 fn convolution() {
-    let options = Conv2dOptions {
-        stride: [2, 1],
-        padding: [(1, 0), (2, 2)],
-        groups: 2,
-        ..Conv2dOptions::default()
-    };
+    let options = Conv2dOptions { stride: [2, 1], padding: [(1, 0), (2, 2)], groups: 2, ..Conv2dOptions::default() };
     let (x, w, bias) = (leaf(1, [3, 5, 4, 6, 7]), leaf(2, [3, 6, 2, 3, 2]), leaf(3, [3, 6]));
     let y = conv2d(x.clone(), w.clone(), Some(bias.clone()), &options);
     let dy = leaf(4, y.dims()).inner();

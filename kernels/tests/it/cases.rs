@@ -36,9 +36,7 @@ pub struct Outcome {
 pub fn noise(salt: u64, len: usize) -> Vec<f64> {
     let mut state = salt.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D_4C95_7F2D;
     let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((state >> 33) as f64) / f64::from(1u32 << 30) - 1.0
     };
     (0..len + 8).map(|_| next()).skip(8).collect()
@@ -73,14 +71,8 @@ impl Case {
         let seed = TensorData::new(seed.collect::<Vec<f64>>(), value.dims());
         let seed = Tensor::from_data(seed, (&device, dtype));
         let gradients = (value.clone() * seed).sum().backward();
-        let gradients = leaves
-            .iter()
-            .map(|leaf| leaf.grad(&gradients).map_or_else(Vec::new, to_vec))
-            .collect();
-        Outcome {
-            value: to_vec(value),
-            gradients,
-        }
+        let gradients = leaves.iter().map(|leaf| leaf.grad(&gradients).map_or_else(Vec::new, to_vec)).collect();
+        Outcome { value: to_vec(value), gradients }
     }
 }
 
@@ -199,11 +191,7 @@ fn stft_case([b, c, t]: [usize; 3], complex: bool, strided: bool, options: StftO
         inputs: vec![b * c * t],
         apply: Box::new(move |inputs, _, _| {
             let x = shaped(&inputs[0], [0, b, c, t], strided);
-            if complex {
-                flat(stft_complex(x, &options))
-            } else {
-                flat(stft(x, &options))
-            }
+            if complex { flat(stft_complex(x, &options)) } else { flat(stft(x, &options)) }
         }),
     }
 }
@@ -213,38 +201,18 @@ fn conv_cases(cases: &mut Vec<Case>) {
     cases.push(conv_case([3, 2, 5, 7], [4, 3, 3], true, false, plain));
     cases.push(conv_case([3, 2, 5, 7], [4, 3, 3], false, true, plain));
     cases.push(conv_case([1, 1, 1, 1], [1, 1, 1], true, false, plain));
-    let odd = Conv2dOptions {
-        stride: [2, 3],
-        padding: [(2, 1), (0, 4)],
-        dilation: [3, 2],
-        groups: 1,
-    };
+    let odd = Conv2dOptions { stride: [2, 3], padding: [(2, 1), (0, 4)], dilation: [3, 2], groups: 1 };
     cases.push(conv_case([5, 3, 7, 11], [5, 3, 2], true, true, odd));
-    let grouped = Conv2dOptions {
-        groups: 3,
-        padding: [(1, 1), (1, 1)],
-        ..plain
-    };
+    let grouped = Conv2dOptions { groups: 3, padding: [(1, 1), (1, 1)], ..plain };
     cases.push(conv_case([2, 6, 5, 5], [9, 3, 3], true, false, grouped));
-    let depthwise = Conv2dOptions {
-        stride: [1, 2],
-        padding: [(0, 0), (3, 3)],
-        groups: 7,
-        ..plain
-    };
+    let depthwise = Conv2dOptions { stride: [1, 2], padding: [(0, 0), (3, 3)], groups: 7, ..plain };
     cases.push(conv_case([6, 7, 1, 29], [7, 1, 7], true, false, depthwise));
     cases.push(conv_case([6, 7, 2, 29], [14, 2, 5], true, false, depthwise));
     // Long enough for several tiles and several partial sums.
-    let long = Conv2dOptions {
-        padding: [(0, 0), (31, 32)],
-        ..plain
-    };
+    let long = Conv2dOptions { padding: [(0, 0), (31, 32)], ..plain };
     cases.push(conv_case([9, 2, 1, 1021], [3, 1, 64], true, false, long));
     // A filter that never touches the input with some taps.
-    let far = Conv2dOptions {
-        padding: [(0, 0), (9, 9)],
-        ..plain
-    };
+    let far = Conv2dOptions { padding: [(0, 0), (9, 9)], ..plain };
     cases.push(conv_case([2, 2, 1, 3], [2, 1, 5], true, false, far));
 }
 

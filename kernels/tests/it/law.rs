@@ -27,11 +27,7 @@ fn bits_do_not_depend_on_the_number_of_replicas() {
         let together = run(&case, &all);
         for index in [0, 7, 24] {
             let alone = run(&case, &[index]);
-            assert!(
-                bits(&together, index, 25) == bits(&alone, 0, 1),
-                "{}: 25 and 1",
-                case.name
-            );
+            assert!(bits(&together, index, 25) == bits(&alone, 0, 1), "{}: 25 and 1", case.name);
             let few = run(&case, &[11, 13, index, 2, 3]);
             assert!(bits(&few, 2, 5) == bits(&alone, 0, 1), "{}: 5 and 1", case.name);
         }
@@ -48,9 +44,8 @@ fn bits_do_not_depend_on_the_number_of_threads() {
     let pools = [pool(1), pool(2), pool(5)];
     for case in cases() {
         for replicas in [&[4][..], &[4, 1, 2, 6]] {
-            let [one, two, five] = pools
-                .each_ref()
-                .map(|pool| pool.install(|| bits(&run(&case, replicas), 0, replicas.len())));
+            let [one, two, five] =
+                pools.each_ref().map(|pool| pool.install(|| bits(&run(&case, replicas), 0, replicas.len())));
             assert!(one == two && one == five, "{}", case.name);
         }
     }
@@ -69,11 +64,7 @@ fn a_nan_stays_in_its_replica() {
             data[input][len..2 * len].fill(f64::NAN);
             let outcome = case.run(&data, &replicas, Path::Public, &device, DType::F32);
             for index in [0, 2] {
-                assert!(
-                    bits(&outcome, index, 3) == bits(&clean, index, 3),
-                    "{}: input {input}",
-                    case.name
-                );
+                assert!(bits(&outcome, index, 3) == bits(&clean, index, 3), "{}: input {input}", case.name);
             }
         }
     }

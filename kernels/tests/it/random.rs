@@ -4,12 +4,7 @@ use burn::tensor::Device;
 use recoup_kernels::random::*;
 
 fn key(seed: u64, step: u64) -> Key {
-    Key {
-        seed,
-        purpose: Purpose::Dropout,
-        step,
-        path: path_hash("encoder.dropout"),
-    }
+    Key { seed, purpose: Purpose::Dropout, step, path: path_hash("encoder.dropout") }
 }
 
 #[test]
@@ -27,14 +22,8 @@ fn keys_separate_streams() {
         key(2, 2),
         key(1, 3),
         key(1 | 1 << 40, 2),
-        Key {
-            purpose: Purpose::Shuffle,
-            ..base
-        },
-        Key {
-            path: path_hash("decoder.dropout"),
-            ..base
-        },
+        Key { purpose: Purpose::Shuffle, ..base },
+        Key { path: path_hash("decoder.dropout"), ..base },
     ];
     let mut first = vec![0.0; 9001];
     fill_uniform(base, &mut first);

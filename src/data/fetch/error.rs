@@ -14,9 +14,7 @@ pub enum FetchError {
         problem: String,
     },
     /// A line of a hash list.
-    #[error(
-        "hash list, line {line}: {problem}; expected `<64 hexadecimal digits>  <relative path>`"
-    )]
+    #[error("hash list, line {line}: {problem}; expected `<64 hexadecimal digits>  <relative path>`")]
     List {
         /// From 1.
         line: usize,
@@ -90,9 +88,7 @@ impl FetchError {
     pub(super) fn io(path: impl Into<PathBuf>, source: io::Error) -> Self {
         let path = path.into();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::NoSpace { path, source }
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace { path, source },
             _ => Self::Io { path, source },
         }
     }

@@ -8,17 +8,8 @@ use super::FetchError;
 pub fn parse_sha256sums(text: &str) -> Result<Vec<(String, String)>, FetchError> {
     let mut files = Vec::new();
     let mut paths = BTreeSet::new();
-    for (line, content) in text
-        .lines()
-        .enumerate()
-        .filter(|(_, content)| !content.trim().is_empty())
-    {
-        let fail = |problem: String| {
-            Err(FetchError::List {
-                line: line + 1,
-                problem,
-            })
-        };
+    for (line, content) in text.lines().enumerate().filter(|(_, content)| !content.trim().is_empty()) {
+        let fail = |problem: String| Err(FetchError::List { line: line + 1, problem });
         let Some((hash, path)) = content.split_once([' ', '\t']) else {
             return fail(format!("{content:?} has no path"));
         };
@@ -47,9 +38,7 @@ pub(super) fn is_sha256(text: &str) -> bool {
 pub(super) fn safe(path: &str) -> Result<(), &'static str> {
     let bad = |name: &str| matches!(name, "" | "." | "..");
     match path {
-        _ if path.split('/').any(bad) => {
-            Err("is not a plain relative path; it must stay inside the folder")
-        }
+        _ if path.split('/').any(bad) => Err("is not a plain relative path; it must stay inside the folder"),
         _ if path.contains(['\\', ':']) || path.contains(char::is_control) => {
             Err("has a backslash, colon or control character; it must be a plain relative path")
         }

@@ -59,11 +59,7 @@ enum Failure {
 
 impl Failure {
     fn passing(problem: impl ToString) -> Self {
-        Self::Passing {
-            problem: problem.to_string(),
-            status: None,
-            retry_after: None,
-        }
+        Self::Passing { problem: problem.to_string(), status: None, retry_after: None }
     }
 }
 
@@ -82,10 +78,7 @@ impl Http {
             // A range and a length count encoded bytes, a hash the decoded ones.
             .accept_encoding("identity")
             .build();
-        Self {
-            agent: config.into(),
-            options: options.clone(),
-        }
+        Self { agent: config.into(), options: options.clone() }
     }
 
     /// Completes the file `part`, going on where it ends. `Ok` says that the server has no more, not that the bytes are
@@ -104,47 +97,23 @@ impl Http {
                 Err(Failure::Final(error)) => return Err(error),
                 Err(failure) => failure,
             };
-            let Failure::Passing {
-                problem,
-                status,
-                retry_after,
-            } = failure
-            else {
+            let Failure::Passing { problem, status, retry_after } = failure else {
                 continue;
             };
             // Counted by the furthest byte ever reached: a server without ranges that always breaks at the same place
             // makes no progress.
-            failures = if length(part) > furthest {
-                1
-            } else {
-                failures + 1
-            };
+            failures = if length(part) > furthest { 1 } else { failures + 1 };
             furthest = furthest.max(length(part));
             if failures >= self.options.max_attempts {
                 let url = url.to_owned();
                 return Err(match status {
-                    Some(status) => FetchError::Status {
-                        url,
-                        status,
-                        hint: hint(status),
-                    },
-                    None => FetchError::Connection {
-                        url,
-                        problem,
-                        attempts: failures,
-                    },
+                    Some(status) => FetchError::Status { url, status, hint: hint(status) },
+                    None => FetchError::Connection { url, problem, attempts: failures },
                 });
             }
-            let doubled = self
-                .options
-                .first_wait
-                .saturating_mul(1 << (failures - 1).min(16));
+            let doubled = self.options.first_wait.saturating_mul(1 << (failures - 1).min(16));
             let wait = retry_after.unwrap_or(doubled).min(MAX_WAIT);
-            progress(Progress::Retry {
-                problem: &problem,
-                attempt: failures + 1,
-                wait,
-            });
+            progress(Progress::Retry { problem: &problem, attempt: failures + 1, wait });
             thread::sleep(wait);
         }
     }
@@ -172,19 +141,13 @@ impl Http {
             }
             206 => {
                 remove(part)?;
-                return Err(Failure::passing(
-                    "the server sent another range than asked for",
-                ));
+                return Err(Failure::passing("the server sent another range than asked for"));
             }
             status => return Err(refused(url, status, &response)),
         };
         transfer.resumed_from = start;
         let io = |source| Failure::Final(FetchError::io(part, source));
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(part)
-            .map_err(io)?;
+        let mut file = OpenOptions::new().create(true).append(true).open(part).map_err(io)?;
         if start == 0 && have > 0 {
             file.set_len(0).map_err(io)?;
         }
@@ -200,15 +163,12 @@ impl Http {
             file.write_all(bytes).map_err(io)?;
             received += num_bytes as u64;
             transfer.received += num_bytes as u64;
-            progress(Progress::Bytes {
-                done: start + received,
-                total: length.map(|length| start + length),
-            });
+            progress(Progress::Bytes { done: start + received, total: length.map(|length| start + length) });
         }
         match length {
-            Some(length) if received != length => Err(Failure::passing(format!(
-                "the connection ended after {received} of {length} bytes"
-            ))),
+            Some(length) if received != length => {
+                Err(Failure::passing(format!("the connection ended after {received} of {length} bytes")))
+            }
             _ => Ok(()),
         }
     }
@@ -225,29 +185,18 @@ fn remove(part: &Path) -> Result<(), Failure> {
 /// First byte of `Content-Range: bytes 100-199/200`.
 fn range_start(response: &Response<Body>) -> Option<u64> {
     let range = response.headers().get("Content-Range")?.to_str().ok()?;
-    range
-        .strip_prefix("bytes ")?
-        .split_once('-')?
-        .0
-        .trim()
-        .parse()
-        .ok()
+    range.strip_prefix("bytes ")?.split_once('-')?.0.trim().parse().ok()
 }
 
 fn connection(url: &str, error: ureq::Error) -> Failure {
     match error {
         // Certificates, addresses and redirect loops do not get better by waiting.
-        ureq::Error::Io(_)
-        | ureq::Error::Timeout(_)
-        | ureq::Error::Protocol(_)
-        | ureq::Error::ConnectionFailed => Failure::passing(error),
+        ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::Protocol(_) | ureq::Error::ConnectionFailed => {
+            Failure::passing(error)
+        }
         _ => {
             let (url, problem) = (url.to_owned(), error.to_string());
-            Failure::Final(FetchError::Connection {
-                url,
-                problem,
-                attempts: 1,
-            })
+            Failure::Final(FetchError::Connection { url, problem, attempts: 1 })
         }
     }
 }
@@ -255,27 +204,11 @@ fn connection(url: &str, error: ureq::Error) -> Failure {
 fn refused(url: &str, status: u16, response: &Response<Body>) -> Failure {
     match status {
         408 | 425 | 429 | 500 | 502 | 503 | 504 => {
-            let seconds = || {
-                response
-                    .headers()
-                    .get("Retry-After")?
-                    .to_str()
-                    .ok()?
-                    .parse()
-                    .ok()
-            };
+            let seconds = || response.headers().get("Retry-After")?.to_str().ok()?.parse().ok();
             let problem = format!("HTTP status {status}");
-            Failure::Passing {
-                problem,
-                status: Some(status),
-                retry_after: seconds().map(Duration::from_secs),
-            }
+            Failure::Passing { problem, status: Some(status), retry_after: seconds().map(Duration::from_secs) }
         }
-        _ => Failure::Final(FetchError::Status {
-            url: url.to_owned(),
-            status,
-            hint: hint(status),
-        }),
+        _ => Failure::Final(FetchError::Status { url: url.to_owned(), status, hint: hint(status) }),
     }
 }
 

@@ -78,9 +78,8 @@ impl DelimitedLayout {
     pub fn rows(&self, text: &str, file: &Path) -> Result<Vec<DelimitedRow>, DataError> {
         let mut rows = Vec::<DelimitedRow>::new();
         for DelimitedRow { line, fields } in self.lines(text, file)? {
-            let unfinished = rows
-                .last_mut()
-                .filter(|row| self.join_short_lines && row.fields.len() < self.header.len());
+            let unfinished =
+                rows.last_mut().filter(|row| self.join_short_lines && row.fields.len() < self.header.len());
             match unfinished {
                 None => rows.push(DelimitedRow { line, fields }),
                 Some(row) => {
@@ -93,9 +92,7 @@ impl DelimitedLayout {
             }
         }
         for row in &mut rows {
-            row.fields
-                .iter_mut()
-                .for_each(|field| *field = field.trim().to_string());
+            row.fields.iter_mut().for_each(|field| *field = field.trim().to_string());
         }
         match rows.iter().find(|row| row.fields.len() != self.header.len()) {
             None => Ok(rows),
@@ -110,11 +107,7 @@ impl DelimitedLayout {
     }
 
     fn lines(&self, text: &str, file: &Path) -> Result<Vec<DelimitedRow>, DataError> {
-        let after = text
-            .split_inclusive('\n')
-            .skip(self.skip_lines)
-            .map(str::len)
-            .sum::<usize>();
+        let after = text.split_inclusive('\n').skip(self.skip_lines).map(str::len).sum::<usize>();
         let body = text.get(text.len() - after..).unwrap_or_default();
         let delimiter = match self.separator {
             Separator::Comma => b',',
@@ -140,10 +133,7 @@ impl DelimitedLayout {
             let start = start + rest.len() - rest.trim_start_matches(['\r', '\n']).len();
             line += body.get(counted..start).unwrap_or_default().matches('\n').count();
             counted = start;
-            rows.push(DelimitedRow {
-                line,
-                fields: record.iter().map(String::from).collect(),
-            });
+            rows.push(DelimitedRow { line, fields: record.iter().map(String::from).collect() });
         }
         Ok(rows)
     }

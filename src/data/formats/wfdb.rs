@@ -53,11 +53,7 @@ impl Signal {
 
     fn map(&self, convert: impl Fn(i32) -> f32) -> Vec<f32> {
         let value = |&sample: &i32| {
-            if sample == self.missing_code {
-                f32::NAN
-            } else {
-                convert(sample)
-            }
+            if sample == self.missing_code { f32::NAN } else { convert(sample) }
         };
         self.samples.iter().map(value).collect()
     }
@@ -92,10 +88,7 @@ pub fn read_record_with(
         let length = decoded.len() / lines.len();
         num_samples = Some(length);
         for (position, line) in lines.iter().enumerate() {
-            samples.insert(
-                line.index,
-                decoded.iter().skip(position).step_by(lines.len()).copied().collect(),
-            );
+            samples.insert(line.index, decoded.iter().skip(position).step_by(lines.len()).copied().collect());
         }
     }
     let mut signals = Vec::new();
@@ -112,11 +105,7 @@ pub fn read_record_with(
             samples,
         });
     }
-    Ok(Record {
-        name: header_data.name,
-        rate_hz: header_data.rate_hz,
-        signals,
-    })
+    Ok(Record { name: header_data.name, rate_hz: header_data.rate_hz, signals })
 }
 
 /// Samples of one file, interleaved as they stand there.
@@ -136,21 +125,11 @@ fn decode_file(
     let Some((first, rest)) = lines.split_first() else {
         return Ok(Vec::new());
     };
-    if let Some(other) = rest
-        .iter()
-        .find(|line| line.format != first.format || line.offset_bytes != first.offset_bytes)
+    if let Some(other) = rest.iter().find(|line| line.format != first.format || line.offset_bytes != first.offset_bytes)
     {
-        let expected = format!(
-            "{:?}, offset {}, as signal 1 of this file",
-            first.format, first.offset_bytes
-        );
+        let expected = format!("{:?}, offset {}, as signal 1 of this file", first.format, first.offset_bytes);
         let hint = "signals of one file share its format; correct the header";
-        return Err(wrong(
-            "format",
-            format!("{:?}, offset {}", other.format, other.offset_bytes),
-            expected,
-            hint,
-        ));
+        return Err(wrong("format", format!("{:?}, offset {}", other.format, other.offset_bytes), expected, hint));
     }
     let body = bytes.get(first.offset_bytes..).unwrap_or_default();
     let total = match num_samples {
@@ -165,12 +144,7 @@ fn decode_file(
                 Some(expected) => format!("at least {expected} bytes for {} samples", num_samples.unwrap_or(0)),
                 None => "a number of samples that a file can hold".into(),
             };
-            Err(wrong(
-                "size",
-                format!("{} bytes", bytes.len()),
-                expected,
-                "the file is cut short; fetch it again",
-            ))
+            Err(wrong("size", format!("{} bytes", bytes.len()), expected, "the file is cut short; fetch it again"))
         }
     }
 }
@@ -223,9 +197,7 @@ impl Format {
     }
 
     fn num_bytes(self, num_values: usize) -> Option<usize> {
-        num_values
-            .checked_mul(self.half_bytes())
-            .map(|halves| halves.div_ceil(2))
+        num_values.checked_mul(self.half_bytes()).map(|halves| halves.div_ceil(2))
     }
 
     fn num_values(self, num_bytes: usize) -> usize {
@@ -234,35 +206,17 @@ impl Format {
 
     fn decode(self, bytes: &[u8], num_values: usize) -> Vec<i32> {
         let mut values: Vec<i32> = match self {
-            Self::F16 => bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&pair| i16::from_le_bytes(pair).into())
-                .collect(),
-            Self::F61 => bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&pair| i16::from_be_bytes(pair).into())
-                .collect(),
+            Self::F16 => bytes.as_chunks().0.iter().map(|&pair| i16::from_le_bytes(pair).into()).collect(),
+            Self::F61 => bytes.as_chunks().0.iter().map(|&pair| i16::from_be_bytes(pair).into()).collect(),
             // Offset binary: zero stands in the middle of the unsigned range.
             Self::F80 => bytes.iter().map(|&byte| i32::from(byte) - (1 << 7)).collect(),
-            Self::F160 => bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&pair| i32::from(u16::from_le_bytes(pair)) - (1 << 15))
-                .collect(),
+            Self::F160 => {
+                bytes.as_chunks().0.iter().map(|&pair| i32::from(u16::from_le_bytes(pair)) - (1 << 15)).collect()
+            }
             Self::F24 => (bytes.as_chunks().0.iter())
                 .map(|&[low, middle, high]| i32::from_le_bytes([0, low, middle, high]) >> 8)
                 .collect(),
-            Self::F32 => bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&word| i32::from_le_bytes(word))
-                .collect(),
+            Self::F32 => bytes.as_chunks().0.iter().map(|&word| i32::from_le_bytes(word)).collect(),
             Self::F212 => decode_212(bytes),
         };
         values.truncate(num_values);
@@ -275,9 +229,8 @@ impl Format {
 fn decode_212(bytes: &[u8]) -> Vec<i32> {
     let value = |low: u8, nibble: u8| (i32::from(low) << 20 | i32::from(nibble & 15) << 28) >> 20;
     let (triples, rest) = bytes.as_chunks();
-    let pairs = triples
-        .iter()
-        .flat_map(|&[first, nibbles, second]| [value(first, nibbles), value(second, nibbles >> 4)]);
+    let pairs =
+        triples.iter().flat_map(|&[first, nibbles, second]| [value(first, nibbles), value(second, nibbles >> 4)]);
     let mut values: Vec<i32> = pairs.collect();
     if let &[first, nibbles] = rest {
         values.push(value(first, nibbles));
@@ -326,8 +279,7 @@ impl HeaderLine<'_> {
     }
 
     fn number<T: std::str::FromStr>(&self, text: &str, expected: &str) -> Result<T, DataError> {
-        text.parse()
-            .map_err(|_| self.error(text, expected, "see header(5) of the WFDB Applications Guide"))
+        text.parse().map_err(|_| self.error(text, expected, "see header(5) of the WFDB Applications Guide"))
     }
 }
 
@@ -347,40 +299,23 @@ impl Header {
         }
         let num_signals: usize = place.number(fields.next().unwrap_or_default(), "a number of signals")?;
         // `rate/counter(base)`: only the rate concerns the samples; 250 Hz is the format's default.
-        let rate = fields
-            .next()
-            .map_or("250", |field| field.split(['/', '(']).next().unwrap_or(field));
+        let rate = fields.next().map_or("250", |field| field.split(['/', '(']).next().unwrap_or(field));
         let rate_hz: f64 = place.number(rate, "a rate in Hz")?;
         if !(rate_hz.is_finite() && rate_hz > 0.0) {
             return Err(place.error(rate, "a positive rate in Hz", "correct the header"));
         }
-        let num_samples = fields
-            .next()
-            .map(|field| place.number(field, "a number of samples"))
-            .transpose()?;
+        let num_samples = fields.next().map(|field| place.number(field, "a number of samples")).transpose()?;
         let mut signals = Vec::new();
         for index in 0..num_signals {
             let (place, line) = lines.next().ok_or_else(|| {
-                let place = HeaderLine {
-                    file,
-                    number: text.lines().count() + 1,
-                };
+                let place = HeaderLine { file, number: text.lines().count() + 1 };
                 let expected = format!("{num_signals} signal lines");
-                place.error(
-                    "the end of the file",
-                    &expected,
-                    "the header is cut short; fetch it again",
-                )
+                place.error("the end of the file", &expected, "the header is cut short; fetch it again")
             })?;
             signals.push(SignalLine::parse(index, line, &place)?);
         }
         // Zero stands for "unknown", as does no number at all.
-        Ok(Self {
-            name,
-            rate_hz,
-            num_samples: num_samples.filter(|&number| number != 0),
-            signals,
-        })
+        Ok(Self { name, rate_hz, num_samples: num_samples.filter(|&number| number != 0), signals })
     }
 }
 
@@ -390,11 +325,7 @@ impl SignalLine {
         let mut fields = line.split_whitespace();
         let name = fields.next().unwrap_or_default();
         if name.starts_with(['/', '\\', '~']) || name.contains("..") {
-            return Err(place.error(
-                name,
-                "a file beside the header",
-                "signal files may not lie outside the dataset",
-            ));
+            return Err(place.error(name, "a file beside the header", "signal files may not lie outside the dataset"));
         }
         let storage = fields.next().unwrap_or_default();
         let (storage_code, offset) = storage.split_once('+').unwrap_or((storage, "0"));
@@ -410,10 +341,7 @@ impl SignalLine {
             None => (calibration, None),
         };
         let gain: f64 = place.number(gain, "a gain")?;
-        let mut integers = fields
-            .by_ref()
-            .take(5)
-            .map(|field| place.number::<i32>(field, "an integer"));
+        let mut integers = fields.by_ref().take(5).map(|field| place.number::<i32>(field, "an integer"));
         let mut integer = || integers.next().transpose();
         let (_bits, zero, initial, checksum) = (integer()?, integer()?, integer()?, integer()?);
         let _block = integer()?;
@@ -448,9 +376,7 @@ impl SignalLine {
         if let Some(initial) = self.initial.filter(|&initial| initial != first && !both_missing) {
             return Err(wrong("first sample", first, initial));
         }
-        let sum = samples
-            .iter()
-            .fold(0i16, |sum, &sample| sum.wrapping_add(sample as i16));
+        let sum = samples.iter().fold(0i16, |sum, &sample| sum.wrapping_add(sample as i16));
         match self.checksum {
             // Some writers keep the sum unsigned: equal in the lower 16 bits is equal.
             Some(checksum) if checksum as i16 != sum => Err(wrong("checksum", sum.into(), checksum)),

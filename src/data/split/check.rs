@@ -16,32 +16,16 @@ impl Splits {
         let mut before = None;
         for split in self.splits() {
             let invalid = |subject: &str, problem| {
-                Err(SplitError::Invalid {
-                    split: split.to_string(),
-                    subject: subject.into(),
-                    problem,
-                })
+                Err(SplitError::Invalid { split: split.to_string(), subject: subject.into(), problem })
             };
             if before.replace(split.order()) >= Some(split.order()) {
-                return Err(SplitError::Order {
-                    split: split.to_string(),
-                    what: "the splits",
-                });
+                return Err(SplitError::Order { split: split.to_string(), what: "the splits" });
             }
-            if !Part::ALL
-                .into_iter()
-                .all(|part| split.ids(part).is_sorted())
-            {
-                return Err(SplitError::Order {
-                    split: split.to_string(),
-                    what: "the ids of each part",
-                });
+            if !Part::ALL.into_iter().all(|part| split.ids(part).is_sorted()) {
+                return Err(SplitError::Order { split: split.to_string(), what: "the ids of each part" });
             }
             let mut seen = BTreeMap::new();
-            for (part, id) in Part::ALL
-                .into_iter()
-                .flat_map(|part| split.ids(part).iter().map(move |id| (part, id)))
-            {
+            for (part, id) in Part::ALL.into_iter().flat_map(|part| split.ids(part).iter().map(move |id| (part, id))) {
                 if let Some(before) = seen.insert(id.as_str(), part) {
                     return invalid(id, format!("is in {before} and in {part}"));
                 }
@@ -61,16 +45,11 @@ impl Splits {
                 }
             }
         }
-        for (repeat, info) in (0..num_repeats)
-            .flat_map(|repeat| self.subjects().iter().map(move |info| (repeat, info)))
+        for (repeat, info) in (0..num_repeats).flat_map(|repeat| self.subjects().iter().map(move |info| (repeat, info)))
         {
             if !tested.contains_key(&(repeat, info.id.as_str())) {
                 let (subject, problem) = (info.id.clone(), "is tested in no fold".into());
-                return Err(SplitError::Invalid {
-                    split: format!("repeat {repeat}"),
-                    subject,
-                    problem,
-                });
+                return Err(SplitError::Invalid { split: format!("repeat {repeat}"), subject, problem });
             }
         }
         Ok(())
@@ -94,27 +73,10 @@ pub(super) fn sorted(subjects: &[SubjectInfo]) -> Result<Vec<SubjectInfo>, Split
 }
 
 /// Of two cohorts ascending by id: the first subject that differs, and how.
-pub(in crate::data) fn first_difference(
-    was: &[SubjectInfo],
-    now: &[SubjectInfo],
-) -> Option<(String, String)> {
-    let same = was
-        .iter()
-        .zip(now)
-        .take_while(|(was, now)| was == now)
-        .count();
-    let lost = |was: &SubjectInfo| {
-        Some((
-            was.id.clone(),
-            "is in the splits but not in the cohort".into(),
-        ))
-    };
-    let new = |now: &SubjectInfo| {
-        Some((
-            now.id.clone(),
-            "is in the cohort but not in the splits".into(),
-        ))
-    };
+pub(in crate::data) fn first_difference(was: &[SubjectInfo], now: &[SubjectInfo]) -> Option<(String, String)> {
+    let same = was.iter().zip(now).take_while(|(was, now)| was == now).count();
+    let lost = |was: &SubjectInfo| Some((was.id.clone(), "is in the splits but not in the cohort".into()));
+    let new = |now: &SubjectInfo| Some((now.id.clone(), "is in the cohort but not in the splits".into()));
     let site = |info: &SubjectInfo| info.site.clone().unwrap_or_else(|| "unknown".into());
     match (was.get(same), now.get(same)) {
         (None, None) => None,
@@ -122,13 +84,9 @@ pub(in crate::data) fn first_difference(
         (None, Some(now)) => new(now),
         (Some(was), Some(now)) if was.id < now.id => lost(was),
         (Some(was), Some(now)) if was.id > now.id => new(now),
-        (Some(was), Some(now)) if was.class != now.class => Some((
-            was.id.clone(),
-            format!("had class {} and now has {}", was.class, now.class),
-        )),
-        (Some(was), Some(now)) => Some((
-            was.id.clone(),
-            format!("had site {} and now has {}", site(was), site(now)),
-        )),
+        (Some(was), Some(now)) if was.class != now.class => {
+            Some((was.id.clone(), format!("had class {} and now has {}", was.class, now.class)))
+        }
+        (Some(was), Some(now)) => Some((was.id.clone(), format!("had site {} and now has {}", site(was), site(now)))),
     }
 }

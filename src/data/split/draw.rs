@@ -7,15 +7,8 @@ use sha2::{Digest, Sha256};
 use super::{Group, InnerConfig, ProtocolConfig, SplitConfig, SplitError, SubjectInfo};
 
 /// Ids of the subjects at some positions.
-pub(super) fn ids<'a>(
-    subjects: &[SubjectInfo],
-    positions: impl IntoIterator<Item = &'a usize>,
-) -> Vec<String> {
-    positions
-        .into_iter()
-        .filter_map(|&i| subjects.get(i))
-        .map(|info| info.id.clone())
-        .collect()
+pub(super) fn ids<'a>(subjects: &[SubjectInfo], positions: impl IntoIterator<Item = &'a usize>) -> Vec<String> {
+    positions.into_iter().filter_map(|&i| subjects.get(i)).map(|info| info.id.clone()).collect()
 }
 
 /// Positions are those in the sorted cohort, here and below.
@@ -25,23 +18,12 @@ pub(super) struct OuterFold {
     pub(super) test: Vec<usize>,
 }
 
-pub(super) fn outer_folds(
-    config: &SplitConfig,
-    subjects: &[SubjectInfo],
-) -> Result<Vec<OuterFold>, SplitError> {
+pub(super) fn outer_folds(config: &SplitConfig, subjects: &[SubjectInfo]) -> Result<Vec<OuterFold>, SplitError> {
     let all: Vec<usize> = (0..subjects.len()).collect();
-    let draw = |repeat| Draw {
-        seed: config.seed,
-        repeat,
-        purpose: "outer".into(),
-    };
+    let draw = |repeat| Draw { seed: config.seed, repeat, purpose: "outer".into() };
     let mut outer = Vec::new();
     let mut add = |repeat, folds: Vec<Vec<usize>>| {
-        outer.extend(folds.into_iter().enumerate().map(|(fold, test)| OuterFold {
-            repeat,
-            fold,
-            test,
-        }));
+        outer.extend(folds.into_iter().enumerate().map(|(fold, test)| OuterFold { repeat, fold, test }));
     };
     match config.protocol {
         ProtocolConfig::StratifiedGroupKFold { folds, repeats } => {
@@ -49,15 +31,9 @@ pub(super) fn outer_folds(
                 add(repeat, draw(repeat).deal(subjects, &all, folds)?);
             }
         }
-        ProtocolConfig::HoldOut {
-            test_fraction,
-            repeats,
-        } => {
+        ProtocolConfig::HoldOut { test_fraction, repeats } => {
             for repeat in 0..repeats {
-                add(
-                    repeat,
-                    vec![draw(repeat).hold_out(subjects, &all, test_fraction)?],
-                );
+                add(repeat, vec![draw(repeat).hold_out(subjects, &all, test_fraction)?]);
             }
         }
         ProtocolConfig::LeaveOneGroupOut { group } => {
@@ -67,18 +43,14 @@ pub(super) fn outer_folds(
                     (Group::Subject, _) => &info.id,
                     (Group::Site, Some(site)) => site,
                     (Group::Site, None) => {
-                        return Err(SplitError::NoSite {
-                            subject: info.id.clone(),
-                        });
+                        return Err(SplitError::NoSite { subject: info.id.clone() });
                     }
                 };
                 groups.entry(name).or_default().push(i);
             }
             match groups.first_key_value() {
                 Some((only, _)) if groups.len() == 1 => {
-                    return Err(SplitError::OneGroup {
-                        only: (*only).into(),
-                    });
+                    return Err(SplitError::OneGroup { only: (*only).into() });
                 }
                 _ => add(0, groups.into_values().collect()),
             }
@@ -97,26 +69,17 @@ pub(super) fn inner_folds(
     rest: &[usize],
     outer: &OuterFold,
 ) -> Result<Vec<InnerFold>, SplitError> {
-    let draw = Draw {
-        seed: config.seed,
-        repeat: outer.repeat,
-        purpose: format!("inner/{}", outer.fold),
-    };
-    let numbered = |folds: Vec<Vec<usize>>| {
-        folds
-            .into_iter()
-            .enumerate()
-            .map(|(i, valid)| (Some(i), valid))
-    };
+    let draw = Draw { seed: config.seed, repeat: outer.repeat, purpose: format!("inner/{}", outer.fold) };
+    let numbered = |folds: Vec<Vec<usize>>| folds.into_iter().enumerate().map(|(i, valid)| (Some(i), valid));
     Ok(match config.inner {
         InnerConfig::None {} => vec![(None, Vec::new())],
         InnerConfig::HoldOut { valid_fraction } => {
             vec![(None, draw.hold_out(subjects, rest, valid_fraction)?)]
         }
         InnerConfig::Nested { folds } => numbered(draw.deal(subjects, rest, folds)?).collect(),
-        InnerConfig::Folds { folds, use_fold } => numbered(draw.deal(subjects, rest, folds)?)
-            .filter(|(i, _)| *i == Some(use_fold))
-            .collect(),
+        InnerConfig::Folds { folds, use_fold } => {
+            numbered(draw.deal(subjects, rest, folds)?).filter(|(i, _)| *i == Some(use_fold)).collect()
+        }
     })
 }
 
@@ -129,11 +92,7 @@ struct Draw {
 
 impl Draw {
     fn key(&self, id: &str) -> [u8; 32] {
-        Sha256::digest(format!(
-            "recoup-split-1\n{}\n{}\n{}\n{id}",
-            self.seed, self.repeat, self.purpose
-        ))
-        .into()
+        Sha256::digest(format!("recoup-split-1\n{}\n{}\n{}\n{id}", self.seed, self.repeat, self.purpose)).into()
     }
 
     /// Members of each class in drawn order; fails if a class has fewer than `needed`.
@@ -146,10 +105,7 @@ impl Draw {
         let mut classes = BTreeMap::<usize, Vec<([u8; 32], usize)>>::new();
         for &i in members {
             if let Some(info) = subjects.get(i) {
-                classes
-                    .entry(info.class)
-                    .or_default()
-                    .push((self.key(&info.id), i));
+                classes.entry(info.class).or_default().push((self.key(&info.id), i));
             }
         }
         let mut ordered = Vec::new();
@@ -161,19 +117,10 @@ impl Draw {
                 names.sort_unstable();
                 let part = match self.purpose.as_str() {
                     "outer" => "the cohort".into(),
-                    _ => format!(
-                        "the subjects not tested in repeat {} ({})",
-                        self.repeat, self.purpose
-                    ),
+                    _ => format!("the subjects not tested in repeat {} ({})", self.repeat, self.purpose),
                 };
                 let (count, subjects) = (names.len(), names.join(", "));
-                return Err(SplitError::TooFew {
-                    class,
-                    count,
-                    subjects,
-                    part,
-                    needed,
-                });
+                return Err(SplitError::TooFew { class, count, subjects, part, needed });
             }
             ordered.push(members);
         }
@@ -188,50 +135,24 @@ impl Draw {
         num_folds: usize,
     ) -> Result<Vec<Vec<usize>>, SplitError> {
         let order = self.classes(subjects, members, num_folds)?.concat();
-        Ok((0..num_folds)
-            .map(|fold| {
-                order
-                    .iter()
-                    .skip(fold)
-                    .step_by(num_folds)
-                    .copied()
-                    .collect()
-            })
-            .collect())
+        Ok((0..num_folds).map(|fold| order.iter().skip(fold).step_by(num_folds).copied().collect()).collect())
     }
 
     /// Stratified hold-out: see the module's documentation.
-    fn hold_out(
-        &self,
-        subjects: &[SubjectInfo],
-        members: &[usize],
-        fraction: f64,
-    ) -> Result<Vec<usize>, SplitError> {
+    fn hold_out(&self, subjects: &[SubjectInfo], members: &[usize], fraction: f64) -> Result<Vec<usize>, SplitError> {
         let classes = self.classes(subjects, members, 2)?;
         let quota = |members: &Vec<usize>| fraction * members.len() as f64;
-        let mut counts: Vec<usize> = classes
-            .iter()
-            .map(|members| quota(members) as usize)
-            .collect();
+        let mut counts: Vec<usize> = classes.iter().map(|members| quota(members) as usize).collect();
         let total = (fraction * members.len() as f64).round() as usize;
         let mut by_remainder: Vec<usize> = (0..classes.len()).collect();
         // Stable: the first of equal classes wins.
-        by_remainder.sort_by(|&a, &b| {
-            quota(&classes[b])
-                .fract()
-                .total_cmp(&quota(&classes[a]).fract())
-        });
+        by_remainder.sort_by(|&a, &b| quota(&classes[b]).fract().total_cmp(&quota(&classes[a]).fract()));
         let missing = total.saturating_sub(counts.iter().sum());
-        by_remainder
-            .into_iter()
-            .take(missing)
-            .for_each(|class| counts[class] += 1);
-        let taken = classes.iter().zip(counts).flat_map(|(members, count)| {
-            members
-                .iter()
-                .take(count.clamp(1, members.len() - 1))
-                .copied()
-        });
+        by_remainder.into_iter().take(missing).for_each(|class| counts[class] += 1);
+        let taken = classes
+            .iter()
+            .zip(counts)
+            .flat_map(|(members, count)| members.iter().take(count.clamp(1, members.len() - 1)).copied());
         Ok(taken.collect())
     }
 }

@@ -24,9 +24,7 @@ pub enum SplitError {
     #[error("split: a subject has an empty id; every subject needs its own")]
     EmptyId,
     /// An id given to two subjects.
-    #[error(
-        "split: subject {subject} is listed twice; merge the entries, their sessions belong to one subject"
-    )]
+    #[error("split: subject {subject} is listed twice; merge the entries, their sessions belong to one subject")]
     Twice {
         /// The id.
         subject: String,
@@ -49,9 +47,7 @@ pub enum SplitError {
         needed: usize,
     },
     /// A site is needed and unknown.
-    #[error(
-        "split: subject {subject} has no site; leave-one-group-out by site needs one for every subject"
-    )]
+    #[error("split: subject {subject} has no site; leave-one-group-out by site needs one for every subject")]
     NoSite {
         /// The first such subject.
         subject: String,

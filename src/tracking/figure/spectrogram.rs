@@ -48,30 +48,13 @@ impl Spectrogram<'_> {
     pub fn draw(&self) -> Result<Picture, TrackingError> {
         self.check()?;
         let area_size = (720.0, 340.0);
-        let values = self
-            .values
-            .iter()
-            .filter(|value| value.is_finite())
-            .map(|&value| f64::from(value));
+        let values = self.values.iter().filter(|value| value.is_finite()).map(|&value| f64::from(value));
         let colors = Axis::around(values, 0.0, 6);
         let y = Axis::new(0.0, self.nyquist_hz, 7);
         let top = if self.title.is_empty() { 16.0 } else { 44.0 };
-        let area = Area {
-            left: Axes::left_margin(&y),
-            top,
-            width: area_size.0,
-            height: area_size.1,
-        };
-        let axes = Axes {
-            area,
-            x: Axis::new(0.0, self.duration_secs, 9),
-            y,
-        };
-        let scale_area = Area {
-            left: area.right() + 20.0,
-            width: 14.0,
-            ..area
-        };
+        let area = Area { left: Axes::left_margin(&y), top, width: area_size.0, height: area_size.1 };
+        let axes = Axes { area, x: Axis::new(0.0, self.duration_secs, 9), y };
+        let scale_area = Area { left: area.right() + 20.0, width: 14.0, ..area };
         let scale_label_x = scale_area.right() + 12.0 + colors.label_width() + 14.0;
         let width = (scale_label_x + 16.0).max(TITLE.width(self.title) + 32.0);
         let mut canvas = Canvas::new(width, area.bottom() + 52.0);
@@ -87,15 +70,9 @@ impl Spectrogram<'_> {
         });
         axes.draw(&mut canvas, "time [s]", "frequency [Hz]");
 
-        canvas.paint(scale_area, |_, y| {
-            interpolate(&VIRIDIS, 1.0 - y as f64 / (scale_area.height - 1.0))
-        });
+        canvas.paint(scale_area, |_, y| interpolate(&VIRIDIS, 1.0 - y as f64 / (scale_area.height - 1.0)));
         canvas.frame(scale_area, GRAY);
-        let scale = Axes {
-            area: scale_area,
-            x: axes.x.clone(),
-            y: colors,
-        };
+        let scale = Axes { area: scale_area, x: axes.x.clone(), y: colors };
         scale.draw_y_ticks(&mut canvas, scale_area.right() + 1.0, Align::Left);
         let middle = scale_area.top + scale_area.height / 2.0;
         canvas.text_upwards(self.value_label, (scale_label_x, middle), Align::Center, BODY, BLACK);
