@@ -15,7 +15,7 @@ use crate::data::window::{Window, windows};
 use crate::data::{ModalityKind, ModalitySpec};
 use crate::evaluation::{Metric, Monitor};
 use crate::features::Scaler;
-use crate::models::{InputShape, Model};
+use crate::models::{InputShape, Model, Scaling};
 use crate::training::checkpoint::sha256;
 use crate::training::{Hyper, Replica, StreamSource};
 
@@ -361,7 +361,10 @@ fn sources<'a>(
         match columns(spec, stream.channels.as_deref()) {
             Ok(columns) => {
                 let shape = input_shape(spec, columns.len(), modality, windows);
-                sources.push(StreamSource { modality, columns, shape });
+                if stream.scaling == Scaling::Window && !matches!(shape, InputShape::Sequence { fixed: true, .. }) {
+                    problems.add(&key("scaling"), "only a signal at a constant rate can be scaled by its window");
+                }
+                sources.push(StreamSource { modality, columns, shape, scaling: stream.scaling });
             }
             Err(message) => problems.add(&key("channels"), message),
         }

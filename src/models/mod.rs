@@ -20,7 +20,7 @@ use burn::tensor::Tensor;
 
 pub use encoder::{EncoderConfig, InputShape};
 pub use fusion::FusionConfig;
-pub use network::{HeadConfig, Model, ModelConfig, ModelOutput, StreamConfig, StreamInput};
+pub use network::{HeadConfig, Model, ModelConfig, ModelOutput, Scaling, StreamConfig, StreamInput};
 pub use params::{BufferId, Init, Layout, LayoutBuilder, ParamId, ParamSpec, Params, matrix};
 
 /// What one replica's random draws in a forward pass are keyed by.

@@ -21,8 +21,23 @@ pub struct StreamConfig {
     /// Channels that it reads, all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
+    /// What its values are scaled by.
+    #[serde(default)]
+    pub scaling: Scaling,
     /// The encoder.
     pub encoder: EncoderConfig,
+}
+
+/// What the values of a stream are scaled by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scaling {
+    /// Mean and deviation of each channel over the training subjects.
+    #[default]
+    Train,
+    /// After that, mean and deviation of each channel within the window: its shape stays, its level and amplitude go.
+    /// For sensors whose gain differs between recordings.
+    Window,
 }
 
 /// The classification head.

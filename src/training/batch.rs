@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::replica::Replica;
 use crate::data::prepared::Prepared;
 use crate::data::window::Window;
-use crate::models::{InputShape, StreamInput};
+use crate::models::{InputShape, Scaling, StreamInput};
 
 /// One stream's part of the cohort.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct StreamSource {
     pub columns: Vec<usize>,
     /// What the encoder sees; `length` is that of the longest window.
     pub shape: InputShape,
+    /// What its values are scaled by.
+    pub scaling: Scaling,
 }
 
 impl StreamSource {
@@ -128,6 +130,9 @@ impl DeviceData {
             let missing = rows.clone().is_finite().bool_not();
             rows = rows.mask_fill(missing, 0.0);
         }
+        if source.scaling == Scaling::Window {
+            rows = scale_windows(rows);
+        }
         let ragged = lengths.iter().any(|&count| count < length);
         if ragged {
             rows = rows * self.row_mask(&lengths, [num_replicas, batch, length]);
@@ -185,6 +190,14 @@ impl DeviceData {
         let weight = |window: &u32| replica.hyper.class_weights[self.windows[*window as usize].class as usize];
         picks.iter().flatten().map(weight).sum()
     }
+}
+
+/// Brings each channel of each window `[R, B, T, C]` to mean 0 and deviation 1; a constant one becomes 0.
+fn scale_windows(rows: Tensor<4>) -> Tensor<4> {
+    let length = rows.dims()[2].max(1) as f64;
+    let centred = rows.clone() - rows.sum_dim(2) / length;
+    let deviation = (centred.clone().square().sum_dim(2) / length).sqrt();
+    centred / deviation.clamp_min(1e-6)
 }
 
 /// A group's scalers of one stream: `[R, 1, 1, C]` each.

@@ -19,7 +19,7 @@ fn replica(variant: &str, learning_rate: f64, fold: usize, first_step: u64) -> T
         ("optimiser.learning_rate".to_owned(), HparamValue::from(learning_rate)),
         ("model.kind".to_owned(), HparamValue::from("cnn")),
     ];
-    TrackedReplica { variant: variant.to_owned(), fold, seed: 1, hparams, first_step }
+    TrackedReplica { variant: variant.to_owned(), repeat: 0, fold, seed: 1, hparams, first_step }
 }
 
 fn event_files(directory: &Path) -> Vec<PathBuf> {
@@ -43,7 +43,7 @@ fn replicas_that_would_share_a_directory_are_refused() {
     let error = |replicas| RunTracker::open(directory.path(), replicas).unwrap_err().to_string();
     assert_eq!(
         error(vec![replica("a", 0.1, 3, 0), replica("a", 0.2, 3, 0)]),
-        "two replicas are a/fold3-seed1\nhint: variant, fold and seed together must be different for each replica of a run"
+        "two replicas are a/repeat0-fold3-seed1\nhint: variant, repeat, fold and seed together must be different for each replica of a run"
     );
     for variant in ["", "..", "a/b"] {
         assert_eq!(

@@ -88,7 +88,7 @@ fn a_full_disk_is_an_error_with_a_hint_and_never_a_panic() {
             format!("no space left on the device (or quota used up) while writing {}\n{hint}", metrics.display());
         assert_eq!(message, expected);
         // The other file was flushed all the same.
-        let events = event_files(&directory.path().join("tb/base/fold0-seed1"));
+        let events = event_files(&directory.path().join("tb/base/repeat0-fold0-seed1"));
         assert!(fs::metadata(&events[0]).unwrap().len() > 100);
     }
 }

@@ -41,7 +41,7 @@ fn metrics_come_back_bit_for_bit() {
 
 fn line(replica: usize, step: u64, values: &str) -> String {
     format!(
-        r#"{{"replica":{replica},"variant":"v","fold":0,"seed":1,"step":{step},"wall_time_secs":1.5,"values":{values}}}"#
+        r#"{{"replica":{replica},"variant":"v","repeat":0,"fold":0,"seed":1,"step":{step},"wall_time_secs":1.5,"values":{values}}}"#
     )
 }
 
@@ -106,7 +106,7 @@ fn a_later_life_supersedes_what_its_replica_logged_from_there_on() {
     };
     assert_eq!(of(0), [0.0, 1.0, 2.0, 3.0, 104.0, 105.0]);
     assert_eq!(of(1), (0..10).map(f64::from).collect::<Vec<_>>());
-    assert_eq!(event_files(&directory.path().join("tb/b/fold0-seed1")).len(), 1);
+    assert_eq!(event_files(&directory.path().join("tb/b/repeat0-fold0-seed1")).len(), 1);
 
     // Without a new life, the newest value of a tag stays and other tags of that step are kept.
     let path = directory.path().join("duplicates.jsonl");

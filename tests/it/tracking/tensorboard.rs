@@ -39,7 +39,7 @@ fn write_demo_run(run: &Path) -> Picture {
     }
     tracker.flush().unwrap();
     drop(tracker);
-    let torn = &event_files(&run.join("tb/slow/fold0-seed1"))[0];
+    let torn = &event_files(&run.join("tb/slow/repeat0-fold0-seed1"))[0];
     let file = fs::OpenOptions::new().write(true).open(torn).unwrap();
     file.set_len(file.metadata().unwrap().len() - 3).unwrap();
 
@@ -82,13 +82,13 @@ fn write_demo_run(run: &Path) -> Picture {
 fn check_scalars(shown: &Value) {
     let steps =
         |values: &Value| values.as_array().unwrap().iter().map(|pair| pair[0].as_u64().unwrap()).collect::<Vec<_>>();
-    for run in ["base/fold0-seed1", "base/fold1-seed1"] {
+    for run in ["base/repeat0-fold0-seed1", "base/repeat0-fold1-seed1"] {
         let base = &shown[run]["train/loss"];
         assert_eq!(steps(base), (0..10).collect::<Vec<_>>());
         assert_eq!(base[3], json!([3, 0.25]));
     }
     // The second life replaces what the first logged from step 6 on: each step once, in order.
-    let resumed = &shown["slow/fold0-seed1"]["train/loss"];
+    let resumed = &shown["slow/repeat0-fold0-seed1"]["train/loss"];
     let expected: Vec<Value> =
         (0..12).map(|step| json!([step, if step < 6 { step as f64 } else { 100.0 + step as f64 }])).collect();
     assert_eq!(*resumed, json!(expected));
@@ -96,13 +96,13 @@ fn check_scalars(shown: &Value) {
 
 fn check_server(server: &Value, picture: &Picture) {
     check_scalars(&server["scalars"]);
-    assert_eq!(server["scalars"]["slow/fold0-seed1"]["valid/auc"][0], json!([0, "NaN"]));
+    assert_eq!(server["scalars"]["slow/repeat0-fold0-seed1"]["valid/auc"][0], json!([0, "NaN"]));
 
-    let text = &server["text"]["slow/fold0-seed1"]["config"];
+    let text = &server["text"]["slow/repeat0-fold0-seed1"]["config"];
     assert_eq!(text[0][0], 6);
     assert!(text[0][1].as_str().unwrap().contains("<td>fold</td>\n<td>0</td>"), "{text}");
 
-    let histogram = &server["histograms"]["slow/fold0-seed1"]["weights"];
+    let histogram = &server["histograms"]["slow/repeat0-fold0-seed1"]["weights"];
     let rows = histogram[0][1].as_array().unwrap();
     assert_eq!(histogram[0][0], 11);
     for (row, expected) in rows.iter().zip(golden()["histograms"][0]["expected"].as_array().unwrap()) {
@@ -112,11 +112,11 @@ fn check_server(server: &Value, picture: &Picture) {
     }
     assert_eq!(rows.len(), 30);
 
-    let image = &server["images"]["slow/fold0-seed1"]["confusion"][0];
+    let image = &server["images"]["slow/repeat0-fold0-seed1"]["confusion"][0];
     assert_eq!((&image["step"], &image["png_size"]), (&json!(11), &json!([picture.width, picture.height])));
     assert_eq!(image["png_bytes"], json!(picture.png));
 
-    let curve = &server["pr_curves"]["slow/fold0-seed1"]["pr"][0];
+    let curve = &server["pr_curves"]["slow/repeat0-fold0-seed1"]["pr"][0];
     // The page leaves out the highest thresholds, which no score reaches.
     let expected = &golden()["pr_curves"][0]["expected"];
     let num_shown =
