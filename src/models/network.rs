@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::encoder::{Encoder, EncoderConfig, InputShape};
-use super::fusion::{Fusion, FusionConfig};
+use super::fusion::{Combine, Fusion, FusionConfig};
 use super::layers::{Activation, Dropout, Linear, Mlp};
 use super::{ConfigProblem, Context, Layout, LayoutBuilder};
 
@@ -74,7 +74,7 @@ fn default_embedding_size() -> usize {
 }
 
 fn default_fusion() -> FusionConfig {
-    FusionConfig::Attention { hidden_size: 32 }
+    FusionConfig::Attention { hidden_size: 32, combine: Combine::Sum }
 }
 
 impl ModelConfig {
@@ -90,7 +90,9 @@ impl ModelConfig {
         check(!(0.0..1.0).contains(&self.dropout), "dropout", "must be at least 0 and less than 1");
         check(self.embedding_size == 0, "embedding_size", "must be at least 1");
         check(self.head.hidden_sizes.contains(&0), "head.hidden_sizes", "must be at least 1");
-        check(self.fusion == FusionConfig::Attention { hidden_size: 0 }, "fusion.hidden_size", "must be at least 1");
+        check(
+            matches!(self.fusion, FusionConfig::Attention { hidden_size: 0, .. }),
+            "fusion.hidden_size", "must be at least 1");
         for (index, stream) in self.stream.iter().enumerate() {
             if self.stream[..index].iter().any(|other| other.name == stream.name) {
                 check(true, &format!("stream.{}", stream.name), "two streams have this name");
