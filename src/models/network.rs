@@ -92,7 +92,9 @@ impl ModelConfig {
         check(self.head.hidden_sizes.contains(&0), "head.hidden_sizes", "must be at least 1");
         check(
             matches!(self.fusion, FusionConfig::Attention { hidden_size: 0, .. }),
-            "fusion.hidden_size", "must be at least 1");
+            "fusion.hidden_size",
+            "must be at least 1",
+        );
         for (index, stream) in self.stream.iter().enumerate() {
             if self.stream[..index].iter().any(|other| other.name == stream.name) {
                 check(true, &format!("stream.{}", stream.name), "two streams have this name");

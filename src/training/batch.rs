@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use rayon::prelude::*;
 
 use super::replica::Replica;
-use crate::data::prepared::Prepared;
+use crate::data::prepared::{Prepared, RowRange};
 use crate::data::window::Window;
+use crate::features::Scaler;
 use crate::models::{InputShape, Scaling, StreamInput};
 
 /// One stream's part of the cohort.
@@ -47,6 +49,9 @@ pub struct DeviceData {
 #[derive(Clone, Debug)]
 struct Table {
     values: Tensor<2>,
+    /// The same values on the host, where the device is the host: one pass gathers and scales them there, and a
+    /// dozen tensor operations over a batch of long signals would cost more than the model.
+    host: Option<Arc<[f32]>>,
     has_missing: bool,
 }
 
@@ -67,8 +72,9 @@ impl DeviceData {
                 let num_rows = rows.len();
                 let values: Vec<f32> = rows.flat_map(|row| source.columns.iter().map(|&column| row[column])).collect();
                 let has_missing = values.iter().any(|value| !value.is_finite());
+                let host = is_host(device).then(|| values.as_slice().into());
                 let data = TensorData::new(values, [num_rows, source.columns.len()]);
-                Table { values: Tensor::from_data(data, device), has_missing }
+                Table { values: Tensor::from_data(data, device), host, has_missing }
             })
             .collect();
         Self { device: device.clone(), sources, tables, windows, num_classes }
@@ -94,7 +100,12 @@ impl DeviceData {
                         replicas.iter().flat_map(|replica| value(replica)).map(|v| v as f32).collect();
                     Tensor::from_data(TensorData::new(values, [replicas.len(), 1, 1, width]), &self.device)
                 };
+                let pairs = |scaler: &Scaler| {
+                    let pairs = scaler.mean.iter().zip(&scaler.deviation);
+                    pairs.map(|(&mean, &deviation)| (mean as f32, deviation as f32)).collect()
+                };
                 DeviceScaler {
+                    host: replicas.iter().map(|replica| pairs(&replica.scalers[stream])).collect(),
                     mean: tensor(&|replica| replica.scalers[stream].mean.clone()),
                     deviation: tensor(&|replica| replica.scalers[stream].deviation.clone()),
                 }
@@ -110,21 +121,45 @@ impl DeviceData {
     fn stream_input(&self, stream: usize, picks: &[Vec<Option<u32>>], scaler: &DeviceScaler) -> StreamInput {
         let (source, table) = (&self.sources[stream], &self.tables[stream]);
         let (num_replicas, batch) = (picks.len(), picks.first().map_or(0, Vec::len));
-        let (length, width) = (source.length(), source.columns.len());
-        let mut indices = Vec::with_capacity(num_replicas * batch * length);
-        let mut lengths = Vec::with_capacity(num_replicas * batch);
-        for pick in picks.iter().flatten() {
-            let range = pick.map(|window| self.windows[window as usize].rows[source.modality]);
-            let (start, count) = range.map_or((0, 0), |range| (range.start, range.count as usize));
-            let count = count.min(length);
-            // Past its end a sample repeats its first row, masked below: an index is always in range.
-            indices.extend((0..length).map(|row| (start + if row < count { row as u32 } else { 0 }) as i32));
-            lengths.push(count);
-        }
-        let indices =
-            Tensor::<1, Int>::from_data(TensorData::new(indices, [num_replicas * batch * length]), &self.device);
-        let raw = table.values.clone().select(0, indices);
-        let raw: Tensor<4> = raw.reshape([num_replicas, batch, length, width]);
+        let length = source.length();
+        let ranges: Vec<RowRange> = picks
+            .iter()
+            .flatten()
+            .map(|pick| {
+                let range = pick.map(|window| self.windows[window as usize].rows[source.modality]).unwrap_or_default();
+                RowRange { count: range.count.min(length as u32), ..range }
+            })
+            .collect();
+        let shape = [num_replicas, batch, length];
+        let rows = match &table.host {
+            Some(values) => self.gather_on_host(values, source, &ranges, scaler, shape),
+            None => self.gather_on_device(table, source, &ranges, scaler, shape),
+        };
+        let present: Vec<f32> = ranges.iter().map(|range| f32::from(range.count > 0)).collect();
+        let present = Tensor::from_data(TensorData::new(present, [num_replicas, batch, 1]), &self.device);
+        let fixed = !matches!(source.shape, InputShape::Sequence { fixed: false, .. });
+        // A missing signal keeps its full length of zeros: the shape of the arithmetic does not depend on the data.
+        let lengths = (!fixed).then(|| ranges.iter().map(|range| range.count as usize).collect());
+        StreamInput { rows, lengths, present }
+    }
+
+    /// `[R, B, T, C]` by tensor operations.
+    fn gather_on_device(
+        &self,
+        table: &Table,
+        source: &StreamSource,
+        ranges: &[RowRange],
+        scaler: &DeviceScaler,
+        [num_replicas, batch, length]: [usize; 3],
+    ) -> Tensor<4> {
+        // Past its end a sample repeats its first row, masked below: an index is always in range.
+        let index = |range: &RowRange, row: u32| (range.start + if row < range.count { row } else { 0 }) as i32;
+        let indices: Vec<i32> =
+            ranges.iter().flat_map(|range| (0..length as u32).map(move |row| index(range, row))).collect();
+        let count = indices.len();
+        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &self.device);
+        let raw: Tensor<4> =
+            table.values.clone().select(0, indices).reshape([num_replicas, batch, length, source.columns.len()]);
         let mut rows = (raw - scaler.mean.clone()) / scaler.deviation.clone();
         if table.has_missing {
             let missing = rows.clone().is_finite().bool_not();
@@ -133,19 +168,44 @@ impl DeviceData {
         if source.scaling == Scaling::Window {
             rows = scale_windows(rows);
         }
-        let ragged = lengths.iter().any(|&count| count < length);
-        if ragged {
+        let lengths: Vec<usize> = ranges.iter().map(|range| range.count as usize).collect();
+        if lengths.iter().any(|&count| count < length) {
             rows = rows * self.row_mask(&lengths, [num_replicas, batch, length]);
         }
-        let present: Vec<f32> = lengths.iter().map(|&count| f32::from(count > 0)).collect();
-        let present = Tensor::from_data(TensorData::new(present, [num_replicas, batch, 1]), &self.device);
-        let fixed = !matches!(source.shape, InputShape::Sequence { fixed: false, .. });
-        StreamInput {
-            rows,
-            // A missing signal keeps its full length of zeros: the shape of the arithmetic does not depend on the data.
-            lengths: (!fixed).then(|| lengths.into()),
-            present,
+        rows
+    }
+
+    /// The same in one pass over host memory, one task per sample. Written channel by channel, as convolutions and
+    /// spectrograms read it; the result is a view with the axes of [`gather_on_device`](Self::gather_on_device).
+    fn gather_on_host(
+        &self,
+        values: &[f32],
+        source: &StreamSource,
+        ranges: &[RowRange],
+        scaler: &DeviceScaler,
+        [num_replicas, batch, length]: [usize; 3],
+    ) -> Tensor<4> {
+        let width = source.columns.len();
+        let mut planes = vec![0.0f32; num_replicas * batch * width * length];
+        if !planes.is_empty() {
+            planes.par_chunks_mut(width * length).enumerate().for_each(|(sample, planes)| {
+                let (range, scale) = (ranges[sample], &scaler.host[sample / batch]);
+                let start = range.start as usize * width;
+                let rows = &values[start..start + range.count as usize * width];
+                for (channel, plane) in planes.chunks_exact_mut(length).enumerate() {
+                    let (mean, deviation) = scale[channel];
+                    for (value, row) in plane.iter_mut().zip(rows.chunks_exact(width)) {
+                        let scaled = (row[channel] - mean) / deviation;
+                        *value = if scaled.is_finite() { scaled } else { 0.0 };
+                    }
+                    if source.scaling == Scaling::Window {
+                        scale_plane(&mut plane[..range.count as usize]);
+                    }
+                }
+            });
         }
+        let data = TensorData::new(planes, [num_replicas, batch, width, length]);
+        Tensor::<4>::from_data(data, &self.device).swap_dims(2, 3)
     }
 
     fn row_mask(&self, lengths: &[usize], [num_replicas, batch, length]: [usize; 3]) -> Tensor<4> {
@@ -200,9 +260,28 @@ fn scale_windows(rows: Tensor<4>) -> Tensor<4> {
     centred / deviation.clamp_min(1e-6)
 }
 
+/// [`scale_windows`] of one channel of one window.
+fn scale_plane(plane: &mut [f32]) {
+    let count = plane.len().max(1) as f32;
+    let mean = plane.iter().sum::<f32>() / count;
+    plane.iter_mut().for_each(|value| *value -= mean);
+    let deviation = (plane.iter().map(|value| value * value).sum::<f32>() / count).sqrt().max(1e-6);
+    plane.iter_mut().for_each(|value| *value /= deviation);
+}
+
+/// Whether tensors of the device lie in host memory.
+fn is_host(device: &Device) -> bool {
+    #[cfg(feature = "cpu")]
+    return *device == Device::flex();
+    #[cfg(not(feature = "cpu"))]
+    return false;
+}
+
 /// A group's scalers of one stream: `[R, 1, 1, C]` each.
 #[derive(Clone, Debug)]
 pub struct DeviceScaler {
+    /// Mean and deviation by replica and channel.
+    host: Vec<Vec<(f32, f32)>>,
     mean: Tensor<4>,
     deviation: Tensor<4>,
 }

@@ -115,7 +115,15 @@ impl<'a> Trainer<'a> {
         let state = initial_state(&group, states);
         let mut others = states.clone();
         others.retain(|name, _| group.replicas.iter().all(|replica| replica.name != *name));
-        Self { group, config, store, log_every_steps: log_every_steps.max(1), state, last_checkpoint: Instant::now(), others }
+        Self {
+            group,
+            config,
+            store,
+            log_every_steps: log_every_steps.max(1),
+            state,
+            last_checkpoint: Instant::now(),
+            others,
+        }
     }
 
     /// Trains until no replica is left and gives the final state of each: `best_weights` and `best_buffers` are those

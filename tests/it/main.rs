@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod audit;
+mod cli;
 mod data;
 mod evaluation;
 mod fetch;
+mod gradients;
 mod layering;
+mod parity;
 mod predictions;
 mod split;
 mod tracking;

@@ -11,7 +11,7 @@ use recoup::data::prepared::Prepared;
 use recoup::data::window::windows;
 use recoup::data::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
 use recoup::features::Scaler;
-use recoup::models::{InputShape, Model, ModelConfig, matrix};
+use recoup::models::{InputShape, Model, ModelConfig, Scaling, matrix};
 use recoup::training::optimizer::{Moments, StepSize, clip_by_global_norm, step};
 use recoup::training::step::{Group, floats};
 use recoup::training::{DeviceData, Hyper, OptimizerConfig, Precision, Replica, StreamSource};
@@ -169,7 +169,7 @@ fn agrees(name: &str) {
         length: case.longest(),
         fixed: cohort.modalities[0].kind != ModalityKind::Series,
     };
-    let source = StreamSource { modality: 0, columns: (0..CHANNELS).collect(), shape };
+    let source = StreamSource { modality: 0, columns: (0..CHANNELS).collect(), shape, scaling: Scaling::Train };
     let device = Device::flex();
     let samples: Arc<[_]> = windows(&prepared, None).unwrap().into();
     let data = DeviceData::new(&prepared, vec![source], samples, num_classes, &device);

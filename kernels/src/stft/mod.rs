@@ -1,5 +1,7 @@
 //! Short-time Fourier transform of any frame length, differentiable.
 
+#[cfg(feature = "cpu")]
+mod native;
 pub mod reference;
 
 use crate::error::{KernelError, or_panic};
@@ -79,9 +81,11 @@ impl StftOptions {
 ///
 /// - **Shapes**: `x: [R, B, C, T]` to `[R, B, C, bins, frames]`, with
 ///   `frames = (T + padding - n_fft) / hop + 1`.
-/// - **Precision**: a product with the f32 Fourier matrix (whose entries are computed in f64).
+/// - **Precision**: on the CPU a real-input FFT of each frame, where no gradient is asked for; else a product with the f32
+///   Fourier matrix (whose entries are computed in f64).
 /// - **Gradient**: of `x`, by the tape.
-/// - **Falls back**: there is one implementation, on [`matmul`](fn@crate::matmul).
+/// - **Falls back**: to the product, on [`matmul`](fn@crate::matmul), on other devices, for other dtypes, and for signals on
+///   the tape.
 ///
 /// # Panics
 /// When the options do not fit the signal; see [`try_stft`].
@@ -97,6 +101,10 @@ pub fn try_stft(x: Tensor<4>, options: &StftOptions) -> Result<Tensor<5>, Kernel
         return Err(KernelError::option("stft", "floor", floor, "is not a positive number"));
     }
     check("stft", x.dims(), options)?;
+    #[cfg(feature = "cpu")]
+    if crate::runs_natively(&x) && !x.is_tracked() {
+        return Ok(native::stft(x, options));
+    }
     Ok(reference::stft(x, options))
 }
 

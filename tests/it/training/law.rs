@@ -58,7 +58,11 @@ fn the_law_holds_for_other_sizes_optimisers_and_schedules() {
             "model.fusion={ kind = \"concat\" }",
             "data.source.num_subjects=11",
         ],
-        &["training.epochs=2", "model.dropout=0.0", "training.schedule={ kind = \"step\", every_epochs = 1, factor = 0.1 }"],
+        &[
+            "training.epochs=2",
+            "model.dropout=0.0",
+            "training.schedule={ kind = \"step\", every_epochs = 1, factor = 0.1 }",
+        ],
     ];
     for assignments in variants {
         let folder = tempfile::tempdir().unwrap();
@@ -68,7 +72,11 @@ fn the_law_holds_for_other_sizes_optimisers_and_schedules() {
             let together = train_fresh(&plan, &five, 5, &device);
             for replica in &five[..2] {
                 let alone = train_fresh(&plan, &[replica], 1, &device);
-                assert_same_bytes(&alone[&replica.name], &together[&replica.name], &format!("{} {assignments:?} {device:?}", replica.name));
+                assert_same_bytes(
+                    &alone[&replica.name],
+                    &together[&replica.name],
+                    &format!("{} {assignments:?} {device:?}", replica.name),
+                );
             }
         }
     }

@@ -51,11 +51,19 @@ fn final_train_loss(plan: &ExperimentPlan) -> f64 {
     let state = train_fresh(plan, &[&replica], 1, &device).remove(&replica.name).unwrap();
     let train = replica.train.concat();
     assert!((4..=8).contains(&train.len()), "{} windows", train.len());
-    let scores = scores(plan, &replica, &state.tensors["best_weights"], &state.tensors["best_buffers"], &train, &device);
+    let scores =
+        scores(plan, &replica, &state.tensors["best_weights"], &state.tensors["best_buffers"], &train, &device);
     MetricSet::of(&scores).get(Metric::LogLoss).unwrap()
 }
 
-fn scores(plan: &ExperimentPlan, replica: &Replica, weights: &[f32], buffers: &[f32], windows: &[u32], device: &Device) -> Scores {
+fn scores(
+    plan: &ExperimentPlan,
+    replica: &Replica,
+    weights: &[f32],
+    buffers: &[f32],
+    windows: &[u32],
+    device: &Device,
+) -> Scores {
     let data = data(plan, device);
     let group = Group::new(&plan.model, &data, vec![replica], plan.config.training.precision);
     let (weights, buffers) = (matrix(weights.to_vec(), 1, device), matrix(buffers.to_vec(), 1, device));
@@ -68,13 +76,15 @@ fn scores(plan: &ExperimentPlan, replica: &Replica, weights: &[f32], buffers: &[
 
 #[test]
 fn every_model_learns_eight_windows_by_heart() {
-    let cnn = "encoder = { kind = \"cnn\", pooling = \"max\", blocks = [{ channels = 16, kernel_size = 9, stride = 8 }] }\n";
+    let cnn =
+        "encoder = { kind = \"cnn\", pooling = \"max\", blocks = [{ channels = 16, kernel_size = 9, stride = 8 }] }\n";
     let batch_norm = "encoder = { kind = \"cnn\", norm = { kind = \"batch\" }, pooling = \"stats\", blocks = [{ channels = 16, kernel_size = 9, stride = 8 }] }\n";
     let lstm = "encoder = { kind = \"lstm\", hidden_size = 16, bidirectional = true }\n";
     let cnn_lstm = "[model.stream.encoder]\nkind = \"cnn-lstm\"\ncnn = { blocks = [{ channels = 8, kernel_size = 9, stride = 20 }] }\nlstm = { hidden_size = 16 }\n";
     let spectrogram = "[model.stream.encoder]\nkind = \"spectrogram\"\nnum_fft = 64\nhop = 32\ncnn = { pooling = \"max\", blocks = [{ channels = 16, kernel_size = 3 }] }\n";
     let mlp = "encoder = { kind = \"mlp\", hidden_sizes = [16] }\n";
-    let image = "encoder = { kind = \"cnn\", pooling = \"max\", blocks = [{ channels = 16, kernel_size = 3, stride = 2 }] }\n";
+    let image =
+        "encoder = { kind = \"cnn\", pooling = \"max\", blocks = [{ channels = 16, kernel_size = 3, stride = 2 }] }\n";
     let models = [
         ("cnn", format!("{FORCE}{cnn}")),
         ("cnn with batch norm", format!("{FORCE}{batch_norm}")),
@@ -83,7 +93,12 @@ fn every_model_learns_eight_windows_by_heart() {
         ("spectrogram", format!("{FORCE}{spectrogram}")),
         ("mlp", format!("{CLINICAL}{mlp}")),
         ("image cnn", format!("{MOTION}{image}")),
-        ("attention", format!("fusion = {{ kind = \"attention\", hidden_size = 8 }}\n{CLINICAL}{mlp}{STRIDE}{lstm}{MOTION}{image}")),
+        (
+            "attention",
+            format!(
+                "fusion = {{ kind = \"attention\", hidden_size = 8 }}\n{CLINICAL}{mlp}{STRIDE}{lstm}{MOTION}{image}"
+            ),
+        ),
         ("concat", format!("fusion = {{ kind = \"concat\" }}\n{CLINICAL}{mlp}{STRIDE}{lstm}{MOTION}{image}")),
     ];
     for (name, streams) in models {
@@ -112,7 +127,14 @@ fn test_aucs(plan: &ExperimentPlan) -> Vec<f64> {
 /// The law's experiment with enough subjects and effect to be learned.
 fn learnable(effect: &str) -> Vec<String> {
     let effect = format!("data.source.effect={effect}");
-    let shared = ["data.source.num_subjects=100", "seeds=[0]", "training.epochs=8", "training.batch_size=16", "training.early_stopping.patience_epochs=8", "training.optimizer.learning_rate=0.01"];
+    let shared = [
+        "data.source.num_subjects=100",
+        "seeds=[0]",
+        "training.epochs=16",
+        "training.batch_size=16",
+        "training.early_stopping.patience_epochs=16",
+        "training.optimizer.learning_rate=0.01",
+    ];
     shared.iter().map(|assignment| assignment.to_string()).chain([effect]).collect()
 }
 

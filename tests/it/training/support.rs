@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
+use recoup::experiment::ExperimentPlan;
 use recoup::experiment::config::ExperimentFile;
 use recoup::experiment::plan::DataPaths;
-use recoup::experiment::ExperimentPlan;
 use recoup::training::checkpoint::{CheckpointStore, ReplicaState};
 use recoup::training::step::Group;
 use recoup::training::trainer::{EpochReport, Observer, ObserverError, StepReport, TrainError, Trainer, aligned};
@@ -156,7 +156,10 @@ pub fn train(
             None => left.push(replica),
         }
     }
-    for group in aligned(&left, &states).into_values().flat_map(|all| all.chunks(group_size).map(<[_]>::to_vec).collect::<Vec<_>>()) {
+    for group in aligned(&left, &states)
+        .into_values()
+        .flat_map(|all| all.chunks(group_size).map(<[_]>::to_vec).collect::<Vec<_>>())
+    {
         let group = Group::new(&plan.model, &data, group, plan.config.training.precision);
         let trainer = Trainer::new(group, &plan.config.training, store, 3, &states);
         done.extend(trainer.run(script)?);
@@ -165,7 +168,12 @@ pub fn train(
 }
 
 /// [`train`] in a store of its own, to the end.
-pub fn train_fresh(plan: &ExperimentPlan, replicas: &[&Replica], group_size: usize, device: &Device) -> BTreeMap<String, ReplicaState> {
+pub fn train_fresh(
+    plan: &ExperimentPlan,
+    replicas: &[&Replica],
+    group_size: usize,
+    device: &Device,
+) -> BTreeMap<String, ReplicaState> {
     let folder = tempfile::tempdir().unwrap();
     let store = CheckpointStore::new(folder.path(), &plan.hash, plan.model.layout());
     train(plan, replicas, group_size, device, &store, &mut Script::new(None)).unwrap()

@@ -1,0 +1,395 @@
+//! The program as a user runs it: every experiment file, resuming after `kill -9`, messages for bad input.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `recoup` with datasets and runs below `folder`.
+fn recoup(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_recoup"));
+    command.current_dir(folder).env("RECOUP_DATASETS", folder.join("datasets")).args(arguments);
+    command
+}
+
+fn output(folder: &Path, arguments: &[&str]) -> Output {
+    recoup(folder, arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Standard output of a call that must succeed.
+fn succeed(folder: &Path, arguments: &[&str]) -> String {
+    let output = output(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Standard error of a call that must fail with this code.
+fn fail(folder: &Path, arguments: &[&str], code: i32) -> String {
+    let output = output(folder, arguments);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
+    assert!(!message.contains("panicked"), "{message}");
+    message
+}
+
+fn experiment(name: &str) -> String {
+    root().join("experiments").join(name).display().to_string()
+}
+
+/// The only run below `folder/checkpoints/<experiment>`.
+fn only_run(folder: &Path, experiment: &str) -> PathBuf {
+    let runs: Vec<PathBuf> =
+        fs::read_dir(folder.join("checkpoints").join(experiment)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    runs[0].clone()
+}
+
+/// The gait database's card over eight made-up subjects, two of each class: the two of the fixtures under other names.
+fn gaitndd_stand_in() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = folder.path().join("datasets/gaitndd");
+    fs::create_dir_all(dataset.join("raw")).unwrap();
+    let card = fs::read_to_string(root().join("datasets/gaitndd/card.toml")).unwrap();
+    // Its files have no published hashes.
+    let card = card.split("[[accept]]").map(str::to_owned).collect::<Vec<_>>();
+    let rest = card[1].split_once("[subjects]").unwrap().1;
+    let head: Vec<&str> = card[0].lines().filter(|line| !line.starts_with("hashes")).collect();
+    fs::write(dataset.join("card.toml"), format!("{}\n[subjects]{rest}", head.join("\n"))).unwrap();
+    let mut table = "GROUP\tAGE\n".to_owned();
+    for (at, (prefix, group)) in
+        [("control", "control"), ("hunt", "hunt"), ("park", "park"), ("als", "subjects")].into_iter().enumerate()
+    {
+        for number in 1..=2 {
+            let name = format!("{prefix}{number}");
+            let from = ["als4", "hunt20"][number - 1];
+            for extension in ["hea", "let", "rit", "ts"] {
+                let bytes = fs::read(root().join(format!("tests/fixtures/data/gaitndd/{from}.{extension}"))).unwrap();
+                let bytes = match extension {
+                    "hea" => text(&bytes).replace(from, &name).into_bytes(),
+                    _ => bytes,
+                };
+                fs::write(dataset.join("raw").join(format!("{name}.{extension}")), bytes).unwrap();
+            }
+            table.push_str(&format!("{name}\t{group}\t{}\t1.7\t70\tf\t1.1\t0\n", 40 + 3 * at + number));
+        }
+    }
+    fs::write(dataset.join("raw/subject-description.txt"), table).unwrap();
+    folder
+}
+
+#[test]
+fn every_gaitndd_experiment_runs_in_smoke_size() {
+    let folder = gaitndd_stand_in();
+    let files: Vec<_> =
+        fs::read_dir(root().join("experiments/gaitndd")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(files.len() >= 3);
+    for file in files {
+        let file = file.into_string().unwrap();
+        let path = experiment(&format!("gaitndd/{file}"));
+        let smoke = [
+            "train",
+            &path,
+            "--quiet",
+            "--set",
+            "training.epochs=1",
+            "--set",
+            "split.protocol={ kind = \"stratified-group-k-fold\", folds = 2 }",
+            "--set",
+            "data.window={ window_secs = 6.0, stride_secs = 3.0 }",
+        ];
+        let printed = succeed(folder.path(), &smoke);
+        assert!(
+            printed.contains("Test subjects\n") && printed.contains("Run: checkpoints/gaitndd/"),
+            "{file}: {printed}"
+        );
+        let run = only_run(folder.path(), &format!("gaitndd/{}", file.trim_end_matches(".toml")));
+        for part in
+            ["experiment.toml", "split.json", "manifest.json", "metrics.jsonl", "metrics.json", "predictions.parquet"]
+        {
+            assert!(run.join(part).is_file(), "{file}: {part} is not there");
+        }
+    }
+}
+
+/// The quickstart on fewer subjects.
+const SMALL: [&str; 6] =
+    ["--set", "data.source.num_subjects=25", "--set", "training.epochs=3", "--set", "data.source.duration_secs=21.0"];
+
+#[test]
+fn the_quickstart_runs_and_its_record_can_be_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = experiment("quickstart.toml");
+    let printed = succeed(folder.path(), &[&["train", &path, "--json"][..], &SMALL].concat());
+    let trained: Value = serde_json::from_str(&printed).unwrap();
+    let run = only_run(folder.path(), "quickstart");
+    let run = run.to_str().unwrap();
+    let evaluated: Value = serde_json::from_str(&succeed(folder.path(), &["evaluate", run, "--json"])).unwrap();
+    assert_eq!(trained, evaluated, "evaluate derives from stored predictions what train printed");
+    assert!(succeed(folder.path(), &["evaluate", run, "--part", "valid"]).contains("valid subjects"));
+    let same = succeed(folder.path(), &["evaluate", run, "--against", run]);
+    assert!(same.contains("accuracy") && same.contains("+0.000"), "{same}");
+
+    let manifest: Value = serde_json::from_str(&succeed(folder.path(), &["runs", "show", run, "--json"])).unwrap();
+    assert_eq!(manifest["status"], "finished");
+    assert_eq!(manifest["num_replicas"], 5);
+    assert_eq!(manifest["precision"], "f32");
+    let runs: Value = serde_json::from_str(&succeed(folder.path(), &["runs", "list", "--json"])).unwrap();
+    assert_eq!(runs.as_array().unwrap().len(), 1);
+    let resolved = fs::read_to_string(Path::new(run).join("experiment.toml")).unwrap();
+    assert!(resolved.contains("num_subjects = 25") && resolved.contains("beta1 = 0.9"), "{resolved}");
+
+    // The same experiment again: another run, the same predictions to the byte, and one look more.
+    succeed(
+        folder.path(),
+        &[&["train", &resolved_copy(folder.path(), &resolved), "-q", "--max-replicas", "2"][..]].concat(),
+    );
+    let runs: Vec<PathBuf> =
+        fs::read_dir(folder.path().join("checkpoints/quickstart")).unwrap().map(|e| e.unwrap().path()).collect();
+    let predictions: Vec<Vec<u8>> = runs.iter().map(|run| fs::read(run.join("predictions.parquet")).unwrap()).collect();
+    assert_eq!(predictions.len(), 2);
+    assert!(predictions[0] == predictions[1], "two runs of one experiment predict differently");
+    let looks: Vec<Value> = runs
+        .iter()
+        .map(|run| {
+            serde_json::from_slice::<Value>(&fs::read(run.join("manifest.json")).unwrap()).unwrap()["earlier_looks"]
+                .clone()
+        })
+        .collect();
+    assert!(looks.contains(&Value::from(0)) && looks.contains(&Value::from(1)), "{looks:?}");
+}
+
+fn resolved_copy(folder: &Path, resolved: &str) -> String {
+    let path = folder.join("resolved.toml");
+    fs::write(&path, resolved).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn the_real_tensorboard_reads_a_run() {
+    let python = std::env::var("RECOUP_TEST_PYTHON")
+        .unwrap_or_else(|_| panic!("RECOUP_TEST_PYTHON is unset: run scripts/test.sh"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = experiment("quickstart.toml");
+    succeed(folder.path(), &[&["train", &path, "-q"][..], &SMALL].concat());
+    let logdir = only_run(folder.path(), "quickstart").join("tb");
+    let script = root().join("tests/python/read_events.py");
+    let output = Command::new(python).arg(script).arg(&logdir).arg("python").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let printed = shown.to_string();
+    for expected in [
+        "base/repeat0-fold0-seed0",
+        "base/repeat0-fold4-seed0",
+        "train/loss",
+        "train/learning_rate",
+        "train/gradient_norm",
+        "valid/log_loss",
+        "test/subject_accuracy",
+        "test/unsteady",
+        "confusion_subjects",
+        "spectrogram",
+        "weights/force.block0.conv.weight",
+        "training.optimizer.learning_rate",
+    ] {
+        assert!(printed.contains(expected), "TensorBoard does not show {expected}");
+    }
+}
+
+#[test]
+fn killed_at_any_time_and_resumed_a_run_ends_with_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = experiment("quickstart.toml");
+    let often = ["--set", "training.checkpoint_every_secs=0.0", "-q"];
+    let train = |out: &str| {
+        let mut arguments: Vec<String> = ["train", &path, "--out", out].map(str::to_owned).into();
+        arguments.extend(SMALL.iter().chain(&often).map(|argument| argument.to_string()));
+        arguments
+    };
+    let straight = train("straight");
+    let straight: Vec<&str> = straight.iter().map(String::as_str).collect();
+    let started = std::time::Instant::now();
+    succeed(folder.path(), &straight);
+    let duration = started.elapsed();
+
+    let cut = train("cut");
+    let mut cut: Vec<&str> = cut.iter().map(String::as_str).collect();
+    let mut kills = 0;
+    for life in 0..6 {
+        let mut child = recoup(folder.path(), &cut).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(duration.mul_f64([0.35, 0.5, 0.45, 0.6, 0.55, 0.4][life]));
+        // SIGKILL: nothing of ours runs.
+        child.kill().unwrap();
+        let output = child.wait_with_output().unwrap();
+        kills += u32::from(!output.status.success());
+        if !cut.contains(&"--resume") && folder.path().join("cut/quickstart").is_dir() {
+            cut.push("--resume");
+        }
+    }
+    assert!(kills > 0, "the run was never cut off");
+    let last = output(folder.path(), &cut);
+    let message = text(&last.stderr);
+    assert!(last.status.success() || message.contains("no unfinished run"), "{message}");
+    let predictions = |out: &str| {
+        let run = fs::read_dir(folder.path().join(out).join("quickstart")).unwrap().next().unwrap().unwrap().path();
+        fs::read(run.join("predictions.parquet")).unwrap()
+    };
+    assert!(predictions("cut") == predictions("straight"), "{kills} kills changed the predictions");
+}
+
+#[test]
+fn a_signal_leaves_a_checkpoint_and_a_code_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = experiment("quickstart.toml");
+    let arguments = ["train", &path, "-q", "--set", "training.epochs=100000"];
+    let mut child = recoup(folder.path(), &arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let metrics = || {
+        let runs = fs::read_dir(folder.path().join("checkpoints/quickstart")).ok()?;
+        let run = runs.flatten().next()?.path();
+        fs::metadata(run.join("metrics.jsonl")).ok().filter(|file| file.len() > 0)
+    };
+    for _ in 0..600 {
+        if metrics().is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(metrics().is_some(), "training did not begin within a minute");
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(75));
+    let run = only_run(folder.path(), "quickstart");
+    let manifest: Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["status"], "interrupted");
+    assert!(run.join("state/latest").is_dir());
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = succeed(folder.path(), &["train", &experiment("quickstart.toml"), "--dry-run", "--set", "seeds=[3, 4]"]);
+    for expected in
+        ["10 replicas (5 splits x 2 seeds)", "memory: about", "force.block0.conv.weight", "repeat0-fold4-seed4"]
+    {
+        assert!(plan.contains(expected), "{expected} is not in the plan:\n{plan}");
+    }
+    assert!(!folder.path().join("checkpoints").exists());
+}
+
+#[test]
+fn completions_and_devices_are_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(succeed(folder.path(), &["completions", "bash"]).contains("recoup"));
+    let devices: Value = serde_json::from_str(&succeed(folder.path(), &["devices", "--json"])).unwrap();
+    let cpu = devices.as_array().unwrap().iter().find(|device| device["name"] == "cpu").unwrap();
+    assert_eq!(cpu["available"], true);
+}
+
+#[test]
+fn bad_input_gets_a_message_that_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let quickstart = experiment("quickstart.toml");
+    let train = |extra: &[&str], code| fail(here, &[&["train", &quickstart, "--dry-run"][..], extra].concat(), code);
+
+    let message = fail(here, &["train", "nothing.toml"], 2);
+    assert!(message.starts_with("error: nothing.toml: cannot read the experiment: No such file"), "{message}");
+
+    let broken = fs::read_to_string(&quickstart).unwrap().replace("batch_size = 32", "batch_sise = 32");
+    fs::write(here.join("broken.toml"), broken).unwrap();
+    let message = fail(here, &["train", "broken.toml"], 2);
+    assert!(message.contains("broken.toml: TOML parse error at line 6"), "{message}");
+    assert!(
+        message.contains("unknown field `batch_sise`, expected one of") && message.contains("`batch_size`"),
+        "{message}"
+    );
+
+    let message = train(&["--set", "training.optimizer.learning_rat=1"], 2);
+    assert!(message.contains("unknown field `learning_rat`"), "{message}");
+    let message = train(&["--set", "training"], 2);
+    assert_eq!(message, "error: --set training: expected key=value, e.g. --set training.epochs=20\n");
+    let message = train(&["--set", "model.stream.forse.encoder.hop=3"], 2);
+    assert!(
+        message.contains("this list has no \"forse\"; it has force, spectrum, stride, clinical, motion"),
+        "{message}"
+    );
+
+    // Everything that is wrong, at once, with its line.
+    let several = fs::read_to_string(&quickstart)
+        .unwrap()
+        .replace("modality = \"motion\"", "modality = \"emotion\"")
+        .replace("hidden_size = 16, bidirectional", "hidden_size = 0, bidirectional");
+    fs::write(here.join("several.toml"), several).unwrap();
+    let message = fail(here, &["train", "several.toml", "--dry-run"], 2);
+    assert!(
+        message.contains("the data has no modality \"emotion\"; it has force, stride, clinical, motion"),
+        "{message}"
+    );
+    assert!(message.contains("several.toml: 1 problem\n  line "), "{message}");
+    let message = train(
+        &["--set", "training.epochs=0", "--set", "training.monitor=test/accuracy", "--set", "model.dropout=1.5"],
+        2,
+    );
+    assert!(message.contains("training.epochs: must be at least 1"), "{message}");
+    assert!(message.contains("test/accuracy would select by rows that selection must not see"), "{message}");
+    let message = train(&["--set", "model.stream.spectrum.encoder.num_fft=4000"], 2);
+    assert!(message.contains("4000 samples cannot be reflected around a window of"), "{message}");
+    let message = train(&["--set", "model.stream.clinical.encoder={ kind = \"lstm\", hidden_size = 3 }"], 2);
+    assert!(
+        message.contains("this encoder needs a signal or a series, but the modality is a row of 3 values"),
+        "{message}"
+    );
+
+    let message = train(&["--set", "data.source.num_subjects=6"], 2);
+    assert!(message.contains("steady") || message.contains("class"), "{message}");
+    assert!(message.contains('3') && message.contains('5'), "class with 3 subjects, 5 folds: {message}");
+    let message = train(&["--set", "data.window.window_secs=600.0"], 2);
+    assert!(message.contains("600"), "{message}");
+    let message = fail(here, &["train", &quickstart, "--device", "cuda"], 2);
+    assert!(message.contains("--device cuda"), "{message}");
+    let message = fail(here, &["train", &experiment("gaitndd/fusion.toml")], 2);
+    assert!(message.contains("card.toml"), "{message}");
+    let message = fail(here, &["data", "show", "nothing"], 2);
+    assert!(message.contains("no dataset \"nothing\""), "{message}");
+    let message = fail(here, &["evaluate", "nowhere"], 2);
+    assert!(message.contains("nowhere: not a run directory"), "{message}");
+    let message = fail(here, &["train", &quickstart, "--resume"], 2);
+    assert!(message.contains("--resume: no unfinished run of this experiment"), "{message}");
+    let message = train(&["--only", "fold9"], 2);
+    assert!(message.contains("the experiment has no such replica; it has repeat0-fold0-seed0 to"), "{message}");
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_the_run_can_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = folder.path().join("small");
+    fs::create_dir(&small).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=900k", "tmpfs"]).arg(&small).output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: a small file system cannot be mounted here");
+        return;
+    }
+    let path = experiment("quickstart.toml");
+    let arguments =
+        [&["train", &path, "--out", "small", "-q", "--set", "training.checkpoint_every_secs=0.0"][..], &SMALL].concat();
+    let full = output(folder.path(), &arguments);
+    let more = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&small).status();
+    let resumed = output(folder.path(), &[&arguments[..], &["--resume"]].concat());
+    Command::new("umount").arg(&small).status().unwrap();
+    let message = text(&full.stderr);
+    assert_eq!(full.status.code(), Some(1), "{message}");
+    assert!(message.to_lowercase().contains("no space left") && message.contains("hint: free"), "{message}");
+    assert!(!message.contains("panicked"), "{message}");
+    assert!(more.unwrap().success());
+    assert!(resumed.status.success(), "{}", text(&resumed.stderr));
+}
