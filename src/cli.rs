@@ -102,7 +102,7 @@ pub struct TrainArgs {
     #[command(flatten)]
     pub overrides: Overrides,
     /// Where to train.
-    #[arg(long, value_enum, default_value = "auto")]
+    #[arg(long, value_enum, default_value = "auto", env = "RECOUP_DEVICE")]
     pub device: DeviceChoice,
     /// Folder for runs; this one goes to DIR/<experiment>/<time>-<hash>.
     #[arg(long, value_name = "DIR", default_value = "checkpoints")]

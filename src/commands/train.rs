@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
@@ -99,7 +99,7 @@ fn newest_unfinished(folder: &Path, plan: &ExperimentPlan) -> anyhow::Result<Run
 }
 
 /// Finished runs of the experiment: each has shown the test metrics once.
-fn looks(folder: &PathBuf) -> anyhow::Result<usize> {
+fn looks(folder: &Path) -> anyhow::Result<usize> {
     let mut looks = 0;
     for run in list_runs(folder)? {
         looks += usize::from(run.manifest()?.status == RunStatus::Finished);

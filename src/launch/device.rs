@@ -1,6 +1,8 @@
 //! `--device`: a backend chosen at run time among those compiled in.
 
 use burn::tensor::Device;
+#[cfg(feature = "wgpu")]
+use burn::tensor::DeviceKind;
 
 /// What the user can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -74,24 +76,52 @@ impl DeviceChoice {
 
     /// Opens the device and tries it with a sum, so that a missing driver is an error here and not a panic later.
     pub fn open(self) -> Result<Device, DeviceError> {
-        if self == Self::Auto {
-            let found =
-                [Self::Cuda, Self::Vulkan, Self::Wgpu, Self::Cpu].into_iter().filter_map(|choice| choice.open().ok());
-            return found.into_iter().next().ok_or(DeviceError::NotCompiled { name: "cpu" });
-        }
         let name = self.name();
-        let constructor: fn() -> Device = match self {
+        let constructors = self.constructors();
+        let mut reason = None;
+        for constructor in constructors {
+            match probe(constructor) {
+                Ok(device) => return Ok(device),
+                Err(problem) => _ = reason.get_or_insert(problem),
+            }
+        }
+        match reason {
+            Some(reason) => Err(DeviceError::NotThere { name, reason }),
+            None => Err(DeviceError::NotCompiled { name }),
+        }
+    }
+
+    /// What to try, in this order; nothing for a backend that is not compiled in.
+    fn constructors(self) -> Vec<fn() -> Device> {
+        match self {
+            // A software Vulkan adapter would come before the processor and be much slower: `auto` takes GPUs only.
+            Self::Auto => {
+                #[allow(unused_mut)]
+                let mut all: Vec<fn() -> Device> = Self::Cuda.constructors();
+                #[cfg(feature = "vulkan")]
+                all.extend([
+                    || Device::vulkan(DeviceKind::DiscreteGpu(0)),
+                    || Device::vulkan(DeviceKind::IntegratedGpu(0)),
+                ] as [fn() -> Device; 2]);
+                #[cfg(feature = "wgpu")]
+                all.extend(
+                    [|| Device::wgpu(DeviceKind::DiscreteGpu(0)), || Device::wgpu(DeviceKind::IntegratedGpu(0))]
+                        as [fn() -> Device; 2],
+                );
+                all.extend(Self::Cpu.constructors());
+                all
+            }
             #[cfg(feature = "cuda")]
-            Self::Cuda => || Device::cuda(0usize),
+            Self::Cuda => vec![|| Device::cuda(0usize)],
             #[cfg(feature = "vulkan")]
-            Self::Vulkan => || Device::vulkan(burn::tensor::DeviceKind::default()),
+            Self::Vulkan => vec![|| Device::vulkan(DeviceKind::default())],
             #[cfg(feature = "wgpu")]
-            Self::Wgpu => || Device::wgpu(burn::tensor::DeviceKind::default()),
+            Self::Wgpu => vec![|| Device::wgpu(DeviceKind::default())],
             #[cfg(feature = "cpu")]
-            Self::Cpu => Device::flex,
-            _ => return Err(DeviceError::NotCompiled { name }),
-        };
-        probe(constructor).map_err(|reason| DeviceError::NotThere { name, reason })
+            Self::Cpu => vec![Device::flex],
+            #[allow(unreachable_patterns)]
+            _ => Vec::new(),
+        }
     }
 }
 

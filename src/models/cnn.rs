@@ -272,7 +272,7 @@ impl Cnn {
         let shortcut = block.residual.then(|| {
             let same = input == block.channels && stride == [1, 1] && config.padding != Padding::Valid;
             (!same).then(|| {
-                let options = Conv2dOptions { padding: [(0, 0), (0, 0)], dilation: [1, 1], ..options.clone() };
+                let options = Conv2dOptions { padding: [(0, 0), (0, 0)], dilation: [1, 1], ..options };
                 layout.scope("shortcut", |layout| Convolution::new(layout, [input, block.channels], [1, 1], options))
             })
         });

@@ -35,6 +35,8 @@ pub struct Draw {
 }
 
 /// Whether a forward pass trains or evaluates.
+// One value per forward pass: its size costs nothing.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum Mode {
     /// No dropout, running statistics.

@@ -225,7 +225,7 @@ fn checksum(rows: &[Prediction]) -> String {
     format!("{crc:08x}")
 }
 
-/// Reads what [`write`] wrote, bit for bit.
+/// Reads what [`write()`] wrote, bit for bit.
 ///
 /// # Errors
 /// When the file cannot be opened, is truncated or damaged, or is a parquet file of another kind.

@@ -83,6 +83,9 @@ pub struct ReplicaState {
     pub tensors: BTreeMap<String, Vec<f32>>,
 }
 
+/// Replicas by name, and what was wrong with newer snapshots that had to be skipped.
+pub type Snapshot = (BTreeMap<String, ReplicaState>, Vec<String>);
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StateFile {
@@ -157,7 +160,7 @@ impl CheckpointStore {
 
     /// The newest snapshot that is intact, and what was wrong with newer ones. `None` when there is no snapshot; when
     /// all are damaged the newest one's error, because starting from scratch must be somebody's decision.
-    pub fn latest(&self) -> Result<Option<(BTreeMap<String, ReplicaState>, Vec<String>)>, CheckpointError> {
+    pub fn latest(&self) -> Result<Option<Snapshot>, CheckpointError> {
         let mut warnings = Vec::new();
         let mut first_error = None;
         for (_, path) in self.snapshots()?.into_iter().rev() {

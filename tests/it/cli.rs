@@ -15,7 +15,11 @@ fn root() -> PathBuf {
 /// `recoup` with datasets and runs below `folder`.
 fn recoup(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_recoup"));
-    command.current_dir(folder).env("RECOUP_DATASETS", folder.join("datasets")).args(arguments);
+    command
+        .current_dir(folder)
+        .env("RECOUP_DATASETS", folder.join("datasets"))
+        .env("RECOUP_DEVICE", "cpu")
+        .args(arguments);
     command
 }
 
