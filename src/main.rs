@@ -36,7 +36,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(LaunchError::Train(TrainError::Interrupted)) = error.downcast_ref() {
         return INTERRUPTED;
     }
-    let bad_input = error.is::<ExperimentError>()
+    let bad_input = matches!(error.downcast_ref(), Some(LaunchError::Precision { .. }))
+        || error.is::<ExperimentError>()
         || error.is::<DataError>()
         || error.is::<SplitError>()
         || error.is::<AuditError>()

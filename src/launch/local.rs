@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 
 use super::recorder::Recorder;
 use super::signals::StopFlag;
@@ -50,6 +50,14 @@ pub enum LaunchError {
     /// Predictions could not be evaluated.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
+    /// The device cannot compute with the experiment's dtype.
+    #[error("training.precision: {device} has no {dtype:?}\nhint: use precision = \"f32\" on this device")]
+    Precision {
+        /// As burn names it.
+        device: String,
+        /// What the experiment asks for.
+        dtype: DType,
+    },
     /// No replica has finite predictions.
     #[error(
         "all {0} replicas diverged: a loss or gradient was not finite\n\
@@ -90,6 +98,11 @@ pub fn run(
     options: &LocalOptions,
     stop: &StopFlag,
 ) -> Result<Outcome, LaunchError> {
+    if let Some(dtype) = plan.config.training.precision.dtype()
+        && !device.supports_dtype(dtype)
+    {
+        return Err(LaunchError::Precision { device: format!("{device:?}"), dtype });
+    }
     let mut manifest = open_manifest(plan, device, directory, options.earlier_looks)?;
     plan.splits.freeze(&directory.split())?;
     crate::runs::write_document(&directory.experiment(), plan.resolved_toml().as_bytes())?;
@@ -97,10 +110,11 @@ pub fn run(
     let store = CheckpointStore::new(directory.checkpoints(), &plan.hash, plan.model.layout());
     let (states, warnings) = store.latest()?.unwrap_or_default();
     let data = DeviceData::new(&plan.prepared, plan.sources.clone(), plan.windows.clone(), plan.classes.len(), device);
-    let mut tracker = RunTracker::open(directory.root(), tracked(plan, &states))?;
+    let done = finished_before(plan, &store, options)?;
+    let mut tracker = RunTracker::open(directory.root(), tracked(plan, &states, &done))?;
     write_experiment(plan, &mut tracker)?;
 
-    let trained = train(plan, &data, &store, &states, options, &mut tracker, stop);
+    let trained = train(plan, &data, &store, &states, done, options, &mut tracker, stop);
     if let Err(LaunchError::Train(TrainError::Interrupted)) = &trained {
         tracker.sync()?;
         end_life(directory, &mut manifest, RunStatus::Interrupted)?;
@@ -114,7 +128,7 @@ pub fn run(
     predictions::write(&directory.predictions(), &plan.classes, &rows)?;
     let evaluation = evaluate(&rows, &plan.classes, &EvaluationOptions::default())?;
     crate::runs::write_document(&directory.evaluation(), &to_json(&evaluation))?;
-    record_results(plan, &data, &finished, &evaluation, &rows, directory, &mut tracker)?;
+    record_results(plan, &data, &finished, &predicted, &evaluation, &rows, directory, &mut tracker)?;
     end_life(directory, &mut manifest, RunStatus::Finished)?;
     if options.only.is_empty() {
         store.clear_latest()?;
@@ -127,27 +141,39 @@ pub fn run(
     })
 }
 
+/// Replicas that an earlier life brought to their end, of those asked for.
+fn finished_before(
+    plan: &ExperimentPlan,
+    store: &CheckpointStore,
+    options: &LocalOptions,
+) -> Result<BTreeMap<String, ReplicaState>, CheckpointError> {
+    let mut done = BTreeMap::new();
+    for planned in plan.replicas.iter().filter(|planned| is_wanted(&planned.replica, options)) {
+        if let Some(state) = store.finished(&planned.replica.name)? {
+            done.insert(planned.replica.name.clone(), state);
+        }
+    }
+    Ok(done)
+}
+
+fn is_wanted(replica: &Replica, options: &LocalOptions) -> bool {
+    options.only.is_empty() || options.only.contains(&replica.name)
+}
+
+#[allow(clippy::too_many_arguments)] // What a training needs, each from another owner.
 fn train(
     plan: &ExperimentPlan,
     data: &DeviceData,
     store: &CheckpointStore,
     states: &BTreeMap<String, ReplicaState>,
+    mut finished: BTreeMap<String, ReplicaState>,
     options: &LocalOptions,
     tracker: &mut RunTracker,
     stop: &StopFlag,
 ) -> Result<BTreeMap<String, ReplicaState>, LaunchError> {
-    let mut finished = BTreeMap::new();
-    let mut left: Vec<&Replica> = Vec::new();
-    for planned in &plan.replicas {
-        let name = &planned.replica.name;
-        if !options.only.is_empty() && !options.only.contains(name) {
-            continue;
-        }
-        match store.finished(name)? {
-            Some(state) => _ = finished.insert(name.clone(), state),
-            None => left.push(&planned.replica),
-        }
-    }
+    let all = plan.replicas.iter().map(|planned| &planned.replica);
+    let left: Vec<&Replica> =
+        all.filter(|replica| is_wanted(replica, options) && !finished.contains_key(&replica.name)).collect();
     let config = &plan.config.training;
     let mut progress = Progress::new(options.quiet);
     let group_size = options.max_replicas.unwrap_or_else(|| plan.group_size()).max(1);
@@ -251,17 +277,26 @@ fn variant(inner: Option<usize>) -> String {
     inner.map_or(BASE_VARIANT.into(), |inner| format!("{BASE_VARIANT}-inner{inner}"))
 }
 
-fn tracked(plan: &ExperimentPlan, states: &BTreeMap<String, ReplicaState>) -> Vec<TrackedReplica> {
+fn tracked(
+    plan: &ExperimentPlan,
+    states: &BTreeMap<String, ReplicaState>,
+    done: &BTreeMap<String, ReplicaState>,
+) -> Vec<TrackedReplica> {
     let hparams = hparams(plan);
+    let group = format!("{BASE_VARIANT}-{}", plan.hash.get(..8).unwrap_or_default());
     plan.replicas
         .iter()
         .map(|planned| TrackedReplica {
             variant: variant(planned.inner),
+            group: group.clone(),
             repeat: planned.repeat,
             fold: planned.fold,
             seed: planned.seed,
             hparams: hparams.clone(),
-            first_step: states.get(&planned.replica.name).map_or(0, |state| state.progress.steps + 1),
+            first_step: done
+                .get(&planned.replica.name)
+                .or_else(|| states.get(&planned.replica.name))
+                .map_or(0, |state| state.progress.steps + 1),
         })
         .collect()
 }
@@ -332,11 +367,19 @@ fn write_experiment(plan: &ExperimentPlan, tracker: &mut RunTracker) -> Result<(
     tracker.flush()
 }
 
+/// Step of what is recorded after training: behind all that was recorded during it, so that a later life that records it
+/// again supersedes nothing else.
+fn result_step(state: &ReplicaState) -> u64 {
+    state.progress.steps + 1
+}
+
 /// Test metrics, curves, matrices, pictures and histograms, once everything is trained.
+#[allow(clippy::too_many_arguments)] // All there is to record, each from another owner.
 fn record_results(
     plan: &ExperimentPlan,
     data: &DeviceData,
     finished: &BTreeMap<String, ReplicaState>,
+    predicted: &BTreeMap<usize, [Predicted; 3]>,
     evaluation: &Evaluation,
     rows: &[Prediction],
     directory: &RunDirectory,
@@ -344,7 +387,7 @@ fn record_results(
 ) -> Result<(), LaunchError> {
     for (at, planned) in plan.replicas.iter().enumerate() {
         let Some(state) = finished.get(&planned.replica.name) else { continue };
-        let step = state.progress.steps;
+        let step = result_step(state);
         let name = variant(planned.inner);
         let same = |repeat: u32, fold: u32, seed: u64| {
             (repeat as usize, fold as usize, seed) == (planned.repeat, planned.fold, planned.seed)
@@ -362,6 +405,7 @@ fn record_results(
                         .filter_map(|(metric, value)| Some((format!("test/{level}_{}", metric.name()), value?))),
                 );
             }
+            scalars.extend(predicted.get(&at).into_iter().flat_map(|[_, _, test]| mean_stream_weights(plan, test)));
             let named: Vec<(&str, f64)> = scalars.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
             tracker.log_scalars(at, step, &named)?;
         }
@@ -378,6 +422,16 @@ fn record_results(
     Ok(tracker.sync()?)
 }
 
+/// Mean over the test windows of the weight that fusion gives each stream.
+fn mean_stream_weights(plan: &ExperimentPlan, test: &Predicted) -> Vec<(String, f64)> {
+    let streams = &plan.config.model.stream;
+    let windows = (test.stream_weights.len() / streams.len().max(1)).max(1) as f64;
+    let mean = |m: usize| {
+        test.stream_weights.iter().skip(m).step_by(streams.len()).map(|&w| f64::from(w)).sum::<f64>() / windows
+    };
+    streams.iter().enumerate().map(|(m, stream)| (format!("stream_weight/{}", stream.name), mean(m))).collect()
+}
+
 fn record_replica(
     plan: &ExperimentPlan,
     at: usize,
@@ -385,7 +439,7 @@ fn record_replica(
     test: &[&Prediction],
     tracker: &mut RunTracker,
 ) -> Result<(), TrackingError> {
-    let step = state.progress.steps;
+    let step = result_step(state);
     let events = tracker.events(at)?;
     for (class, name) in plan.classes.iter().enumerate() {
         // Of two classes the positive one says it all.

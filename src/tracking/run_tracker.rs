@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 /// What the tracker has to know about one replica.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrackedReplica {
-    /// Name of the variant: its directory below `tb/` and its group on the HPARAMS page.
+    /// Name of the variant: its directory below `tb/`.
     pub variant: String,
+    /// Its group on the HPARAMS page, which averages the replicas of a group: the same for all folds and seeds of one
+    /// configuration, another for any other.
+    pub group: String,
     /// Repeat of the cross-validation.
     pub repeat: usize,
     /// Fold of the repeat.
@@ -139,7 +142,7 @@ impl Slot {
         open_once(&mut self.events, || {
             let mut events = EventWriter::create(&tensorboard_directory.join(replica.run_name()), replica.first_step)?;
             if !replica.hparams.is_empty() {
-                events.hparams(&replica.hparams, &replica.variant)?;
+                events.hparams(&replica.hparams, &replica.group)?;
             }
             Ok(events)
         })

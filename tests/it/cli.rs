@@ -205,6 +205,7 @@ fn the_real_tensorboard_reads_a_run() {
         "spectrogram",
         "weights/force.block0.conv.weight",
         "training.optimizer.learning_rate",
+        "stream_weight/clinical",
     ] {
         assert!(printed.contains(expected), "TensorBoard does not show {expected}");
     }

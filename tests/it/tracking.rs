@@ -19,7 +19,15 @@ fn replica(variant: &str, learning_rate: f64, fold: usize, first_step: u64) -> T
         ("optimiser.learning_rate".to_owned(), HparamValue::from(learning_rate)),
         ("model.kind".to_owned(), HparamValue::from("cnn")),
     ];
-    TrackedReplica { variant: variant.to_owned(), repeat: 0, fold, seed: 1, hparams, first_step }
+    TrackedReplica {
+        variant: variant.to_owned(),
+        group: variant.to_owned(),
+        repeat: 0,
+        fold,
+        seed: 1,
+        hparams,
+        first_step,
+    }
 }
 
 fn event_files(directory: &Path) -> Vec<PathBuf> {
