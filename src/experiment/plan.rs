@@ -10,7 +10,7 @@ use super::config::{DataSource, ExperimentConfig, ExperimentFile};
 use super::error::{ExperimentError, Problem};
 use crate::data::card::Card;
 use crate::data::prepared::Prepared;
-use crate::data::split::{Part, Split, Splits, SubjectInfo, majority_class};
+use crate::data::split::{Part, Split, Splits, SubjectInfo, TrainFold, majority_class};
 use crate::data::window::{Window, windows};
 use crate::data::{ModalityKind, ModalitySpec};
 use crate::evaluation::{Metric, Monitor};
@@ -189,7 +189,7 @@ impl ExperimentPlan {
                     replica: Replica {
                         seed: random::path_hash(&name),
                         name,
-                        hyper: self.hyper(&train),
+                        hyper: self.hyper(&fold),
                         scalers: scalers.clone(),
                         train: train.clone(),
                         valid: valid.concat(),
@@ -205,18 +205,14 @@ impl ExperimentPlan {
         Ok(replicas)
     }
 
-    fn hyper(&self, train: &[Vec<u32>]) -> Hyper {
-        let mut counts = vec![0; self.classes.len()];
-        for &window in train.iter().flatten() {
-            counts[self.windows[window as usize].class as usize] += 1;
-        }
+    fn hyper(&self, fold: &TrainFold) -> Hyper {
         let training = &self.config.training;
         Hyper {
             learning_rate: training.optimizer.learning_rate(),
             weight_decay: training.optimizer.weight_decay(),
             dropout: self.config.model.dropout,
             label_smoothing: training.label_smoothing,
-            class_weights: training.class_weights.weights(&counts),
+            class_weights: training.class_weights.weights(fold, &self.windows, self.classes.len()),
         }
     }
 }

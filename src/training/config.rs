@@ -1,6 +1,9 @@
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
+use crate::data::split::TrainFold;
+use crate::data::window::Window;
+
 use super::{EarlyStoppingConfig, OptimizerConfig, Sampling, ScheduleConfig};
 
 /// The `[training]` table of an experiment.
@@ -106,13 +109,19 @@ pub enum ClassWeights {
 }
 
 impl ClassWeights {
-    /// The weights for these training windows per class.
-    pub fn weights(self, counts: &[usize]) -> Vec<f64> {
-        let total: usize = counts.iter().sum();
-        match self {
-            Self::None => vec![1.0; counts.len()],
-            Self::Balanced => counts.iter().map(|&count| total as f64 / (counts.len() * count.max(1)) as f64).collect(),
+    /// The weights, from the windows of the training subjects; `windows` are those of the whole cohort.
+    pub fn weights(self, fold: &TrainFold, windows: &[Window], num_classes: usize) -> Vec<f64> {
+        if self == Self::None {
+            return vec![1.0; num_classes];
         }
+        let mut is_trained_on = vec![false; fold.num_subjects()];
+        fold.indices().iter().for_each(|&subject| is_trained_on[subject] = true);
+        let mut counts = vec![0usize; num_classes];
+        for window in windows.iter().filter(|window| is_trained_on[window.subject as usize]) {
+            counts[window.class as usize] += 1;
+        }
+        let total: usize = counts.iter().sum();
+        counts.iter().map(|&count| total as f64 / (num_classes * count.max(1)) as f64).collect()
     }
 }
 
