@@ -1,8 +1,11 @@
 //! Running a plan: here, on one device.
 
 pub mod device;
+mod life;
 pub mod local;
+mod predict;
 mod recorder;
+mod results;
 pub mod signals;
 
 pub use device::{DeviceChoice, DeviceError};

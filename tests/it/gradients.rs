@@ -382,9 +382,15 @@ fn attention() -> Value {
     json!({ "kind": "attention", "hidden_size": 5 })
 }
 
+/// Every way to fuse.
+fn fusions() -> [Value; 3] {
+    let weighted_concat = json!({ "kind": "attention", "hidden_size": 5, "combine": "concat" });
+    [json!({ "kind": "concat" }), attention(), weighted_concat]
+}
+
 #[test]
 fn fusion_with_a_missing_modality() {
-    for fusion in [json!({ "kind": "concat" }), attention()] {
+    for fusion in fusions() {
         fused(fusion.clone(), [0, 1, 2]).check(&fusion.to_string());
     }
 }
@@ -464,7 +470,7 @@ fn attention_does_not_depend_on_the_order_of_the_streams() {
 
 #[test]
 fn a_missing_modality_is_not_looked_at() {
-    for fusion in [json!({ "kind": "concat" }), attention()] {
+    for fusion in fusions() {
         let mut setup = fused(fusion, [2, 0, 1]);
         // The signal of two samples is missing; what its rows hold is of no account.
         let mut present = floats(setup.inputs[0].present.clone());
