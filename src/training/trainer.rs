@@ -227,6 +227,8 @@ impl<'a> Trainer<'a> {
                     progress.loss_count += 1;
                 } else {
                     progress.status = Status::Diverged;
+                    // Steps after this one changed nothing; how many there were depends on when it was noticed.
+                    progress.steps = size.step;
                 }
                 reports.push(StepReport {
                     replica: self.group.replicas[r].name.clone(),
