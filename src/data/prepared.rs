@@ -290,7 +290,7 @@ fn times_file(modality: usize) -> String {
 }
 
 /// SHA-256 in lower-case hex.
-pub(super) fn digest(bytes: &[u8]) -> String {
+pub(crate) fn digest(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

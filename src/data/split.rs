@@ -21,7 +21,6 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 mod check;
 mod config;
@@ -35,6 +34,8 @@ pub(super) use check::first_difference;
 
 use check::sorted;
 use draw::{ids, inner_folds, outer_folds};
+
+use super::prepared::digest;
 
 const FORMAT: u32 = 1;
 
@@ -343,9 +344,5 @@ impl Splits {
 fn hash_of<S: Serialize>(content: &Content<S>) -> String {
     // Serialisation to memory of strings, numbers and lists cannot fail; an empty text would only fail the comparison.
     let text = serde_json::to_vec(content).unwrap_or_default();
-    hex(&Sha256::digest(text))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&text)
 }

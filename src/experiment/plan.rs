@@ -9,14 +9,13 @@ use recoup_kernels::random;
 use super::config::{DataSource, ExperimentConfig, ExperimentFile};
 use super::error::{ExperimentError, Problem};
 use crate::data::card::Card;
-use crate::data::prepared::Prepared;
+use crate::data::prepared::{Prepared, digest};
 use crate::data::split::{Part, Split, Splits, SubjectInfo, TrainFold, majority_class};
 use crate::data::window::{Window, windows};
 use crate::data::{ModalityKind, ModalitySpec};
 use crate::evaluation::{Metric, Monitor};
 use crate::features::Scaler;
 use crate::models::{InputShape, Model, Scaling};
-use crate::training::checkpoint::sha256;
 use crate::training::{Hyper, Replica, StreamSource};
 
 /// Where datasets lie.
@@ -124,7 +123,7 @@ impl ExperimentPlan {
         let model = Model::new(&config.model, &shapes, task.classes.len());
         let resolved = toml::to_string(&config).unwrap_or_default();
         let mut plan = Self {
-            hash: sha256(format!("{resolved}\n{}", splits.hash()).as_bytes()),
+            hash: digest(format!("{resolved}\n{}", splits.hash()).as_bytes()),
             config,
             prepared,
             classes: task.classes,

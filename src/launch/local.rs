@@ -76,6 +76,13 @@ pub struct LocalOptions {
     pub quiet: bool,
 }
 
+impl LocalOptions {
+    /// Most replicas in one group of this plan.
+    pub(super) fn group_size(&self, plan: &ExperimentPlan) -> usize {
+        self.max_replicas.unwrap_or_else(|| plan.group_size()).max(1)
+    }
+}
+
 /// What a run gives.
 #[derive(Debug)]
 pub struct Outcome {
@@ -124,7 +131,7 @@ pub fn run(
     }
     predictions::write(&directory.predictions(), &plan.classes, &rows)?;
     let evaluation = evaluate(&rows, &plan.classes, &EvaluationOptions::default())?;
-    crate::runs::write_document(&directory.evaluation(), &to_json(&evaluation))?;
+    crate::runs::write_json(&directory.evaluation(), &evaluation)?;
     record_results(plan, &data, &finished, &predicted, &evaluation, &rows, directory, &mut tracker)?;
     end_life(directory, &mut manifest, RunStatus::Finished)?;
     if options.only.is_empty() {
@@ -173,7 +180,7 @@ fn train(
         all.filter(|replica| is_wanted(replica, options) && !finished.contains_key(&replica.name)).collect();
     let config = &plan.config.training;
     let mut progress = Progress::new(options.quiet);
-    let group_size = options.max_replicas.unwrap_or_else(|| plan.group_size()).max(1);
+    let group_size = options.group_size(plan);
     let groups: Vec<Vec<&Replica>> = aligned(&left, states)
         .into_values()
         .flat_map(|replicas| replicas.chunks(group_size).map(<[_]>::to_vec).collect::<Vec<_>>())
@@ -206,12 +213,6 @@ fn train(
 /// Inner folds of nested cross-validation are variants of their own: each trains on other rows.
 pub(super) fn variant(inner: Option<usize>) -> String {
     inner.map_or(BASE_VARIANT.into(), |inner| format!("{BASE_VARIANT}-inner{inner}"))
-}
-
-fn to_json(evaluation: &Evaluation) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec_pretty(evaluation).unwrap_or_default();
-    bytes.push(b'\n');
-    bytes
 }
 
 /// Metrics of the closing table, by number of classes.

@@ -18,7 +18,7 @@ pub(super) fn predict(
     finished: &BTreeMap<String, ReplicaState>,
     options: &LocalOptions,
 ) -> BTreeMap<usize, [Predicted; 3]> {
-    let group_size = options.max_replicas.unwrap_or_else(|| plan.group_size()).max(1);
+    let group_size = options.group_size(plan);
     let done: Vec<usize> =
         (0..plan.replicas.len()).filter(|&at| finished.contains_key(&plan.replicas[at].replica.name)).collect();
     let mut predicted = BTreeMap::new();

@@ -3,13 +3,16 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
+
 use super::manifest::Manifest;
+use crate::training::checkpoint::space_hint;
 
 /// What can go wrong with a run directory.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The file system said no.
-    #[error("{}: cannot {action}: {source}{}", path.display(), hint(source))]
+    #[error("{}: cannot {action}: {source}{}", path.display(), space_hint(source))]
     Io {
         /// File or folder.
         path: PathBuf,
@@ -32,15 +35,6 @@ pub enum RunError {
         /// As given.
         path: PathBuf,
     },
-}
-
-fn hint(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            "\nhint: free some space, then continue with --resume: the last complete checkpoint is intact"
-        }
-        _ => "",
-    }
 }
 
 /// Paths inside `checkpoints/<experiment>/<run>/`; nothing else knows them.
@@ -127,11 +121,16 @@ impl RunDirectory {
 
     /// Replaces the manifest.
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), RunError> {
-        let mut bytes = serde_json::to_vec_pretty(manifest)
-            .map_err(|error| RunError::Document { path: self.manifest_path(), message: error.to_string() })?;
-        bytes.push(b'\n');
-        write_document(&self.manifest_path(), &bytes)
+        write_json(&self.manifest_path(), manifest)
     }
+}
+
+/// [`write_document`] of a value as JSON.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunError> {
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|error| RunError::Document { path: path.into(), message: error.to_string() })?;
+    bytes.push(b'\n');
+    write_document(path, &bytes)
 }
 
 /// Writes a document so that readers see the old one or the new one: beside its place, synced, renamed.

@@ -4,5 +4,5 @@ mod directory;
 pub mod manifest;
 pub mod predictions;
 
-pub use directory::{RunDirectory, RunError, list_runs, write_document};
+pub use directory::{RunDirectory, RunError, list_runs, write_document, write_json};
 pub use manifest::{Life, Manifest, RunStatus};

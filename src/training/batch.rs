@@ -46,13 +46,15 @@ pub struct DeviceData {
     num_classes: usize,
 }
 
+// One value per stream: its size costs nothing.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
-struct Table {
-    values: Tensor<2>,
-    /// The same values on the host, where the device is the host: one pass gathers and scales them there, and a
-    /// dozen tensor operations over a batch of long signals would cost more than the model.
-    host: Option<Arc<[f32]>>,
-    has_missing: bool,
+enum Table {
+    /// Where the device is the host: one pass gathers and scales there, and a dozen tensor operations over a batch of
+    /// long signals would cost more than the model.
+    Host(Arc<[f32]>),
+    /// Anywhere else.
+    Device { values: Tensor<2>, has_missing: bool },
 }
 
 impl DeviceData {
@@ -71,10 +73,12 @@ impl DeviceData {
                 let rows = prepared.table(source.modality).chunks_exact(width);
                 let num_rows = rows.len();
                 let values: Vec<f32> = rows.flat_map(|row| source.columns.iter().map(|&column| row[column])).collect();
+                if is_host(device) {
+                    return Table::Host(values.into());
+                }
                 let has_missing = values.iter().any(|value| !value.is_finite());
-                let host = is_host(device).then(|| values.as_slice().into());
                 let data = TensorData::new(values, [num_rows, source.columns.len()]);
-                Table { values: Tensor::from_data(data, device), host, has_missing }
+                Table::Device { values: Tensor::from_data(data, device), has_missing }
             })
             .collect();
         Self { device: device.clone(), sources, tables, windows, num_classes }
@@ -131,9 +135,12 @@ impl DeviceData {
             })
             .collect();
         let shape = [num_replicas, batch, length];
-        let rows = match &table.host {
-            Some(values) => self.gather_on_host(values, source, &ranges, scaler, shape),
-            None => self.gather_on_device(table, source, &ranges, scaler, shape),
+        let rows = match table {
+            Table::Host(values) => self.gather_on_host(values, source, &ranges, scaler, shape),
+            Table::Device { values, has_missing } => {
+                let rows = self.gather_on_device(values, source, &ranges, scaler, shape);
+                self.clean_on_device(rows, *has_missing, source.scaling, &ranges)
+            }
         };
         let present: Vec<f32> = ranges.iter().map(|range| f32::from(range.count > 0)).collect();
         let present = Tensor::from_data(TensorData::new(present, [num_replicas, batch, 1]), &self.device);
@@ -143,34 +150,46 @@ impl DeviceData {
         StreamInput { rows, lengths, present }
     }
 
-    /// `[R, B, T, C]` by tensor operations.
+    /// `[R, B, T, C]` by tensor operations, scaled by the training subjects. Past its end a sample repeats its first row.
     fn gather_on_device(
         &self,
-        table: &Table,
+        values: &Tensor<2>,
         source: &StreamSource,
         ranges: &[RowRange],
         scaler: &DeviceScaler,
         [num_replicas, batch, length]: [usize; 3],
     ) -> Tensor<4> {
-        // Past its end a sample repeats its first row, masked below: an index is always in range.
         let index = |range: &RowRange, row: u32| (range.start + if row < range.count { row } else { 0 }) as i32;
         let indices: Vec<i32> =
             ranges.iter().flat_map(|range| (0..length as u32).map(move |row| index(range, row))).collect();
         let count = indices.len();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &self.device);
         let raw: Tensor<4> =
-            table.values.clone().select(0, indices).reshape([num_replicas, batch, length, source.columns.len()]);
-        let mut rows = (raw - scaler.mean.clone()) / scaler.deviation.clone();
-        if table.has_missing {
+            values.clone().select(0, indices).reshape([num_replicas, batch, length, source.columns.len()]);
+        (raw - scaler.mean.clone()) / scaler.deviation.clone()
+    }
+
+    /// Zeros for missing values and past each sample's end; between the two, scaling by the window.
+    fn clean_on_device(
+        &self,
+        mut rows: Tensor<4>,
+        has_missing: bool,
+        scaling: Scaling,
+        ranges: &[RowRange],
+    ) -> Tensor<4> {
+        let [num_replicas, batch, length, _] = rows.dims();
+        if has_missing {
             let missing = rows.clone().is_finite().bool_not();
             rows = rows.mask_fill(missing, 0.0);
         }
-        if source.scaling == Scaling::Window {
+        if scaling == Scaling::Window {
             rows = scale_windows(rows);
         }
-        let lengths: Vec<usize> = ranges.iter().map(|range| range.count as usize).collect();
-        if lengths.iter().any(|&count| count < length) {
-            rows = rows * self.row_mask(&lengths, [num_replicas, batch, length]);
+        if ranges.iter().any(|range| (range.count as usize) < length) {
+            let valid = |&RowRange { count, .. }: &RowRange| (0..length as u32).map(move |row| f32::from(row < count));
+            let mask: Vec<f32> = ranges.iter().flat_map(valid).collect();
+            let mask = TensorData::new(mask, [num_replicas, batch, length, 1]);
+            rows = rows * Tensor::from_data(mask, &self.device);
         }
         rows
     }
@@ -206,12 +225,6 @@ impl DeviceData {
         }
         let data = TensorData::new(planes, [num_replicas, batch, width, length]);
         Tensor::<4>::from_data(data, &self.device).swap_dims(2, 3)
-    }
-
-    fn row_mask(&self, lengths: &[usize], [num_replicas, batch, length]: [usize; 3]) -> Tensor<4> {
-        let mask: Vec<f32> =
-            lengths.iter().flat_map(|&count| (0..length).map(move |row| f32::from(row < count))).collect();
-        Tensor::from_data(TensorData::new(mask, [num_replicas, batch, length, 1]), &self.device)
     }
 
     /// Smoothed one-hot targets `[R, B, K]` and weights `[R, B, 1]`, scaled so that the weights of a replica's whole

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::Progress;
+use crate::data::prepared::digest as sha256;
 use crate::models::Layout;
 
 const FORMAT: u32 = 1;
@@ -26,7 +26,7 @@ const MANIFEST: &str = "manifest.json";
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The file system said no.
-    #[error("{}: cannot {action}: {source}{}", path.display(), hint(source))]
+    #[error("{}: cannot {action}: {source}{}", path.display(), space_hint(source))]
     Io {
         /// File or folder.
         path: PathBuf,
@@ -60,7 +60,8 @@ pub enum CheckpointError {
     },
 }
 
-fn hint(error: &std::io::Error) -> &'static str {
+/// What to do about a full disk; empty for any other error.
+pub(crate) fn space_hint(error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             "\nhint: free some space, then continue with --resume: the last complete checkpoint is intact"
@@ -351,9 +352,4 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
     bytes.push(b'\n');
     bytes
-}
-
-/// SHA-256 in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

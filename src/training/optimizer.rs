@@ -121,7 +121,6 @@ pub fn step(
     let column = |value: &dyn Fn(&StepSize) -> f64| column(sizes.iter().map(value), &device);
     let moves = moves.clone().expand(weights.dims());
 
-    let learning_rate = column(&|size| size.learning_rate);
     let (new_weights, new) = match *config {
         OptimizerConfig::Adamw { beta1, beta2, epsilon, .. } => {
             let decay = column(&|size| 1.0 - size.learning_rate * size.weight_decay);
@@ -138,6 +137,7 @@ pub fn step(
             let velocity = moments.first.clone() * momentum + gradient.clone();
             let direction = if nesterov { gradient + velocity.clone() * momentum } else { velocity.clone() };
             let second = moments.second.clone();
+            let learning_rate = column(&|size| size.learning_rate);
             (weights.clone() - direction * learning_rate, Moments { first: velocity, second })
         }
     };
@@ -149,7 +149,7 @@ pub fn step(
 }
 
 /// One value per replica as `[R, 1]`.
-pub(crate) fn column(values: impl Iterator<Item = f64>, device: &Device) -> Tensor<2> {
+fn column(values: impl Iterator<Item = f64>, device: &Device) -> Tensor<2> {
     let values: Vec<f32> = values.map(|value| value as f32).collect();
     let rows = values.len();
     Tensor::from_data(TensorData::new(values, [rows, 1]), device)
