@@ -1,14 +1,28 @@
-//! Dataset cards: `datasets/<name>/card.toml` says where a dataset comes from, under which licence, which bytes are the
-//! right ones, and how its files become a cohort. `datasets/README.md` explains the keys with an example.
+//! Dataset cards: `datasets/<name>/card.toml` says how the files of a dataset become a cohort and, for a published one,
+//! where it comes from, under which licence, and which bytes are the right ones. `datasets/README.md` explains the keys.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::DataError;
-use super::formats::delimited::DelimitedLayout;
+use super::formats::wfdb;
 use super::prepared::digest;
+
+mod check;
+mod files;
+pub(crate) mod nearest;
+mod pattern;
+mod rules;
+
+pub(crate) use files::list_files;
+pub use pattern::{FilePattern, PathGroup, PathGroups};
+pub use rules::{
+    Accept, ClinicalTableRule, ColumnRule, DelimitedRule, DelimitedSignalRule, ImageRule, LabelRule, MissingRule,
+    ModalityRule, OwnTableRule, Scale, SignalRule, SubjectRule, TableRule, TimeUnit, WfdbRule,
+};
 
 /// A dataset card, checked: the names it uses exist, its files do not.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,17 +36,23 @@ pub struct Card {
     pub text: String,
     /// Name of the dataset, and of the cohort.
     pub name: String,
-    /// Full title.
+    /// Full title; empty where the card gives none, as are the four that follow.
+    #[serde(default)]
     pub title: String,
     /// SPDX identifier where there is one.
+    #[serde(default)]
     pub licence: String,
     /// What to cite, one entry per work.
+    #[serde(default)]
     pub citation: Vec<String>,
     /// The page that describes the dataset.
+    #[serde(default)]
     pub url: String,
     /// Prefix of each file's address, with a slash at the end.
+    #[serde(default)]
     pub base_url: String,
-    /// Patterns of the files that are needed, with at most one `*` each.
+    /// Patterns of the files to fetch; all that `hashes` lists where there are none.
+    #[serde(default)]
     pub files: Vec<String>,
     /// The file with a line `sha256  file` per file; without one, files are taken as they are.
     pub hashes: Option<String>,
@@ -45,165 +65,13 @@ pub struct Card {
     pub classes: Vec<String>,
     /// Where the subjects come from.
     pub subjects: SubjectRule,
-    /// The table with one row per subject, if there is one.
+    /// The table with one row per subject or session, if there is one.
     pub table: Option<TableRule>,
-    /// How a subject's class is found.
+    /// How a session's class is found.
     pub label: LabelRule,
     /// The modalities, in the order of the cohort's.
     #[serde(rename = "modality")]
     pub modalities: Vec<ModalityRule>,
-}
-
-/// One more right content of a file.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Accept {
-    /// The file.
-    pub file: String,
-    /// Its SHA-256 in hex.
-    pub sha256: String,
-    /// Why this content is as good.
-    pub reason: String,
-}
-
-/// Where the subjects come from. Each subject has one session, whose id is the subject's.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum SubjectRule {
-    /// Every row of the table is a subject.
-    Table,
-    /// These.
-    List {
-        /// Their ids.
-        ids: Vec<String>,
-    },
-}
-
-/// A table with one row per subject.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TableRule {
-    /// The file.
-    pub file: String,
-    /// How its lines are cut into fields.
-    pub layout: DelimitedLayout,
-    /// The column with the subject's id.
-    pub id: String,
-    /// The column with the subject's site.
-    pub site: Option<String>,
-}
-
-/// How a subject's class is found; the maps lead to names in [`Card::classes`].
-#[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum LabelRule {
-    /// By a column of the table.
-    Column {
-        /// The column.
-        column: String,
-        /// Value of the column -> class.
-        classes: BTreeMap<String, String>,
-    },
-    /// By the beginning of the subject's id; the longest that fits counts.
-    IdPrefix {
-        /// Prefix -> class.
-        classes: BTreeMap<String, String>,
-    },
-}
-
-/// How one modality is read. `{subject}` in a file's name stands for the subject's id.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ModalityRule {
-    /// Signals of a WFDB record.
-    Wfdb {
-        /// Name of the modality.
-        name: String,
-        /// Name of the record, without `.hea`.
-        record: String,
-        /// Rate to resample to.
-        rate_hz: f64,
-        /// Digital or physical values.
-        scale: Scale,
-        /// What to do about samples that are missing.
-        #[serde(default)]
-        missing: MissingRule,
-        /// Whether a subject may lack the record.
-        #[serde(default)]
-        optional: bool,
-        /// The signals to take, by the description in the header.
-        channels: Vec<SignalRule>,
-    },
-    /// A table per subject, one row per event; becomes a series.
-    Delimited {
-        /// Name of the modality.
-        name: String,
-        /// The file.
-        file: String,
-        /// How its lines are cut into fields.
-        layout: DelimitedLayout,
-        /// The column with seconds on the session's clock.
-        time: String,
-        /// Whether a subject may lack the file.
-        #[serde(default)]
-        optional: bool,
-        /// The columns to take.
-        channels: Vec<ColumnRule>,
-    },
-    /// Columns of the card's table; becomes one row per session.
-    ClinicalTable {
-        /// Name of the modality.
-        name: String,
-        /// The columns to take.
-        channels: Vec<ColumnRule>,
-    },
-}
-
-/// One signal of a WFDB record.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignalRule {
-    /// Description of the signal in the header, and name of the channel.
-    pub name: String,
-    /// `adu` for digital values, otherwise the header's unit.
-    pub unit: String,
-}
-
-/// One column of a delimited file.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ColumnRule {
-    /// Name in the layout's header, and name of the channel.
-    pub column: String,
-    /// Unit of its numbers, `1` without one.
-    pub unit: String,
-    /// For words instead of numbers: word -> number.
-    pub categories: Option<BTreeMap<String, f32>>,
-    /// Smallest and largest number that make sense in this unit; anything else is an error.
-    pub range: Option<[f32; 2]>,
-}
-
-/// Digital or physical values of a WFDB signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scale {
-    /// The numbers of the analogue-digital converter.
-    Digital,
-    /// `(digital - baseline) / gain`, in the header's unit.
-    Physical,
-}
-
-/// What to do about missing samples of a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MissingRule {
-    /// They are an error.
-    #[default]
-    Error,
-    /// A straight line between the neighbours, the nearest value at the ends; before resampling.
-    Interpolate,
-    /// They stay NaN, as does every resampled value whose filter touches one.
-    Mask,
 }
 
 impl Card {
@@ -213,14 +81,19 @@ impl Card {
     /// [`DataError::Io`], or [`DataError::Card`] with the line or key that is wrong.
     pub fn load(path: &Path) -> Result<Self, DataError> {
         let text = std::fs::read_to_string(path).map_err(DataError::io(path, "read"))?;
+        Self::parse(text, path)
+    }
+
+    /// As [`Card::load`], from a text; `path` is for messages.
+    ///
+    /// # Errors
+    /// Those of [`Card::load`].
+    pub fn parse(text: String, path: &Path) -> Result<Self, DataError> {
         let mut card: Self = toml::from_str(&text).map_err(|error| DataError::Card {
             file: path.to_path_buf(),
-            place: match error.span().and_then(|span| text.get(..span.start)) {
-                Some(before) => format!("line {}", before.lines().count().max(1) + usize::from(before.ends_with('\n'))),
-                None => "card".into(),
-            },
+            place: line_of(&text, &error).map_or("card".into(), |line| format!("line {line}")),
             problem: error.message().to_string(),
-            hint: "datasets/README.md lists the keys of a card".into(),
+            hint: hint_of(error.message()),
         })?;
         card.path = path.to_path_buf();
         card.text = text;
@@ -228,14 +101,12 @@ impl Card {
         Ok(card)
     }
 
-    /// Whether the file is one of those that the card needs.
+    /// Whether the file is one of those to fetch.
     pub fn needs(&self, file: &str) -> bool {
-        self.files.iter().any(|pattern| match pattern.split_once('*') {
-            None => pattern == file,
-            Some((start, end)) => {
-                file.len() >= start.len() + end.len() && file.starts_with(start) && file.ends_with(end)
-            }
-        })
+        let fits = |pattern: &String| {
+            FilePattern::parse(pattern).is_ok_and(|pattern| pattern.matches(file, &PathGroups::default()).is_some())
+        };
+        self.files.is_empty() || self.files.iter().any(fits)
     }
 
     /// The right hashes of each needed file: those of the list `hashes` below `raw_dir` and those that the card accepts.
@@ -253,7 +124,7 @@ impl Card {
             place,
             found,
             expected,
-            hint: format!("fetch it again from {}{list}", self.base_url),
+            hint: self.restore_hint(list),
         };
         let found = digest(text.as_bytes());
         if let Some(expected) = self.hashes_sha256.as_ref().filter(|expected| **expected != found) {
@@ -273,7 +144,16 @@ impl Card {
         Ok(declared)
     }
 
-    /// Text that changes whenever the card or the declared content of its files does.
+    /// What to do about a file with a wrong content.
+    pub(super) fn restore_hint(&self, file: &str) -> String {
+        match self.base_url.as_str() {
+            "" => "restore the file, or state its hash in the card".into(),
+            base_url => format!("fetch it again from {base_url}{file}"),
+        }
+    }
+
+    /// Text that changes whenever the card or the content of its files does: the declared content, or without
+    /// declared hashes that of the files that the card reads.
     pub(super) fn source_key(&self, raw_dir: &Path) -> Result<String, DataError> {
         let mut key = self.text.clone();
         let mut add = |file: &str, hash: &str| key.push_str(&format!("\n{hash}  {file}"));
@@ -283,115 +163,90 @@ impl Card {
             }
             return Ok(key);
         }
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(raw_dir).map_err(DataError::io(raw_dir, "read"))? {
-            let entry = entry.map_err(DataError::io(raw_dir, "read"))?;
-            names.extend(entry.file_name().into_string().ok().filter(|name| self.needs(name)));
-        }
-        names.sort();
-        for name in names {
-            let path = raw_dir.join(&name);
-            add(&name, &digest(&std::fs::read(&path).map_err(DataError::io(&path, "read"))?));
+        let hash = |file: &String| {
+            let path = raw_dir.join(file);
+            Ok(digest(&std::fs::read(&path).map_err(DataError::io(&path, "read"))?))
+        };
+        let files: Vec<String> = self.reads(raw_dir)?.into_iter().collect();
+        let hashes: Vec<Result<String, DataError>> = files.par_iter().map(hash).collect();
+        for (file, hash) in files.iter().zip(hashes) {
+            add(file, &hash?);
         }
         Ok(key)
+    }
+
+    /// The files below `raw_dir` that reading the cohort may open.
+    fn reads(&self, raw_dir: &Path) -> Result<BTreeSet<String>, DataError> {
+        let mut reads = BTreeSet::new();
+        let all = list_files(raw_dir)?;
+        let tables = self.modalities.iter().filter_map(|rule| match rule {
+            ModalityRule::Table(rule) => Some(&rule.file),
+            _ => None,
+        });
+        let tables: Vec<&String> = tables.chain(self.table.as_ref().map(|table| &table.file)).collect();
+        reads.extend(all.iter().filter(|file| tables.contains(file)).cloned());
+        for rule in &self.modalities {
+            let Some(pattern) = self.pattern(rule)? else { continue };
+            for file in all.iter().filter(|file| pattern.matches(file, &PathGroups::default()).is_some()) {
+                reads.insert(file.clone());
+                if let ModalityRule::Wfdb(_) = rule {
+                    let header = raw_dir.join(file);
+                    let bytes = std::fs::read(&header).map_err(DataError::io(&header, "read"))?;
+                    let relative = |path: PathBuf| path.strip_prefix(raw_dir).ok()?.to_str().map(String::from);
+                    // Absent files are left to the reader, whose message is the better one.
+                    let signals = wfdb::signal_files(&bytes, &header).into_iter().filter(|path| path.is_file());
+                    reads.extend(signals.filter_map(relative));
+                }
+            }
+        }
+        Ok(reads)
+    }
+
+    /// The pattern of a modality's files; `None` for tables.
+    pub(super) fn pattern(&self, rule: &ModalityRule) -> Result<Option<FilePattern>, DataError> {
+        let Some((key, text)) = rule.pattern() else { return Ok(None) };
+        let wrong =
+            |(problem, hint): (String, String)| self.error(format!("modality.{}.{key}", rule.name()), problem, hint);
+        FilePattern::parse(&text).map(Some).map_err(wrong)
     }
 
     /// A [`DataError::Card`] of this card.
     pub(super) fn error(&self, place: impl Into<String>, problem: String, hint: impl Into<String>) -> DataError {
         DataError::Card { file: self.path.clone(), place: place.into(), problem, hint: hint.into() }
     }
-
-    fn check(&self) -> Result<(), DataError> {
-        let needs_table = matches!(self.subjects, SubjectRule::Table)
-            || matches!(self.label, LabelRule::Column { .. })
-            || self.modalities.iter().any(|rule| matches!(rule, ModalityRule::ClinicalTable { .. }));
-        match &self.table {
-            Some(table) => {
-                table.layout.check().map_err(|problem| self.error("table.layout", problem, HEADER_HINT))?;
-                self.check_column("table.id", &table.layout, &table.id)?;
-                if let Some(site) = &table.site {
-                    self.check_column("table.site", &table.layout, site)?;
-                }
-                if let LabelRule::Column { column, .. } = &self.label {
-                    self.check_column("label.column", &table.layout, column)?;
-                }
-            }
-            None if needs_table => {
-                let problem = "missing, but `subjects`, `label` or a `clinical-table` modality reads it".into();
-                return Err(self.error("table", problem, "describe the file with one row per subject under [table]"));
-            }
-            None => {}
-        }
-        if !self.base_url.ends_with('/') {
-            let problem = format!("`{}` has no slash at the end", self.base_url);
-            return Err(self.error("base_url", problem, "a file's address is base_url followed by its name"));
-        }
-        let (LabelRule::Column { classes, .. } | LabelRule::IdPrefix { classes }) = &self.label;
-        for (value, class) in classes {
-            if !self.classes.contains(class) {
-                let problem = format!("unknown class `{class}`, expected one of {:?}", self.classes);
-                return Err(self.error(format!("label.classes.{value}"), problem, "add it to `classes` or correct it"));
-            }
-        }
-        let mut names = HashSet::new();
-        for rule in &self.modalities {
-            if !names.insert(rule.name()) {
-                let problem = "this name is used twice".into();
-                return Err(self.error(format!("modality.{}", rule.name()), problem, "modalities have unique names"));
-            }
-            self.check_modality(rule)?;
-        }
-        Ok(())
-    }
-
-    fn check_modality(&self, rule: &ModalityRule) -> Result<(), DataError> {
-        let place = format!("modality.{}", rule.name());
-        let (columns, layout) = match rule {
-            ModalityRule::Wfdb { rate_hz, scale, channels, .. } => {
-                if !(rate_hz.is_finite() && *rate_hz > 0.0) {
-                    let problem = format!("{rate_hz}, expected a positive number");
-                    return Err(self.error(format!("{place}.rate_hz"), problem, "samples per second to resample to"));
-                }
-                let wrong = |channel: &&SignalRule| (channel.unit == "adu") != (*scale == Scale::Digital);
-                if let Some(channel) = channels.iter().find(wrong) {
-                    let problem = format!("unit `{}` with scale {scale:?}", channel.unit);
-                    let hint = "digital values have the unit `adu`, physical values that of the record's header";
-                    return Err(self.error(format!("{place}.channels.{}", channel.name), problem, hint));
-                }
-                (None, None)
-            }
-            ModalityRule::Delimited { layout, time, channels, .. } => {
-                layout.check().map_err(|problem| self.error(format!("{place}.layout"), problem, HEADER_HINT))?;
-                self.check_column(&format!("{place}.time"), layout, time)?;
-                (Some(channels), Some(layout))
-            }
-            ModalityRule::ClinicalTable { channels, .. } => {
-                (Some(channels), self.table.as_ref().map(|table| &table.layout))
-            }
-        };
-        let (Some(columns), Some(layout)) = (columns, layout) else {
-            return Ok(());
-        };
-        columns.iter().try_for_each(|rule| self.check_column(&format!("{place}.channels"), layout, &rule.column))
-    }
-
-    fn check_column(&self, place: &str, layout: &DelimitedLayout, column: &str) -> Result<(), DataError> {
-        match layout.header.iter().any(|name| name == column) {
-            true => Ok(()),
-            false => {
-                let problem = format!("unknown column `{column}`, expected one of {:?}", layout.header);
-                Err(self.error(place, problem, HEADER_HINT))
-            }
-        }
-    }
 }
 
-const HEADER_HINT: &str = "`layout.header` names every column of the file, in its order";
+/// The line of an error. The parser gives that of the first modality for every error in one, so they are tried one by one.
+fn line_of(text: &str, error: &toml::de::Error) -> Option<usize> {
+    let before = text.get(..error.span()?.start)?;
+    let line = before.lines().count().max(1) + usize::from(before.ends_with('\n'));
+    let table: toml::Table = text.parse().ok()?;
+    let modalities = table.get("modality").and_then(toml::Value::as_array).map_or(&[][..], Vec::as_slice);
+    let same = |value: &toml::Value| match ModalityRule::deserialize(value.clone()) {
+        Ok(_) => false,
+        Err(found) => found.message() == error.message(),
+    };
+    let Some(index) = modalities.iter().position(same) else { return Some(line) };
+    let mut headers =
+        (1..).zip(text.lines()).filter(|(_, line)| line.trim() == "[[modality]]").map(|(number, _)| number);
+    let start = headers.nth(index).unwrap_or(line);
+    // The key itself, for a field that does not exist.
+    let key = error.message().strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    let has_key = |line: &str| key.is_some_and(|key| line.trim_start().starts_with(key));
+    let end = headers.next().unwrap_or(usize::MAX);
+    let mut lines = (1..).zip(text.lines()).skip(start.saturating_sub(1)).take_while(|(number, _)| *number < end);
+    lines.find(|(_, line)| has_key(line)).map(|(number, _)| number).or(Some(start.max(line.min(end))))
+}
 
-impl ModalityRule {
-    /// Name of the modality.
-    pub fn name(&self) -> &str {
-        let (Self::Wfdb { name, .. } | Self::Delimited { name, .. } | Self::ClinicalTable { name, .. }) = self;
-        name
+/// For "unknown field `x`, expected one of `y`, `z`" the closest of what was expected.
+fn hint_of(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let closest = quoted.next().filter(|_| message.starts_with("unknown")).and_then(|found| {
+        let expected: Vec<&str> = quoted.collect();
+        nearest::nearest(found, expected)
+    });
+    match closest {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => "datasets/README.md lists the keys of a card".into(),
     }
 }

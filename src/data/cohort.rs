@@ -70,6 +70,8 @@ pub struct Subject {
     pub id: String,
     /// Hospital or laboratory, where the dataset tells.
     pub site: Option<String>,
+    /// What ties subjects together, such as a family or a therapist: a split never separates them.
+    pub group: Option<String>,
     /// The subject's sessions; at least one.
     pub sessions: Vec<Session>,
 }

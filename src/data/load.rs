@@ -1,281 +1,267 @@
 //! From the files of a dataset to a cohort, as its card says.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::card::{Card, ColumnRule, LabelRule, MissingRule, ModalityRule, Scale, SignalRule, SubjectRule};
+use super::card::{Card, ColumnRule, DelimitedRule, ImageRule, LabelRule, ModalityRule, TimeUnit};
 use super::cohort::natural_cmp;
-use super::formats::delimited::{DelimitedLayout, DelimitedRow};
-use super::formats::wfdb;
-use super::prepared::digest;
-use super::resample::{Resampler, interpolate_missing};
-use super::{Channel, Cohort, DataError, ModalityKind, ModalitySpec, Recording, Session, Subject};
+use super::formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
+use super::formats::image;
+use super::{Cohort, DataError, Recording, Session, Subject};
+
+mod found;
+mod signal;
+mod source;
+
+pub(crate) use signal::constant_rate;
+
+use found::{FoundSession, FoundSubject, find_subjects};
+use source::{Source, SubjectTable};
 
 /// Reads the dataset of `card` from `raw_dir`, checking the hash of each file it opens.
 ///
 /// # Errors
 /// [`DataError::Io`] for a missing file; [`DataError::File`] for one with another hash than declared, or that is not what
-/// its format, its own header or the card promise; [`DataError::NonFinite`] for missing samples that the card does not
-/// expect; [`DataError::Card`] for a card that does not fit the data.
+/// its format, its own header or the card promise, or that contradicts another; [`DataError::NonFinite`] for missing
+/// samples that the card does not expect; [`DataError::Card`] for a card that does not fit the data.
 pub fn load_cohort(card: &Card, raw_dir: &Path) -> Result<Cohort, DataError> {
-    let source = Source { card, raw_dir, declared: card.declared_hashes(raw_dir)? };
-    let table = source.table()?;
-    let ids = match &card.subjects {
-        SubjectRule::Table => table.iter().map(|row| row.id.clone()).collect(),
-        SubjectRule::List { ids } => ids.clone(),
-    };
+    let source = Source::open(card, raw_dir)?;
+    let loader = Loader { tables: source.tables()?, source: &source };
+    let found = find_subjects(&source, &loader.tables)?;
     // Collected first, so that of several errors always the same one is reported.
-    let subjects: Vec<_> = ids.par_iter().map(|id| source.subject(id, &table)).collect();
+    let subjects: Vec<_> = found.par_iter().map(|subject| loader.subject(subject)).collect();
     let mut subjects = subjects.into_iter().collect::<Result<Vec<Subject>, _>>()?;
     subjects.sort_by(|a, b| natural_cmp(&a.id, &b.id));
-    let modalities = card.modalities.iter().map(spec).collect();
+    let modalities = card.modalities.iter().map(ModalityRule::spec).collect();
     let cohort = Cohort { name: card.name.clone(), classes: card.classes.clone(), modalities, subjects };
     cohort.validate()?;
     Ok(cohort)
 }
 
-fn spec(rule: &ModalityRule) -> ModalitySpec {
-    let of_columns = |columns: &[ColumnRule]| {
-        columns.iter().map(|rule| Channel { name: rule.column.clone(), unit: rule.unit.clone() }).collect()
-    };
-    let (kind, channels) = match rule {
-        ModalityRule::Wfdb { rate_hz, channels, .. } => {
-            let channel = |rule: &SignalRule| Channel { name: rule.name.clone(), unit: rule.unit.clone() };
-            (ModalityKind::Signal { rate_hz: *rate_hz }, channels.iter().map(channel).collect())
-        }
-        ModalityRule::Delimited { channels, .. } => (ModalityKind::Series, of_columns(channels)),
-        ModalityRule::ClinicalTable { channels, .. } => (ModalityKind::Row, of_columns(channels)),
-    };
-    ModalitySpec { name: rule.name().to_string(), kind, channels }
+/// The tables of all subjects: the card's and those of the modalities.
+struct Tables {
+    card: Option<SubjectTable>,
+    modalities: Vec<Option<SubjectTable>>,
 }
 
-struct TableRow {
-    id: String,
-    row: DelimitedRow,
+struct Loader<'a> {
+    source: &'a Source<'a>,
+    tables: Tables,
 }
 
-struct Source<'a> {
-    card: &'a Card,
-    raw_dir: &'a Path,
-    declared: BTreeMap<String, Vec<String>>,
-}
+impl Loader<'_> {
+    fn subject(&self, found: &FoundSubject) -> Result<Subject, DataError> {
+        let session = |session: &FoundSession| self.session(&found.id, session);
+        Ok(Subject {
+            id: found.id.clone(),
+            site: found.site.clone(),
+            group: found.group.clone(),
+            sessions: found.sessions.iter().map(session).collect::<Result<_, _>>()?,
+        })
+    }
 
-impl Source<'_> {
-    /// The content of a file, which has one of the declared hashes.
-    fn read(&self, file: &str) -> Result<Vec<u8>, DataError> {
-        let path = self.raw_dir.join(file);
-        let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
-        let Some(list) = &self.card.hashes else {
-            return Ok(bytes);
+    fn session(&self, subject: &str, session: &FoundSession) -> Result<Session, DataError> {
+        let class = self.class(subject, session)?;
+        let rules = self.source.card.modalities.iter().zip(&session.files).enumerate();
+        let recordings = rules
+            .map(|(index, (rule, files))| self.recording(rule, index, subject, session, files))
+            .collect::<Result<_, _>>()?;
+        Ok(Session { id: session.id.clone(), class, recordings })
+    }
+
+    fn class(&self, subject: &str, session: &FoundSession) -> Result<usize, DataError> {
+        let card = self.source.card;
+        let field = |column: &str| -> Result<(String, String), DataError> {
+            let Some(table) = &self.tables.card else { return Ok(Default::default()) };
+            let index = table.table.column(column, "label.column")?;
+            let row = self.row(table, subject, session)?;
+            Ok((row.field(index).to_string(), format!("in column `{column}` ({}, line {})", table.file, row.line)))
         };
-        let Some(hashes) = self.declared.get(file) else {
-            let problem = format!("`{file}` is read, but no pattern of `files` with a line in {list} matches it");
-            return Err(self.card.error("files", problem, "add it to `files`, or its hash under [[accept]]"));
-        };
-        let found = digest(&bytes);
-        match hashes.contains(&found) {
-            true => Ok(bytes),
-            false => Err(DataError::File {
-                file: path,
-                place: "content".into(),
-                found: format!("sha256 {found}"),
-                expected: hashes.join(" or "),
-                hint: format!("fetch it again from {}{file}", self.card.base_url),
-            }),
-        }
-    }
-
-    /// Whether to read a file: always, unless it is optional and absent.
-    fn is_there(&self, file: &str, optional: bool) -> bool {
-        !optional || self.raw_dir.join(file).exists()
-    }
-
-    fn rows(&self, file: &str, layout: &DelimitedLayout) -> Result<Vec<DelimitedRow>, DataError> {
-        layout.rows(&String::from_utf8_lossy(&self.read(file)?), &self.raw_dir.join(file))
-    }
-
-    fn table(&self) -> Result<Vec<TableRow>, DataError> {
-        let Some(rule) = &self.card.table else {
-            return Ok(Vec::new());
-        };
-        let rows = self.rows(&rule.file, &rule.layout)?;
-        let id = |row: &DelimitedRow| self.field(row, &rule.layout, &rule.id).to_string();
-        Ok(rows.into_iter().map(|row| TableRow { id: id(&row), row }).collect())
-    }
-
-    /// A field by column; the card and the layout have checked that it exists.
-    fn field<'r>(&self, row: &'r DelimitedRow, layout: &DelimitedLayout, column: &str) -> &'r str {
-        layout.column(column).and_then(|index| row.fields.get(index)).map_or("", String::as_str)
-    }
-
-    fn subject(&self, id: &str, table: &[TableRow]) -> Result<Subject, DataError> {
-        if id.is_empty() || id.starts_with('.') || id.contains(['/', '\\']) {
-            let hint = "ids become parts of file names: no slashes, no leading dot, not empty";
-            return Err(self.card.error("subjects", format!("`{id}` is not an id"), hint));
-        }
-        let row = table.iter().find(|row| row.id == id).map(|row| &row.row);
-        let site = self.card.table.as_ref().zip(row).and_then(|(rule, row)| {
-            let site = self.field(row, &rule.layout, rule.site.as_ref()?);
-            (!rule.layout.is_missing(site)).then(|| site.to_string())
-        });
-        let recordings = (self.card.modalities.iter())
-            .map(|rule| self.recording(rule, id, row))
-            .collect::<Result<_, DataError>>()?;
-        let session = Session { id: id.to_string(), class: self.class(id, row)?, recordings };
-        Ok(Subject { id: id.to_string(), site, sessions: vec![session] })
-    }
-
-    fn class(&self, id: &str, row: Option<&DelimitedRow>) -> Result<usize, DataError> {
-        let (classes, class, looked_up) = match &self.card.label {
+        let (class, looked_up, known) = match &card.label {
             LabelRule::Column { column, classes } => {
-                let layout = self.card.table.as_ref().map(|table| &table.layout);
-                let value = row.zip(layout).map_or("", |(row, layout)| self.field(row, layout, column));
-                (classes, classes.get(value), format!("`{value}` in column `{column}`"))
+                let (value, place) = field(column)?;
+                let class = match classes {
+                    Some(classes) => classes.get(&value).cloned(),
+                    None => Some(value.clone()),
+                };
+                (class, format!("`{value}` {place}"), classes.as_ref())
+            }
+            LabelRule::Threshold { column, at_least } => {
+                let (value, place) = field(column)?;
+                let layout = card.table.as_ref().map(|table| &table.layout);
+                let number = layout.and_then(|layout| layout.number::<f64>(&value)).filter(|number| number.is_finite());
+                let number = number.ok_or_else(|| {
+                    let problem = format!("no class for {}: `{value}` {place} is not a number", session.of(subject));
+                    card.error("label", problem, "a class needs a value; remove the row, or list the subjects to keep")
+                })?;
+                return Ok(usize::from(number >= *at_least));
             }
             LabelRule::IdPrefix { classes } => {
-                let fitting = classes.iter().filter(|(prefix, _)| id.starts_with(prefix.as_str()));
-                let longest = fitting.max_by_key(|(prefix, _)| prefix.len()).map(|(_, class)| class);
-                (classes, longest, "its id".to_string())
+                let fitting = classes.iter().filter(|(prefix, _)| subject.starts_with(prefix.as_str()));
+                let longest = fitting.max_by_key(|(prefix, _)| prefix.len()).map(|(_, class)| class.clone());
+                (longest, "its id".to_string(), Some(classes))
+            }
+            LabelRule::File { classes } => {
+                let Some((label, file)) = &session.label else {
+                    let problem = format!("no class for {}: none of its files has a `{{label}}`", session.of(subject));
+                    return Err(card.error(
+                        "label",
+                        problem,
+                        "the modality whose file names the class may not be lacking",
+                    ));
+                };
+                let class = match classes {
+                    Some(classes) => classes.get(label).cloned(),
+                    None => Some(label.clone()),
+                };
+                (class, format!("`{label}` ({file})"), classes.as_ref())
             }
         };
-        let index = class.and_then(|class| self.card.classes.iter().position(|name| name == class));
+        let index = class.and_then(|class| card.classes.iter().position(|name| *name == class));
         index.ok_or_else(|| {
-            let problem = format!("no class for subject `{id}` from {looked_up}");
-            self.card.error("label", problem, format!("the card knows {:?}", classes.keys().collect::<Vec<_>>()))
+            let problem = format!("no class for {} from {looked_up}", session.of(subject));
+            let hint = match known {
+                Some(classes) => format!("the card knows {:?}", classes.keys().collect::<Vec<_>>()),
+                None => format!("`classes` are {:?}; write a map `classes = {{ value = \"class\" }}`", card.classes),
+            };
+            card.error("label", problem, hint)
+        })
+    }
+
+    /// The row of a session in a table that must have one.
+    fn row<'t>(
+        &self,
+        table: &'t SubjectTable,
+        subject: &str,
+        session: &FoundSession,
+    ) -> Result<&'t DelimitedRow, DataError> {
+        table.row(subject, &session.id).ok_or_else(|| DataError::File {
+            file: table.table.file.clone(),
+            place: format!("column `{}`", table.id),
+            found: format!("no row for {}", session.of(subject)),
+            expected: "one".into(),
+            hint: table.hint(subject),
         })
     }
 
     fn recording(
         &self,
         rule: &ModalityRule,
-        id: &str,
-        row: Option<&DelimitedRow>,
+        index: usize,
+        subject: &str,
+        session: &FoundSession,
+        files: &[String],
     ) -> Result<Option<Recording>, DataError> {
-        let values = match rule {
-            ModalityRule::Wfdb { record, optional, .. } => {
-                let header = format!("{}.hea", record.replace("{subject}", id));
-                match self.is_there(&header, *optional) {
-                    true => Some(Recording { times_secs: None, values: self.signals(rule, &header)? }),
-                    false => None,
-                }
-            }
-            ModalityRule::Delimited { file, layout, time, optional, channels, .. } => {
-                let file = file.replace("{subject}", id);
-                match self.is_there(&file, *optional) {
-                    true => Some(self.series(&file, layout, time, channels)?),
-                    false => None,
-                }
-            }
-            ModalityRule::ClinicalTable { channels, .. } => match self.card.table.as_ref().zip(row) {
-                Some((table, row)) => {
-                    let values = self.columns(&table.file, &table.layout, channels, std::slice::from_ref(row))?;
-                    Some(Recording { times_secs: None, values })
-                }
-                None => None,
-            },
+        let table = match rule {
+            ModalityRule::ClinicalTable(_) => self.tables.card.as_ref(),
+            _ => self.tables.modalities.get(index).and_then(Option::as_ref),
         };
-        Ok(values)
-    }
-
-    fn series(
-        &self,
-        file: &str,
-        layout: &DelimitedLayout,
-        time: &str,
-        channels: &[ColumnRule],
-    ) -> Result<Recording, DataError> {
-        let rows = self.rows(file, layout)?;
-        let mut times = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let field = self.field(row, layout, time);
-            let secs: Option<f64> = field.parse().ok().filter(|secs: &f64| secs.is_finite());
-            match secs.filter(|secs| times.last().is_none_or(|last| last <= secs)) {
-                Some(secs) => times.push(secs),
-                None => {
-                    let expected = "seconds, none less than in the row before".to_string();
-                    return Err(self.field_error(file, row, time, field, expected));
-                }
+        if let Some(table) = table {
+            if rule.optional() && table.row(subject, &session.id).is_none() {
+                return Ok(None);
             }
+            let row = std::slice::from_ref(self.row(table, subject, session)?);
+            let values = columns(self.source, &table.table, &table.layout, rule, row)?;
+            return Ok(Some(Recording { times_secs: None, values }));
         }
-        Ok(Recording { times_secs: Some(times), values: self.columns(file, layout, channels, &rows)? })
-    }
-
-    /// Some columns of some rows as numbers, `[rows, channels]`, NaN where missing.
-    fn columns(
-        &self,
-        file: &str,
-        layout: &DelimitedLayout,
-        channels: &[ColumnRule],
-        rows: &[DelimitedRow],
-    ) -> Result<Array2<f32>, DataError> {
-        let mut values = Array2::zeros((rows.len(), channels.len()));
-        for (row, mut row_values) in rows.iter().zip(values.rows_mut()) {
-            for (rule, value) in channels.iter().zip(&mut row_values) {
-                let field = self.field(row, layout, &rule.column);
-                *value = if layout.is_missing(field) {
-                    f32::NAN
-                } else {
-                    let number = rule.number(field);
-                    number.map_err(|expected| self.field_error(file, row, &rule.column, field, expected))?
-                };
-            }
-        }
-        Ok(values)
-    }
-
-    fn field_error(&self, file: &str, row: &DelimitedRow, column: &str, field: &str, expected: String) -> DataError {
-        DataError::File {
-            file: self.raw_dir.join(file),
-            place: format!("line {}, column `{column}`", row.line),
-            found: format!("`{field}`"),
-            expected,
-            hint: format!("correct the column's unit, categories or missing codes in {}", self.card.path.display()),
-        }
-    }
-
-    /// The signals of a record as the card wants them: scaled, without gaps, resampled; `[samples, channels]`.
-    fn signals(&self, rule: &ModalityRule, header: &str) -> Result<Array2<f32>, DataError> {
-        let ModalityRule::Wfdb { rate_hz, scale, missing, channels, .. } = rule else {
-            return Ok(Array2::zeros((0, 0)));
+        let Some(file) = files.first() else {
+            return match rule.optional() {
+                true => Ok(None),
+                false => Err(self.source.missing_file(rule, &session.of(subject))),
+            };
         };
-        let header_path = self.raw_dir.join(header);
-        let record = wfdb::read_record_with(&header_path, |path| {
-            let file = path.strip_prefix(self.raw_dir).unwrap_or(path);
-            self.read(&file.to_string_lossy())
-        })?;
-        let resampler = Resampler::new(record.rate_hz, *rate_hz).ok_or_else(|| {
-            let problem = format!("cannot resample {} Hz ({header}) to {rate_hz} Hz", record.rate_hz);
-            let hint = "choose a rate whose ratio to that of the file is one of small whole numbers";
-            self.card.error(format!("modality.{}.rate_hz", rule.name()), problem, hint)
-        })?;
-        let mut columns = Vec::new();
-        for channel in channels {
-            let mut samples = scaled(&record, channel, *scale, &header_path)?;
-            let signal_file =
-                record.signals.iter().find(|signal| signal.name == channel.name).map(|s| s.file.as_path());
-            fill(&mut samples, *missing, signal_file.unwrap_or(&header_path), &channel.name)?;
-            columns.push(resampler.resample(&samples));
-        }
-        let num_rows = columns.first().map_or(0, Vec::len);
-        let at = |(row, column): (usize, usize)| columns.get(column).and_then(|c| c.get(row)).copied();
-        Ok(Array2::from_shape_fn((num_rows, columns.len()), |index| at(index).unwrap_or(f32::NAN)))
+        let recording = match rule {
+            ModalityRule::Wfdb(rule) => Recording { times_secs: None, values: signal::wfdb(self.source, rule, file)? },
+            ModalityRule::DelimitedSignal(inner) => {
+                Recording { times_secs: None, values: signal::delimited(self.source, rule, inner, file)? }
+            }
+            ModalityRule::Delimited(inner) => series(self.source, rule, inner, file)?,
+            ModalityRule::Image(rule) => Recording { times_secs: None, values: images(self.source, rule, files)? },
+            ModalityRule::ClinicalTable(_) | ModalityRule::Table(_) => return Ok(None),
+        };
+        Ok(Some(recording))
     }
+}
+
+fn series(source: &Source, rule: &ModalityRule, keys: &DelimitedRule, file: &str) -> Result<Recording, DataError> {
+    let table = source.table(file, &keys.layout)?;
+    let time = table.column(&keys.time, &format!("modality.{}.time", keys.name))?;
+    let mut times = Vec::with_capacity(table.rows.len());
+    for row in &table.rows {
+        let field = row.field(time);
+        let number: Option<f64> = keys.layout.number(field).filter(|secs: &f64| secs.is_finite());
+        let secs = number.map(|number| number * keys.time_unit.secs());
+        match secs.filter(|secs| times.last().is_none_or(|last| last <= secs)) {
+            Some(secs) => times.push(secs),
+            None => {
+                let expected = format!("{}, none less than in the row before", keys.time_unit);
+                return Err(source.field_error(&table, row, &keys.time, expected, &keys.layout));
+            }
+        }
+    }
+    let values = columns(source, &table, &keys.layout, rule, &table.rows)?;
+    Ok(Recording { times_secs: Some(times), values })
+}
+
+/// Some columns of some rows as numbers, `[rows, channels]`, NaN where missing.
+fn columns(
+    source: &Source,
+    table: &DelimitedTable,
+    layout: &DelimitedLayout,
+    rule: &ModalityRule,
+    rows: &[DelimitedRow],
+) -> Result<Array2<f32>, DataError> {
+    let key = format!("modality.{}.channels", rule.name());
+    let indices = rule.columns().iter().map(|rule| Ok((rule, table.column(&rule.column, &key)?)));
+    let indices = indices.collect::<Result<Vec<(&ColumnRule, usize)>, DataError>>()?;
+    let mut values = Array2::zeros((rows.len(), indices.len()));
+    for (row, mut row_values) in rows.iter().zip(values.rows_mut()) {
+        for ((rule, index), value) in indices.iter().zip(&mut row_values) {
+            let field = row.field(*index);
+            *value = if layout.is_missing(field) {
+                f32::NAN
+            } else {
+                let number = rule.number(field, layout);
+                number.map_err(|expected| source.field_error(table, row, &rule.column, expected, layout))?
+            };
+        }
+    }
+    Ok(values)
+}
+
+/// The images of one session, one below the other, each a flat row.
+fn images(source: &Source, rule: &ImageRule, files: &[String]) -> Result<Array2<f32>, DataError> {
+    let num_columns = rule.color.planes().len() * rule.height * rule.width;
+    let mut values = Vec::with_capacity(files.len() * num_columns);
+    for file in files {
+        let path = source.raw_dir.join(file);
+        values
+            .extend(image::read_image(&source.read(file)?, &path, rule.color)?.resized(rule.height, rule.width).values);
+    }
+    let shape = (files.len(), num_columns);
+    Array2::from_shape_vec(shape, values).map_err(|error| DataError::Cohort {
+        cohort: source.card.name.clone(),
+        place: format!("modality `{}`", rule.name),
+        problem: error.to_string(),
+    })
 }
 
 impl ColumnRule {
     /// The number that a field stands for, or what was expected.
-    fn number(&self, field: &str) -> Result<f32, String> {
+    fn number(&self, field: &str, layout: &DelimitedLayout) -> Result<f32, String> {
         let number = match &self.categories {
             Some(categories) => {
                 let known = || format!("one of {:?}", categories.keys().collect::<Vec<_>>());
                 *categories.get(field).ok_or_else(known)?
             }
             None => {
-                let number = field.parse().ok().filter(|number: &f32| number.is_finite());
-                number.ok_or_else(|| format!("a number in {}", self.unit))?
+                let number = layout.number(field).filter(|number: &f32| number.is_finite());
+                number.ok_or_else(|| match self.unit.as_str() {
+                    "1" => "a number".to_string(),
+                    unit => format!("a number in {unit}"),
+                })?
             }
         };
         match self.range {
@@ -285,51 +271,24 @@ impl ColumnRule {
     }
 }
 
-/// One signal of a record in the unit that the card promises.
-fn scaled(record: &wfdb::Record, channel: &SignalRule, scale: Scale, header: &Path) -> Result<Vec<f32>, DataError> {
-    let wrong = |place: &str, found: String, expected: String, hint: &str| DataError::File {
-        file: header.to_path_buf(),
-        place: place.into(),
-        found,
-        expected,
-        hint: hint.into(),
-    };
-    let names: Vec<_> = record.signals.iter().map(|signal| signal.name.as_str()).collect();
-    let mut fitting = record.signals.iter().filter(|signal| signal.name == channel.name);
-    let (Some(signal), None) = (fitting.next(), fitting.next()) else {
-        let expected = format!("exactly one `{}`", channel.name);
-        return Err(wrong("signals", format!("{names:?}"), expected, "correct the channels in the card"));
-    };
-    let place = format!("signal `{}`", channel.name);
-    if scale == Scale::Digital {
-        return Ok(signal.digital());
+impl TimeUnit {
+    /// Seconds of one unit; samples have none of their own.
+    pub(crate) fn secs(self) -> f64 {
+        match self {
+            Self::Seconds | Self::Sample => 1.0,
+            Self::Milliseconds => 1e-3,
+            Self::Microseconds => 1e-6,
+        }
     }
-    if signal.unit != channel.unit {
-        let hint = "state the header's unit in the card; units are not converted";
-        return Err(wrong(&place, format!("unit {}", signal.unit), channel.unit.clone(), hint));
-    }
-    signal.physical().ok_or_else(|| {
-        wrong(&place, "no gain".into(), "a calibrated signal".into(), "use scale = \"digital\" in the card")
-    })
 }
 
-/// Treats missing samples as the card says.
-fn fill(samples: &mut [f32], rule: MissingRule, file: &Path, channel: &str) -> Result<(), DataError> {
-    let Some(sample) = samples.iter().position(|value| value.is_nan()) else {
-        return Ok(());
-    };
-    let filled = match rule {
-        MissingRule::Error => false,
-        MissingRule::Mask => true,
-        MissingRule::Interpolate => interpolate_missing(samples),
-    };
-    match filled {
-        true => Ok(()),
-        false => Err(DataError::NonFinite {
-            file: file.to_path_buf(),
-            channel: channel.to_string(),
-            sample,
-            count: samples.iter().filter(|value| value.is_nan()).count(),
-        }),
+impl std::fmt::Display for TimeUnit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Seconds => "seconds",
+            Self::Milliseconds => "milliseconds",
+            Self::Microseconds => "microseconds",
+            Self::Sample => "samples",
+        })
     }
 }

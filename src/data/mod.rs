@@ -8,14 +8,15 @@
 pub mod audit;
 pub mod card;
 pub mod cohort;
+pub mod draft;
 pub mod error;
 pub mod fetch;
 pub mod formats;
 pub mod load;
 pub mod prepared;
 pub mod resample;
+pub mod simulate;
 pub mod split;
-pub mod synthetic;
 pub mod window;
 
 pub use card::Card;
@@ -23,5 +24,5 @@ pub use cohort::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session
 pub use error::DataError;
 pub use load::load_cohort;
 pub use prepared::{Prepared, PreparedSession, PreparedSubject, RowRange};
-pub use synthetic::SyntheticConfig;
+pub use simulate::SimulateConfig;
 pub use window::{Window, WindowConfig, windows};

@@ -42,6 +42,9 @@ pub struct PreparedSubject {
     pub id: String,
     /// Hospital or laboratory, where the dataset tells.
     pub site: Option<String>,
+    /// What ties subjects together, such as a family or a therapist: a split never separates them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// The subject's sessions.
     pub sessions: Vec<PreparedSession>,
 }

@@ -10,6 +10,11 @@
 //! A *hold-out* takes the first subjects of each class; how many is settled by largest remainders, so that the total is
 //! the rounded fraction, with at least one subject of each class on either side.
 //!
+//! Subjects of one *group* (a family, the patients of one therapist) are never separated. Where a group has two members
+//! or more, folds and hold-outs are made of whole groups, as equal as these allow: folds get the largest groups first,
+//! each where the class counts stay most even; a hold-out takes groups in drawn order while they bring the class counts
+//! nearer to the fraction. Groups are drawn with `group\n{group}` in place of the subject's id.
+//!
 //! A leak should not compile: [`Split`] and [`TrainFold`] have no public constructor and cannot be deserialised by
 //! others, and whatever is fitted asks for a [`TrainFold`].
 
@@ -26,6 +31,7 @@ mod check;
 mod config;
 mod draw;
 mod error;
+mod units;
 
 pub use config::{Group, InnerConfig, ProtocolConfig, SplitConfig};
 pub use error::SplitError;
@@ -50,6 +56,9 @@ pub struct SubjectInfo {
     /// Where the subject was recorded, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
+    /// What ties subjects together, such as a family: in no split are two subjects of one group in different parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
 /// The class that most sessions of a subject have; the smallest index among equals; `None` without sessions.

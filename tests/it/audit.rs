@@ -15,7 +15,7 @@ fn shuffle<T>(values: &mut [T], state: &mut u64) {
 }
 
 fn subject(id: &str, class: usize, site: Option<&str>) -> SubjectInfo {
-    SubjectInfo { id: id.into(), class, site: site.map(Into::into) }
+    SubjectInfo { id: id.into(), class, site: site.map(Into::into), group: None }
 }
 
 /// Twenty subjects of each of two classes, ids and places in the file at random.

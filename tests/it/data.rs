@@ -4,12 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use recoup::data::cohort::natural_cmp;
-use recoup::data::{Card, Cohort, DataError, SyntheticConfig, load_cohort};
+use recoup::data::{Card, Cohort, DataError, load_cohort};
 use sha2::{Digest, Sha256};
 
+use crate::walkers::Walkers;
+
+mod cards;
+mod draft;
 mod formats;
+mod images;
+mod mutations;
 mod prepared;
-mod synthetic;
+mod signals;
+mod simulate;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -285,7 +292,7 @@ fn ids_sort_as_people_sort_them() {
 
 #[test]
 fn a_cohort_that_contradicts_itself_is_refused() {
-    let good = SyntheticConfig { num_subjects: 4, duration_secs: 2.0, ..Default::default() }.generate();
+    let good = Walkers { num_subjects: 4, duration_secs: 2.0, ..Default::default() }.generate();
     let problem = |change: fn(&mut Cohort)| {
         let mut cohort = good.clone();
         change(&mut cohort);
@@ -294,22 +301,22 @@ fn a_cohort_that_contradicts_itself_is_refused() {
     good.validate().unwrap();
     assert_eq!(
         problem(|cohort| cohort.subjects[2].sessions[0].class = 2),
-        "cohort `synthetic`: subject `s3`, session `s3`: class is 2, expected less than 2"
+        "cohort `walkers`: subject `s3`, session `s3`: class is 2, expected less than 2"
     );
     assert_eq!(
         problem(|cohort| cohort.modalities[0].channels[1].name = "left".into()),
-        "cohort `synthetic`: modality `force`: channel `left` stands twice"
+        "cohort `walkers`: modality `force`: channel `left` stands twice"
     );
     assert_eq!(
         problem(|cohort| cohort.subjects.swap(0, 1)),
-        "cohort `synthetic`: subject `s1`: stands after `s2`, expected unique ids in natural order"
+        "cohort `walkers`: subject `s1`: stands after `s2`, expected unique ids in natural order"
     );
     assert_eq!(
         problem(|cohort| cohort.subjects[0].sessions[0].recordings[1].as_mut().unwrap().times_secs = None),
-        "cohort `synthetic`: subject `s1`, session `s1`, modality `stride`: no times_secs, expected one per row of a series"
+        "cohort `walkers`: subject `s1`, session `s1`, modality `stride`: no times_secs, expected one per row of a series"
     );
     assert_eq!(
         problem(|cohort| cohort.subjects[0].sessions[0].recordings[0].as_mut().unwrap().values[[7, 1]] = f32::INFINITY),
-        "cohort `synthetic`: subject `s1`, session `s1`, modality `force`: row 7, column 1 is inf; NaN marks a missing value"
+        "cohort `walkers`: subject `s1`, session `s1`, modality `force`: row 7, column 1 is inf; NaN marks a missing value"
     );
 }

@@ -7,6 +7,8 @@ use recoup::data::split::{
 };
 use serde::Deserialize;
 
+mod groups;
+
 #[derive(Deserialize)]
 struct Golden {
     cases: Vec<Case>,
@@ -33,7 +35,7 @@ fn golden() -> Golden {
 }
 
 fn subject(id: &str, class: usize, site: Option<&str>) -> SubjectInfo {
-    SubjectInfo { id: id.into(), class, site: site.map(Into::into) }
+    SubjectInfo { id: id.into(), class, site: site.map(Into::into), group: None }
 }
 
 /// The class sizes of the gait cohort, with three sites.
@@ -136,7 +138,7 @@ fn every_protocol_divides_the_cohort() {
             let outer = match protocol {
                 ProtocolConfig::StratifiedGroupKFold { .. } => 5,
                 ProtocolConfig::LeaveOneGroupOut { group: Group::Subject } => 64,
-                ProtocolConfig::LeaveOneGroupOut { group: Group::Site } => 3,
+                ProtocolConfig::LeaveOneGroupOut { group: Group::Site | Group::Group } => 3,
                 ProtocolConfig::HoldOut { .. } => 4,
             };
             let per_fold = if *inner == (InnerConfig::Nested { folds: 3 }) { 3 } else { 1 };

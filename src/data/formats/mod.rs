@@ -1,4 +1,5 @@
 //! Readers of file formats: bytes in, numbers out, no opinion on what they mean. One file per format.
 
 pub mod delimited;
+pub mod image;
 pub mod wfdb;

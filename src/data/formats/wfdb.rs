@@ -4,7 +4,7 @@
 //! sample per frame in formats 16, 24, 32, 61, 80, 160 and 212; the initial value and the 16-bit checksum that the header
 //! holds for each signal must be those of the samples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::data::DataError;
@@ -106,6 +106,12 @@ pub fn read_record_with(
         });
     }
     Ok(Record { name: header_data.name, rate_hz: header_data.rate_hz, signals })
+}
+
+/// The signal files that a header names; none for a header that does not hold.
+pub fn signal_files(header: &[u8], path: &Path) -> BTreeSet<PathBuf> {
+    let parsed = Header::parse(&String::from_utf8_lossy(header), path);
+    parsed.into_iter().flat_map(|header| header.signals).map(|line| line.file).collect()
 }
 
 /// Samples of one file, interleaved as they stand there.

@@ -110,6 +110,7 @@ fn lay_out(cohort: &Cohort) -> Vec<PreparedSubject> {
         .map(|subject| PreparedSubject {
             id: subject.id.clone(),
             site: subject.site.clone(),
+            group: subject.group.clone(),
             sessions: subject.sessions.iter().map(&mut place).collect(),
         })
         .collect()

@@ -30,6 +30,14 @@ impl Splits {
                     return invalid(id, format!("is in {before} and in {part}"));
                 }
             }
+            let mut groups = BTreeMap::new();
+            for info in self.subjects() {
+                let (Some(group), Some(part)) = (&info.group, seen.get(info.id.as_str())) else { continue };
+                let (other, before) = *groups.entry(group).or_insert((&info.id, *part));
+                if before != *part {
+                    return invalid(&info.id, format!("is in {part}, but {other} of its group {group} is in {before}"));
+                }
+            }
             for info in self.subjects() {
                 if seen.remove(info.id.as_str()).is_none() {
                     return invalid(&info.id, "is in no part".into());
@@ -77,7 +85,7 @@ pub(in crate::data) fn first_difference(was: &[SubjectInfo], now: &[SubjectInfo]
     let same = was.iter().zip(now).take_while(|(was, now)| was == now).count();
     let lost = |was: &SubjectInfo| Some((was.id.clone(), "is in the splits but not in the cohort".into()));
     let new = |now: &SubjectInfo| Some((now.id.clone(), "is in the cohort but not in the splits".into()));
-    let site = |info: &SubjectInfo| info.site.clone().unwrap_or_else(|| "unknown".into());
+    let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "unknown".into());
     match (was.get(same), now.get(same)) {
         (None, None) => None,
         (Some(was), None) => lost(was),
@@ -87,6 +95,11 @@ pub(in crate::data) fn first_difference(was: &[SubjectInfo], now: &[SubjectInfo]
         (Some(was), Some(now)) if was.class != now.class => {
             Some((was.id.clone(), format!("had class {} and now has {}", was.class, now.class)))
         }
-        (Some(was), Some(now)) => Some((was.id.clone(), format!("had site {} and now has {}", site(was), site(now)))),
+        (Some(was), Some(now)) if was.site != now.site => {
+            Some((was.id.clone(), format!("had site {} and now has {}", name(&was.site), name(&now.site))))
+        }
+        (Some(was), Some(now)) => {
+            Some((was.id.clone(), format!("had group {} and now has {}", name(&was.group), name(&now.group))))
+        }
     }
 }

@@ -29,7 +29,7 @@ pub enum ProtocolConfig {
         #[serde(default = "default_repeats")]
         repeats: usize,
     },
-    /// One fold per subject or per site. Nothing is drawn.
+    /// One fold per subject, site or group. Nothing is drawn.
     LeaveOneGroupOut {
         /// What is left out together.
         group: Group,
@@ -48,10 +48,12 @@ pub enum ProtocolConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Group {
-    /// One subject.
+    /// One subject, together with the others of its group.
     Subject,
     /// All subjects of one site.
     Site,
+    /// All subjects of one group, such as a family or the patients of one therapist.
+    Group,
 }
 
 /// How validation subjects, which decide on stopping and selection, are chosen among those not tested. By subject and

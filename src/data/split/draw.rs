@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use super::units::{Units, unit_name};
 use super::{Group, InnerConfig, ProtocolConfig, SplitConfig, SplitError, SubjectInfo};
 
 /// Ids of the subjects at some positions.
@@ -37,26 +38,44 @@ pub(super) fn outer_folds(config: &SplitConfig, subjects: &[SubjectInfo]) -> Res
             }
         }
         ProtocolConfig::LeaveOneGroupOut { group } => {
-            let mut groups = BTreeMap::<&str, Vec<usize>>::new();
+            let mut groups = BTreeMap::<(bool, &str), Vec<usize>>::new();
             for (i, info) in subjects.iter().enumerate() {
-                let name = match (group, &info.site) {
-                    (Group::Subject, _) => &info.id,
-                    (Group::Site, Some(site)) => site,
-                    (Group::Site, None) => {
-                        return Err(SplitError::NoSite { subject: info.id.clone() });
-                    }
+                let name = match (group, &info.site, &info.group) {
+                    // Relatives are left out together, whoever of them is meant.
+                    (Group::Subject, _, _) => unit_name(info),
+                    (Group::Site, Some(site), _) => (false, site.as_str()),
+                    (Group::Site, None, _) => return Err(SplitError::NoSite { subject: info.id.clone() }),
+                    (Group::Group, _, Some(group)) => (true, group.as_str()),
+                    (Group::Group, _, None) => return Err(SplitError::NoGroup { subject: info.id.clone() }),
                 };
                 groups.entry(name).or_default().push(i);
             }
+            if group == Group::Site {
+                check_sites(subjects)?;
+            }
             match groups.first_key_value() {
                 Some((only, _)) if groups.len() == 1 => {
-                    return Err(SplitError::OneGroup { only: (*only).into() });
+                    return Err(SplitError::OneGroup { only: only.1.into() });
                 }
                 _ => add(0, groups.into_values().collect()),
             }
         }
     }
     Ok(outer)
+}
+
+/// No group may have members in two sites.
+fn check_sites(subjects: &[SubjectInfo]) -> Result<(), SplitError> {
+    let mut sites = BTreeMap::new();
+    for info in subjects {
+        let (Some(group), Some(site)) = (&info.group, &info.site) else { continue };
+        let (first, subject) = *sites.entry(group).or_insert((site, &info.id));
+        if first != site {
+            let (first, second) = ((first.clone(), subject.clone()), (site.clone(), info.id.clone()));
+            return Err(SplitError::GroupAcrossSites { group: group.clone(), first, second });
+        }
+    }
+    Ok(())
 }
 
 /// An inner fold's number, if inner folds were asked for, and its validation subjects.
@@ -84,15 +103,23 @@ pub(super) fn inner_folds(
 }
 
 /// One random order of the subjects.
-struct Draw {
+pub(super) struct Draw {
     seed: u64,
     repeat: usize,
     purpose: String,
 }
 
 impl Draw {
-    fn key(&self, id: &str) -> [u8; 32] {
+    pub(super) fn key(&self, id: &str) -> [u8; 32] {
         Sha256::digest(format!("recoup-split-1\n{}\n{}\n{}\n{id}", self.seed, self.repeat, self.purpose)).into()
+    }
+
+    /// Whose order it is, for messages.
+    pub(super) fn part(&self) -> String {
+        match self.purpose.as_str() {
+            "outer" => "the cohort".into(),
+            _ => format!("the subjects not tested in repeat {} ({})", self.repeat, self.purpose),
+        }
     }
 
     /// Members of each class in drawn order; fails if a class has fewer than `needed`.
@@ -115,12 +142,8 @@ impl Draw {
             if members.len() < needed {
                 let mut names = ids(subjects, &members);
                 names.sort_unstable();
-                let part = match self.purpose.as_str() {
-                    "outer" => "the cohort".into(),
-                    _ => format!("the subjects not tested in repeat {} ({})", self.repeat, self.purpose),
-                };
                 let (count, subjects) = (names.len(), names.join(", "));
-                return Err(SplitError::TooFew { class, count, subjects, part, needed });
+                return Err(SplitError::TooFew { class, count, subjects, part: self.part(), needed });
             }
             ordered.push(members);
         }
@@ -134,12 +157,18 @@ impl Draw {
         members: &[usize],
         num_folds: usize,
     ) -> Result<Vec<Vec<usize>>, SplitError> {
+        if let Some(units) = Units::of(self, subjects, members) {
+            return units.deal(self, subjects, num_folds);
+        }
         let order = self.classes(subjects, members, num_folds)?.concat();
         Ok((0..num_folds).map(|fold| order.iter().skip(fold).step_by(num_folds).copied().collect()).collect())
     }
 
     /// Stratified hold-out: see the module's documentation.
     fn hold_out(&self, subjects: &[SubjectInfo], members: &[usize], fraction: f64) -> Result<Vec<usize>, SplitError> {
+        if let Some(units) = Units::of(self, subjects, members) {
+            return units.hold_out(self, subjects, fraction);
+        }
         let classes = self.classes(subjects, members, 2)?;
         let quota = |members: &Vec<usize>| fraction * members.len() as f64;
         let mut counts: Vec<usize> = classes.iter().map(|members| quota(members) as usize).collect();

@@ -46,6 +46,56 @@ pub enum SplitError {
         /// How many it needs: one per fold, or one on either side.
         needed: usize,
     },
+    /// A class in too few groups.
+    #[error(
+        "split: class {class} is in {count} of the {needed} groups that it needs in {part}, and groups are never \
+         separated; ask for fewer folds, merge or drop the class"
+    )]
+    TooFewGroups {
+        /// Class index.
+        class: usize,
+        /// In how many groups it is; a subject without a group is one.
+        count: usize,
+        /// Where they were counted.
+        part: String,
+        /// How many it needs.
+        needed: usize,
+    },
+    /// Groups that leave a part without a class.
+    #[error(
+        "split: {name} of {part} gets no subject of class {class}, as groups are never separated (the largest: \
+         {largest}); ask for fewer folds, another seed or another fraction"
+    )]
+    Unbalanced {
+        /// Class index.
+        class: usize,
+        /// Of the part that lacks it.
+        name: String,
+        /// What is divided.
+        part: String,
+        /// Ids of the largest group.
+        largest: String,
+    },
+    /// A group is needed and unknown.
+    #[error("split: subject {subject} has no group; leave-one-group-out by group needs one for every subject")]
+    NoGroup {
+        /// The first such subject.
+        subject: String,
+    },
+    /// A group that leave-one-site-out would tear apart.
+    #[error(
+        "split: group {group} is in the sites {} (subject {}) and {} (subject {}), which leave-one-group-out by site \
+         would separate; leave out by group, or correct one of the two",
+        first.0, first.1, second.0, second.1
+    )]
+    GroupAcrossSites {
+        /// The group.
+        group: String,
+        /// A site and a subject of the group there.
+        first: (String, String),
+        /// Another.
+        second: (String, String),
+    },
     /// A site is needed and unknown.
     #[error("split: subject {subject} has no site; leave-one-group-out by site needs one for every subject")]
     NoSite {

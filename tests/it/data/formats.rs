@@ -152,8 +152,8 @@ fn delimited_text_keeps_quotes_lines_and_joins_what_is_short() {
         toml::from_str(&text).unwrap()
     };
     let rows = |layout: DelimitedLayout, text: &str| -> Vec<(usize, Vec<String>)> {
-        let rows = layout.rows(text, Path::new("t.csv")).unwrap();
-        rows.into_iter().map(|row| (row.line, row.fields)).collect()
+        let table = layout.table(text.as_bytes(), Path::new("t.csv")).unwrap();
+        table.rows.into_iter().map(|row| (row.line, row.fields)).collect()
     };
     let fields = |fields: [&str; 3]| fields.map(String::from).to_vec();
     assert_eq!(
@@ -166,7 +166,7 @@ fn delimited_text_keeps_quotes_lines_and_joins_what_is_short() {
         [(2, fields(["1", "22", "3"])), (4, fields(["4", "5", "6"]))]
     );
     assert_eq!(
-        layout("semicolon", false).rows("x\n1;2\n2;3\n", Path::new("t.csv")).unwrap_err().to_string(),
+        layout("semicolon", false).table(b"x\n1;2\n2;3\n", Path::new("t.csv")).unwrap_err().to_string(),
         "t.csv: line 2: found 2 fields, expected 3 (a, b, c)\n  hint: check `separator`, `header` and `join_short_lines` in \
          the card's layout"
     );

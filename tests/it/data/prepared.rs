@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use recoup::data::{
-    Card, Cohort, ModalityKind, Prepared, RowRange, SyntheticConfig, WindowConfig, load_cohort, windows,
-};
+use recoup::data::{Card, Cohort, ModalityKind, Prepared, RowRange, WindowConfig, load_cohort, windows};
+
+use crate::walkers::Walkers;
 
 use super::{edit, real_data, root, stand_in};
 
-pub fn synthetic(num_subjects: usize) -> Cohort {
-    SyntheticConfig { num_subjects, duration_secs: 10.0, ..Default::default() }.generate()
+pub fn walkers(num_subjects: usize) -> Cohort {
+    Walkers { num_subjects, duration_secs: 10.0, ..Default::default() }.generate()
 }
 
 /// Every value, time, name and class of the cohort is in the tables, and nothing else.
@@ -54,7 +54,7 @@ fn files(folder: &Path) -> Vec<String> {
 #[test]
 fn tables_hold_the_cohort() {
     let cache = tempfile::tempdir().unwrap();
-    let mut cohort = synthetic(6);
+    let mut cohort = walkers(6);
     cohort.subjects[2].sessions[0].recordings[0] = None;
     cohort.subjects[5].sessions[0].recordings[2] = None;
     let prepared = Prepared::build(&cohort, cache.path()).unwrap();
@@ -75,7 +75,7 @@ fn tables_hold_the_cohort() {
 
 #[test]
 fn a_damaged_folder_is_built_again_and_said_so() {
-    let cohort = synthetic(3);
+    let cohort = walkers(3);
     let intact = tempfile::tempdir().unwrap();
     let hash = Prepared::build(&cohort, intact.path()).unwrap().content_hash().to_string();
     let names = files(&intact.path().join(&hash));
@@ -124,7 +124,7 @@ fn a_second_preparation_reads_no_source() {
 #[test]
 fn processes_that_prepare_the_same_at_once_agree() {
     let cache = tempfile::tempdir().unwrap();
-    let cohort = synthetic(3);
+    let cohort = walkers(3);
     for round in ["nothing there", "a damaged folder there"] {
         let hashes: Vec<String> = std::thread::scope(|scope| {
             let build = || Prepared::build(&cohort, cache.path()).unwrap();
@@ -165,7 +165,7 @@ fn another_card_or_another_declared_hash_is_another_preparation() {
 #[test]
 fn windows_tile_every_session() {
     let cache = tempfile::tempdir().unwrap();
-    let mut cohort = synthetic(4);
+    let mut cohort = walkers(4);
     cohort.subjects[1].sessions[0].recordings[0] = None;
     cohort.subjects[3].sessions[0].recordings[1] = None;
     let prepared = Prepared::build(&cohort, cache.path()).unwrap();
@@ -207,7 +207,7 @@ fn windows_tile_every_session() {
 #[test]
 fn without_a_configuration_a_session_is_one_window() {
     let cache = tempfile::tempdir().unwrap();
-    let prepared = Prepared::build(&synthetic(4), cache.path()).unwrap();
+    let prepared = Prepared::build(&walkers(4), cache.path()).unwrap();
     let windows = windows(&prepared, None).unwrap();
     let rows: Vec<_> = prepared.subjects().iter().map(|subject| subject.sessions[0].rows.clone()).collect();
     assert_eq!(windows.into_iter().map(|window| window.rows).collect::<Vec<_>>(), rows);
@@ -216,7 +216,7 @@ fn without_a_configuration_a_session_is_one_window() {
 #[test]
 fn windows_that_cannot_be_are_errors() {
     let cache = tempfile::tempdir().unwrap();
-    let prepared = Prepared::build(&synthetic(2), cache.path()).unwrap();
+    let prepared = Prepared::build(&walkers(2), cache.path()).unwrap();
     let error = |window_secs, stride_secs| {
         windows(&prepared, Some(&WindowConfig { window_secs, stride_secs })).unwrap_err().to_string()
     };

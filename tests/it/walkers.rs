@@ -1,4 +1,4 @@
-//! A small made-up cohort with every kind of modality, for examples and tests: walkers of two classes.
+//! A small made-up cohort with every kind of modality: walkers of two classes.
 //!
 //! Every number is a function of (seed, purpose, subject, index), so the first subjects of a larger cohort are those of a
 //! smaller one. The classes differ, to a degree set by `effect`, in the rhythm of the strides (signal and series), in the
@@ -8,18 +8,15 @@
 use std::f64::consts::TAU;
 
 use ndarray::Array2;
-use serde::{Deserialize, Serialize};
-
-use super::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
+use recoup::data::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
 
 const RATE_HZ: f64 = 100.0;
 const IMAGE_SIDE: usize = 16;
 const MISSING_SHARE: f64 = 0.1;
 
 /// What to make up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SyntheticConfig {
+#[derive(Debug, Clone)]
+pub struct Walkers {
     /// Number of subjects; classes alternate.
     pub num_subjects: usize,
     /// Another seed, another cohort.
@@ -30,17 +27,17 @@ pub struct SyntheticConfig {
     pub duration_secs: f64,
 }
 
-impl Default for SyntheticConfig {
+impl Default for Walkers {
     fn default() -> Self {
         Self { num_subjects: 60, seed: 0, effect: 1.0, duration_secs: 60.0 }
     }
 }
 
-impl SyntheticConfig {
+impl Walkers {
     /// The cohort: modalities `force` (left and right foot, 100 Hz), `stride`, `clinical` and `motion` (one 16 x 16 image).
     pub fn generate(&self) -> Cohort {
         Cohort {
-            name: "synthetic".into(),
+            name: "walkers".into(),
             classes: vec!["steady".into(), "unsteady".into()],
             modalities: vec![
                 spec("force", ModalityKind::Signal { rate_hz: RATE_HZ }, &[("left", "1"), ("right", "1")]),
@@ -61,6 +58,7 @@ impl SyntheticConfig {
         Subject {
             id: id.clone(),
             site: Some(["north", "south", "west"][index / 2 % 3].into()),
+            group: None,
             sessions: vec![Session {
                 id,
                 class,
