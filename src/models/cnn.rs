@@ -26,7 +26,8 @@ impl Extent {
         }
     }
 
-    fn over(self, dims: Dims) -> [usize; 2] {
+    /// `[height, width]`.
+    pub(super) fn over(self, dims: Dims) -> [usize; 2] {
         match (self, dims) {
             (Self::One(size), Dims::One) => [1, size],
             (Self::One(size), Dims::Two) => [size, size],
@@ -200,15 +201,17 @@ impl CnnConfig {
     }
 }
 
+/// Filters with a bias.
 #[derive(Clone, Debug)]
-struct Convolution {
+pub(super) struct Convolution {
     weight: ParamId,
     bias: ParamId,
     options: Conv2dOptions,
 }
 
 impl Convolution {
-    fn new(
+    /// `[input, output]` channels and `[height, width]` taps.
+    pub(super) fn new(
         layout: &mut LayoutBuilder,
         [input, output]: [usize; 2],
         [height, width]: [usize; 2],
@@ -223,7 +226,8 @@ impl Convolution {
         }
     }
 
-    fn forward(&self, x: Tensor<5>, context: &Context) -> Tensor<5> {
+    /// `[R, B, input, H, W] -> [R, B, output, H', W']`.
+    pub(super) fn forward(&self, x: Tensor<5>, context: &Context) -> Tensor<5> {
         let bias = context.params.get(self.bias);
         conv2d(x, context.params.get(self.weight), Some(bias), &self.options)
     }

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::cnn::{Cnn, CnnConfig, Dims};
-use super::layers::{Activation, Mlp};
+use super::layers::{Activation, Mlp, NormConfig, Pooling};
 use super::lstm::{Lstm, LstmConfig};
 use super::spectrogram::Spectrogram;
 pub use super::spectrogram::SpectrogramConfig;
@@ -28,7 +28,7 @@ pub enum InputShape {
         /// Whether every sample has `length` rows.
         fixed: bool,
     },
-    /// An image per sample.
+    /// Images of one size; most samples have one. Each is encoded alone, and a sample is the mean of its images.
     Image {
         /// Channels.
         channels: usize,
@@ -36,6 +36,8 @@ pub enum InputShape {
         height: usize,
         /// Columns of pixels.
         width: usize,
+        /// Images of the sample that has most.
+        count: usize,
     },
 }
 
@@ -83,7 +85,16 @@ impl EncoderConfig {
             (Self::Mlp { .. }, InputShape::Sequence { fixed: false, .. }) => wrong("rows of one length"),
             (Self::Mlp { .. }, _) => Vec::new(),
             (Self::Cnn(cnn), InputShape::Sequence { length, .. }) => cnn.problems(key, Dims::One, [1, length]),
-            (Self::Cnn(cnn), InputShape::Image { height, width, .. }) => cnn.problems(key, Dims::Two, [height, width]),
+            (Self::Cnn(cnn), InputShape::Image { height, width, count, .. }) => {
+                let mut problems = cnn.problems(key, Dims::Two, [height, width]);
+                if count > 1 && cnn.norm == NormConfig::Batch {
+                    problems.push(ConfigProblem {
+                        key: format!("{key}.norm"),
+                        message: "batch statistics of several images per sample are not defined here: use group".into(),
+                    });
+                }
+                problems
+            }
             (Self::Lstm(lstm), InputShape::Sequence { .. }) => lstm.problems(key),
             (Self::CnnLstm { cnn, lstm }, InputShape::Sequence { length, .. }) => {
                 let mut problems = cnn.problems(&format!("{key}.cnn"), Dims::One, [1, length]);
@@ -107,7 +118,10 @@ fn describe(input: InputShape) -> String {
             let most = if fixed { "" } else { "at most " };
             format!("a sequence of {most}{length} rows of {channels} values")
         }
-        InputShape::Image { channels, height, width } => format!("an image of {channels} x {height} x {width}"),
+        InputShape::Image { channels, height, width, count } => {
+            let most = if count > 1 { format!("at most {count} images") } else { "an image".into() };
+            format!("{most} of {channels} x {height} x {width}")
+        }
     }
 }
 
@@ -141,7 +155,7 @@ impl Encoder {
                 let flat = match input {
                     InputShape::Row { features } => features,
                     InputShape::Sequence { channels, length, .. } => channels * length,
-                    InputShape::Image { channels, height, width } => channels * height * width,
+                    InputShape::Image { channels, height, width, .. } => channels * height * width,
                 };
                 let sizes: Vec<usize> = std::iter::once(flat).chain(hidden_sizes.iter().copied()).collect();
                 let output_size = *sizes.last().unwrap_or(&flat);
@@ -180,8 +194,17 @@ impl Encoder {
 
     /// Scaled rows `[R, B, T, C]` (`T` = 1 for a row; an image is one row of `C * H * W`) to `[R, B, output_size]`.
     pub fn forward(&self, input: &StreamInput, context: &Context) -> Tensor<3> {
-        let rows = input.rows.clone();
-        let lengths = input.lengths.as_deref();
+        let [num_replicas, batch, steps, channels] = input.rows.dims();
+        if !matches!(self.input, InputShape::Image { .. }) || steps == 1 {
+            return self.encode(input.rows.clone(), input.lengths.as_deref(), context);
+        }
+        let images = input.rows.clone().reshape([num_replicas, batch * steps, 1, channels]);
+        let features = self.encode(images, None, context);
+        let features = features.reshape([num_replicas, batch, steps, self.output_size]).swap_dims(2, 3);
+        Pooling::Mean.forward(features, input.lengths.as_deref())
+    }
+
+    fn encode(&self, rows: Tensor<4>, lengths: Option<&[usize]>, context: &Context) -> Tensor<3> {
         let [num_replicas, batch, steps, channels] = rows.dims();
         match &self.kind {
             Kind::Mlp(mlp, activation) => {
@@ -189,7 +212,7 @@ impl Encoder {
                 activation.forward(mlp.forward(flat, context))
             }
             Kind::Cnn(cnn) => match self.input {
-                InputShape::Image { channels, height, width } => {
+                InputShape::Image { channels, height, width, .. } => {
                     cnn.encode(rows.reshape([num_replicas, batch, channels, height, width]), None, context)
                 }
                 _ => cnn.encode(planes(rows), lengths, context),
@@ -204,6 +227,11 @@ impl Encoder {
             }
             Kind::Spectrogram(spectrogram) => spectrogram.encode(rows.swap_dims(2, 3), context),
         }
+    }
+
+    /// Whether [`spectrogram`](Self::spectrogram) gives one.
+    pub fn makes_spectrogram(&self) -> bool {
+        matches!(self.kind, Kind::Spectrogram(_))
     }
 
     /// Log-power spectrogram `[R, B, C, bins, frames]` of the input, where the encoder makes one.

@@ -90,8 +90,15 @@ impl Lstm {
         Self { config: config.clone(), layers }
     }
 
-    /// `[R, B, T, I] -> [R, B, F]`. `lengths` (`R * B` entries) are the valid steps of each sample, `T` when absent.
-    pub fn encode(&self, mut x: Tensor<4>, lengths: Option<&[usize]>, context: &Context) -> Tensor<3> {
+    /// `[R, B, T, I]` to the last layer's state after each step, `[R, B, T, width]`, zeros past a sample's end, and to
+    /// the final state `[R, B, H]` of each direction. `lengths` (`R * B` entries) are the valid steps of each sample,
+    /// `T` when absent.
+    pub fn forward(
+        &self,
+        mut x: Tensor<4>,
+        lengths: Option<&[usize]>,
+        context: &Context,
+    ) -> (Tensor<4>, Vec<Tensor<3>>) {
         let mut last_states = Vec::new();
         for (index, (directions, dropout)) in self.layers.iter().enumerate() {
             if index > 0 {
@@ -117,6 +124,12 @@ impl Lstm {
             }
             x = Tensor::cat(sequences, 3);
         }
+        (x, last_states)
+    }
+
+    /// `[R, B, T, I] -> [R, B, F]`: [`forward`](Self::forward), then pooling over the valid steps.
+    pub fn encode(&self, x: Tensor<4>, lengths: Option<&[usize]>, context: &Context) -> Tensor<3> {
+        let (x, last_states) = self.forward(x, lengths, context);
         match self.config.pooling {
             Pooling::Last => Tensor::cat(last_states, 2),
             pooling => pooling.forward(x.swap_dims(2, 3), lengths),

@@ -5,11 +5,14 @@
 //! their parameters in it, and a forward pass reads the weights of all R replicas from a [`Params`]. Every tensor in
 //! this module has the replica axis first and the batch axis second; R = 1 is not a special case.
 
+pub mod augment;
 pub mod cnn;
+pub mod decoder;
 pub mod encoder;
 pub mod fusion;
 pub mod layers;
 pub mod lstm;
+pub mod modality_dropout;
 mod network;
 pub mod params;
 mod spectrogram;
@@ -18,6 +21,7 @@ use std::cell::RefCell;
 
 use burn::tensor::Tensor;
 
+pub use augment::AugmentConfig;
 pub use encoder::{EncoderConfig, InputShape};
 pub use fusion::FusionConfig;
 pub use network::{HeadConfig, Model, ModelConfig, ModelOutput, Scaling, StreamConfig, StreamInput};

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::augment::{AugmentConfig, Augmentation};
+use super::decoder::{Decoder, DecoderConfig, reconstruction_error};
 use super::encoder::{Encoder, EncoderConfig, InputShape};
 use super::fusion::{Combine, Fusion, FusionConfig};
 use super::layers::{Activation, Dropout, Linear, Mlp};
-use super::{ConfigProblem, Context, Layout, LayoutBuilder};
+use super::modality_dropout::ModalityDropout;
+use super::{ConfigProblem, Context, Draw, Layout, LayoutBuilder};
 
 /// One stream: a modality and its encoder. Two streams may read the same modality in two ways.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +29,12 @@ pub struct StreamConfig {
     pub scaling: Scaling,
     /// The encoder.
     pub encoder: EncoderConfig,
+    /// Makes the stream an autoencoder: what rebuilds its input from its embedding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<DecoderConfig>,
+    /// Random changes of its training samples, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub augment: Vec<AugmentConfig>,
 }
 
 /// What the values of a stream are scaled by.
@@ -59,6 +68,9 @@ pub struct ModelConfig {
     /// Dropout rate on every embedding and hidden layer, per replica.
     #[serde(default)]
     pub dropout: f32,
+    /// Rate at which each modality of a training sample is dropped, though never all that it has.
+    #[serde(default)]
+    pub modality_dropout: f32,
     /// How streams are fused.
     #[serde(default = "default_fusion")]
     pub fusion: FusionConfig,
@@ -88,20 +100,22 @@ impl ModelConfig {
         };
         check(self.stream.is_empty(), "stream", "is empty: expected at least one [[model.stream]]");
         check(!(0.0..1.0).contains(&self.dropout), "dropout", "must be at least 0 and less than 1");
+        check(!(0.0..1.0).contains(&self.modality_dropout), "modality_dropout", "must be at least 0 and less than 1");
         check(self.embedding_size == 0, "embedding_size", "must be at least 1");
         check(self.head.hidden_sizes.contains(&0), "head.hidden_sizes", "must be at least 1");
-        check(
-            matches!(self.fusion, FusionConfig::Attention { hidden_size: 0, .. }),
-            "fusion.hidden_size",
-            "must be at least 1",
-        );
         for (index, stream) in self.stream.iter().enumerate() {
             if self.stream[..index].iter().any(|other| other.name == stream.name) {
                 check(true, &format!("stream.{}", stream.name), "two streams have this name");
             }
         }
+        problems.extend(self.fusion.problems("fusion", self.embedding_size));
         for (stream, &input) in self.stream.iter().zip(inputs) {
-            problems.extend(stream.encoder.problems(&format!("stream.{}.encoder", stream.name), input));
+            let key = |field: &str| format!("stream.{}.{field}", stream.name);
+            problems.extend(stream.encoder.problems(&key("encoder"), input));
+            if let Some(decoder) = &stream.decoder {
+                problems.extend(decoder.problems(&key("decoder"), self.embedding_size, input));
+            }
+            problems.extend(Augmentation::problems(&stream.augment, &key("augment"), input));
         }
         problems
     }
@@ -132,19 +146,25 @@ pub struct ModelOutput {
     pub logits: Tensor<3>,
     /// `[R, B, M]`: share of each stream in the fused vector.
     pub stream_weights: Tensor<3>,
+    /// `[R, B, 1]`: squared error per value of the decoded streams, averaged over those that are there; absent when no
+    /// stream has a decoder.
+    pub reconstruction: Option<Tensor<3>>,
 }
 
 #[derive(Clone, Debug)]
 struct Stream {
+    augmentation: Augmentation,
     encoder: Encoder,
     embed: Linear,
     dropout: Dropout,
+    decoder: Option<Decoder>,
 }
 
 /// A built model: structure and parameter ids, no weights.
 #[derive(Clone, Debug)]
 pub struct Model {
     streams: Vec<Stream>,
+    modality_dropout: (ModalityDropout, f32),
     fusion: Fusion,
     head: Mlp,
     layout: Layout,
@@ -166,12 +186,23 @@ impl Model {
                     let embed =
                         layout.scope("embed", |layout| Linear::new(layout, encoder.output_size(), embedding_size));
                     let dropout = Dropout::new(layout);
-                    Stream { encoder, embed, dropout }
+                    let decoder = stream.decoder.as_ref().map(|decoder| {
+                        layout.scope("decoder", |layout| Decoder::new(layout, decoder, embedding_size, input))
+                    });
+                    let augmentation = Augmentation::new(layout, &stream.augment, input);
+                    Stream { augmentation, encoder, embed, dropout, decoder }
                 })
             })
             .collect();
+        let names: Vec<&str> = config.stream.iter().map(|stream| stream.name.as_str()).collect();
+        let modalities: Vec<usize> = config
+            .stream
+            .iter()
+            .map(|stream| config.stream.iter().position(|other| other.modality == stream.modality).unwrap_or(0))
+            .collect();
+        let modality_dropout = (ModalityDropout::new(&layout, &modalities), config.modality_dropout);
         let (fusion, fused_size) = layout.scope("fusion", |layout| {
-            let fusion = Fusion::new(layout, &config.fusion, embedding_size);
+            let fusion = Fusion::new(layout, &config.fusion, &names, embedding_size);
             let size = fusion.output_size(streams.len(), embedding_size);
             (fusion, size)
         });
@@ -179,7 +210,7 @@ impl Model {
         sizes.extend(&config.head.hidden_sizes);
         sizes.push(num_classes);
         let head = layout.scope("head", |layout| Mlp::new(layout, &sizes, Activation::Relu));
-        Self { streams, fusion, head, layout: layout.finish(), num_classes }
+        Self { streams, modality_dropout, fusion, head, layout: layout.finish(), num_classes }
     }
 
     /// Names and shapes of the parameters.
@@ -192,34 +223,62 @@ impl Model {
         self.num_classes
     }
 
+    /// Inputs with the random changes that each stream's `augment` asks for; for training only, off the tape.
+    pub fn augment(&self, inputs: Vec<StreamInput>, draws: &[Draw]) -> Vec<StreamInput> {
+        self.streams.iter().zip(inputs).map(|(stream, input)| stream.augmentation.apply(input, draws)).collect()
+    }
+
     /// One [`StreamInput`] per stream to `[R, B, K]` logits.
     pub fn forward(&self, inputs: &[StreamInput], context: &Context) -> ModelOutput {
+        self.forward_to(inputs, inputs, context)
+    }
+
+    /// [`forward`](Self::forward) whose decoders are compared with `wanted` instead of `inputs`: an autoencoder that sees
+    /// augmented samples and is held against the samples themselves is a denoising one (Vincent et al. 2008).
+    pub fn forward_to(&self, inputs: &[StreamInput], wanted: &[StreamInput], context: &Context) -> ModelOutput {
         let dtype = context.params.dtype();
+        let as_used = |tensor: Tensor<4>| dtype.map_or(tensor.clone(), |dtype| tensor.cast(dtype));
         let mut embeddings = Vec::with_capacity(self.streams.len());
         let mut present = Vec::with_capacity(self.streams.len());
-        for (stream, input) in self.streams.iter().zip(inputs) {
+        let mut errors = Vec::new();
+        for ((stream, input), wanted) in self.streams.iter().zip(inputs).zip(wanted) {
             let mut input = input.clone();
+            input.rows = as_used(input.rows);
             if let Some(dtype) = dtype {
-                input.rows = input.rows.cast(dtype);
                 input.present = input.present.cast(dtype);
             }
             let features = stream.encoder.forward(&input, context);
-            let embedding = Activation::Relu.forward(stream.embed.forward(features, context));
-            embeddings.push(stream.dropout.forward(embedding, context));
+            let embedding = stream.embed.forward(features, context);
+            if let Some(decoder) = &stream.decoder {
+                let lengths = input.lengths.as_deref();
+                let decoded = decoder.forward(embedding.clone(), lengths, context);
+                let error = reconstruction_error(as_used(wanted.rows.clone()), decoded, lengths, input.present.clone());
+                errors.push((error, input.present.clone().cast(DType::F32)));
+            }
+            embeddings.push(stream.dropout.forward(Activation::Relu.forward(embedding), context));
             present.push(input.present);
         }
+        let (modality_dropout, rate) = &self.modality_dropout;
+        let present = modality_dropout.forward(present, *rate, context);
         let (fused, stream_weights) = self.fusion.forward(&embeddings, &present, context);
         let logits = self.head.forward(fused, context);
-        let full = burn::tensor::DType::F32;
-        ModelOutput {
-            logits: if dtype.is_some() { logits.cast(full) } else { logits },
-            stream_weights: if dtype.is_some() { stream_weights.cast(full) } else { stream_weights },
-        }
+        let full = |tensor: Tensor<3>| if dtype.is_some() { tensor.cast(DType::F32) } else { tensor };
+        ModelOutput { logits: full(logits), stream_weights: full(stream_weights), reconstruction: mean_error(errors) }
     }
 
-    /// Log-power spectrograms of the streams that make one, with the index of the stream.
-    pub fn spectrograms(&self, inputs: &[StreamInput]) -> Vec<(usize, Tensor<5>)> {
-        let made = self.streams.iter().zip(inputs).enumerate();
-        made.filter_map(|(index, (stream, input))| Some((index, stream.encoder.spectrogram(input)?))).collect()
+    /// Index of the first stream that makes a spectrogram.
+    pub fn first_spectrogram(&self) -> Option<usize> {
+        self.streams.iter().position(|stream| stream.encoder.makes_spectrogram())
     }
+
+    /// Log-power spectrogram `[R, B, C, bins, frames]` of a stream's input, where the stream makes one.
+    pub fn spectrogram(&self, stream: usize, input: &StreamInput) -> Option<Tensor<5>> {
+        self.streams.get(stream)?.encoder.spectrogram(input)
+    }
+}
+
+/// Mean of the errors of a sample's streams that are there, from (error, presence) pairs.
+fn mean_error(errors: Vec<(Tensor<3>, Tensor<3>)>) -> Option<Tensor<3>> {
+    let (sum, count) = errors.into_iter().reduce(|(sum, count), (error, present)| (sum + error, count + present))?;
+    Some(sum / count.clamp_min(1.0))
 }

@@ -1,11 +1,13 @@
 //! Log-power spectrogram of a signal and a 2-D CNN over it.
 
 use burn::tensor::Tensor;
+use recoup_kernels::random::path_hash;
 use recoup_kernels::{StftOptions, StftOutput, StftPadding, Window, group_norm, stft};
 use serde::{Deserialize, Serialize};
 
+use super::augment::Samples;
 use super::cnn::{Cnn, CnnConfig, Dims};
-use super::{ConfigProblem, Context, Init, LayoutBuilder, ParamId};
+use super::{ConfigProblem, Context, Draw, Init, LayoutBuilder, Mode, ParamId};
 
 /// Added to the power before its logarithm: silence is finite, and what lies below is noise of the sensor.
 const POWER_FLOOR: f32 = 1e-6;
@@ -21,6 +23,57 @@ pub struct SpectrogramConfig {
     pub hop: usize,
     /// The network over `[channels, frequency, frame]`.
     pub cnn: CnnConfig,
+    /// Stretches hidden in training; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<MaskConfig>,
+}
+
+/// Stretches of frequency and of time that are hidden in training (Park et al. 2019, SpecAugment): the same for all
+/// channels of a sample, drawn anew for each sample and step, each of a width uniform from 0 to `share` of the bins or
+/// frames, rounded down.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaskConfig {
+    /// Widest stretch of frequency, as a share of the bins; 0: none.
+    #[serde(default)]
+    pub frequency_share: f64,
+    /// Widest stretch of time, as a share of the frames; 0: none.
+    #[serde(default)]
+    pub time_share: f64,
+    /// Stretches of each.
+    #[serde(default = "one")]
+    pub count: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+impl MaskConfig {
+    fn problems(&self, key: &str, [bins, frames]: [usize; 2]) -> Vec<ConfigProblem> {
+        let mut problems = Vec::new();
+        let mut problem = |field: &str, message: String| {
+            problems.push(ConfigProblem { key: format!("{key}.{field}"), message });
+        };
+        let shares = [
+            ("frequency_share", self.frequency_share, bins, "bins"),
+            ("time_share", self.time_share, frames, "frames"),
+        ];
+        for (field, share, size, unit) in shares {
+            if !(0.0..1.0).contains(&share) {
+                problem(field, "must be at least 0 and less than 1".into());
+            } else if share > 0.0 && share * (size as f64) < 1.0 {
+                problem(field, format!("is less than one of {size} {unit}"));
+            }
+        }
+        if self.frequency_share == 0.0 && self.time_share == 0.0 {
+            problem("frequency_share", "hides nothing: set frequency_share or time_share".into());
+        }
+        if self.count == 0 {
+            problem("count", "must be at least 1".into());
+        }
+        problems
+    }
 }
 
 impl SpectrogramConfig {
@@ -48,6 +101,7 @@ impl SpectrogramConfig {
         } else {
             let size = [self.num_fft / 2 + 1, self.frames(length)];
             problems.extend(self.cnn.problems(&format!("{key}.cnn"), Dims::Two, size));
+            problems.extend(self.mask.iter().flat_map(|mask| mask.problems(&format!("{key}.mask"), size)));
         }
         problems
     }
@@ -60,6 +114,14 @@ pub struct Spectrogram {
     gamma: ParamId,
     beta: ParamId,
     cnn: Cnn,
+    mask: Option<Mask>,
+}
+
+#[derive(Clone, Debug)]
+struct Mask {
+    config: MaskConfig,
+    frequency_path: u64,
+    time_path: u64,
 }
 
 impl Spectrogram {
@@ -77,6 +139,11 @@ impl Spectrogram {
             gamma: layout.param("norm.weight", &[channels], Init::Constant(1.0)),
             beta: layout.param("norm.bias", &[channels], Init::Constant(0.0)),
             cnn: layout.scope("cnn", |layout| Cnn::new(layout, &config.cnn, Dims::Two, channels)),
+            mask: config.mask.map(|config| Mask {
+                config,
+                frequency_path: path_hash(&layout.path("spectrogram.frequency-mask")),
+                time_path: path_hash(&layout.path("spectrogram.time-mask")),
+            }),
         }
     }
 
@@ -97,11 +164,34 @@ impl Spectrogram {
             channels,
             1e-5,
         );
-        self.cnn.encode(normal.reshape([num_replicas, batch, channels, bins, frames]), None, context)
+        let mut normal = normal.reshape([num_replicas, batch, channels, bins, frames]);
+        if let (Some(mask), Mode::Train { draws, .. }) = (&self.mask, &context.mode) {
+            let mean = context.params.get::<2>(self.beta).reshape([num_replicas, 1, channels, 1, 1]);
+            normal = mask.hide(normal, mean, draws);
+        }
+        self.cnn.encode(normal, None, context)
     }
 
     /// Features that [`encode`](Self::encode) gives.
     pub fn output_size(&self, channels: usize) -> usize {
         self.cnn.output_size(channels)
+    }
+}
+
+impl Mask {
+    /// Puts each channel's `mean` `[R, 1, C, 1, 1]`, which is what normalisation leaves of it, in place of the stretches.
+    fn hide(&self, x: Tensor<5>, mean: Tensor<5>, draws: &[Draw]) -> Tensor<5> {
+        let [num_replicas, batch, _, bins, frames] = x.dims();
+        let device = x.device().without_autodiff();
+        let kept = |share: f64, path: u64, length: usize| {
+            Samples { draws, path, batch, length, lengths: None }.outside_stretches(share, self.config.count, &device)
+        };
+        let frequency = kept(self.config.frequency_share, self.frequency_path, bins);
+        let time = kept(self.config.time_share, self.time_path, frames);
+        let kept =
+            frequency.reshape([num_replicas, batch, 1, bins, 1]) * time.reshape([num_replicas, batch, 1, 1, frames]);
+        let hidden = kept.clone().neg() + 1.0;
+        let on_tape = |mask: Tensor<5>| mask.autodiff().cast(x.dtype());
+        x.clone() * on_tape(kept) + mean * on_tape(hidden)
     }
 }

@@ -29,7 +29,8 @@ impl StreamSource {
     fn length(&self) -> usize {
         match self.shape {
             InputShape::Sequence { length, .. } => length,
-            InputShape::Row { .. } | InputShape::Image { .. } => 1,
+            InputShape::Image { count, .. } => count,
+            InputShape::Row { .. } => 1,
         }
     }
 }
@@ -144,7 +145,11 @@ impl DeviceData {
         };
         let present: Vec<f32> = ranges.iter().map(|range| f32::from(range.count > 0)).collect();
         let present = Tensor::from_data(TensorData::new(present, [num_replicas, batch, 1]), &self.device);
-        let fixed = !matches!(source.shape, InputShape::Sequence { fixed: false, .. });
+        let fixed = match source.shape {
+            InputShape::Sequence { fixed, .. } => fixed,
+            InputShape::Image { count, .. } => count <= 1,
+            InputShape::Row { .. } => true,
+        };
         // A missing signal keeps its full length of zeros: the shape of the arithmetic does not depend on the data.
         let lengths = (!fixed).then(|| ranges.iter().map(|range| range.count as usize).collect());
         StreamInput { rows, lengths, present }
@@ -258,10 +263,10 @@ impl DeviceData {
         }
     }
 
-    /// Sum of the class weights of one replica's step.
-    pub fn total_weight(&self, picks: &[Option<u32>], replica: &Replica) -> f64 {
-        let weight = |window: &u32| replica.hyper.class_weights[self.windows[*window as usize].class as usize];
-        picks.iter().flatten().map(weight).sum()
+    /// Sum of the class weights of one replica's batch, each sample times its amount in the batch (1 without mixup).
+    pub fn total_weight(&self, picks: &[Option<u32>], replica: &Replica, amount: impl Fn(usize) -> f64) -> f64 {
+        let weight = |window: u32| replica.hyper.class_weights[self.windows[window as usize].class as usize];
+        picks.iter().enumerate().filter_map(|(at, pick)| Some(amount(at) * weight((*pick)?))).sum()
     }
 }
 

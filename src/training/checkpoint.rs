@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Progress;
 use crate::data::prepared::digest as sha256;
-use crate::models::Layout;
+use crate::models::{Init, Layout, ParamSpec};
 
 const FORMAT: u32 = 1;
 const TENSORS: &str = "replicas.safetensors";
@@ -261,33 +261,72 @@ impl CheckpointStore {
     }
 
     fn read(&self, place: &Path) -> Result<BTreeMap<String, ReplicaState>, CheckpointError> {
-        let damaged = |name: &str, message: String| CheckpointError::Damaged { path: place.join(name), message };
-        let load = |name: &str| fs::read(place.join(name)).map_err(io(&place.join(name), "read"));
-        let manifest: BTreeMap<String, ManifestEntry> =
-            serde_json::from_slice(&load(MANIFEST)?).map_err(|error| damaged(MANIFEST, error.to_string()))?;
-        let verified = |name: &str| {
-            let bytes = load(name)?;
-            match manifest.get(name) {
-                Some(entry) if entry.sha256 == sha256(&bytes) => Ok(bytes),
-                Some(entry) => Err(damaged(
-                    name,
-                    format!(
-                        "damaged: {} bytes with SHA-256 {}, the manifest lists {} bytes with {}",
-                        bytes.len(),
-                        sha256(&bytes),
-                        entry.bytes,
-                        entry.sha256
-                    ),
-                )),
-                None => Err(damaged(MANIFEST, format!("does not list {name}"))),
-            }
-        };
-        let state: StateFile =
-            serde_json::from_slice(&verified(STATE)?).map_err(|error| damaged(STATE, error.to_string()))?;
+        let state = StateFile::read(place)?;
         self.check(place, &state)?;
-        let bytes = verified(TENSORS)?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(TENSORS, error.to_string()))?;
-        let mut replicas: BTreeMap<String, ReplicaState> = state
+        state.replicas_with_tensors(place)
+    }
+    fn check(&self, place: &Path, state: &StateFile) -> Result<(), CheckpointError> {
+        let other = |what, found: String, expected: String| {
+            Err(CheckpointError::Other { path: place.into(), what, found, expected })
+        };
+        if state.experiment != self.experiment {
+            return other("experiment", state.experiment.clone(), self.experiment.clone());
+        }
+        let same = |stored: &[(String, Vec<usize>)], specs: &[crate::models::ParamSpec]| {
+            stored.len() == specs.len()
+                && stored.iter().zip(specs).all(|((path, shape), spec)| *path == spec.path && *shape == spec.shape)
+        };
+        if !same(&state.params, self.layout.params()) || !same(&state.buffers, self.layout.buffers()) {
+            let count = format!("{} parameter tensors", state.params.len());
+            return other("model", count, format!("{}", self.layout.params().len()));
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a file of the checkpoint at `place`, as its manifest lists them.
+fn verified(place: &Path, name: &str) -> Result<Vec<u8>, CheckpointError> {
+    let load = |name: &str| fs::read(place.join(name)).map_err(io(&place.join(name), "read"));
+    let manifest: BTreeMap<String, ManifestEntry> =
+        serde_json::from_slice(&load(MANIFEST)?).map_err(|error| damaged(place, MANIFEST, error.to_string()))?;
+    let bytes = load(name)?;
+    match manifest.get(name) {
+        Some(entry) if entry.sha256 == sha256(&bytes) => Ok(bytes),
+        Some(entry) => Err(damaged(
+            place,
+            name,
+            format!(
+                "damaged: {} bytes with SHA-256 {}, the manifest lists {} bytes with {}",
+                bytes.len(),
+                sha256(&bytes),
+                entry.bytes,
+                entry.sha256
+            ),
+        )),
+        None => Err(damaged(place, MANIFEST, format!("does not list {name}"))),
+    }
+}
+
+fn damaged(place: &Path, name: &str, message: String) -> CheckpointError {
+    CheckpointError::Damaged { path: place.join(name), message }
+}
+
+impl StateFile {
+    fn read(place: &Path) -> Result<Self, CheckpointError> {
+        let state: Self = serde_json::from_slice(&verified(place, STATE)?)
+            .map_err(|error| damaged(place, STATE, error.to_string()))?;
+        if state.format != FORMAT {
+            let (found, expected) = (state.format.to_string(), FORMAT.to_string());
+            return Err(CheckpointError::Other { path: place.into(), what: "format", found, expected });
+        }
+        Ok(state)
+    }
+
+    /// The replicas with what the tensor file beside this one holds of them.
+    fn replicas_with_tensors(self, place: &Path) -> Result<BTreeMap<String, ReplicaState>, CheckpointError> {
+        let bytes = verified(place, TENSORS)?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(place, TENSORS, error.to_string()))?;
+        let mut replicas: BTreeMap<String, ReplicaState> = self
             .replicas
             .into_iter()
             .map(|(name, entry)| {
@@ -303,32 +342,49 @@ impl CheckpointStore {
         for (key, view) in tensors.tensors() {
             let (name, what) = key.rsplit_once('/').unwrap_or((&key, ""));
             let (Some(state), Dtype::F32) = (replicas.get_mut(name), view.dtype()) else {
-                return Err(damaged(TENSORS, format!("unexpected tensor {key:?}")));
+                return Err(damaged(place, TENSORS, format!("unexpected tensor {key:?}")));
             };
             state.tensors.insert(what.into(), bytemuck::pod_collect_to_vec(view.data()));
         }
         Ok(replicas)
     }
+}
 
-    fn check(&self, place: &Path, state: &StateFile) -> Result<(), CheckpointError> {
-        let other = |what, found: String, expected: String| {
-            Err(CheckpointError::Other { path: place.into(), what, found, expected })
+/// The best weights of one finished replica with the names they have in its model: what another model can start from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredModel {
+    /// Parameters; their first values are not stored.
+    pub params: Vec<(ParamSpec, Vec<f32>)>,
+    /// Buffers.
+    pub buffers: Vec<(ParamSpec, Vec<f32>)>,
+}
+
+impl StoredModel {
+    /// Reads the checkpoint of the finished replica `name` at `place`, whatever its experiment.
+    ///
+    /// # Errors
+    /// A checkpoint that is missing, damaged, of another format, or does not hold the replica.
+    pub fn read(place: &Path, name: &str) -> Result<Self, CheckpointError> {
+        let state = StateFile::read(place)?;
+        let (params, buffers) = (state.params.clone(), state.buffers.clone());
+        let mut replicas = state.replicas_with_tensors(place)?;
+        let replica =
+            replicas.remove(name).ok_or_else(|| damaged(place, STATE, format!("does not hold replica {name}")))?;
+        let cut = |what: &str, shapes: Vec<(String, Vec<usize>)>| {
+            let row = replica.tensors.get(what).map(Vec::as_slice).unwrap_or_default();
+            let mut first = 0;
+            let mut cut = Vec::new();
+            for (path, shape) in shapes {
+                let spec = ParamSpec { path, shape, init: Init::Constant(0.0) };
+                let values = row.get(first..first + spec.len());
+                let values =
+                    values.ok_or_else(|| damaged(place, TENSORS, format!("{what} ends before {}", spec.path)))?;
+                first += spec.len();
+                cut.push((spec, values.to_vec()));
+            }
+            Ok(cut)
         };
-        if state.format != FORMAT {
-            return other("format", state.format.to_string(), FORMAT.to_string());
-        }
-        if state.experiment != self.experiment {
-            return other("experiment", state.experiment.clone(), self.experiment.clone());
-        }
-        let same = |stored: &[(String, Vec<usize>)], specs: &[crate::models::ParamSpec]| {
-            stored.len() == specs.len()
-                && stored.iter().zip(specs).all(|((path, shape), spec)| *path == spec.path && *shape == spec.shape)
-        };
-        if !same(&state.params, self.layout.params()) || !same(&state.buffers, self.layout.buffers()) {
-            let count = format!("{} parameter tensors", state.params.len());
-            return other("model", count, format!("{}", self.layout.params().len()));
-        }
-        Ok(())
+        Ok(Self { params: cut("best_weights", params)?, buffers: cut("best_buffers", buffers)? })
     }
 }
 

@@ -1,10 +1,12 @@
+use std::path::PathBuf;
+
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 use crate::data::split::TrainFold;
 use crate::data::window::Window;
 
-use super::{EarlyStoppingConfig, OptimizerConfig, Sampling, ScheduleConfig};
+use super::{EarlyStoppingConfig, MixupConfig, OptimizerConfig, Sampling, ScheduleConfig};
 
 /// The `[training]` table of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,9 +33,18 @@ pub struct TrainingConfig {
     /// Share of the target spread over all classes.
     #[serde(default)]
     pub label_smoothing: f64,
+    /// Samples mixed in pairs; absent: not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixup: Option<MixupConfig>,
     /// Weights of the classes in the loss.
     #[serde(default)]
     pub class_weights: ClassWeights,
+    /// What the loss is made of.
+    #[serde(default)]
+    pub objective: Objective,
+    /// Weights to start from instead of random ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartConfig>,
     /// Metric of the validation part that chooses the best weights, stops early and drives `plateau`.
     #[serde(default = "default_monitor")]
     pub monitor: String,
@@ -87,14 +98,79 @@ impl TrainingConfig {
         check(decay >= 0.0 && decay.is_finite(), "optimizer.weight_decay", "must be at least 0");
         check(self.gradient_clip_norm.is_none_or(|norm| norm > 0.0), "gradient_clip_norm", "must be greater than 0");
         check((0.0..1.0).contains(&self.label_smoothing), "label_smoothing", "must be at least 0 and less than 1");
+        let objective = &self.objective;
+        let weights = [objective.classification, objective.reconstruction];
+        check(
+            weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite()) && weights.iter().sum::<f64>() > 0.0,
+            "objective",
+            "weights must be at least 0, and one of them greater",
+        );
+        if let Some(start) = &self.start {
+            let factor = start.learning_rate_factor;
+            check(factor >= 0.0 && factor.is_finite(), "start.learning_rate_factor", "must be at least 0 (0: frozen)");
+            check(!start.streams.is_empty(), "start.streams", "is empty: name the streams to take");
+        }
         check(
             self.early_stopping.as_ref().is_none_or(|stopping| stopping.patience_epochs > 0),
             "early_stopping.patience_epochs",
             "must be at least 1",
         );
         check(self.checkpoint_every_secs >= 0.0, "checkpoint_every_secs", "must be at least 0 (0: after every step)");
+        check(
+            self.mixup.is_none() || self.batch_size > 1,
+            "mixup",
+            "mixes samples of one batch: use a batch_size of at least 2",
+        );
+        let mixup = self.mixup.iter().flat_map(MixupConfig::problems);
+        problems.extend(mixup.map(|(key, message)| (format!("mixup.{key}"), message)));
         problems
     }
+}
+
+/// `loss = classification * cross-entropy + reconstruction * mean squared error of the decoded streams`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Objective {
+    /// Weight of the cross-entropy. With 0 the model is an autoencoder: it never sees a class, and what it predicts is
+    /// the reconstruction error, as the score of the second of two classes.
+    pub classification: f64,
+    /// Weight of the reconstruction error of the streams that have a decoder.
+    pub reconstruction: f64,
+}
+
+impl Default for Objective {
+    fn default() -> Self {
+        Self { classification: 1.0, reconstruction: 0.0 }
+    }
+}
+
+/// Transfer: streams that start from the trained weights of another run.
+///
+/// A run on the same data must have the same splits, and each replica starts from the one of the same fold, so that no
+/// weight has seen a subject that it will be tested on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartConfig {
+    /// Directory of a finished run, or of an experiment (`checkpoints/<name>`), whose newest finished run is taken.
+    pub run: PathBuf,
+    /// Variant of that run.
+    #[serde(default = "base_variant")]
+    pub variant: String,
+    /// Replica of that run to start all replicas from, such as `repeat0-fold0-seed0`; only for a run on other data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica: Option<String>,
+    /// Streams to take, under the names that they have in both models.
+    pub streams: Vec<String>,
+    /// Learning rate of these streams, as a multiple of that of the others; 0 freezes them.
+    #[serde(default = "one_f64")]
+    pub learning_rate_factor: f64,
+}
+
+fn base_variant() -> String {
+    "base".into()
+}
+fn one_f64() -> f64 {
+    1.0
 }
 
 /// Weights of the classes in the loss.

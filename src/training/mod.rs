@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod checkpoint;
 mod config;
+pub mod mixup;
 pub mod optimizer;
 mod replica;
 pub mod schedule;
@@ -15,8 +16,9 @@ pub mod stopping;
 pub mod trainer;
 
 pub use batch::{DeviceData, StreamSource};
-pub use config::{ClassWeights, Precision, TrainingConfig};
+pub use config::{ClassWeights, Objective, Precision, StartConfig, TrainingConfig};
+pub use mixup::{Mixup, MixupConfig};
 pub use optimizer::OptimizerConfig;
-pub use replica::{Hyper, Replica, Sampling};
+pub use replica::{Hyper, Replica, Sampling, Start};
 pub use schedule::ScheduleConfig;
 pub use stopping::{EarlyStoppingConfig, Progress, Status};

@@ -107,24 +107,32 @@ pub fn clip_by_global_norm(gradient: Tensor<2>, max_norm: Option<f64>) -> (Tenso
 
 /// One step of all replicas: new weights and moments.
 ///
-/// `weights` and `gradient` are `[R, P]`. A replica whose entry in `moves` `[R, 1]` is false keeps its weights and
-/// moments by selection: `0 * NaN` would not.
+/// `weights` and `gradient` are `[R, P]`. What `moves` (`[R, 1]` or `[R, P]`) does not let move keeps its weights and
+/// moments by selection: `0 * NaN` would not. `factors` `[R, P]` multiply the learning rate, 1 when absent.
 pub fn step(
     config: &OptimizerConfig,
     sizes: &[StepSize],
     moves: &Tensor<2, Bool>,
+    factors: Option<&Tensor<2>>,
     weights: Tensor<2>,
     gradient: Tensor<2>,
     moments: Moments,
 ) -> (Tensor<2>, Moments) {
     let device = weights.device();
     let column = |value: &dyn Fn(&StepSize) -> f64| column(sizes.iter().map(value), &device);
+    let scaled = |rates: Tensor<2>| match factors {
+        Some(factors) => rates * factors.clone(),
+        None => rates,
+    };
     let moves = moves.clone().expand(weights.dims());
 
     let (new_weights, new) = match *config {
         OptimizerConfig::Adamw { beta1, beta2, epsilon, .. } => {
-            let decay = column(&|size| 1.0 - size.learning_rate * size.weight_decay);
-            let step_size = column(&|size| size.learning_rate / (1.0 - beta1.powf(size.step as f64 + 1.0)));
+            let decay = match factors {
+                None => column(&|size| 1.0 - size.learning_rate * size.weight_decay),
+                Some(_) => scaled(column(&|size| size.learning_rate * size.weight_decay)).neg() + 1.0,
+            };
+            let step_size = scaled(column(&|size| size.learning_rate / (1.0 - beta1.powf(size.step as f64 + 1.0))));
             let correction = column(&|size| (1.0 - beta2.powf(size.step as f64 + 1.0)).sqrt());
             let first = moments.first.clone() * beta1 + gradient.clone() * (1.0 - beta1);
             let second = moments.second.clone() * beta2 + gradient.square() * (1.0 - beta2);
@@ -137,7 +145,7 @@ pub fn step(
             let velocity = moments.first.clone() * momentum + gradient.clone();
             let direction = if nesterov { gradient + velocity.clone() * momentum } else { velocity.clone() };
             let second = moments.second.clone();
-            let learning_rate = column(&|size| size.learning_rate);
+            let learning_rate = scaled(column(&|size| size.learning_rate));
             (weights.clone() - direction * learning_rate, Moments { first: velocity, second })
         }
     };

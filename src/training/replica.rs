@@ -1,9 +1,12 @@
 //! A replica: one (variant, fold, seed) in training, and the order of its data.
 
+use std::sync::Arc;
+
 use recoup_kernels::random::{self, Key, Purpose};
 use serde::{Deserialize, Serialize};
 
 use crate::features::Scaler;
+use crate::models::Layout;
 
 /// Values that may differ between replicas of one group without a change of shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +40,36 @@ pub struct Replica {
     pub valid: Vec<u32>,
     /// Windows to test on.
     pub test: Vec<u32>,
+    /// Trained weights that it starts from, where it does.
+    pub start: Option<Arc<Start>>,
+}
+
+/// Trained weights of another run, in the columns of a replica's row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Start {
+    /// First column and values of each parameter that is taken.
+    pub params: Vec<(usize, Vec<f32>)>,
+    /// The same of buffers.
+    pub buffers: Vec<(usize, Vec<f32>)>,
+    /// Learning rate of the parameters that are taken, as a multiple of the replica's; 0: they and their buffers stay.
+    pub learning_rate_factor: f32,
+}
+
+impl Start {
+    fn put(columns: &[(usize, Vec<f32>)], row: &mut [f32]) {
+        for (first, values) in columns {
+            row[*first..first + values.len()].copy_from_slice(values);
+        }
+    }
+
+    /// A row of `width` ones with the learning-rate factor in the given columns.
+    fn factors(&self, columns: &[(usize, Vec<f32>)], width: usize) -> Vec<f32> {
+        let mut row = vec![1.0; width];
+        for (first, values) in columns {
+            row[*first..first + values.len()].fill(self.learning_rate_factor);
+        }
+        row
+    }
 }
 
 /// How many windows of each subject an epoch visits.
@@ -49,6 +82,29 @@ pub enum Sampling {
 }
 
 impl Replica {
+    /// Weights before the first step, P values.
+    pub fn first_params(&self, layout: &Layout) -> Vec<f32> {
+        let mut row = layout.init_params(&[self.seed]);
+        self.start.iter().for_each(|start| Start::put(&start.params, &mut row));
+        row
+    }
+
+    /// Buffers before the first step, Q values.
+    pub fn first_buffers(&self, layout: &Layout) -> Vec<f32> {
+        let mut row = layout.init_buffers(&[self.seed]);
+        self.start.iter().for_each(|start| Start::put(&start.buffers, &mut row));
+        row
+    }
+
+    /// Multiples of the learning rate, one for each of P weights and Q buffers.
+    pub fn learning_rate_factors(&self, layout: &Layout) -> [Vec<f32>; 2] {
+        let widths = [layout.num_params(), layout.num_buffers()];
+        match &self.start {
+            None => widths.map(|width| vec![1.0; width]),
+            Some(start) => [start.factors(&start.params, widths[0]), start.factors(&start.buffers, widths[1])],
+        }
+    }
+
     /// The windows of `epoch` (from 0) in the order of their use: a function of (seed, epoch) and the window lists.
     pub fn epoch_order(&self, epoch: usize, sampling: Sampling) -> Vec<u32> {
         let key = |path: u64| Key { seed: self.seed, purpose: Purpose::Shuffle, step: epoch as u64, path };

@@ -53,6 +53,8 @@ pub struct EpochReport {
     pub train_loss: f64,
     /// Logits of its validation windows, `[windows, K]`.
     pub valid_logits: Vec<f32>,
+    /// Mean reconstruction error of its validation windows, where the model has a decoder.
+    pub valid_reconstruction: Option<f64>,
 }
 
 /// Why the loop ended early.
@@ -76,11 +78,35 @@ struct State {
     buffers: Tensor<2>,
     best_weights: Tensor<2>,
     best_buffers: Tensor<2>,
+    /// Present where a replica starts from trained weights.
+    rates: Option<Rates>,
     /// `[R, 1]`: false once a loss or gradient was not finite.
     alive: Tensor<2, Bool>,
     progress: Vec<Progress>,
     epoch: usize,
     step_in_epoch: usize,
+}
+
+/// Multiples of the learning rate; 0 is frozen.
+struct Rates {
+    /// `[R, P]`.
+    params: Tensor<2>,
+    /// `[R, Q]`.
+    buffers: Tensor<2>,
+}
+
+impl Rates {
+    fn new(group: &Group) -> Option<Self> {
+        group.replicas.iter().any(|replica| replica.start.is_some()).then(|| {
+            let rows: Vec<[Vec<f32>; 2]> =
+                group.replicas.iter().map(|replica| replica.learning_rate_factors(group.model.layout())).collect();
+            let matrix = |which: usize| {
+                let values = rows.iter().flat_map(|row| row[which].iter().copied()).collect();
+                matrix(values, rows.len(), group.data.device())
+            };
+            Self { params: matrix(0), buffers: matrix(1) }
+        })
+    }
 }
 
 /// Steps whose numbers are still on the device: reading one back would wait for it.
@@ -107,7 +133,6 @@ impl<'a> Trainer<'a> {
     /// step (see [`aligned`]); the others start from their seeds.
     pub fn new(
         group: Group<'a>,
-        config: &'a TrainingConfig,
         store: &'a CheckpointStore,
         log_every_steps: usize,
         states: &BTreeMap<String, ReplicaState>,
@@ -116,8 +141,8 @@ impl<'a> Trainer<'a> {
         let mut others = states.clone();
         others.retain(|name, _| group.replicas.iter().all(|replica| replica.name != *name));
         Self {
+            config: group.config,
             group,
-            config,
             store,
             log_every_steps: log_every_steps.max(1),
             state,
@@ -193,18 +218,31 @@ impl<'a> Trainer<'a> {
         let steps: Vec<u64> = sizes.iter().map(|size| size.step).collect();
         let made = self.group.gradients(&state.weights, &state.buffers, &steps, &micro_batches);
 
-        let (gradient, norms) = clip_by_global_norm(made.gradient, config.gradient_clip_norm);
+        // As `requires_grad = False`: what is frozen has no part in the norm.
+        let gradient = match &state.rates {
+            Some(rates) => made.gradient.mask_fill(rates.params.clone().lower_equal_elem(0.0), 0.0),
+            None => made.gradient,
+        };
+        let (gradient, norms) = clip_by_global_norm(gradient, config.gradient_clip_norm);
         let active = TensorData::new(sizes.iter().map(|size| size.active).collect::<Vec<_>>(), [sizes.len(), 1]);
         let active = Tensor::<2, Bool>::from_data(active, &norms.device());
         let finite = norms.clone().is_finite().bool_and(made.losses.clone().is_finite());
         // A replica that sits out keeps its standing: its padded batch says nothing about it.
         state.alive = state.alive.clone().bool_and(finite.bool_or(active.clone().bool_not()));
         let moves = active.bool_and(state.alive.clone());
+        let unfrozen =
+            |factors: &Tensor<2>| moves.clone().expand(factors.dims()).bool_and(factors.clone().greater_elem(0.0));
+        let (param_moves, buffer_moves) = match &state.rates {
+            Some(rates) => (unfrozen(&rates.params), unfrozen(&rates.buffers)),
+            None => (moves.clone(), moves.clone()),
+        };
+        let factors = state.rates.as_ref().map(|rates| &rates.params);
+        let weights = state.weights.clone();
         let (weights, moments) =
-            step(&config.optimizer, &sizes, &moves, state.weights.clone(), gradient, state.moments.clone());
+            step(&config.optimizer, &sizes, &param_moves, factors, weights, gradient, state.moments.clone());
         state.weights = weights;
         state.moments = moments;
-        state.buffers = select_rows(&moves, made.buffers, state.buffers.clone());
+        state.buffers = select_rows(&buffer_moves, made.buffers, state.buffers.clone());
         for (progress, size) in state.progress.iter_mut().zip(&sizes) {
             progress.steps += u64::from(size.active);
         }
@@ -260,6 +298,7 @@ impl<'a> Trainer<'a> {
                 epoch: state.epoch,
                 step: progress.steps,
                 train_loss: std::mem::take(&mut progress.loss_sum) / std::mem::take(&mut progress.loss_count) as f64,
+                valid_reconstruction: predicted.mean_reconstruction(),
                 valid_logits: predicted.logits,
             })
             .collect();
@@ -298,7 +337,7 @@ impl<'a> Trainer<'a> {
         let indices: Vec<i32> = left.iter().map(|&r| r as i32).collect();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [left.len()]), device);
         let replicas = left.iter().map(|&r| self.group.replicas[r]).collect();
-        self.group = Group::new(self.group.model, self.group.data, replicas, self.group.precision);
+        self.group = Group::new(self.group.model, self.group.data, replicas, self.group.config);
         if !left.is_empty() {
             let take = |t: &mut Tensor<2>| *t = t.clone().select(0, indices.clone());
             let state = &mut self.state;
@@ -308,6 +347,7 @@ impl<'a> Trainer<'a> {
             take(&mut state.buffers);
             take(&mut state.best_weights);
             take(&mut state.best_buffers);
+            state.rates = Rates::new(&self.group);
             // Only running replicas are left, and they are alive.
             state.alive = all_true(left.len(), self.group.data.device());
             state.progress = left.iter().map(|&r| state.progress[r].clone()).collect();
@@ -402,14 +442,15 @@ fn initial_state(group: &Group, states: &BTreeMap<String, ReplicaState>) -> Stat
     let first = group.replicas.first().and_then(|replica| states.get(&replica.name));
     let progress = |replica: &&Replica| states.get(&replica.name).map(|state| state.progress.clone());
     State {
-        weights: rows("weights", num_params, &|replica| layout.init_params(&[replica.seed])),
+        weights: rows("weights", num_params, &|replica| replica.first_params(layout)),
         moments: Moments {
             first: rows("first_moment", num_params, &zeros),
             second: rows("second_moment", num_params, &zeros),
         },
-        buffers: rows("buffers", num_buffers, &|replica| layout.init_buffers(&[replica.seed])),
-        best_weights: rows("best_weights", num_params, &|replica| layout.init_params(&[replica.seed])),
-        best_buffers: rows("best_buffers", num_buffers, &|replica| layout.init_buffers(&[replica.seed])),
+        buffers: rows("buffers", num_buffers, &|replica| replica.first_buffers(layout)),
+        best_weights: rows("best_weights", num_params, &|replica| replica.first_params(layout)),
+        best_buffers: rows("best_buffers", num_buffers, &|replica| replica.first_buffers(layout)),
+        rates: Rates::new(group),
         alive: all_true(group.replicas.len(), device),
         progress: group.replicas.iter().map(|replica| progress(replica).unwrap_or_default()).collect(),
         epoch: first.map_or(0, |state| state.epoch),
@@ -430,7 +471,7 @@ pub fn aligned<'a>(
     groups
 }
 
-/// Row by row `new` where `choose` `[R, 1]` is true, else `old`, by selection: no arithmetic touches either.
+/// `new` where `choose` (`[R, 1]` for whole rows, or of their shape) is true, else `old`, by selection: no arithmetic touches either.
 fn select_rows(choose: &Tensor<2, Bool>, new: Tensor<2>, old: Tensor<2>) -> Tensor<2> {
     let shape = new.dims();
     if shape[1] == 0 {

@@ -21,27 +21,28 @@ const RELATIVE_TOLERANCE: f64 = 2e-2;
 const ABSOLUTE_TOLERANCE: f64 = 3e-4;
 
 const ROW: InputShape = InputShape::Row { features: 5 };
-const IMAGE: InputShape = InputShape::Image { channels: 2, height: 7, width: 6 };
+const IMAGE: InputShape = InputShape::Image { channels: 2, height: 7, width: 6, count: 1 };
+const IMAGES: InputShape = InputShape::Image { channels: 1, height: 5, width: 4, count: 12 };
 const SIGNAL: InputShape = InputShape::Sequence { channels: 2, length: 12, fixed: true };
 const SERIES: InputShape = InputShape::Sequence { channels: 2, length: 12, fixed: false };
 /// Rows of each sample of a [`SERIES`], replica by replica; 0 is a sample without this modality.
 const LENGTHS: [usize; NUM_REPLICAS * BATCH] = [12, 5, 9, 12, 7, 12, 0, 8];
 
 /// Knuth's linear congruential generator, as numbers in [-1, 1).
-struct Noise(u64);
+pub(crate) struct Noise(pub u64);
 
 impl Noise {
-    fn next(&mut self) -> f32 {
+    pub(crate) fn next(&mut self) -> f32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     }
 
-    fn values(&mut self, count: usize) -> Vec<f32> {
+    pub(crate) fn values(&mut self, count: usize) -> Vec<f32> {
         (0..count).map(|_| self.next()).collect()
     }
 }
 
-fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+pub(crate) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
@@ -138,26 +139,38 @@ impl Setup {
         for spec in self.model.layout().params() {
             let places = self.places(start, spec.len());
             start += spec.len();
-            for draw in 0..2 {
-                let direction = direction(&places, &gradient, &mut noise);
-                let analytic: f64 = places.iter().zip(&direction).map(|(&at, d)| f64::from(gradient[at]) * d).sum();
-                let moved = |step: f64| {
-                    let mut weights = self.weights.clone();
-                    for (&at, d) in places.iter().zip(&direction) {
-                        weights[at] = (f64::from(weights[at]) + step * d) as f32;
-                    }
-                    self.loss(&weights)
-                };
-                let central = |step: f64| (moved(step) - moved(-step)) / (2.0 * step);
-                let numeric = (4.0 * central(STEP) - central(2.0 * STEP)) / 3.0;
-                let tolerance = ABSOLUTE_TOLERANCE + RELATIVE_TOLERANCE * numeric.abs();
-                assert!(
-                    (analytic - numeric).abs() <= tolerance,
-                    "{name}, {}, draw {draw}: tape {analytic:e}, difference quotient {numeric:e}",
-                    spec.path
-                );
-            }
+            let what = format!("{name}, {}", spec.path);
+            assert_derivatives(&what, &self.weights, &gradient, &places, &mut noise, &|weights| self.loss(weights));
         }
+    }
+}
+
+/// Compares the derivative of `loss` at `weights`, along two directions over `places`, with its `gradient`.
+pub(crate) fn assert_derivatives(
+    what: &str,
+    weights: &[f32],
+    gradient: &[f32],
+    places: &[usize],
+    noise: &mut Noise,
+    loss: &dyn Fn(&[f32]) -> f64,
+) {
+    for draw in 0..2 {
+        let direction = direction(places, gradient, noise);
+        let analytic: f64 = places.iter().zip(&direction).map(|(&at, d)| f64::from(gradient[at]) * d).sum();
+        let moved = |step: f64| {
+            let mut weights = weights.to_vec();
+            for (&at, d) in places.iter().zip(&direction) {
+                weights[at] = (f64::from(weights[at]) + step * d) as f32;
+            }
+            loss(&weights)
+        };
+        let central = |step: f64| (moved(step) - moved(-step)) / (2.0 * step);
+        let numeric = (4.0 * central(STEP) - central(2.0 * STEP)) / 3.0;
+        let tolerance = ABSOLUTE_TOLERANCE + RELATIVE_TOLERANCE * numeric.abs();
+        assert!(
+            (analytic - numeric).abs() <= tolerance,
+            "{what}, draw {draw}: tape {analytic:e}, difference quotient {numeric:e}"
+        );
     }
 }
 
@@ -185,7 +198,9 @@ fn direction(places: &[usize], gradient: &[f32], noise: &mut Noise) -> Vec<f64> 
 fn input(shape: InputShape, noise: &mut Noise) -> StreamInput {
     let (steps, columns, lengths) = match shape {
         InputShape::Row { features } => (1, features, None),
-        InputShape::Image { channels, height, width } => (1, channels * height * width, None),
+        InputShape::Image { channels, height, width, count } => {
+            (count, channels * height * width, (count > 1).then_some(LENGTHS))
+        }
         InputShape::Sequence { channels, length, fixed } => (length, channels, (!fixed).then_some(LENGTHS)),
     };
     let samples = NUM_REPLICAS * BATCH;
@@ -324,6 +339,14 @@ fn cnn_over_images() {
 }
 
 #[test]
+fn several_images_per_sample() {
+    let encoder = cnn(json!([{ "channels": 4, "kernel_size": 3, "stride": 2 }]), json!({}));
+    Setup::new(single(encoder), &[IMAGES]).check("CNN");
+    let encoder = json!({ "kind": "mlp", "hidden_sizes": [4], "activation": "tanh" });
+    Setup::new(single(encoder), &[IMAGES]).check("MLP");
+}
+
+#[test]
 fn lstm() {
     for (name, shape) in [("whole", SIGNAL), ("masked", SERIES)] {
         for bidirectional in [false, true] {
@@ -383,9 +406,15 @@ fn attention() -> Value {
 }
 
 /// Every way to fuse.
-fn fusions() -> [Value; 3] {
-    let weighted_concat = json!({ "kind": "attention", "hidden_size": 5, "combine": "concat" });
-    [json!({ "kind": "concat" }), attention(), weighted_concat]
+fn fusions() -> [Value; 6] {
+    [
+        json!({ "kind": "concat" }),
+        attention(),
+        json!({ "kind": "attention", "hidden_size": 5, "combine": "concat" }),
+        json!({ "kind": "gated", "hidden_size": 5 }),
+        json!({ "kind": "cross-attention", "num_heads": 2, "num_layers": 2, "hidden_size": 7 }),
+        json!({ "kind": "bottleneck", "num_tokens": 3, "num_heads": 2, "hidden_size": 7 }),
+    ]
 }
 
 #[test]

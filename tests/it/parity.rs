@@ -14,7 +14,7 @@ use recoup::features::Scaler;
 use recoup::models::{InputShape, Model, ModelConfig, Scaling, matrix};
 use recoup::training::optimizer::{Moments, StepSize, clip_by_global_norm, step};
 use recoup::training::step::{Group, floats};
-use recoup::training::{DeviceData, Hyper, OptimizerConfig, Precision, Replica, StreamSource};
+use recoup::training::{DeviceData, Hyper, OptimizerConfig, Replica, StreamSource, TrainingConfig};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -72,6 +72,7 @@ impl Golden {
             train: Vec::new(),
             valid: Vec::new(),
             test: Vec::new(),
+            start: None,
         }
     }
 }
@@ -90,6 +91,7 @@ impl Case {
             Subject {
                 id: format!("s{index}"),
                 site: None,
+                group: None,
                 sessions: vec![Session {
                     id: "1".into(),
                     class: self.targets[index],
@@ -175,7 +177,10 @@ fn agrees(name: &str) {
     let data = DeviceData::new(&prepared, vec![source], samples, num_classes, &device);
     let model = case.model(shape, num_classes);
     let replicas = ["first", "second"].map(|name| golden.replica(name));
-    let group = Group::new(&model, &data, replicas.iter().collect(), Precision::F32);
+    // The test makes the steps; of the training table the group reads precision and objective, which are the defaults.
+    let text = "epochs = 1\nbatch_size = 1\noptimizer = { kind = \"sgd\", learning_rate = 1.0 }";
+    let config: TrainingConfig = toml::from_str(text).unwrap();
+    let group = Group::new(&model, &data, replicas.iter().collect(), &config);
 
     let row = case.weights(&model, |parameter| &parameter.initial);
     let mut weights = matrix(row.repeat(2), 2, &device);
@@ -197,7 +202,7 @@ fn agrees(name: &str) {
             weight_decay: OPTIMIZER.weight_decay(),
             active: true,
         };
-        (weights, moments) = step(&OPTIMIZER, &[size; 2], &moves, weights, gradient, moments);
+        (weights, moments) = step(&OPTIMIZER, &[size; 2], &moves, None, weights, gradient, moments);
         for (replica, (found, found_norm)) in floats(made.losses).into_iter().zip(floats(norms)).enumerate() {
             let place = format!("{name}, replica {replica}, step {index}");
             assert_close(found, loss, 1e-5, &format!("{place}, loss"));

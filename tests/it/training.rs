@@ -1,5 +1,8 @@
 //! Training through the public API: the replica law, resuming, learning.
 
+mod augment;
+mod augment_law;
 mod law;
 mod learning;
-mod support;
+mod mixup;
+pub mod support;

@@ -1,4 +1,4 @@
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use crate::models::{BufferId, Context, Init, LayoutBuilder, Mode, ParamId};
 
@@ -29,6 +29,9 @@ impl BatchNorm {
     /// `[R, B, C, S] -> [R, B, C, S]`; in training also records the new running statistics in the context.
     pub fn forward(&self, x: Tensor<4>, context: &Context, epsilon: f64) -> Tensor<4> {
         let [num_replicas, batch, channels, positions] = x.dims();
+        // Statistics are f32 whatever the activations are.
+        let dtype = x.dtype();
+        let x = x.cast(DType::F32);
         let wide = [num_replicas, 1, channels, 1];
         let (mean, variance) = match &context.mode {
             Mode::Eval => (
@@ -45,9 +48,8 @@ impl BatchNorm {
                 (mean, variance)
             }
         };
-        let gamma: Tensor<2> = context.params.get(self.gamma);
-        let beta: Tensor<2> = context.params.get(self.beta);
-        (x - mean) / (variance + epsilon).sqrt() * gamma.reshape(wide) + beta.reshape(wide)
+        let learned = |id| context.params.get::<2>(id).cast(DType::F32).reshape(wide);
+        ((x - mean) / (variance + epsilon).sqrt() * learned(self.gamma) + learned(self.beta)).cast(dtype)
     }
 
     /// Running statistics use the unbiased variance, as PyTorch's do.

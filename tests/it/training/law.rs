@@ -33,7 +33,7 @@ fn together_alone_and_in_chunks_end_with_the_same_bytes() {
 
 #[test]
 fn the_law_holds_for_other_sizes_optimisers_and_schedules() {
-    let variants: [&[&str]; 3] = [
+    let variants: [&[&str]; 6] = [
         &[
             "training.batch_size=1",
             "training.accumulate_steps=1",
@@ -47,12 +47,22 @@ fn the_law_holds_for_other_sizes_optimisers_and_schedules() {
             "training.epochs=2",
             "training.schedule={ kind = \"plateau\", factor = 0.5, patience_epochs = 0 }",
             "model.fusion={ kind = \"concat\" }",
-            "data.source.num_subjects=11",
         ],
         &[
             "training.epochs=2",
             "model.dropout=0.0",
             "training.schedule={ kind = \"step\", every_epochs = 1, factor = 0.1 }",
+        ],
+        &["training.epochs=1", "model.modality_dropout=0.3", "model.fusion={ kind = \"gated\", hidden_size = 4 }"],
+        &[
+            "training.epochs=1",
+            "model.modality_dropout=0.3",
+            "model.fusion={ kind = \"cross-attention\", num_heads = 5, num_layers = 2, hidden_size = 6 }",
+        ],
+        &[
+            "training.epochs=1",
+            "model.modality_dropout=0.3",
+            "model.fusion={ kind = \"bottleneck\", num_tokens = 3, num_heads = 1, hidden_size = 6 }",
         ],
     ];
     for assignments in variants {
@@ -73,10 +83,10 @@ fn the_law_holds_for_other_sizes_optimisers_and_schedules() {
 #[test]
 fn the_law_holds_on_wgpu() {
     let device = Device::wgpu(burn::tensor::DeviceKind::default());
-    let small =
-        ["training.epochs=1", "data.source.num_subjects=11", "training.batch_size=8", "training.accumulate_steps=1"];
+    let small = ["training.epochs=1", "training.batch_size=8", "training.accumulate_steps=1"];
     let folder = tempfile::tempdir().unwrap();
-    let plan = plan(EVERY_LAYER, &small, folder.path());
+    let walkers = crate::walkers::Walkers { num_subjects: 11, ..super::support::WALKERS };
+    let plan = super::support::plan_of(&walkers, EVERY_LAYER, &small, folder.path());
     let three: Vec<&Replica> = replicas(&plan).into_iter().step_by(9).collect();
     let together = train_fresh(&plan, &three, 3, &device);
     let alone = train_fresh(&plan, &three[1..2], 1, &device);
@@ -125,7 +135,7 @@ fn cut_off_at_any_step_and_resumed_ends_with_the_same_bytes() {
     let straight = train_fresh(&plan, &five, 5, &Device::flex());
     for cut in [1, 2, 3, 4, 7, 9] {
         let place = tempfile::tempdir().unwrap();
-        let store = CheckpointStore::new(place.path(), &plan.hash, plan.model.layout());
+        let store = CheckpointStore::new(place.path(), &plan.hash, plan.base().model.layout());
         let mut lives = 0;
         // Cut off every `cut` steps until done, each life with another size of groups.
         let done: BTreeMap<_, _> = loop {
@@ -152,7 +162,7 @@ fn one_replica_can_be_taken_out_of_a_checkpoint_and_resumed_alone() {
     let five: Vec<&Replica> = replicas(&plan).into_iter().take(5).collect();
     let straight = train_fresh(&plan, &five, 5, &Device::flex());
     let place = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(place.path(), &plan.hash, plan.model.layout());
+    let store = CheckpointStore::new(place.path(), &plan.hash, plan.base().model.layout());
     let cut = train(&plan, &five, 5, &Device::flex(), &store, &mut Script::new(Some(3)));
     assert!(matches!(cut, Err(TrainError::Interrupted)));
     let alone = train(&plan, &five[3..4], 1, &Device::flex(), &store, &mut Script::new(None)).unwrap();

@@ -7,7 +7,10 @@ use recoup::models::matrix;
 use recoup::training::Replica;
 use recoup::training::step::Group;
 
-use super::support::{EVERY_LAYER, data, plan, replicas, train_fresh};
+use super::support::{EVERY_LAYER, WALKERS, data, plan_of, replicas, train_fresh};
+use crate::walkers::Walkers;
+
+const BY_HEART: Walkers = Walkers { num_subjects: 16, seed: 5, effect: 0.0, duration_secs: 6.0 };
 
 const FORCE: &str = "[[model.stream]]\nname = \"force\"\nmodality = \"force\"\n";
 const STRIDE: &str = "[[model.stream]]\nname = \"stride\"\nmodality = \"stride\"\n";
@@ -20,7 +23,7 @@ fn by_heart(streams: &str) -> String {
         r#"
 name = "by-heart"
 [data]
-source = {{ kind = "synthetic", num_subjects = 16, seed = 5, effect = 0.0, duration_secs = 6.0 }}
+source = {{ kind = "dataset", name = "walkers" }}
 window = {{ window_secs = 5.0, stride_secs = 5.0 }}
 [split]
 protocol = {{ kind = "hold-out", test_fraction = 0.25 }}
@@ -40,7 +43,7 @@ gradient_clip_norm = 1.0
 /// Mean cross-entropy of each replica's training windows after training, with the newest weights.
 fn final_train_loss(plan: &ExperimentPlan) -> f64 {
     let device = Device::flex();
-    let mut replica = plan.replicas[0].replica.clone();
+    let mut replica = plan.base().replicas[0].replica.clone();
     let mut eight = 8;
     replica.train.retain(|windows| {
         eight -= windows.len().min(eight);
@@ -64,11 +67,12 @@ fn scores(
     windows: &[u32],
     device: &Device,
 ) -> Scores {
-    let data = data(plan, device);
-    let group = Group::new(&plan.model, &data, vec![replica], plan.config.training.precision);
+    let program = plan.base();
+    let data = data(plan, program, device);
+    let group = Group::new(&program.model, &data, vec![replica], &program.config.training);
     let (weights, buffers) = (matrix(weights.to_vec(), 1, device), matrix(buffers.to_vec(), 1, device));
     let predicted = group.predict(&weights, &buffers, &[windows], 8);
-    let targets = windows.iter().map(|&window| plan.windows[window as usize].class as usize).collect();
+    let targets = windows.iter().map(|&window| program.windows[window as usize].class as usize).collect();
     let rows = predicted[0].logits.chunks_exact(plan.classes.len());
     let probabilities = rows.flat_map(|row| softmax(row.iter().map(|&logit| f64::from(logit)))).collect();
     Scores::new(plan.classes.len(), targets, probabilities).unwrap()
@@ -99,11 +103,29 @@ fn every_model_learns_eight_windows_by_heart() {
                 "fusion = {{ kind = \"attention\", hidden_size = 8 }}\n{CLINICAL}{mlp}{STRIDE}{lstm}{MOTION}{image}"
             ),
         ),
+        (
+            "gated",
+            format!(
+                "fusion = {{ kind = \"gated\", hidden_size = 16 }}\nmodality_dropout = 0.2\n{CLINICAL}{mlp}{STRIDE}{lstm}{MOTION}{image}"
+            ),
+        ),
+        (
+            "cross-attention",
+            format!(
+                "fusion = {{ kind = \"cross-attention\", hidden_size = 16 }}\n{CLINICAL}{mlp}{STRIDE}{lstm}{MOTION}{image}"
+            ),
+        ),
+        (
+            "bottleneck",
+            format!(
+                "fusion = {{ kind = \"bottleneck\", hidden_size = 16 }}\n{CLINICAL}{mlp}{STRIDE}{lstm}{MOTION}{image}"
+            ),
+        ),
         ("concat", format!("fusion = {{ kind = \"concat\" }}\n{CLINICAL}{mlp}{STRIDE}{lstm}{MOTION}{image}")),
     ];
     for (name, streams) in models {
         let folder = tempfile::tempdir().unwrap();
-        let loss = final_train_loss(&plan(&by_heart(&streams), &[], folder.path()));
+        let loss = final_train_loss(&plan_of(&BY_HEART, &by_heart(&streams), &[], folder.path()));
         assert!(loss < 0.05, "{name}: training loss {loss} after 300 steps on eight windows");
     }
 }
@@ -125,18 +147,13 @@ fn test_aucs(plan: &ExperimentPlan) -> Vec<f64> {
 }
 
 /// The law's experiment with enough subjects and effect to be learned.
-fn learnable(effect: &str) -> Vec<String> {
-    let effect = format!("data.source.effect={effect}");
-    let shared = [
-        "data.source.num_subjects=100",
-        "seeds=[0]",
-        "training.epochs=16",
-        "training.batch_size=16",
-        "training.early_stopping.patience_epochs=16",
-        "training.optimizer.learning_rate=0.01",
-    ];
-    shared.iter().map(|assignment| assignment.to_string()).chain([effect]).collect()
-}
+const LEARNABLE: [&str; 5] = [
+    "seeds=[0]",
+    "training.epochs=16",
+    "training.batch_size=16",
+    "training.early_stopping.patience_epochs=16",
+    "training.optimizer.learning_rate=0.01",
+];
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
@@ -145,18 +162,13 @@ fn mean(values: &[f64]) -> f64 {
 #[test]
 fn planted_classes_are_found_and_permuted_labels_fall_to_chance() {
     let folder = tempfile::tempdir().unwrap();
-    let assignments = learnable("3.0");
-    let assignments: Vec<&str> = assignments.iter().map(String::as_str).collect();
-    let mut plan = plan(EVERY_LAYER, &assignments, folder.path());
-    let found = mean(&test_aucs(&plan));
+    let walkers = Walkers { num_subjects: 100, effect: 3.0, ..WALKERS };
+    let found = mean(&test_aucs(&plan_of(&walkers, EVERY_LAYER, &LEARNABLE, folder.path())));
     assert!(found > 0.85, "AUC {found} where the classes are 3 deviations apart");
 
-    // Classes alternate by subject; giving every second pair the other class leaves inputs and labels independent.
-    let permuted = plan.windows.iter().cloned().map(|mut window| {
-        window.class = (window.subject / 2) % 2;
-        window
-    });
-    plan.windows = permuted.collect();
+    let mut permuted = LEARNABLE.to_vec();
+    permuted.push("task.permute_labels=1");
+    let plan = plan_of(&walkers, EVERY_LAYER, &permuted, folder.path());
     let aucs = test_aucs(&plan);
     let chance = mean(&aucs);
     // 100 test subjects in all, 50 of each class: the standard error of an AUC at chance is

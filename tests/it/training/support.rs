@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use recoup::experiment::ExperimentPlan;
-use recoup::experiment::config::ExperimentFile;
-use recoup::experiment::plan::DataPaths;
+use recoup::data::Prepared;
+use recoup::experiment::{ExperimentFile, ExperimentPlan, Program};
 use recoup::training::checkpoint::{CheckpointStore, ReplicaState};
 use recoup::training::step::Group;
 use recoup::training::trainer::{EpochReport, Observer, ObserverError, StepReport, TrainError, Trainer, aligned};
 use recoup::training::{DeviceData, Replica};
+
+use crate::walkers::Walkers;
 
 /// Every layer: 1-D and 2-D convolution, residual, pooling, each normalisation, LSTM over ragged series, CNN-LSTM,
 /// spectrogram, MLP over rows with missing values, dropout, attention.
@@ -19,7 +20,7 @@ name = "law"
 seeds = [0, 1, 2, 3, 4]
 
 [data]
-source = { kind = "synthetic", num_subjects = 23, seed = 3, effect = 1.0, duration_secs = 11.0 }
+source = { kind = "dataset", name = "walkers" }
 window = { window_secs = 5.0, stride_secs = 3.0 }
 
 [split]
@@ -88,17 +89,25 @@ class_weights = "balanced"
 early_stopping = { patience_epochs = 1 }
 "#;
 
-/// The plan of an experiment's text; prepared data goes below `folder`.
+/// The cohort of [`EVERY_LAYER`].
+pub const WALKERS: Walkers = Walkers { num_subjects: 23, seed: 3, effect: 1.0, duration_secs: 11.0 };
+
+/// The plan of an experiment's text on [`WALKERS`]; prepared data goes below `folder`.
 pub fn plan(text: &str, assignments: &[&str], folder: &Path) -> ExperimentPlan {
-    let assignments: Vec<String> = assignments.iter().map(|assignment| assignment.to_string()).collect();
-    let file = ExperimentFile::parse(Path::new("test.toml"), text, &assignments).unwrap();
-    let paths = DataPaths { datasets: folder.into() };
-    ExperimentPlan::new(&file, paths.open(&file.config.data.source).unwrap()).unwrap()
+    plan_of(&WALKERS, text, assignments, folder)
 }
 
-/// The plan's data on a device.
-pub fn data(plan: &ExperimentPlan, device: &Device) -> DeviceData {
-    DeviceData::new(&plan.prepared, plan.sources.clone(), plan.windows.clone(), plan.classes.len(), device)
+/// The plan of an experiment's text, whatever source it names, on these walkers.
+pub fn plan_of(walkers: &Walkers, text: &str, assignments: &[&str], folder: &Path) -> ExperimentPlan {
+    let assignments: Vec<String> = assignments.iter().map(|assignment| assignment.to_string()).collect();
+    let file = ExperimentFile::parse(Path::new("test.toml"), text, &assignments).unwrap();
+    ExperimentPlan::new(&file, Prepared::build(&walkers.generate(), folder).unwrap()).unwrap()
+}
+
+/// A program's data on a device.
+pub fn data(plan: &ExperimentPlan, program: &Program, device: &Device) -> DeviceData {
+    let (sources, windows) = (program.sources.clone(), program.windows.clone());
+    DeviceData::new(&plan.prepared, sources, windows, plan.classes.len(), device)
 }
 
 /// Scores by a function of the validation logits, and stops after a number of steps.
@@ -137,7 +146,7 @@ impl Observer for Script {
     }
 }
 
-/// Trains these replicas in groups of at most `group_size`, from what `store` holds.
+/// Trains these replicas of the base program in groups of at most `group_size`, from what `store` holds.
 pub fn train(
     plan: &ExperimentPlan,
     replicas: &[&Replica],
@@ -146,7 +155,27 @@ pub fn train(
     store: &CheckpointStore,
     script: &mut Script,
 ) -> Result<BTreeMap<String, ReplicaState>, TrainError> {
-    let data = data(plan, device);
+    train_of(plan, plan.base(), replicas, group_size, device, store, script)
+}
+
+/// All replicas of a program, trained together in a store of its own.
+pub fn train_program(plan: &ExperimentPlan, program: &Program, device: &Device) -> BTreeMap<String, ReplicaState> {
+    let folder = tempfile::tempdir().unwrap();
+    let store = CheckpointStore::new(folder.path(), &plan.hash, program.model.layout());
+    let replicas: Vec<&Replica> = program.replicas.iter().map(|planned| &planned.replica).collect();
+    train_of(plan, program, &replicas, replicas.len(), device, &store, &mut Script::new(None)).unwrap()
+}
+
+fn train_of(
+    plan: &ExperimentPlan,
+    program: &Program,
+    replicas: &[&Replica],
+    group_size: usize,
+    device: &Device,
+    store: &CheckpointStore,
+    script: &mut Script,
+) -> Result<BTreeMap<String, ReplicaState>, TrainError> {
+    let data = data(plan, program, device);
     let states = store.latest()?.map(|(states, _)| states).unwrap_or_default();
     let mut done = BTreeMap::new();
     let mut left = Vec::new();
@@ -160,8 +189,8 @@ pub fn train(
         .into_values()
         .flat_map(|all| all.chunks(group_size).map(<[_]>::to_vec).collect::<Vec<_>>())
     {
-        let group = Group::new(&plan.model, &data, group, plan.config.training.precision);
-        let trainer = Trainer::new(group, &plan.config.training, store, 3, &states);
+        let group = Group::new(&program.model, &data, group, &program.config.training);
+        let trainer = Trainer::new(group, store, 3, &states);
         done.extend(trainer.run(script)?);
     }
     Ok(done)
@@ -175,13 +204,13 @@ pub fn train_fresh(
     device: &Device,
 ) -> BTreeMap<String, ReplicaState> {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), &plan.hash, plan.model.layout());
+    let store = CheckpointStore::new(folder.path(), &plan.hash, plan.base().model.layout());
     train(plan, replicas, group_size, device, &store, &mut Script::new(None)).unwrap()
 }
 
 /// All replicas of a plan.
 pub fn replicas(plan: &ExperimentPlan) -> Vec<&Replica> {
-    plan.replicas.iter().map(|planned| &planned.replica).collect()
+    plan.replicas().map(|planned| &planned.replica).collect()
 }
 
 /// Fails with the first tensor, and the first value in it, that is not the same bytes.

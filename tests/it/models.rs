@@ -1,0 +1,6 @@
+//! Parts of the model family on their own.
+
+mod decoder;
+mod fusion;
+mod modality_dropout;
+mod support;
