@@ -76,6 +76,20 @@ pub enum DataCommand {
         /// Name of the dataset.
         name: String,
     },
+    /// Write a simulated cohort as files with a card, and print how well it can be predicted at best.
+    Simulate {
+        /// Folder for it: new or empty. Below the datasets' folder it can be named in an experiment.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Change one key of the cohort, e.g. --set num_subjects=500. May be repeated.
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<String>,
+    },
+    /// Look at a folder of recordings and draft a card and an experiment for it. What could not be told is listed.
+    New {
+        /// Folder of the dataset: its files are in DIR/raw, the drafts go to DIR/card.toml and DIR/experiment.toml.
+        folder: PathBuf,
+    },
     /// Look for leaks in an experiment's data and splits: duplicates, missing values and file order that tell the class.
     Audit {
         /// Experiment file.

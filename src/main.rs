@@ -12,6 +12,7 @@ use recoup::data::fetch::FetchError;
 use recoup::data::split::SplitError;
 use recoup::evaluation::EvaluationError;
 use recoup::experiment::ExperimentError;
+use recoup::launch::start::StartError;
 use recoup::launch::{DeviceError, LaunchError};
 use recoup::runs::RunError;
 use recoup::training::trainer::TrainError;
@@ -38,6 +39,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     }
     let bad_input = matches!(error.downcast_ref(), Some(LaunchError::Precision { .. }))
         || error.is::<ExperimentError>()
+        || error.is::<StartError>()
         || error.is::<DataError>()
         || error.is::<SplitError>()
         || error.is::<AuditError>()

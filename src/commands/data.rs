@@ -3,13 +3,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use recoup::data::audit::{Audit, Severity};
-use recoup::data::card::{Card, ModalityRule};
+use recoup::data::card::Card;
 use recoup::data::fetch::{AcceptedHash, FetchPlan, FileSpec, HttpOptions, Progress, Source, fetch, fetch_hash_list};
 use recoup::data::prepared::Prepared;
 use recoup::data::split::SubjectInfo;
-use recoup::experiment::ExperimentPlan;
-use recoup::experiment::config::ExperimentFile;
 use recoup::experiment::plan::DataPaths;
+use recoup::experiment::{ExperimentFile, ExperimentPlan};
 use recoup::runs::write_document;
 use serde_json::json;
 
@@ -30,6 +29,8 @@ pub fn run(command: DataCommand, paths: &DataPaths) -> anyhow::Result<()> {
             }
             super::print(&describe(&prepared))
         }
+        DataCommand::Simulate { out, set } => super::simulate::run(&out, &set),
+        DataCommand::New { folder } => super::new::run(&folder),
         DataCommand::Audit { experiment, overrides, json } => audit(&experiment, &overrides.set, paths, json.json),
     }
 }
@@ -78,19 +79,8 @@ fn list(paths: &DataPaths, json: bool) -> anyhow::Result<()> {
 }
 
 fn show(card: &Card, paths: &DataPaths, json: bool) -> anyhow::Result<()> {
-    let modalities: Vec<(String, usize)> = card
-        .modalities
-        .iter()
-        .map(|rule| {
-            let channels = match rule {
-                ModalityRule::Wfdb { channels, .. } => channels.len(),
-                ModalityRule::Delimited { channels, .. } | ModalityRule::ClinicalTable { channels, .. } => {
-                    channels.len()
-                }
-            };
-            (rule.name().to_owned(), channels)
-        })
-        .collect();
+    let modalities: Vec<(String, usize)> =
+        card.modalities.iter().map(|rule| (rule.name().to_owned(), rule.spec().channels.len())).collect();
     if json {
         return super::print_json(&json!({
             "name": card.name, "title": card.title, "licence": card.licence, "citation": card.citation, "url": card.url,
@@ -98,8 +88,12 @@ fn show(card: &Card, paths: &DataPaths, json: bool) -> anyhow::Result<()> {
             "modalities": modalities.iter().map(|(name, channels)| json!({"name": name, "num_channels": channels})).collect::<Vec<_>>(),
         }));
     }
-    let mut text =
-        format!("{}\n{}\nlicence  {}\nclasses  {}\n", card.title, card.url, card.licence, card.classes.join(", "));
+    let mut text = format!("{}\n", if card.title.is_empty() { &card.name } else { &card.title });
+    for (heading, value) in [("url", &card.url), ("licence", &card.licence), ("classes", &card.classes.join(", "))] {
+        if !value.is_empty() {
+            text.push_str(&format!("{heading:<8} {value}\n"));
+        }
+    }
     for (name, channels) in modalities {
         text.push_str(&format!("modality {name}: {channels} channels\n"));
     }
@@ -184,7 +178,7 @@ fn describe(prepared: &Prepared) -> String {
 
 fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool) -> anyhow::Result<()> {
     let file = ExperimentFile::load(experiment, overrides)?;
-    let plan = ExperimentPlan::new(&file, paths.open(&file.config.data.source)?)?;
+    let plan = ExperimentPlan::new(&file, paths.open(&file)?)?;
     // In the order of the files, because one probe asks whether that order tells the class.
     let subjects: Vec<SubjectInfo> = plan
         .prepared
@@ -195,7 +189,7 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
     let mut audit = Audit::new(&subjects);
     for subject in plan.prepared.subjects().iter().filter(|subject| subjects.iter().any(|info| info.id == subject.id)) {
         for session in &subject.sessions {
-            for source in &plan.sources {
+            for source in &plan.base().sources {
                 let spec = &plan.prepared.modalities()[source.modality];
                 let Some(values) = plan.prepared.values(source.modality, session.rows[source.modality]) else {
                     continue;

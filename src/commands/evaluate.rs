@@ -1,5 +1,9 @@
 use recoup::data::split::Part;
-use recoup::evaluation::{Evaluation, EvaluationOptions, Level, Metric, compare, evaluate, table};
+use recoup::evaluation::{
+    ABLATION_METRICS, Ablation, Evaluation, EvaluationOptions, Level, Metric, VariantEvaluation, compare, evaluate,
+    table,
+};
+use recoup::experiment::BASE_VARIANT;
 use recoup::launch::local::headline_metrics;
 use recoup::runs::{RunDirectory, predictions};
 
@@ -23,10 +27,30 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
         return super::print_json(&evaluation);
     }
     super::print(&format!(
-        "{part} subjects\n{}\n{part} windows\n{}",
+        "{}{part} subjects\n{}\n{part} windows\n{}",
+        ablations(&evaluation)?,
         table(&evaluation, Level::Subject, &metrics),
         table(&evaluation, Level::Window, &metrics)
     ))
+}
+
+/// The variants of a run against its base; empty for a run without.
+fn ablations(evaluation: &Evaluation) -> anyhow::Result<String> {
+    let names = evaluation.variants.iter().map(|variant| variant.variant.as_str());
+    let variants: Vec<&str> = names.filter(|name| *name != BASE_VARIANT).collect();
+    let mut text = String::new();
+    if evaluation.variant(BASE_VARIANT).is_some() && !variants.is_empty() {
+        for metric in ABLATION_METRICS {
+            let ablation = Ablation::new(evaluation, BASE_VARIANT, &variants, metric, Level::Subject)?;
+            text.push_str(&format!("{ablation}\n"));
+        }
+    }
+    Ok(text)
+}
+
+/// What stands for a run in a comparison with another: its base, or its only variant.
+fn representative(evaluation: &Evaluation) -> Option<&VariantEvaluation> {
+    evaluation.variant(BASE_VARIANT).or(evaluation.variants.first())
 }
 
 fn evaluate_run(run: &RunDirectory, part: Part) -> anyhow::Result<Evaluation> {
@@ -36,7 +60,7 @@ fn evaluate_run(run: &RunDirectory, part: Part) -> anyhow::Result<Evaluation> {
 }
 
 fn print_comparison(a: &Evaluation, b: &Evaluation, metrics: &[Metric], json: bool) -> anyhow::Result<()> {
-    let (Some(a), Some(b)) = (a.variants.first(), b.variants.first()) else {
+    let (Some(a), Some(b)) = (representative(a), representative(b)) else {
         return Err(Usage("a run without predictions cannot be compared".into()).into());
     };
     let mut comparisons = Vec::new();

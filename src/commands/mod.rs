@@ -3,7 +3,9 @@
 mod data;
 mod devices;
 mod evaluate;
+mod new;
 mod runs;
+mod simulate;
 mod train;
 
 use std::io::Write as _;

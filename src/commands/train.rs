@@ -2,12 +2,15 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use recoup::data::simulate::Outcome;
 use recoup::evaluation::{Level, table};
-use recoup::experiment::config::ExperimentFile;
+use recoup::experiment::ExperimentFile;
+use recoup::experiment::config::{DataSource, TaskConfig};
 use recoup::experiment::plan::DataPaths;
-use recoup::experiment::{ExperimentPlan, memory};
+use recoup::experiment::{ExperimentPlan, Program, memory};
 use recoup::launch::local::headline_metrics;
 use recoup::launch::signals::StopFlag;
+use recoup::launch::start::attach;
 use recoup::launch::{LocalOptions, run as launch};
 use recoup::runs::{RunDirectory, RunStatus, list_runs};
 
@@ -18,11 +21,12 @@ use crate::cli::TrainArgs;
 pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
     let file = ExperimentFile::load(&args.experiment, &args.overrides.set)?;
     let device = if args.dry_run { None } else { Some(args.device.open()?) };
-    let prepared = paths.open(&file.config.data.source)?;
+    let prepared = paths.open(&file)?;
     for warning in prepared.warnings() {
         eprintln!("warning: {warning}");
     }
-    let plan = ExperimentPlan::new(&file, prepared)?;
+    let mut plan = ExperimentPlan::new(&file, prepared)?;
+    attach(&mut plan)?;
     check_names(&plan, &args.only)?;
     let Some(device) = device else {
         return super::print(&describe(&plan, args.max_replicas));
@@ -54,12 +58,32 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
         return super::print_json(&outcome.evaluation);
     }
     let metrics = headline_metrics(plan.classes.len());
-    super::print(&format!(
-        "Test subjects\n{}\nTest windows\n{}\n{}\n",
-        table(&outcome.evaluation, Level::Subject, &metrics),
-        table(&outcome.evaluation, Level::Window, &metrics),
-        last_line(&directory)
-    ))
+    // With variants the table of their differences is the result; those of each fold are a command away.
+    let tables = if outcome.ablations.is_empty() {
+        format!(
+            "Test subjects\n{}\nTest windows\n{}\n",
+            table(&outcome.evaluation, Level::Subject, &metrics),
+            table(&outcome.evaluation, Level::Window, &metrics)
+        )
+    } else {
+        let tables: String = outcome.ablations.iter().map(|ablation| format!("{ablation}\n")).collect();
+        let path = directory.root().display();
+        format!("Test subjects, each variant against base\n\n{tables}Metrics of every fold: recoup evaluate {path}\n")
+    };
+    super::print(&format!("{tables}{}{}\n", best_auc(&plan), last_line(&directory)))
+}
+
+/// Of simulated patients, what no method can exceed.
+fn best_auc(plan: &ExperimentPlan) -> String {
+    match &plan.config.data.source {
+        DataSource::Simulated(config)
+            if config.outcome == Outcome::Response && plan.config.task == TaskConfig::default() =>
+        {
+            let best = config.best_auc().all;
+            format!("The best AUC there is for simulated patients like these: {:.3}.\n", best.auc)
+        }
+        _ => String::new(),
+    }
 }
 
 /// Where the run lies and how to look at it.
@@ -72,12 +96,12 @@ fn last_line(directory: &RunDirectory) -> String {
 }
 
 fn check_names(plan: &ExperimentPlan, only: &[String]) -> Result<(), Usage> {
-    let known = |name: &String| plan.replicas.iter().any(|planned| planned.replica.name == *name);
+    let names = || plan.replicas().map(|planned| &planned.replica.name);
+    let known = |name: &String| names().any(|known| known == name);
     match only.iter().find(|name| !known(name)) {
         None => Ok(()),
         Some(name) => {
-            let first = plan.replicas.first().map_or("", |planned| &planned.replica.name);
-            let last = plan.replicas.last().map_or("", |planned| &planned.replica.name);
+            let (first, last) = (names().next().map_or("", |name| name), names().last().map_or("", |name| name));
             Err(Usage(format!("--only {name}: the experiment has no such replica; it has {first} to {last}")))
         }
     }
@@ -108,14 +132,19 @@ fn looks(folder: &Path) -> anyhow::Result<usize> {
 }
 
 fn summary(plan: &ExperimentPlan) -> String {
+    let base = plan.base();
+    let variants = match plan.variants.len() {
+        1 => String::new(),
+        count => format!("{count} variants in {} programs x ", plan.programs.len()),
+    };
     format!(
-        "{}: {} replicas ({} splits x {} seeds), {} parameters each, {} windows of {} subjects, classes {}",
+        "{}: {} replicas ({variants}{} splits x {} seeds), {} parameters each, {} windows of {} subjects, classes {}",
         plan.config.name,
-        plan.replicas.len(),
+        plan.replicas().count(),
         plan.splits.splits().len(),
         plan.config.seeds.len(),
-        plan.model.layout().num_params(),
-        plan.windows.len(),
+        base.model.layout().num_params(),
+        base.windows.len(),
         plan.splits.subjects().len(),
         plan.classes.join(", ")
     )
@@ -123,25 +152,35 @@ fn summary(plan: &ExperimentPlan) -> String {
 
 /// The plan in words and the experiment as it would run.
 fn describe(plan: &ExperimentPlan, max_replicas: Option<u64>) -> String {
-    let bytes = plan.bytes_per_replica();
-    let group = max_replicas.map_or(plan.group_size(), |most| (most as usize).min(plan.replicas.len()));
+    let mut text = format!("{}\n", summary(plan));
+    for program in &plan.programs {
+        text.push_str(&describe_program(program, max_replicas));
+    }
+    text.push_str(&format!("experiment:\n\n{}", plan.resolved_toml()));
+    text
+}
+
+fn describe_program(program: &Program, max_replicas: Option<u64>) -> String {
+    let bytes = program.bytes_per_replica();
+    let group = max_replicas.map_or(program.group_size(), |most| (most as usize).min(program.replicas.len()));
     let mib = |bytes: u64| bytes as f64 / 1048576.0;
     let fits = memory::fitting_replicas(bytes).map_or("unknown".into(), |count| count.to_string());
     let mut text = format!(
-        "{}\nmemory: about {:.1} MiB per replica, {fits} fit; groups of {group}: about {:.0} MiB\nstreams:\n",
-        summary(plan),
+        "\nprogram {}: {} replicas\nmemory: about {:.1} MiB per replica, {fits} fit; groups of {group}: about {:.0} MiB\nstreams:\n",
+        program.name,
+        program.replicas.len(),
         mib(bytes),
         mib(bytes * group as u64)
     );
-    for (stream, source) in plan.config.model.stream.iter().zip(&plan.sources) {
+    for (stream, source) in program.config.model.stream.iter().zip(&program.sources) {
         text.push_str(&format!("  {} <- {}: {:?}\n", stream.name, stream.modality, source.shape));
     }
     text.push_str("parameters of one replica:\n");
-    for spec in plan.model.layout().params() {
+    for spec in program.model.layout().params() {
         text.push_str(&format!("  {:<48} {:?}\n", spec.path, spec.shape));
     }
     text.push_str("replicas:\n");
-    for planned in &plan.replicas {
+    for planned in &program.replicas {
         let replica = &planned.replica;
         let train: usize = replica.train.iter().map(Vec::len).sum();
         text.push_str(&format!(
@@ -151,6 +190,5 @@ fn describe(plan: &ExperimentPlan, max_replicas: Option<u64>) -> String {
             replica.test.len()
         ));
     }
-    text.push_str(&format!("experiment:\n\n{}", plan.resolved_toml()));
     text
 }

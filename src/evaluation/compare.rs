@@ -52,8 +52,8 @@ pub struct Comparison {
 /// Compares `a` with `b` on a metric; the difference is `a - b`, so its sign is read with [`Metric::direction`].
 ///
 /// # Errors
-/// When the folds differ: a (repeat, fold) or seed that one lacks, other subjects tested, another number trained on, or
-/// a level that one was not evaluated at. The message names the first difference.
+/// When the folds differ: a (repeat, fold) or seed that one lacks, other subjects tested, another number trained on,
+/// when windows are compared another number of them, or a level that one was not evaluated at. The message names the first difference.
 pub fn compare(
     a: &VariantEvaluation,
     b: &VariantEvaluation,
@@ -124,17 +124,18 @@ fn first_difference(a: &VariantEvaluation, b: &VariantEvaluation, level: Level) 
             return Some(format!("`{}` has no repeat {repeat}, fold {fold}, seed {seed}", owner.variant));
         }
     }
-    of_a.iter().find_map(|(key, fold)| fold_difference(fold, of_b.get(key)?))
+    of_a.iter().find_map(|(key, fold)| fold_difference(fold, of_b.get(key)?, level))
 }
 
-fn fold_difference(a: &FoldEvaluation, b: &FoldEvaluation) -> Option<String> {
+fn fold_difference(a: &FoldEvaluation, b: &FoldEvaluation, level: Level) -> Option<String> {
     let place = format!("repeat {}, fold {}, seed {}", a.repeat, a.fold, a.seed);
     for (mine, theirs, which) in [(a, b, "first"), (b, a, "second")] {
         if let Some(subject) = mine.subjects.iter().find(|subject| !theirs.subjects.contains(subject)) {
             return Some(format!("in {place} only the {which} is scored on subject `{subject}`"));
         }
     }
-    if a.num_windows != b.num_windows {
+    // The same subjects cut into other windows are still the same subjects.
+    if level == Level::Window && a.num_windows != b.num_windows {
         return Some(format!("in {place} they are scored on {} and {} windows", a.num_windows, b.num_windows));
     }
     let trained =

@@ -11,6 +11,7 @@
 //! - **Undefined is `None`, never NaN**, and never silently replaced. The one exception is stated where it is made:
 //!   precision, recall, specificity and F1 count a division by zero as 0.
 
+pub mod ablation;
 pub mod bootstrap;
 pub mod calibration;
 pub mod compare;
@@ -23,6 +24,7 @@ pub mod prediction;
 pub mod significance;
 pub mod table;
 
+pub use ablation::{ABLATION_METRICS, Ablation, AblationRow, Verdict};
 pub use bootstrap::{Bootstrap, bootstrap};
 pub use compare::{Comparison, compare, compare_to_baseline};
 pub use evaluate::{

@@ -1,7 +1,8 @@
 //! How much memory a group of replicas needs, and how many of them go together.
 
+use crate::models::decoder::DecoderConfig;
 use crate::models::encoder::EncoderConfig;
-use crate::models::{InputShape, Layout, ModelConfig};
+use crate::models::{InputShape, Layout, ModelConfig, StreamConfig};
 use crate::training::TrainingConfig;
 
 /// Copies of the weights that live at once: weights, two moments, best, gradient, and three of a step's results.
@@ -18,19 +19,18 @@ pub fn bytes_per_replica(
     inputs: &[InputShape],
     training: &TrainingConfig,
 ) -> u64 {
-    let per_sample: usize =
-        model.stream.iter().zip(inputs).map(|(stream, &input)| stream_values(&stream.encoder, input)).sum();
+    let stream = |(stream, &input): (&StreamConfig, &InputShape)| {
+        let decoded = stream.decoder.as_ref().map_or(0, |decoder| decoder_values(decoder, input));
+        stream_values(&stream.encoder, input) + decoded
+    };
+    let per_sample: usize = model.stream.iter().zip(inputs).map(stream).sum();
     let values = WEIGHT_COPIES * layout.num_params() + ACTIVATION_COPIES * per_sample * training.batch_size;
     4 * values as u64
 }
 
 /// Values that a stream's encoder puts out for one sample, the gathered input included.
 fn stream_values(encoder: &EncoderConfig, input: InputShape) -> usize {
-    let (channels, positions) = match input {
-        InputShape::Row { features } => (features, 1),
-        InputShape::Sequence { channels, length, .. } => (channels, length),
-        InputShape::Image { channels, height, width } => (channels, height * width),
-    };
+    let (channels, positions) = extent(input);
     let convolutions = |cnn: &crate::models::cnn::CnnConfig, mut positions: usize| {
         let mut sum = 0;
         for block in &cnn.blocks {
@@ -58,6 +58,26 @@ fn stream_values(encoder: &EncoderConfig, input: InputShape) -> usize {
         }
     };
     channels * positions + encoded
+}
+
+/// Channels and positions of one sample.
+fn extent(input: InputShape) -> (usize, usize) {
+    match input {
+        InputShape::Row { features } => (features, 1),
+        InputShape::Sequence { channels, length, .. } => (channels, length),
+        InputShape::Image { channels, height, width, count } => (channels, count * height * width),
+    }
+}
+
+/// Values that a decoder puts out for one sample. Each block of a CNN is taken to be as long as the sample.
+fn decoder_values(decoder: &DecoderConfig, input: InputShape) -> usize {
+    let (channels, positions) = extent(input);
+    let hidden = match decoder {
+        DecoderConfig::Mlp { hidden_sizes, .. } => hidden_sizes.iter().sum(),
+        DecoderConfig::Cnn(cnn) => cnn.blocks.iter().map(|block| block.channels * positions).sum(),
+        DecoderConfig::Lstm { hidden_size, layers } => 6 * hidden_size * layers * positions,
+    };
+    hidden + channels * positions
 }
 
 /// Replicas that fit half of the memory that is free now; the rest is for the data, the tape's peaks and the host.

@@ -1,14 +1,23 @@
 //! What to run: an experiment file becomes a checked plan, and only a plan can run.
 //!
-//! [`config`] is the file as typed values; [`overrides`] applies `--set key=value` to its text first; [`plan`] joins it
-//! with the data, reports every problem at once, and lists the replicas.
+//! [`file`] composes the file with its `base` and applies `--set` ([`overrides`]); [`config`] is the result as typed
+//! values, with [`variant`]s beside the experiment itself; [`plan`] joins them with the data, reports every problem at
+//! once, and lists the replicas in [`program`]s: variants that can train together.
 
 pub mod config;
 mod error;
+pub mod file;
 pub mod memory;
 pub mod overrides;
 pub mod plan;
+mod problems;
+pub mod program;
+mod task;
+pub mod variant;
 
 pub use config::ExperimentConfig;
 pub use error::ExperimentError;
-pub use plan::{ExperimentPlan, PlannedReplica};
+pub use file::ExperimentFile;
+pub use plan::ExperimentPlan;
+pub use program::{PlannedReplica, Program, Selection};
+pub use variant::BASE_VARIANT;

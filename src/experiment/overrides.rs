@@ -14,16 +14,24 @@ pub fn apply(document: &mut Table, assignment: &str) -> Result<(), ExperimentErr
     let fail = |problem: String| ExperimentError::Override { assignment: assignment.into(), problem };
     let (key, value) =
         assignment.split_once('=').ok_or_else(|| fail("expected key=value, e.g. --set training.epochs=20".into()))?;
-    let parts: Vec<&str> = key.trim().split('.').collect();
+    set_key(document, key.trim(), parse_value(value.trim())).map_err(fail)
+}
+
+/// Puts `value` at a dotted key.
+///
+/// # Errors
+/// What is wrong with the key.
+pub(super) fn set_key(document: &mut Table, key: &str, value: Value) -> Result<(), String> {
+    let parts: Vec<&str> = key.split('.').collect();
     if parts.iter().any(|part| part.is_empty()) {
-        return Err(fail("a part of the key is empty".into()));
+        return Err("a part of the key is empty".into());
     }
     let mut root = Value::Table(std::mem::take(document));
-    let done = set(&mut root, &parts, parse_value(value.trim()));
+    let done = set(&mut root, &parts, value);
     if let Value::Table(table) = root {
         *document = table;
     }
-    done.map_err(fail)
+    done
 }
 
 fn set(place: &mut Value, parts: &[&str], new: Value) -> Result<(), String> {

@@ -1,22 +1,17 @@
 //! The checked plan: the only thing that runs.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use recoup_kernels::random;
-
-use super::config::{DataSource, ExperimentConfig, ExperimentFile};
-use super::error::{ExperimentError, Problem};
+use super::ExperimentFile;
+use super::config::{DataSource, ExperimentConfig};
+use super::error::ExperimentError;
+use super::problems::Problems;
+use super::program::{Draft, PlannedReplica, Program};
+use super::task::Task;
+use super::variant::{BASE_VARIANT, program_key};
 use crate::data::card::Card;
 use crate::data::prepared::{Prepared, digest};
-use crate::data::split::{Part, Split, Splits, SubjectInfo, TrainFold, majority_class};
-use crate::data::window::{Window, windows};
-use crate::data::{ModalityKind, ModalitySpec};
-use crate::evaluation::{Metric, Monitor};
-use crate::features::Scaler;
-use crate::models::{InputShape, Model, Scaling};
-use crate::training::{Hyper, Replica, StreamSource};
+use crate::data::split::Splits;
 
 /// Where datasets lie.
 #[derive(Clone, Debug)]
@@ -41,31 +36,23 @@ impl DataPaths {
         self.datasets.join(name).join("prepared")
     }
 
-    /// Opens the cohort of an experiment, prepared; the first time reads the recordings.
-    pub fn open(&self, source: &DataSource) -> Result<Prepared, ExperimentError> {
-        Ok(match source {
-            DataSource::Synthetic(config) => Prepared::build(&config.generate(), &self.prepared("synthetic"))?,
+    /// Opens the cohort of an experiment, prepared; the first time reads or simulates the recordings.
+    pub fn open(&self, file: &ExperimentFile) -> Result<Prepared, ExperimentError> {
+        match &file.config.data.source {
+            DataSource::Simulated(config) => {
+                let mut problems = Problems::new(file);
+                for (key, message) in config.problems() {
+                    problems.add(&format!("data.source.{key}"), message);
+                }
+                problems.finish()?;
+                Ok(Prepared::build(&config.generate(), &self.prepared("simulated"))?)
+            }
             DataSource::Dataset(dataset) => {
                 let card = Card::load(&self.card(&dataset.name))?;
-                Prepared::from_card(&card, &self.raw(&dataset.name), &self.prepared(&dataset.name))?
+                Ok(Prepared::from_card(&card, &self.raw(&dataset.name), &self.prepared(&dataset.name))?)
             }
-        })
+        }
     }
-}
-
-/// A replica and what it is called in records.
-#[derive(Clone, Debug)]
-pub struct PlannedReplica {
-    /// What trains.
-    pub replica: Replica,
-    /// Repeat of the split.
-    pub repeat: usize,
-    /// Fold of the repeat.
-    pub fold: usize,
-    /// Inner fold, in nested cross-validation.
-    pub inner: Option<usize>,
-    /// Seed as the experiment names it.
-    pub seed: u64,
 }
 
 /// An experiment joined with its data, checked in full.
@@ -78,18 +65,21 @@ pub struct ExperimentPlan {
     pub prepared: Prepared,
     /// Classes that are predicted.
     pub classes: Vec<String>,
-    /// All samples; their classes are those of the task.
-    pub windows: Arc<[Window]>,
-    /// What each stream reads.
-    pub sources: Vec<StreamSource>,
-    /// Who is trained on and tested.
+    /// Who is trained on and tested, in every variant.
     pub splits: Splits,
-    /// The model that all replicas share.
-    pub model: Model,
-    /// What selects and stops.
-    pub monitor: Monitor,
-    /// One per split and seed.
-    pub replicas: Vec<PlannedReplica>,
+    /// The variants in the order of the experiment, the base first.
+    pub variants: Vec<Variant>,
+    /// What is trained, in groups of variants that can train together.
+    pub programs: Vec<Program>,
+}
+
+/// A variant and the experiment as it has it.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Its name.
+    pub name: String,
+    /// The experiment with its change.
+    pub config: ExperimentConfig,
 }
 
 impl ExperimentPlan {
@@ -100,42 +90,48 @@ impl ExperimentPlan {
     pub fn new(file: &ExperimentFile, prepared: Prepared) -> Result<Self, ExperimentError> {
         let config = file.config.clone();
         let mut problems = Problems::new(file);
-        for (key, message) in config.training.problems() {
-            problems.add(&format!("training.{key}"), message);
-        }
         check_names(&config, &mut problems);
-        let monitor = monitor(&config, &mut problems);
         let task = Task::new(&config, &prepared, &mut problems);
-        problems.finish()?;
-
-        let problems = Problems::new(file);
-        let windows = task.windows(windows(&prepared, config.data.window.as_ref())?);
-        let (sources, mut problems) = sources(&config, &prepared, &windows, problems);
-        problems.finish()?;
-        let shapes: Vec<InputShape> = sources.iter().map(|source| source.shape).collect();
-        for problem in config.model.problems(&shapes) {
-            problems.add(&format!("model.{}", problem.key), problem.message);
+        let base = ExperimentConfig { variants: Vec::new(), ..config.clone() };
+        let mut variants = vec![Variant { name: BASE_VARIANT.into(), config: base }];
+        for variant in &config.variants {
+            match variant.apply(&config) {
+                Ok(config) => variants.push(Variant { name: variant.name.clone(), config }),
+                Err((key, message)) => problems.add(&key, message),
+            }
         }
         problems.finish()?;
 
-        let subjects = subjects(&prepared, &windows);
-        let splits = Splits::make(&config.split, &subjects, prepared.content_hash())?;
-        let model = Model::new(&config.model, &shapes, task.classes.len());
+        let mut drafts: Vec<Draft> = Vec::new();
+        for Variant { name, config } in &variants {
+            if let Some(draft) = Draft::new(name, config, &prepared, &task, &mut problems)? {
+                drafts.push(draft);
+            }
+        }
+        problems.finish()?;
+
+        let splits = Splits::make(&config.split, &task.subjects(&prepared), prepared.content_hash())?;
+        let mut programs: Vec<(String, Program)> = Vec::new();
+        let mut num_replicas = 0;
+        for draft in drafts {
+            let replicas = draft.replicas(&prepared, &splits, task.classes.len(), num_replicas)?;
+            num_replicas += replicas.len();
+            let key = program_key(&draft.config);
+            match programs.iter_mut().find(|(other, _)| *other == key) {
+                Some((_, program)) => program.replicas.extend(replicas),
+                None => programs.push((key, draft.program(task.classes.len(), replicas))),
+            }
+        }
         let resolved = toml::to_string(&config).unwrap_or_default();
-        let mut plan = Self {
+        Ok(Self {
             hash: digest(format!("{resolved}\n{}", splits.hash()).as_bytes()),
             config,
             prepared,
             classes: task.classes,
-            windows: windows.into(),
-            sources,
             splits,
-            model,
-            monitor,
-            replicas: Vec::new(),
-        };
-        plan.replicas = plan.plan_replicas()?;
-        Ok(plan)
+            variants,
+            programs: programs.into_iter().map(|(_, program)| program).collect(),
+        })
     }
 
     /// The experiment with every default filled in, as TOML.
@@ -144,103 +140,15 @@ impl ExperimentPlan {
         toml::to_string(&self.config).unwrap_or_default()
     }
 
-    /// Estimated bytes of one replica in training.
-    pub fn bytes_per_replica(&self) -> u64 {
-        let shapes: Vec<InputShape> = self.sources.iter().map(|source| source.shape).collect();
-        super::memory::bytes_per_replica(&self.config.model, self.model.layout(), &shapes, &self.config.training)
+    /// All replicas, program by program.
+    pub fn replicas(&self) -> impl Iterator<Item = &PlannedReplica> {
+        self.programs.iter().flat_map(|program| &program.replicas)
     }
 
-    /// Replicas that train together: all, or as many as memory holds.
-    pub fn group_size(&self) -> usize {
-        let all = self.replicas.len().max(1);
-        super::memory::fitting_replicas(self.bytes_per_replica()).map_or(all, |fitting| fitting.min(all))
-    }
-
-    fn plan_replicas(&self) -> Result<Vec<PlannedReplica>, ExperimentError> {
-        let mut by_subject: HashMap<u32, Vec<u32>> = HashMap::new();
-        for (index, window) in (0u32..).zip(self.windows.iter()) {
-            by_subject.entry(window.subject).or_default().push(index);
-        }
-        // Everyone in the cohort's order, so that positions are those of the prepared subjects.
-        let everyone: Vec<SubjectInfo> = self
-            .prepared
-            .subjects()
-            .iter()
-            .map(|subject| SubjectInfo { id: subject.id.clone(), class: 0, site: None })
-            .collect();
-        let mut replicas = Vec::new();
-        for split in self.splits.splits() {
-            let of_part = |part| -> Result<Vec<Vec<u32>>, ExperimentError> {
-                let positions = split.positions(part, &everyone)?;
-                let windows = |position: &usize| by_subject.get(&(*position as u32)).cloned().unwrap_or_default();
-                Ok(positions.iter().map(windows).collect())
-            };
-            let (train, valid, test) = (of_part(Part::Train)?, of_part(Part::Valid)?, of_part(Part::Test)?);
-            let fold = split.train_fold(&everyone)?;
-            let scalers: Vec<Scaler> = self
-                .sources
-                .iter()
-                .map(|source| Scaler::fit(&fold, &self.prepared, source.modality, &source.columns))
-                .collect();
-            for &seed in &self.config.seeds {
-                let name = replica_name(split, seed);
-                replicas.push(PlannedReplica {
-                    replica: Replica {
-                        seed: random::path_hash(&name),
-                        name,
-                        hyper: self.hyper(&fold),
-                        scalers: scalers.clone(),
-                        train: train.clone(),
-                        valid: valid.concat(),
-                        test: test.concat(),
-                    },
-                    repeat: split.repeat(),
-                    fold: split.fold(),
-                    inner: split.inner(),
-                    seed,
-                });
-            }
-        }
-        Ok(replicas)
-    }
-
-    fn hyper(&self, fold: &TrainFold) -> Hyper {
-        let training = &self.config.training;
-        Hyper {
-            learning_rate: training.optimizer.learning_rate(),
-            weight_decay: training.optimizer.weight_decay(),
-            dropout: self.config.model.dropout,
-            label_smoothing: training.label_smoothing,
-            class_weights: training.class_weights.weights(fold, &self.windows, self.classes.len()),
-        }
-    }
-}
-
-fn replica_name(split: &Split, seed: u64) -> String {
-    let inner = split.inner().map(|inner| format!("-inner{inner}")).unwrap_or_default();
-    format!("repeat{}-fold{}{inner}-seed{seed}", split.repeat(), split.fold())
-}
-
-/// Problems as they are found, with the lines of their keys.
-struct Problems<'a> {
-    file: &'a ExperimentFile,
-    found: Vec<Problem>,
-}
-
-impl<'a> Problems<'a> {
-    fn new(file: &'a ExperimentFile) -> Self {
-        Self { file, found: Vec::new() }
-    }
-
-    fn add(&mut self, key: &str, message: impl Into<String>) {
-        self.found.push(Problem { key: key.into(), line: self.file.line_of(key), message: message.into() });
-    }
-
-    fn finish(&mut self) -> Result<(), ExperimentError> {
-        if self.found.is_empty() {
-            return Ok(());
-        }
-        Err(ExperimentError::Problems { path: self.file.path.clone(), problems: std::mem::take(&mut self.found) })
+    /// The program of the experiment without changes.
+    pub fn base(&self) -> &Program {
+        // `new` makes one for the base before any other.
+        &self.programs[0]
     }
 }
 
@@ -259,141 +167,15 @@ fn check_names(config: &ExperimentConfig, problems: &mut Problems) {
             problems.add("seeds", format!("has {seed} twice: the two replicas would be one"));
         }
     }
-}
-
-fn monitor(config: &ExperimentConfig, problems: &mut Problems) -> Monitor {
-    let fallback = Monitor { part: Part::Valid, metric: Metric::LogLoss };
-    match config.training.monitor.parse::<Monitor>() {
-        Ok(monitor) if monitor.part == Part::Valid => monitor,
-        Ok(monitor) => {
-            let message =
-                format!("{monitor} would select by rows that selection must not see: use valid/{}", monitor.metric);
-            problems.add("training.monitor", message);
-            fallback
+    for (at, variant) in config.variants.iter().enumerate() {
+        let key = format!("variant.{}.name", variant.name);
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if variant.name.is_empty() || variant.name.starts_with('.') || !variant.name.chars().all(plain) {
+            problems.add(&key, format!("{:?} cannot name a folder: use letters, digits, -, _ and .", variant.name));
         }
-        Err(error) => {
-            problems.add("training.monitor", error.to_string());
-            fallback
+        if variant.name == BASE_VARIANT || config.variants[..at].iter().any(|other| other.name == variant.name) {
+            problems
+                .add(&key, "this name is taken: variants have names of their own, and base is the experiment itself");
         }
-    }
-}
-
-/// The classes to predict and where each class of the data goes.
-struct Task {
-    classes: Vec<String>,
-    of_data_class: Vec<Option<u32>>,
-}
-
-impl Task {
-    fn new(config: &ExperimentConfig, prepared: &Prepared, problems: &mut Problems) -> Self {
-        let data_classes = prepared.classes();
-        if config.task.classes.is_empty() {
-            return Self {
-                classes: data_classes.to_vec(),
-                of_data_class: (0..data_classes.len() as u32).map(Some).collect(),
-            };
-        }
-        let mut of_data_class = vec![None; data_classes.len()];
-        for (index, class) in (0u32..).zip(&config.task.classes) {
-            for from in &class.from {
-                let key = format!("task.class.{}.from", class.name);
-                match data_classes.iter().position(|data| data == from) {
-                    None => problems
-                        .add(&key, format!("the data has no class {from:?}; it has {}", data_classes.join(", "))),
-                    Some(at) if of_data_class[at].is_some() => {
-                        problems.add(&key, format!("{from:?} is in two classes"))
-                    }
-                    Some(at) => of_data_class[at] = Some(index),
-                }
-            }
-        }
-        if config.task.classes.len() < 2 {
-            problems.add("task.class", "one class leaves nothing to predict: expected at least two");
-        }
-        Self { classes: config.task.classes.iter().map(|class| class.name.clone()).collect(), of_data_class }
-    }
-
-    fn windows(&self, windows: Vec<Window>) -> Vec<Window> {
-        let class = |window: Window| {
-            let class = self.of_data_class[window.class as usize]?;
-            Some(Window { class, ..window })
-        };
-        windows.into_iter().filter_map(class).collect()
-    }
-}
-
-fn subjects(prepared: &Prepared, windows: &[Window]) -> Vec<SubjectInfo> {
-    let mut classes: Vec<Vec<usize>> = vec![Vec::new(); prepared.subjects().len()];
-    for window in windows {
-        classes[window.subject as usize].push(window.class as usize);
-    }
-    let subject = |(subject, classes): (&crate::data::prepared::PreparedSubject, &Vec<usize>)| {
-        Some(SubjectInfo { id: subject.id.clone(), class: majority_class(classes)?, site: subject.site.clone() })
-    };
-    prepared.subjects().iter().zip(&classes).filter_map(subject).collect()
-}
-
-/// What each stream reads, or why it cannot.
-fn sources<'a>(
-    config: &ExperimentConfig,
-    prepared: &Prepared,
-    windows: &[Window],
-    mut problems: Problems<'a>,
-) -> (Vec<StreamSource>, Problems<'a>) {
-    let mut sources = Vec::new();
-    for stream in &config.model.stream {
-        let key = |field: &str| format!("model.stream.{}.{field}", stream.name);
-        if !stream.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') || stream.name.is_empty() {
-            problems.add(&key("name"), "expected letters, digits, - and _");
-        }
-        let Some(modality) = prepared.modality(&stream.modality) else {
-            let names: Vec<&str> = prepared.modalities().iter().map(|spec| spec.name.as_str()).collect();
-            let message = format!("the data has no modality {:?}; it has {}", stream.modality, names.join(", "));
-            problems.add(&key("modality"), message);
-            continue;
-        };
-        let spec = &prepared.modalities()[modality];
-        match columns(spec, stream.channels.as_deref()) {
-            Ok(columns) => {
-                let shape = input_shape(spec, columns.len(), modality, windows);
-                if stream.scaling == Scaling::Window && !matches!(shape, InputShape::Sequence { fixed: true, .. }) {
-                    problems.add(&key("scaling"), "only a signal at a constant rate can be scaled by its window");
-                }
-                sources.push(StreamSource { modality, columns, shape, scaling: stream.scaling });
-            }
-            Err(message) => problems.add(&key("channels"), message),
-        }
-    }
-    (sources, problems)
-}
-
-fn columns(spec: &ModalitySpec, channels: Option<&[String]>) -> Result<Vec<usize>, String> {
-    let Some(channels) = channels else {
-        return Ok((0..spec.num_columns()).collect());
-    };
-    if matches!(spec.kind, ModalityKind::Image { .. }) {
-        return Err("channels of an image cannot be chosen".into());
-    }
-    if channels.is_empty() {
-        return Err("is empty: leave it out to read all channels".into());
-    }
-    let names = || spec.channels.iter().map(|channel| channel.name.as_str()).collect::<Vec<_>>().join(", ");
-    let position = |name: &String| {
-        let at = spec.channels.iter().position(|channel| channel.name == *name);
-        at.ok_or_else(|| format!("modality {:?} has no channel {name:?}; it has {}", spec.name, names()))
-    };
-    channels.iter().map(position).collect()
-}
-
-fn input_shape(spec: &ModalitySpec, channels: usize, modality: usize, windows: &[Window]) -> InputShape {
-    let counts = || windows.iter().map(|window| window.rows[modality].count as usize).filter(|&count| count > 0);
-    let length = counts().max().unwrap_or(0);
-    match spec.kind {
-        ModalityKind::Row => InputShape::Row { features: channels },
-        ModalityKind::Image { height, width } => InputShape::Image { channels: spec.channels.len(), height, width },
-        ModalityKind::Signal { .. } => {
-            InputShape::Sequence { channels, length, fixed: counts().all(|count| count == length) }
-        }
-        ModalityKind::Series => InputShape::Sequence { channels, length, fixed: false },
     }
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{DType, Device};
 
+use super::ablation;
 use super::life::{end_life, open_manifest};
 use super::predict::{predict, prediction_rows};
 use super::recorder::Recorder;
 use super::results::{record_results, tracked, write_experiment};
 use super::signals::StopFlag;
 use crate::data::split::SplitError;
-use crate::evaluation::{Evaluation, EvaluationError, EvaluationOptions, Metric, evaluate};
-use crate::experiment::ExperimentPlan;
+use crate::evaluation::{Ablation, Evaluation, EvaluationError, EvaluationOptions, Metric, evaluate};
+use crate::experiment::{ExperimentPlan, Program};
 use crate::runs::predictions::{self, PredictionsError};
 use crate::runs::{RunDirectory, RunError, RunStatus};
 use crate::tracking::{GroupStatus, Progress, RunTracker, TrackingError};
@@ -19,9 +20,6 @@ use crate::training::checkpoint::{CheckpointError, CheckpointStore, ReplicaState
 use crate::training::step::Group;
 use crate::training::trainer::{TrainError, Trainer, aligned};
 use crate::training::{DeviceData, Replica, Status};
-
-/// Name of the only variant of an experiment without changes.
-pub const BASE_VARIANT: &str = "base";
 
 /// Why a run did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -77,9 +75,9 @@ pub struct LocalOptions {
 }
 
 impl LocalOptions {
-    /// Most replicas in one group of this plan.
-    pub(super) fn group_size(&self, plan: &ExperimentPlan) -> usize {
-        self.max_replicas.unwrap_or_else(|| plan.group_size()).max(1)
+    /// Most replicas in one group of this program.
+    pub(super) fn group_size(&self, program: &Program) -> usize {
+        self.max_replicas.unwrap_or_else(|| program.group_size()).max(1)
     }
 }
 
@@ -88,10 +86,46 @@ impl LocalOptions {
 pub struct Outcome {
     /// Metrics of the test parts.
     pub evaluation: Evaluation,
+    /// The variants against the base, one entry per metric; empty for an experiment without variants.
+    pub ablations: Vec<Ablation>,
     /// Replicas that diverged, by name.
     pub diverged: Vec<String>,
     /// What the user should know.
     pub warnings: Vec<String>,
+}
+
+/// A program on its device, with what earlier lives left of it.
+pub(super) struct Loaded<'a> {
+    pub(super) program: &'a Program,
+    pub(super) data: DeviceData,
+    store: CheckpointStore,
+    /// Where replicas in training stood.
+    pub(super) states: BTreeMap<String, ReplicaState>,
+    /// Replicas that are done.
+    pub(super) finished: BTreeMap<String, ReplicaState>,
+}
+
+impl<'a> Loaded<'a> {
+    fn new(
+        plan: &ExperimentPlan,
+        program: &'a Program,
+        device: &Device,
+        directory: &RunDirectory,
+        options: &LocalOptions,
+    ) -> Result<(Self, Vec<String>), LaunchError> {
+        let place = directory.checkpoints().join(&program.name);
+        let store = CheckpointStore::new(place, &plan.hash, program.model.layout());
+        let (states, warnings) = store.latest()?.unwrap_or_default();
+        let mut finished = BTreeMap::new();
+        for planned in program.replicas.iter().filter(|planned| is_wanted(&planned.replica, options)) {
+            if let Some(state) = store.finished(&planned.replica.name)? {
+                finished.insert(planned.replica.name.clone(), state);
+            }
+        }
+        let (sources, windows) = (program.sources.clone(), program.windows.clone());
+        let data = DeviceData::new(&plan.prepared, sources, windows, plan.classes.len(), device);
+        Ok((Self { program, data, store, states, finished }, warnings))
+    }
 }
 
 /// Trains what is not done yet, predicts with the best weights of each replica, evaluates and records.
@@ -102,85 +136,79 @@ pub fn run(
     options: &LocalOptions,
     stop: &StopFlag,
 ) -> Result<Outcome, LaunchError> {
-    if let Some(dtype) = plan.config.training.precision.dtype()
-        && !device.supports_dtype(dtype)
-    {
-        return Err(LaunchError::Precision { device: format!("{device:?}"), dtype });
-    }
+    check_precision(plan, device)?;
     let mut manifest = open_manifest(plan, device, directory, options.earlier_looks)?;
     plan.splits.freeze(&directory.split())?;
     crate::runs::write_document(&directory.experiment(), plan.resolved_toml().as_bytes())?;
 
-    let store = CheckpointStore::new(directory.checkpoints(), &plan.hash, plan.model.layout());
-    let (states, warnings) = store.latest()?.unwrap_or_default();
-    let data = DeviceData::new(&plan.prepared, plan.sources.clone(), plan.windows.clone(), plan.classes.len(), device);
-    let done = finished_before(plan, &store, options)?;
-    let mut tracker = RunTracker::open(directory.root(), tracked(plan, &states, &done))?;
-    write_experiment(plan, &mut tracker)?;
-
-    let trained = train(plan, &data, &store, &states, done, options, &mut tracker, stop);
-    if let Err(LaunchError::Train(TrainError::Interrupted)) = &trained {
-        tracker.sync()?;
-        end_life(directory, &mut manifest, RunStatus::Interrupted)?;
+    let mut warnings = Vec::new();
+    let mut programs = Vec::new();
+    for program in &plan.programs {
+        let (loaded, found) = Loaded::new(plan, program, device, directory, options)?;
+        programs.push(loaded);
+        warnings.extend(found);
     }
-    let finished = trained?;
-    let predicted = predict(plan, &data, &finished, options);
+    let mut tracker = RunTracker::open(directory.root(), tracked(plan, &programs))?;
+    write_experiment(plan, &mut tracker)?;
+    let mut progress = Progress::new(options.quiet);
+    for loaded in &mut programs {
+        let trained = train(plan, loaded, options, &mut tracker, &mut progress, stop);
+        if let Err(LaunchError::Train(TrainError::Interrupted)) = &trained {
+            tracker.sync()?;
+            end_life(directory, &mut manifest, RunStatus::Interrupted)?;
+        }
+        trained?;
+    }
+
+    let predicted: BTreeMap<usize, _> = programs.iter().flat_map(|loaded| predict(loaded, options)).collect();
     let rows = prediction_rows(plan, &predicted);
+    let finished = || programs.iter().flat_map(|loaded| &loaded.finished);
     if rows.is_empty() {
-        return Err(LaunchError::AllDiverged(finished.len()));
+        return Err(LaunchError::AllDiverged(finished().count()));
     }
     predictions::write(&directory.predictions(), &plan.classes, &rows)?;
     let evaluation = evaluate(&rows, &plan.classes, &EvaluationOptions::default())?;
     crate::runs::write_json(&directory.evaluation(), &evaluation)?;
-    record_results(plan, &data, &finished, &predicted, &evaluation, &rows, directory, &mut tracker)?;
+    let ablations = ablation::ablations(plan, &evaluation)?;
+    ablation::record(plan, &ablations, directory, &mut tracker)?;
+    record_results(plan, &programs, &predicted, &evaluation, &rows, directory, &mut tracker)?;
     end_life(directory, &mut manifest, RunStatus::Finished)?;
     if options.only.is_empty() {
-        store.clear_latest()?;
+        programs.iter().try_for_each(|loaded| loaded.store.clear_latest())?;
     }
     let is_diverged = |(_, state): &(&String, &ReplicaState)| state.progress.status == Status::Diverged;
-    Ok(Outcome {
-        evaluation,
-        diverged: finished.iter().filter(is_diverged).map(|(name, _)| name.clone()).collect(),
-        warnings,
-    })
+    let diverged = finished().filter(is_diverged).map(|(name, _)| name.clone()).collect();
+    Ok(Outcome { evaluation, ablations, diverged, warnings })
 }
 
-/// Replicas that an earlier life brought to their end, of those asked for.
-fn finished_before(
-    plan: &ExperimentPlan,
-    store: &CheckpointStore,
-    options: &LocalOptions,
-) -> Result<BTreeMap<String, ReplicaState>, CheckpointError> {
-    let mut done = BTreeMap::new();
-    for planned in plan.replicas.iter().filter(|planned| is_wanted(&planned.replica, options)) {
-        if let Some(state) = store.finished(&planned.replica.name)? {
-            done.insert(planned.replica.name.clone(), state);
-        }
+fn check_precision(plan: &ExperimentPlan, device: &Device) -> Result<(), LaunchError> {
+    let dtypes = plan.programs.iter().filter_map(|program| program.config.training.precision.dtype());
+    match dtypes.into_iter().find(|&dtype| !device.supports_dtype(dtype)) {
+        Some(dtype) => Err(LaunchError::Precision { device: format!("{device:?}"), dtype }),
+        None => Ok(()),
     }
-    Ok(done)
 }
 
 fn is_wanted(replica: &Replica, options: &LocalOptions) -> bool {
     options.only.is_empty() || options.only.contains(&replica.name)
 }
 
-#[allow(clippy::too_many_arguments)] // What a training needs, each from another owner.
+/// Trains what is left of a program, group by group.
 fn train(
     plan: &ExperimentPlan,
-    data: &DeviceData,
-    store: &CheckpointStore,
-    states: &BTreeMap<String, ReplicaState>,
-    mut finished: BTreeMap<String, ReplicaState>,
+    loaded: &mut Loaded,
     options: &LocalOptions,
     tracker: &mut RunTracker,
+    progress: &mut Progress,
     stop: &StopFlag,
-) -> Result<BTreeMap<String, ReplicaState>, LaunchError> {
-    let all = plan.replicas.iter().map(|planned| &planned.replica);
+) -> Result<(), LaunchError> {
+    let Loaded { program, data, store, states, finished } = loaded;
+    let program: &Program = program;
+    let all = program.replicas.iter().map(|planned| &planned.replica);
     let left: Vec<&Replica> =
         all.filter(|replica| is_wanted(replica, options) && !finished.contains_key(&replica.name)).collect();
-    let config = &plan.config.training;
-    let mut progress = Progress::new(options.quiet);
-    let group_size = options.group_size(plan);
+    let config = &program.config.training;
+    let group_size = options.group_size(program);
     let groups: Vec<Vec<&Replica>> = aligned(&left, states)
         .into_values()
         .flat_map(|replicas| replicas.chunks(group_size).map(<[_]>::to_vec).collect::<Vec<_>>())
@@ -190,11 +218,14 @@ fn train(
         let steps = |replica: &&Replica| config.steps_per_epoch(replica.epoch_len(config.sampling())) * config.epochs;
         let num_steps = replicas.iter().map(steps).max().unwrap_or(0) as u64;
         let first_step = replicas.iter().filter_map(|replica| Some(states.get(&replica.name)?.progress.steps)).max();
-        let name = if count == 1 { plan.config.name.clone() } else { format!("group {} of {count}", index + 1) };
+        let mut name = if plan.programs.len() == 1 { plan.config.name.clone() } else { program.name.clone() };
+        if count > 1 {
+            name.push_str(&format!(", group {} of {count}", index + 1));
+        }
         let id = progress.start_group(&name, first_step.unwrap_or(0), num_steps, replicas.len());
-        let mut recorder = Recorder::new(plan, tracker, &mut progress, id, stop);
-        let group = Group::new(&plan.model, data, replicas, config.precision);
-        let trainer = Trainer::new(group, config, store, plan.config.tracking.log_every_steps, states);
+        let mut recorder = Recorder::new(program, plan.classes.len(), tracker, progress, id, stop);
+        let group = Group::new(&program.model, data, replicas, config);
+        let trainer = Trainer::new(group, store, plan.config.tracking.log_every_steps, states);
         let done = trainer.run(&mut recorder)?;
         let count = |status| done.values().filter(|state| state.progress.status == status).count();
         let outcome = format!(
@@ -207,12 +238,7 @@ fn train(
         progress.finish_group(id, &GroupStatus { step: steps, ..GroupStatus::default() }, &outcome);
         finished.extend(done);
     }
-    Ok(finished)
-}
-
-/// Inner folds of nested cross-validation are variants of their own: each trains on other rows.
-pub(super) fn variant(inner: Option<usize>) -> String {
-    inner.map_or(BASE_VARIANT.into(), |inner| format!("{BASE_VARIANT}-inner{inner}"))
+    Ok(())
 }
 
 /// Metrics of the closing table, by number of classes.

@@ -1,5 +1,6 @@
 //! Running a plan: here, on one device.
 
+mod ablation;
 pub mod device;
 mod life;
 pub mod local;
@@ -7,6 +8,7 @@ mod predict;
 mod recorder;
 mod results;
 pub mod signals;
+pub mod start;
 
 pub use device::{DeviceChoice, DeviceError};
 pub use local::{LaunchError, LocalOptions, run};

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::signals::StopFlag;
 use crate::evaluation::metrics::Direction;
 use crate::evaluation::{Metric, MetricSet, Scores, softmax};
-use crate::experiment::ExperimentPlan;
+use crate::experiment::{Program, Selection};
 use crate::tracking::{GroupId, GroupStatus, Progress, RunTracker};
 use crate::training::trainer::{EpochReport, Observer, ObserverError, StepReport};
 
@@ -15,7 +15,9 @@ const RECORDED: [Metric; 4] = [Metric::LogLoss, Metric::Accuracy, Metric::Balanc
 
 /// Observes one group in training.
 pub struct Recorder<'a> {
-    plan: &'a ExperimentPlan,
+    program: &'a Program,
+    num_classes: usize,
+    /// Position of each replica in the program, by name.
     index: HashMap<&'a str, usize>,
     tracker: &'a mut RunTracker,
     progress: &'a mut Progress,
@@ -30,21 +32,23 @@ pub struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     /// An observer of `group`.
     pub fn new(
-        plan: &'a ExperimentPlan,
+        program: &'a Program,
+        num_classes: usize,
         tracker: &'a mut RunTracker,
         progress: &'a mut Progress,
         group: GroupId,
         stop: &'a StopFlag,
     ) -> Self {
-        let names = plan.replicas.iter().enumerate();
+        let names = program.replicas.iter().enumerate();
         Self {
-            plan,
+            program,
+            num_classes,
             index: names.map(|(at, planned)| (planned.replica.name.as_str(), at)).collect(),
             tracker,
             progress,
             group,
             stop,
-            log_every_steps: plan.config.tracking.log_every_steps.max(1) as u64,
+            log_every_steps: program.config.tracking.log_every_steps.max(1) as u64,
             losses: HashMap::new(),
             best: None,
             last_steps: Instant::now(),
@@ -59,7 +63,7 @@ impl<'a> Recorder<'a> {
 impl Observer for Recorder<'_> {
     fn steps(&mut self, reports: &[StepReport]) -> Result<(), ObserverError> {
         let windows_per_step =
-            (self.plan.config.training.batch_size * self.plan.config.training.accumulate_steps) as f64;
+            (self.program.config.training.batch_size * self.program.config.training.accumulate_steps) as f64;
         let windows_per_sec =
             reports.len() as f64 * windows_per_step / self.last_steps.elapsed().as_secs_f64().max(1e-9);
         self.last_steps = Instant::now();
@@ -76,11 +80,11 @@ impl Observer for Recorder<'_> {
                     ("train/gradient_norm", report.gradient_norm),
                     ("throughput/windows_per_sec_all_replicas", windows_per_sec),
                 ];
-                self.tracker.log_scalars(replica, report.step, &values)?;
+                self.tracker.log_scalars(self.program.replicas[replica].index, report.step, &values)?;
             }
         }
         if !reports.is_empty() {
-            let best_valid = self.best.map(|best| (self.plan.monitor.to_string(), best));
+            let best_valid = self.best.map(|best| (self.program.selection.to_string(), best));
             let status = GroupStatus {
                 step: newest,
                 num_active: self.losses.len(),
@@ -93,10 +97,9 @@ impl Observer for Recorder<'_> {
     }
 
     fn epoch(&mut self, reports: &[EpochReport]) -> Result<Vec<Option<f64>>, ObserverError> {
-        let metric = self.plan.monitor.metric;
-        let sign = match metric.direction() {
-            Direction::Higher => 1.0,
-            Direction::Lower => -1.0,
+        let sign = match self.program.selection {
+            Selection::Metric(metric) if metric.direction() == Direction::Higher => 1.0,
+            Selection::Metric(_) | Selection::Reconstruction => -1.0,
         };
         let mut scores = Vec::with_capacity(reports.len());
         let mut values = Vec::with_capacity(reports.len());
@@ -109,14 +112,24 @@ impl Observer for Recorder<'_> {
                 ("epoch/train_loss".to_owned(), report.train_loss),
                 ("epoch/number".to_owned(), report.epoch as f64),
             ];
-            for recorded in RECORDED.into_iter().chain((!RECORDED.contains(&metric)).then_some(metric)) {
+            let monitored = match self.program.selection {
+                Selection::Metric(metric) if !RECORDED.contains(&metric) => Some(metric),
+                _ => None,
+            };
+            for recorded in RECORDED.into_iter().chain(monitored) {
                 if let Some(value) = metrics.as_ref().and_then(|metrics| metrics.get(recorded)) {
                     scalars.push((format!("valid/{}", recorded.name()), value));
                 }
             }
+            if let Some(error) = report.valid_reconstruction {
+                scalars.push((Selection::Reconstruction.to_string(), error));
+            }
             let named: Vec<(&str, f64)> = scalars.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
-            self.tracker.log_scalars(replica, report.step, &named)?;
-            let value = metrics.and_then(|metrics| metrics.get(metric));
+            self.tracker.log_scalars(self.program.replicas[replica].index, report.step, &named)?;
+            let value = match self.program.selection {
+                Selection::Metric(metric) => metrics.and_then(|metrics| metrics.get(metric)),
+                Selection::Reconstruction => report.valid_reconstruction.filter(|error| error.is_finite()),
+            };
             values.extend(value);
             scores.push(value.map(|value| sign * value));
         }
@@ -137,12 +150,16 @@ impl Observer for Recorder<'_> {
 impl Recorder<'_> {
     /// Metrics of one replica's validation windows; `None` without any, or when a logit is not finite.
     fn metrics(&self, replica: usize, logits: &[f32]) -> Option<MetricSet> {
-        let windows = &self.plan.replicas[replica].replica.valid;
-        let classes = self.plan.classes.len();
+        // An autoencoder's validation does not look at classes.
+        if self.program.config.training.objective.classification == 0.0 {
+            return None;
+        }
+        let windows = &self.program.replicas[replica].replica.valid;
+        let classes = self.num_classes;
         if windows.is_empty() || logits.iter().any(|logit| !logit.is_finite()) {
             return None;
         }
-        let targets = windows.iter().map(|&window| self.plan.windows[window as usize].class as usize).collect();
+        let targets = windows.iter().map(|&window| self.program.windows[window as usize].class as usize).collect();
         let probabilities =
             logits.chunks_exact(classes).flat_map(|row| softmax(row.iter().map(|&logit| f64::from(logit)))).collect();
         let scores = Scores::new(classes, targets, probabilities).ok()?;

@@ -2,45 +2,48 @@
 
 use std::collections::BTreeMap;
 
-use super::local::{BASE_VARIANT, LaunchError, variant};
+use super::local::{LaunchError, Loaded};
 use crate::data::split::Part;
 use crate::evaluation::{Evaluation, Level, Prediction};
-use crate::experiment::ExperimentPlan;
+use crate::experiment::{ExperimentConfig, ExperimentPlan, Program};
 use crate::runs::RunDirectory;
 use crate::tracking::{
     Chart, ChartCategory, DatasetRole, ExperimentSummary, HparamValue, MetricInfo, RunTracker, SessionStatus,
     TrackedReplica, TrackingError, figure,
 };
+use crate::training::Status;
 use crate::training::checkpoint::ReplicaState;
 use crate::training::step::{Predicted, floats};
-use crate::training::{DeviceData, Status};
 
-pub(super) fn tracked(
-    plan: &ExperimentPlan,
-    states: &BTreeMap<String, ReplicaState>,
-    done: &BTreeMap<String, ReplicaState>,
-) -> Vec<TrackedReplica> {
-    let hparams = hparams(plan);
-    let group = format!("{BASE_VARIANT}-{}", plan.hash.get(..8).unwrap_or_default());
-    plan.replicas
-        .iter()
-        .map(|planned| TrackedReplica {
-            variant: variant(planned.inner),
-            group: group.clone(),
-            repeat: planned.repeat,
-            fold: planned.fold,
-            seed: planned.seed,
-            hparams: hparams.clone(),
-            first_step: done
-                .get(&planned.replica.name)
-                .or_else(|| states.get(&planned.replica.name))
-                .map_or(0, |state| state.progress.steps + 1),
-        })
-        .collect()
+pub(super) fn tracked(plan: &ExperimentPlan, programs: &[Loaded]) -> Vec<TrackedReplica> {
+    let hash = plan.hash.get(..8).unwrap_or_default();
+    let mut hparams_of: BTreeMap<&str, Vec<(String, HparamValue)>> = BTreeMap::new();
+    for variant in &plan.variants {
+        hparams_of.insert(&variant.name, hparams(&variant.config));
+    }
+    let mut tracked = Vec::new();
+    for loaded in programs {
+        for planned in &loaded.program.replicas {
+            let name = &planned.replica.name;
+            let state = loaded.finished.get(name).or_else(|| loaded.states.get(name));
+            let replica = TrackedReplica {
+                variant: planned.record_variant(),
+                group: format!("{}-{hash}", planned.variant),
+                repeat: planned.repeat,
+                fold: planned.fold,
+                seed: planned.seed,
+                hparams: hparams_of.get(planned.variant.as_str()).cloned().unwrap_or_default(),
+                first_step: state.map_or(0, |state| state.progress.steps + 1),
+            };
+            tracked.push((planned.index, replica));
+        }
+    }
+    tracked.sort_by_key(|(index, _)| *index);
+    tracked.into_iter().map(|(_, replica)| replica).collect()
 }
 
 /// The numbers, switches and names of the model and training tables under their dotted keys.
-fn hparams(plan: &ExperimentPlan) -> Vec<(String, HparamValue)> {
+fn hparams(config: &ExperimentConfig) -> Vec<(String, HparamValue)> {
     fn flatten(prefix: &str, value: &toml::Value, into: &mut Vec<(String, HparamValue)>) {
         let number = |number: f64| (prefix.to_owned(), HparamValue::Number(number));
         match value {
@@ -63,8 +66,8 @@ fn hparams(plan: &ExperimentPlan) -> Vec<(String, HparamValue)> {
         }
     }
     let mut flat = Vec::new();
-    let model = toml::Value::try_from(&plan.config.model);
-    let training = toml::Value::try_from(&plan.config.training);
+    let model = toml::Value::try_from(&config.model);
+    let training = toml::Value::try_from(&config.training);
     for (name, value) in [("model", model), ("training", training)] {
         if let Ok(value) = value {
             flatten(name, &value, &mut flat);
@@ -84,7 +87,7 @@ pub(super) fn write_experiment(plan: &ExperimentPlan, tracker: &mut RunTracker) 
     events.experiment(&ExperimentSummary {
         name: plan.config.name.clone(),
         description: plan.config.question.clone(),
-        variants: vec![hparams(plan)],
+        variants: plan.variants.iter().map(|variant| hparams(&variant.config)).collect(),
         metrics: vec![
             metric("test/subject_accuracy", DatasetRole::Other),
             metric("test/subject_balanced_accuracy", DatasetRole::Other),
@@ -115,18 +118,17 @@ fn result_step(state: &ReplicaState) -> u64 {
 #[allow(clippy::too_many_arguments)] // All there is to record, each from another owner.
 pub(super) fn record_results(
     plan: &ExperimentPlan,
-    data: &DeviceData,
-    finished: &BTreeMap<String, ReplicaState>,
+    programs: &[Loaded],
     predicted: &BTreeMap<usize, [Predicted; 3]>,
     evaluation: &Evaluation,
     rows: &[Prediction],
     directory: &RunDirectory,
     tracker: &mut RunTracker,
 ) -> Result<(), LaunchError> {
-    for (at, planned) in plan.replicas.iter().enumerate() {
-        let Some(state) = finished.get(&planned.replica.name) else { continue };
-        let step = result_step(state);
-        let name = variant(planned.inner);
+    let all = programs.iter().flat_map(|loaded| loaded.program.replicas.iter().map(move |planned| (loaded, planned)));
+    for (loaded, planned) in all {
+        let Some(state) = loaded.finished.get(&planned.replica.name) else { continue };
+        let (step, at, name) = (result_step(state), planned.index, planned.record_variant());
         let same = |repeat: u32, fold: u32, seed: u64| {
             (repeat as usize, fold as usize, seed) == (planned.repeat, planned.fold, planned.seed)
         };
@@ -143,7 +145,10 @@ pub(super) fn record_results(
                         .filter_map(|(metric, value)| Some((format!("test/{level}_{}", metric.name()), value?))),
                 );
             }
-            scalars.extend(predicted.get(&at).into_iter().flat_map(|[_, _, test]| mean_stream_weights(plan, test)));
+            if let Some([_, _, test]) = predicted.get(&at) {
+                scalars.extend(mean_stream_weights(loaded.program, test));
+                scalars.extend(test.mean_reconstruction().map(|error| ("test/reconstruction".to_owned(), error)));
+            }
             let named: Vec<(&str, f64)> = scalars.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
             tracker.log_scalars(at, step, &named)?;
         }
@@ -151,18 +156,18 @@ pub(super) fn record_results(
             .iter()
             .filter(|row| row.part == Part::Test && row.variant == name && same(row.repeat, row.fold, row.seed))
             .collect();
-        record_replica(plan, at, state, &own, tracker)?;
+        record_replica(plan, loaded.program, at, state, &own, tracker)?;
         let status =
             if state.progress.status == Status::Diverged { SessionStatus::Failure } else { SessionStatus::Success };
         tracker.finish(at, status)?;
     }
-    record_pictures(plan, data, evaluation, directory, tracker)?;
+    record_pictures(plan, programs, evaluation, directory, tracker)?;
     Ok(tracker.sync()?)
 }
 
 /// Mean over the test windows of the weight that fusion gives each stream.
-fn mean_stream_weights(plan: &ExperimentPlan, test: &Predicted) -> Vec<(String, f64)> {
-    let streams = &plan.config.model.stream;
+fn mean_stream_weights(program: &Program, test: &Predicted) -> Vec<(String, f64)> {
+    let streams = &program.config.model.stream;
     let windows = (test.stream_weights.len() / streams.len().max(1)).max(1) as f64;
     let mean = |m: usize| {
         test.stream_weights.iter().skip(m).step_by(streams.len()).map(|&w| f64::from(w)).sum::<f64>() / windows
@@ -172,6 +177,7 @@ fn mean_stream_weights(plan: &ExperimentPlan, test: &Predicted) -> Vec<(String, 
 
 fn record_replica(
     plan: &ExperimentPlan,
+    program: &Program,
     at: usize,
     state: &ReplicaState,
     test: &[&Prediction],
@@ -194,7 +200,7 @@ fn record_replica(
     if plan.config.tracking.histograms {
         let weights = state.tensors.get("best_weights").map(Vec::as_slice).unwrap_or_default();
         let mut start = 0;
-        for spec in plan.model.layout().params() {
+        for spec in program.model.layout().params() {
             let end = start + spec.len();
             if let Some(values) = weights.get(start..end) {
                 events.histogram(&format!("weights/{}", spec.path), step, values)?;
@@ -207,7 +213,7 @@ fn record_replica(
 
 fn record_pictures(
     plan: &ExperimentPlan,
-    data: &DeviceData,
+    programs: &[Loaded],
     evaluation: &Evaluation,
     directory: &RunDirectory,
     tracker: &mut RunTracker,
@@ -224,13 +230,18 @@ fn record_pictures(
                 }
             }
             let name = if level == Level::Subject { "subjects" } else { "windows" };
-            let title = format!("{}: test {name} over all folds", plan.config.name);
+            let (mut title, mut file) =
+                (format!("{}: test {name} over all folds", plan.config.name), format!("confusion_{name}"));
+            if plan.variants.len() > 1 {
+                title = format!("{} of {title}", variant.variant);
+                file = format!("{file}_{}", variant.variant);
+            }
             if counts.iter().flatten().any(|&count| count > 0) {
-                pictures.push((format!("confusion_{name}"), figure::confusion_matrix(&plan.classes, &counts, &title)?));
+                pictures.push((file, figure::confusion_matrix(&plan.classes, &counts, &title)?));
             }
         }
     }
-    if let Some(picture) = spectrogram(plan, data)? {
+    if let Some(picture) = programs.first().map(|base| spectrogram(plan, base)).transpose()?.flatten() {
         pictures.push(("spectrogram".into(), picture));
     }
     for (name, picture) in pictures {
@@ -240,20 +251,26 @@ fn record_pictures(
     Ok(())
 }
 
-/// The first test window as the first spectrogram stream sees it.
-fn spectrogram(plan: &ExperimentPlan, data: &DeviceData) -> Result<Option<figure::Picture>, TrackingError> {
-    let Some(planned) = plan.replicas.first() else { return Ok(None) };
-    let Some(&window) = planned.replica.test.first() else { return Ok(None) };
+/// The first test window that has the modality of the first spectrogram stream, as that stream sees it.
+fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figure::Picture>, TrackingError> {
+    let Loaded { program, data, .. } = loaded;
+    let Some(planned) = program.replicas.first() else { return Ok(None) };
+    let is_read =
+        |stream: usize, window: u32| program.windows[window as usize].rows[program.sources[stream].modality].count > 0;
+    let (Some(stream), test) = (program.model.first_spectrogram(), &planned.replica.test) else { return Ok(None) };
+    let Some(window) = test.iter().copied().find(|&window| is_read(stream, window)) else { return Ok(None) };
     let inputs = data.inputs(&[vec![Some(window)]], &data.scalers(&[&planned.replica]));
-    let Some((stream, values)) = plan.model.spectrograms(&inputs).into_iter().next() else { return Ok(None) };
+    let Some(values) = inputs.get(stream).and_then(|input| program.model.spectrogram(stream, input)) else {
+        return Ok(None);
+    };
     let [_, _, _, bins, frames] = values.dims();
-    let source = &plan.sources[stream];
+    let source = &program.sources[stream];
     let crate::data::ModalityKind::Signal { rate_hz } = plan.prepared.modalities()[source.modality].kind else {
         return Ok(None);
     };
     let values = floats(values.narrow(2, 0, 1));
-    let count = plan.windows[window as usize].rows[source.modality].count;
-    let subject = &plan.prepared.subjects()[plan.windows[window as usize].subject as usize].id;
+    let count = program.windows[window as usize].rows[source.modality].count;
+    let subject = &plan.prepared.subjects()[program.windows[window as usize].subject as usize].id;
     let picture = figure::Spectrogram {
         values: &values,
         num_bins: bins,
@@ -261,7 +278,7 @@ fn spectrogram(plan: &ExperimentPlan, data: &DeviceData) -> Result<Option<figure
         duration_secs: f64::from(count) / rate_hz,
         nyquist_hz: rate_hz / 2.0,
         value_label: "log power",
-        title: &format!("{}: first test window of {subject}", plan.config.model.stream[stream].name),
+        title: &format!("{}: first test window of {subject}", program.config.model.stream[stream].name),
     };
     picture.draw().map(Some)
 }

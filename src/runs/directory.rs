@@ -103,6 +103,11 @@ impl RunDirectory {
         self.root.join("metrics.json")
     }
 
+    /// The comparison of variants, as `json` or `md`.
+    pub fn ablation(&self, extension: &str) -> PathBuf {
+        self.root.join("ablation").with_extension(extension)
+    }
+
     /// A picture.
     pub fn figure(&self, name: &str) -> PathBuf {
         self.root.join("figures").join(format!("{name}.png"))

@@ -56,7 +56,7 @@ pub struct Manifest {
     pub seeds: Vec<u64>,
     /// Number of replicas.
     pub num_replicas: usize,
-    /// Learned scalars of one replica.
+    /// Learned scalars of one replica of the experiment without changes.
     pub num_params: usize,
     /// How many times test metrics were computed for this experiment before this run: later looks are not free.
     pub earlier_looks: usize,

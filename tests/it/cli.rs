@@ -32,14 +32,14 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Standard output of a call that must succeed.
-fn succeed(folder: &Path, arguments: &[&str]) -> String {
+pub fn succeed(folder: &Path, arguments: &[&str]) -> String {
     let output = output(folder, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
     text(&output.stdout)
 }
 
 /// Standard error of a call that must fail with this code.
-fn fail(folder: &Path, arguments: &[&str], code: i32) -> String {
+pub fn fail(folder: &Path, arguments: &[&str], code: i32) -> String {
     let output = output(folder, arguments);
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
@@ -52,7 +52,7 @@ fn experiment(name: &str) -> String {
 }
 
 /// The only run below `folder/checkpoints/<experiment>`.
-fn only_run(folder: &Path, experiment: &str) -> PathBuf {
+pub fn only_run(folder: &Path, experiment: &str) -> PathBuf {
     let runs: Vec<PathBuf> =
         fs::read_dir(folder.join("checkpoints").join(experiment)).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(runs.len(), 1, "{runs:?}");
@@ -114,7 +114,7 @@ fn every_gaitndd_experiment_runs_in_smoke_size() {
         ];
         let printed = succeed(folder.path(), &smoke);
         assert!(
-            printed.contains("Test subjects\n") && printed.contains("Run: checkpoints/gaitndd/"),
+            printed.starts_with("Test subjects") && printed.contains("Run: checkpoints/gaitndd/"),
             "{file}: {printed}"
         );
         let run = only_run(folder.path(), &format!("gaitndd/{}", file.trim_end_matches(".toml")));
@@ -126,9 +126,57 @@ fn every_gaitndd_experiment_runs_in_smoke_size() {
     }
 }
 
+#[test]
+fn every_experiment_on_simulated_patients_runs_in_smoke_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files: Vec<String> = ["simulated", "paper"]
+        .into_iter()
+        .flat_map(|name| {
+            let entries = fs::read_dir(root().join("experiments").join(name)).unwrap();
+            entries.map(move |entry| format!("{name}/{}", entry.unwrap().file_name().into_string().unwrap()))
+        })
+        .collect();
+    // Sorted, so that pretrain.toml has run when transfer.toml starts from it.
+    files.sort();
+    assert!(files.len() >= 10, "{files:?}");
+    for file in files {
+        let path = experiment(&file);
+        let smoke = [
+            "train",
+            &path,
+            "--quiet",
+            "--set",
+            "training.epochs=1",
+            "--set",
+            "data.source.num_subjects=24",
+            "--set",
+            "data.source.anomalies=0.5",
+            "--set",
+            "seeds=[0]",
+            "--set",
+            "split.protocol={ kind = \"stratified-group-k-fold\", folds = 2 }",
+            "--set",
+            "split.inner={ kind = \"hold-out\", valid_fraction = 0.4 }",
+        ];
+        let printed = succeed(folder.path(), &smoke);
+        let run = only_run(folder.path(), file.trim_end_matches(".toml"));
+        let resolved = fs::read_to_string(run.join("experiment.toml")).unwrap();
+        if resolved.contains("[[variant]]") {
+            assert!(printed.starts_with("Test subjects, each variant against base"), "{file}: {printed}");
+            for part in ["ablation.json", "ablation.md", "figures/ablation.png"] {
+                assert!(run.join(part).is_file(), "{file}: {part} is not there");
+            }
+            let again = succeed(folder.path(), &["evaluate", run.to_str().unwrap()]);
+            let base = printed.lines().find(|line| line.starts_with("base ")).unwrap();
+            assert!(again.contains(base.split_whitespace().nth(1).unwrap()), "{file}: evaluate prints another table");
+        } else {
+            assert!(printed.starts_with("Test subjects\n"), "{file}: {printed}");
+        }
+    }
+}
+
 /// The quickstart on fewer subjects.
-const SMALL: [&str; 6] =
-    ["--set", "data.source.num_subjects=25", "--set", "training.epochs=3", "--set", "data.source.duration_secs=21.0"];
+const SMALL: [&str; 4] = ["--set", "data.source.num_subjects=25", "--set", "training.epochs=3"];
 
 #[test]
 fn the_quickstart_runs_and_its_record_can_be_read_back() {
@@ -200,10 +248,10 @@ fn the_real_tensorboard_reads_a_run() {
         "train/gradient_norm",
         "valid/log_loss",
         "test/subject_accuracy",
-        "test/unsteady",
+        "test/responder",
         "confusion_subjects",
         "spectrogram",
-        "weights/force.block0.conv.weight",
+        "weights/motion.block0.conv.weight",
         "training.optimizer.learning_rate",
         "stream_weight/clinical",
     ] {
@@ -276,7 +324,7 @@ fn a_signal_leaves_a_checkpoint_and_a_code_of_its_own() {
     let run = only_run(folder.path(), "quickstart");
     let manifest: Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["status"], "interrupted");
-    assert!(run.join("state/latest").is_dir());
+    assert!(run.join("state/base/latest").is_dir());
 }
 
 #[test]
@@ -284,7 +332,7 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let plan = succeed(folder.path(), &["train", &experiment("quickstart.toml"), "--dry-run", "--set", "seeds=[3, 4]"]);
     for expected in
-        ["10 replicas (5 splits x 2 seeds)", "memory: about", "force.block0.conv.weight", "repeat0-fold4-seed4"]
+        ["10 replicas (5 splits x 2 seeds)", "memory: about", "motion.block0.conv.weight", "repeat0-fold4-seed4"]
     {
         assert!(plan.contains(expected), "{expected} is not in the plan:\n{plan}");
     }
@@ -324,20 +372,17 @@ fn bad_input_gets_a_message_that_helps() {
     let message = train(&["--set", "training"], 2);
     assert_eq!(message, "error: --set training: expected key=value, e.g. --set training.epochs=20\n");
     let message = train(&["--set", "model.stream.forse.encoder.hop=3"], 2);
-    assert!(
-        message.contains("this list has no \"forse\"; it has force, spectrum, stride, clinical, motion"),
-        "{message}"
-    );
+    assert!(message.contains("this list has no \"forse\"; it has emg, force, motion, scales, clinical"), "{message}");
 
     // Everything that is wrong, at once, with its line.
     let several = fs::read_to_string(&quickstart)
         .unwrap()
         .replace("modality = \"motion\"", "modality = \"emotion\"")
-        .replace("hidden_size = 16, bidirectional", "hidden_size = 0, bidirectional");
+        .replace("lstm = { hidden_size = 16", "lstm = { hidden_size = 0");
     fs::write(here.join("several.toml"), several).unwrap();
     let message = fail(here, &["train", "several.toml", "--dry-run"], 2);
     assert!(
-        message.contains("the data has no modality \"emotion\"; it has force, stride, clinical, motion"),
+        message.contains("the data has no modality \"emotion\"; it has clinical, scales, emg, force, motion"),
         "{message}"
     );
     assert!(message.contains("several.toml: 1 problem\n  line "), "{message}");
@@ -347,18 +392,19 @@ fn bad_input_gets_a_message_that_helps() {
     );
     assert!(message.contains("training.epochs: must be at least 1"), "{message}");
     assert!(message.contains("test/accuracy would select by rows that selection must not see"), "{message}");
-    let message = train(&["--set", "model.stream.spectrum.encoder.num_fft=4000"], 2);
+    let message = train(&["--set", "model.stream.emg.encoder.num_fft=4000"], 2);
     assert!(message.contains("4000 samples cannot be reflected around a window of"), "{message}");
     let message = train(&["--set", "model.stream.clinical.encoder={ kind = \"lstm\", hidden_size = 3 }"], 2);
     assert!(
-        message.contains("this encoder needs a signal or a series, but the modality is a row of 3 values"),
+        message.contains("this encoder needs a signal or a series, but the modality is a row of 9 values"),
         "{message}"
     );
 
     let message = train(&["--set", "data.source.num_subjects=6"], 2);
-    assert!(message.contains("steady") || message.contains("class"), "{message}");
-    assert!(message.contains('3') && message.contains('5'), "class with 3 subjects, 5 folds: {message}");
-    let message = train(&["--set", "data.window.window_secs=600.0"], 2);
+    assert!(message.contains("responder") && message.contains('5'), "a class with too few for 5 folds: {message}");
+    let message = train(&["--set", "data.source.effect=2.0"], 2);
+    assert!(message.contains("line 12: data.source.effect: 2, expected 0 to 1"), "{message}");
+    let message = train(&["--set", "data.window={ window_secs = 600.0, stride_secs = 600.0 }"], 2);
     assert!(message.contains("600"), "{message}");
     let message = fail(here, &["train", &quickstart, "--device", "cuda"], 2);
     assert!(message.contains("--device cuda"), "{message}");

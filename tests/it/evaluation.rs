@@ -5,6 +5,7 @@ use recoup::evaluation::curves::{auc_roc, average_precision};
 use recoup::evaluation::{Metric, MetricSet, Monitor, Scores};
 use serde_json::Value;
 
+mod ablation;
 mod consistency;
 mod folds;
 mod statistics;

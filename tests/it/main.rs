@@ -2,14 +2,19 @@
 #![allow(clippy::unwrap_used)]
 
 mod audit;
+mod chance;
 mod cli;
 mod data;
 mod evaluation;
+mod experiment;
 mod fetch;
 mod gradients;
 mod layering;
+mod models;
 mod parity;
 mod predictions;
 mod split;
 mod tracking;
 mod training;
+mod transfer;
+mod walkers;

@@ -276,7 +276,7 @@ fn a_comparison_of_other_folds_names_what_differs() {
         other.extend(base.clone());
         let evaluation = evaluate(&other, &names(2), &options()).unwrap();
         let [a, b] = ["a", "b"].map(|name| evaluation.variant(name).unwrap());
-        compare(a, b, Metric::Accuracy, Level::Subject, 0.95).unwrap_err().to_string()
+        compare(a, b, Metric::Accuracy, Level::Window, 0.95).unwrap_err().to_string()
     };
     let prefix = "`a` and `b` cannot be compared: ";
     assert_eq!(

@@ -1,0 +1,345 @@
+//! Programs: variants that can train together, joined with their data.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use recoup_kernels::random;
+
+use super::config::ExperimentConfig;
+use super::error::ExperimentError;
+use super::problems::Problems;
+use super::task::Task;
+use crate::data::prepared::Prepared;
+use crate::data::split::{Part, Split, Splits, SubjectInfo, TrainFold};
+use crate::data::window::{Window, windows};
+use crate::data::{ModalityKind, ModalitySpec};
+use crate::evaluation::{Metric, Monitor};
+use crate::features::Scaler;
+use crate::models::{InputShape, Model, Scaling};
+use crate::training::{Hyper, Replica, StreamSource};
+
+/// Replicas of one model over one view of the data: what trains as one program on a device.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Name of its first variant, and of its folder of checkpoints.
+    pub name: String,
+    /// The experiment as its first variant has it. The others differ only in what their replicas carry.
+    pub config: ExperimentConfig,
+    /// All samples; their classes are those of the task.
+    pub windows: Arc<[Window]>,
+    /// What each stream reads.
+    pub sources: Vec<StreamSource>,
+    /// The model that all replicas share.
+    pub model: Model,
+    /// What selects and stops.
+    pub selection: Selection,
+    /// One per variant, split and seed.
+    pub replicas: Vec<PlannedReplica>,
+}
+
+/// A replica and what it is called in records.
+#[derive(Clone, Debug)]
+pub struct PlannedReplica {
+    /// Position among all replicas of the experiment.
+    pub index: usize,
+    /// Its variant.
+    pub variant: String,
+    /// Repeat of the split.
+    pub repeat: usize,
+    /// Fold of the repeat.
+    pub fold: usize,
+    /// Inner fold, in nested cross-validation.
+    pub inner: Option<usize>,
+    /// Seed as the experiment names it.
+    pub seed: u64,
+    /// What trains.
+    pub replica: Replica,
+}
+
+impl PlannedReplica {
+    /// Its variant in records: inner folds of nested cross-validation are variants of their own, as each trains on
+    /// other rows.
+    pub fn record_variant(&self) -> String {
+        self.inner.map_or(self.variant.clone(), |inner| format!("{}-inner{inner}", self.variant))
+    }
+}
+
+/// What chooses the best weights, stops early and drives the plateau schedule, on the validation part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// A metric of the predicted classes.
+    Metric(Metric),
+    /// The mean squared error of what the decoders make of their streams, `valid/reconstruction`.
+    Reconstruction,
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Metric(metric) => write!(formatter, "valid/{metric}"),
+            Self::Reconstruction => write!(formatter, "valid/reconstruction"),
+        }
+    }
+}
+
+impl Program {
+    /// Estimated bytes of one replica in training.
+    pub fn bytes_per_replica(&self) -> u64 {
+        let shapes: Vec<InputShape> = self.sources.iter().map(|source| source.shape).collect();
+        super::memory::bytes_per_replica(&self.config.model, self.model.layout(), &shapes, &self.config.training)
+    }
+
+    /// Replicas that train together: all, or as many as memory holds.
+    pub fn group_size(&self) -> usize {
+        let all = self.replicas.len().max(1);
+        super::memory::fitting_replicas(self.bytes_per_replica()).map_or(all, |fitting| fitting.min(all))
+    }
+}
+
+/// One variant on its way to a program.
+pub(super) struct Draft {
+    name: String,
+    pub(super) config: ExperimentConfig,
+    windows: Arc<[Window]>,
+    sources: Vec<StreamSource>,
+    selection: Selection,
+}
+
+impl Draft {
+    /// Joins a variant with the data, or finds out why it cannot run.
+    pub(super) fn new(
+        name: &str,
+        config: &ExperimentConfig,
+        prepared: &Prepared,
+        task: &Task,
+        problems: &mut Problems,
+    ) -> Result<Option<Self>, ExperimentError> {
+        for (key, message) in config.training.problems() {
+            problems.add(&format!("training.{key}"), message);
+        }
+        let selection = selection(config, problems);
+        let windows = task.windows(windows(prepared, config.data.window.as_ref())?);
+        let sources = sources(config, prepared, &windows, problems);
+        if sources.len() < config.model.stream.len() {
+            return Ok(None);
+        }
+        let shapes: Vec<InputShape> = sources.iter().map(|source| source.shape).collect();
+        for problem in config.model.problems(&shapes) {
+            problems.add(&format!("model.{}", problem.key), problem.message);
+        }
+        check_objective(config, task, selection, problems);
+        let Some(selection) = selection else { return Ok(None) };
+        Ok(Some(Self { name: name.into(), config: config.clone(), windows: windows.into(), sources, selection }))
+    }
+
+    pub(super) fn program(self, num_classes: usize, replicas: Vec<PlannedReplica>) -> Program {
+        let shapes: Vec<InputShape> = self.sources.iter().map(|source| source.shape).collect();
+        Program {
+            model: Model::new(&self.config.model, &shapes, num_classes),
+            name: self.name,
+            config: self.config,
+            windows: self.windows,
+            sources: self.sources,
+            selection: self.selection,
+            replicas,
+        }
+    }
+
+    /// One replica per split and seed, counted from `first_index`.
+    pub(super) fn replicas(
+        &self,
+        prepared: &Prepared,
+        splits: &Splits,
+        num_classes: usize,
+        first_index: usize,
+    ) -> Result<Vec<PlannedReplica>, ExperimentError> {
+        let mut by_subject: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (index, window) in (0u32..).zip(self.windows.iter()) {
+            by_subject.entry(window.subject).or_default().push(index);
+        }
+        // Everyone in the cohort's order, so that positions are those of the prepared subjects.
+        let everyone: Vec<SubjectInfo> = prepared
+            .subjects()
+            .iter()
+            .map(|subject| SubjectInfo { id: subject.id.clone(), class: 0, site: None, group: None })
+            .collect();
+        let mut replicas = Vec::new();
+        for split in splits.splits() {
+            let of_part = |part| -> Result<Vec<Vec<u32>>, ExperimentError> {
+                let positions = split.positions(part, &everyone)?;
+                let windows = |position: &usize| by_subject.get(&(*position as u32)).cloned().unwrap_or_default();
+                Ok(positions.iter().map(windows).collect())
+            };
+            let (train, valid, test) = (of_part(Part::Train)?, of_part(Part::Valid)?, of_part(Part::Test)?);
+            let fold = split.train_fold(&everyone)?;
+            let scalers: Vec<Scaler> = self
+                .sources
+                .iter()
+                .map(|source| Scaler::fit(&fold, prepared, source.modality, &source.columns))
+                .collect();
+            for &seed in &self.config.seeds {
+                let place = place_name(split, seed);
+                replicas.push(PlannedReplica {
+                    index: first_index + replicas.len(),
+                    variant: self.name.clone(),
+                    repeat: split.repeat(),
+                    fold: split.fold(),
+                    inner: split.inner(),
+                    seed,
+                    replica: Replica {
+                        // Without the variant: changed and unchanged model start alike and see the data in one order,
+                        // so their difference is that of the change.
+                        seed: random::path_hash(&place),
+                        name: if self.name == super::BASE_VARIANT { place } else { format!("{}-{place}", self.name) },
+                        hyper: self.hyper(&fold, num_classes),
+                        scalers: scalers.clone(),
+                        train: train.clone(),
+                        valid: valid.concat(),
+                        test: test.concat(),
+                        start: None,
+                    },
+                });
+            }
+        }
+        Ok(replicas)
+    }
+
+    fn hyper(&self, fold: &TrainFold, num_classes: usize) -> Hyper {
+        let training = &self.config.training;
+        Hyper {
+            learning_rate: training.optimizer.learning_rate(),
+            weight_decay: training.optimizer.weight_decay(),
+            dropout: self.config.model.dropout,
+            label_smoothing: training.label_smoothing,
+            class_weights: training.class_weights.weights(fold, &self.windows, num_classes),
+        }
+    }
+}
+
+/// Repeat, fold, inner fold and seed of a replica as one word.
+fn place_name(split: &Split, seed: u64) -> String {
+    let inner = split.inner().map(|inner| format!("-inner{inner}")).unwrap_or_default();
+    format!("repeat{}-fold{}{inner}-seed{seed}", split.repeat(), split.fold())
+}
+
+fn selection(config: &ExperimentConfig, problems: &mut Problems) -> Option<Selection> {
+    let name = &config.training.monitor;
+    if *name == Selection::Reconstruction.to_string() {
+        return Some(Selection::Reconstruction);
+    }
+    match name.parse::<Monitor>() {
+        Ok(monitor) if monitor.part == Part::Valid => Some(Selection::Metric(monitor.metric)),
+        Ok(monitor) => {
+            let message =
+                format!("{monitor} would select by rows that selection must not see: use valid/{}", monitor.metric);
+            problems.add("training.monitor", message);
+            None
+        }
+        Err(error) => {
+            problems.add("training.monitor", error.to_string());
+            None
+        }
+    }
+}
+
+/// What the loss asks for has to be in the model, and what reconstruction alone selects must not look at classes.
+fn check_objective(config: &ExperimentConfig, task: &Task, selection: Option<Selection>, problems: &mut Problems) {
+    let objective = &config.training.objective;
+    let has_decoder = config.model.stream.iter().any(|stream| stream.decoder.is_some());
+    if has_decoder != (objective.reconstruction > 0.0) {
+        let message = match has_decoder {
+            true => "is 0, but a stream has a decoder: nothing would train it",
+            false => "is greater than 0, but no stream has a decoder: add `decoder = { kind = ... }` to one",
+        };
+        problems.add("training.objective.reconstruction", message);
+    }
+    if selection == Some(Selection::Reconstruction) && !has_decoder {
+        problems.add("training.monitor", "valid/reconstruction needs a stream with a decoder");
+    }
+    if objective.classification > 0.0 {
+        return;
+    }
+    if matches!(selection, Some(Selection::Metric(_))) {
+        let message = "selects by the classes, which an autoencoder must not see: use valid/reconstruction";
+        problems.add("training.monitor", message);
+    }
+    if config.training.class_weights != Default::default() {
+        problems.add("training.class_weights", "an autoencoder must not see the classes: use none");
+    }
+    if task.classes.len() != 2 {
+        let message = format!(
+            "is 0, so the prediction is one score per window, the reconstruction error: expected two classes, the \
+             second being the anomaly, found {}",
+            task.classes.len()
+        );
+        problems.add("training.objective.classification", message);
+    }
+}
+
+/// What each stream reads, or why it cannot.
+fn sources(
+    config: &ExperimentConfig,
+    prepared: &Prepared,
+    windows: &[Window],
+    problems: &mut Problems,
+) -> Vec<StreamSource> {
+    let mut sources = Vec::new();
+    for stream in &config.model.stream {
+        let key = |field: &str| format!("model.stream.{}.{field}", stream.name);
+        if !stream.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') || stream.name.is_empty() {
+            problems.add(&key("name"), "expected letters, digits, - and _");
+        }
+        let Some(modality) = prepared.modality(&stream.modality) else {
+            let names: Vec<&str> = prepared.modalities().iter().map(|spec| spec.name.as_str()).collect();
+            let message = format!("the data has no modality {:?}; it has {}", stream.modality, names.join(", "));
+            problems.add(&key("modality"), message);
+            continue;
+        };
+        let spec = &prepared.modalities()[modality];
+        match columns(spec, stream.channels.as_deref()) {
+            Ok(columns) => {
+                let shape = input_shape(spec, columns.len(), modality, windows);
+                if stream.scaling == Scaling::Window && !matches!(shape, InputShape::Sequence { fixed: true, .. }) {
+                    problems.add(&key("scaling"), "only a signal at a constant rate can be scaled by its window");
+                }
+                sources.push(StreamSource { modality, columns, shape, scaling: stream.scaling });
+            }
+            Err(message) => problems.add(&key("channels"), message),
+        }
+    }
+    sources
+}
+
+fn columns(spec: &ModalitySpec, channels: Option<&[String]>) -> Result<Vec<usize>, String> {
+    let Some(channels) = channels else {
+        return Ok((0..spec.num_columns()).collect());
+    };
+    if matches!(spec.kind, ModalityKind::Image { .. }) {
+        return Err("channels of an image cannot be chosen".into());
+    }
+    if channels.is_empty() {
+        return Err("is empty: leave it out to read all channels".into());
+    }
+    let names = || spec.channels.iter().map(|channel| channel.name.as_str()).collect::<Vec<_>>().join(", ");
+    let position = |name: &String| {
+        let at = spec.channels.iter().position(|channel| channel.name == *name);
+        at.ok_or_else(|| format!("modality {:?} has no channel {name:?}; it has {}", spec.name, names()))
+    };
+    channels.iter().map(position).collect()
+}
+
+fn input_shape(spec: &ModalitySpec, channels: usize, modality: usize, windows: &[Window]) -> InputShape {
+    let counts = || windows.iter().map(|window| window.rows[modality].count as usize).filter(|&count| count > 0);
+    let length = counts().max().unwrap_or(0);
+    match spec.kind {
+        ModalityKind::Row => InputShape::Row { features: channels },
+        ModalityKind::Image { height, width } => {
+            InputShape::Image { channels: spec.channels.len(), height, width, count: length.max(1) }
+        }
+        ModalityKind::Signal { .. } => {
+            InputShape::Sequence { channels, length, fixed: counts().all(|count| count == length) }
+        }
+        ModalityKind::Series => InputShape::Sequence { channels, length, fixed: false },
+    }
+}

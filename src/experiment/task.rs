@@ -1,0 +1,101 @@
+//! The classes to predict and where each class of the data goes.
+
+use std::collections::BTreeSet;
+
+use recoup_kernels::random::{self, Key, Purpose};
+
+use super::config::ExperimentConfig;
+use super::problems::Problems;
+use crate::data::prepared::{Prepared, PreparedSubject};
+use crate::data::split::{SubjectInfo, majority_class};
+use crate::data::window::Window;
+
+pub(super) struct Task {
+    pub(super) classes: Vec<String>,
+    /// Class of each session of each subject; `None` where it is left out.
+    of_session: Vec<Vec<Option<u32>>>,
+}
+
+impl Task {
+    pub(super) fn new(config: &ExperimentConfig, prepared: &Prepared, problems: &mut Problems) -> Self {
+        let (classes, of_data_class) = regroup(config, prepared, problems);
+        let of_subject = |subject: &PreparedSubject| {
+            let class = |class: u32| of_data_class.get(class as usize).copied().flatten();
+            subject.sessions.iter().map(|session| class(session.class)).collect()
+        };
+        let mut task = Self { classes, of_session: prepared.subjects().iter().map(of_subject).collect() };
+        if let Some(seed) = config.task.permute_labels {
+            task.permute(seed, prepared, problems);
+        }
+        task
+    }
+
+    /// Deals the classes of the subjects out anew; how many have each class stays.
+    fn permute(&mut self, seed: u64, prepared: &Prepared, problems: &mut Problems) {
+        let mut places = Vec::new();
+        let mut classes = Vec::new();
+        for (at, (sessions, subject)) in self.of_session.iter().zip(prepared.subjects()).enumerate() {
+            let own: BTreeSet<u32> = sessions.iter().flatten().copied().collect();
+            if own.len() > 1 {
+                let message = format!(
+                    "subject {:?} has sessions of several classes, so its label cannot be permuted",
+                    subject.id
+                );
+                problems.add("task.permute_labels", message);
+                return;
+            }
+            if let Some(&class) = own.first() {
+                places.push(at);
+                classes.push(class);
+            }
+        }
+        let key = Key { seed, purpose: Purpose::LabelPermutation, step: 0, path: random::path_hash("task") };
+        for (&at, from) in places.iter().zip(random::permutation(key, classes.len())) {
+            self.of_session[at].iter_mut().flatten().for_each(|class| *class = classes[from]);
+        }
+    }
+
+    /// The windows that have a class of the task, with it.
+    pub(super) fn windows(&self, windows: Vec<Window>) -> Vec<Window> {
+        let class = |window: Window| {
+            let class = self.of_session[window.subject as usize][window.session as usize]?;
+            Some(Window { class, ..window })
+        };
+        windows.into_iter().filter_map(class).collect()
+    }
+
+    /// The subjects that have a class of the task, with the one that most of their sessions have.
+    pub(super) fn subjects(&self, prepared: &Prepared) -> Vec<SubjectInfo> {
+        let subject = |(subject, sessions): (&PreparedSubject, &Vec<Option<u32>>)| {
+            let classes: Vec<usize> = sessions.iter().flatten().map(|&class| class as usize).collect();
+            let class = majority_class(&classes)?;
+            let (site, group) = (subject.site.clone(), subject.group.clone());
+            Some(SubjectInfo { id: subject.id.clone(), class, site, group })
+        };
+        prepared.subjects().iter().zip(&self.of_session).filter_map(subject).collect()
+    }
+}
+
+fn regroup(config: &ExperimentConfig, prepared: &Prepared, problems: &mut Problems) -> (Vec<String>, Vec<Option<u32>>) {
+    let data_classes = prepared.classes();
+    if config.task.classes.is_empty() {
+        return (data_classes.to_vec(), (0..data_classes.len() as u32).map(Some).collect());
+    }
+    let mut of_data_class = vec![None; data_classes.len()];
+    for (index, class) in (0u32..).zip(&config.task.classes) {
+        for from in &class.from {
+            let key = format!("task.class.{}.from", class.name);
+            match data_classes.iter().position(|data| data == from) {
+                None => {
+                    problems.add(&key, format!("the data has no class {from:?}; it has {}", data_classes.join(", ")))
+                }
+                Some(at) if of_data_class[at].is_some() => problems.add(&key, format!("{from:?} is in two classes")),
+                Some(at) => of_data_class[at] = Some(index),
+            }
+        }
+    }
+    if config.task.classes.len() < 2 {
+        problems.add("task.class", "one class leaves nothing to predict: expected at least two");
+    }
+    (config.task.classes.iter().map(|class| class.name.clone()).collect(), of_data_class)
+}

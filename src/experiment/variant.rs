@@ -1,0 +1,99 @@
+//! Variants: named changes of one experiment.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::config::ExperimentConfig;
+use super::overrides;
+use crate::training::OptimizerConfig;
+
+/// Name of the experiment without changes, among its variants.
+pub const BASE_VARIANT: &str = "base";
+
+/// What a variant may change; the rest is what makes it comparable: data, task, splits, seeds.
+const CHANGEABLE: [&str; 3] = ["model", "training", "data.window"];
+
+/// One named change, `[[variant]]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VariantConfig {
+    /// Its name in tables and folders.
+    pub name: String,
+    /// Modalities that it does without: streams that read one of them are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_modalities: Vec<String>,
+    /// Streams that it does without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_streams: Vec<String>,
+    /// Dotted key -> new value, as with `--set`; a table takes the place of the old one as a whole.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, Value>,
+}
+
+impl VariantConfig {
+    /// The experiment with this change, without variants of its own.
+    ///
+    /// # Errors
+    /// The key below this variant that is wrong, and why.
+    pub fn apply(&self, base: &ExperimentConfig) -> Result<ExperimentConfig, (String, String)> {
+        let at = |key: &str| format!("variant.{}.{key}", self.name);
+        let mut document = Table::try_from(base).map_err(|error| (at("set"), error.to_string()))?;
+        document.remove("variant");
+        self.remove_streams(&mut document).map_err(|(key, message)| (at(key), message))?;
+        for (key, value) in &self.set {
+            let is_below =
+                |root: &&str| key.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            if !CHANGEABLE.iter().any(is_below) {
+                let message = format!(
+                    "{key} is what variants share, so that they can be compared: they may change {}",
+                    CHANGEABLE.join(", ")
+                );
+                return Err((at("set"), message));
+            }
+            overrides::set_key(&mut document, key, value.clone())
+                .map_err(|message| (at("set"), format!("{key}: {message}")))?;
+        }
+        ExperimentConfig::deserialize(document).map_err(|error| (at("set"), error.to_string().trim_end().to_owned()))
+    }
+
+    fn remove_streams(&self, document: &mut Table) -> Result<(), (&'static str, String)> {
+        let streams = document.get_mut("model").and_then(|model| model.get_mut("stream")).and_then(Value::as_array_mut);
+        let Some(streams) = streams else { return Ok(()) };
+        let lists = [
+            ("without_modalities", "modality", &self.without_modalities),
+            ("without_streams", "name", &self.without_streams),
+        ];
+        for (key, field, unwanted) in lists {
+            for name in unwanted {
+                let before = streams.len();
+                let known: Vec<String> =
+                    streams.iter().filter_map(|stream| stream.get(field)?.as_str().map(str::to_owned)).collect();
+                streams.retain(|stream| stream.get(field).and_then(Value::as_str) != Some(name));
+                if streams.len() == before {
+                    return Err((key, format!("no stream has {field} {name:?}; there is {}", known.join(", "))));
+                }
+            }
+        }
+        if streams.is_empty() {
+            return Err(("name", "this variant has no stream left".into()));
+        }
+        Ok(())
+    }
+}
+
+/// Text that is the same for variants whose replicas can train together: everything but what a replica has of its own
+/// ([`Hyper`](crate::training::Hyper)).
+pub(super) fn program_key(config: &ExperimentConfig) -> String {
+    let mut shared = config.clone();
+    shared.model.dropout = 0.0;
+    shared.training.label_smoothing = 0.0;
+    shared.training.class_weights = Default::default();
+    match &mut shared.training.optimizer {
+        OptimizerConfig::Adamw { learning_rate, weight_decay, .. }
+        | OptimizerConfig::Sgd { learning_rate, weight_decay, .. } => (*learning_rate, *weight_decay) = (0.0, 0.0),
+    }
+    shared.training.start = None;
+    toml::to_string(&shared).unwrap_or_default()
+}
