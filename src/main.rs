@@ -17,6 +17,11 @@ use recoup::launch::{DeviceError, LaunchError};
 use recoup::runs::RunError;
 use recoup::training::trainer::TrainError;
 
+/// A training step frees and takes the same tensors as the step before; glibc returns them to the system in between, and
+/// costs a page fault per 4 KiB. This one keeps them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const FAILED: u8 = 1;
 const BAD_INPUT: u8 = 2;
 /// `EX_TEMPFAIL` of sysexits: try again, with `--resume`.

@@ -1,7 +1,7 @@
 //! The loop.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
@@ -230,8 +230,11 @@ impl<'a> Trainer<'a> {
         // A replica that sits out keeps its standing: its padded batch says nothing about it.
         state.alive = state.alive.clone().bool_and(finite.bool_or(active.clone().bool_not()));
         let moves = active.bool_and(state.alive.clone());
-        let unfrozen =
-            |factors: &Tensor<2>| moves.clone().expand(factors.dims()).bool_and(factors.clone().greater_elem(0.0));
+        let unfrozen = |factors: &Tensor<2>| match factors.dims() {
+            // A model without buffers; nothing can be expanded to no columns.
+            [_, 0] => moves.clone(),
+            shape => moves.clone().expand(shape).bool_and(factors.clone().greater_elem(0.0)),
+        };
         let (param_moves, buffer_moves) = match &state.rates {
             Some(rates) => (unfrozen(&rates.params), unfrozen(&rates.buffers)),
             None => (moves.clone(), moves.clone()),
@@ -357,7 +360,7 @@ impl<'a> Trainer<'a> {
 
     fn checkpoint_is_due(&self) -> bool {
         !self.group.replicas.is_empty()
-            && self.last_checkpoint.elapsed() >= Duration::from_secs_f64(self.config.checkpoint_every_secs)
+            && self.last_checkpoint.elapsed().as_secs_f64() >= self.config.checkpoint_every_secs
     }
 
     fn checkpoint(&mut self) -> Result<(), TrainError> {

@@ -361,7 +361,7 @@ fn bad_input_gets_a_message_that_helps() {
     let broken = fs::read_to_string(&quickstart).unwrap().replace("batch_size = 32", "batch_sise = 32");
     fs::write(here.join("broken.toml"), broken).unwrap();
     let message = fail(here, &["train", "broken.toml"], 2);
-    assert!(message.contains("broken.toml: TOML parse error at line 6"), "{message}");
+    assert!(message.contains("broken.toml: TOML parse error at line 8"), "{message}");
     assert!(
         message.contains("unknown field `batch_sise`, expected one of") && message.contains("`batch_size`"),
         "{message}"
@@ -372,7 +372,10 @@ fn bad_input_gets_a_message_that_helps() {
     let message = train(&["--set", "training"], 2);
     assert_eq!(message, "error: --set training: expected key=value, e.g. --set training.epochs=20\n");
     let message = train(&["--set", "model.stream.forse.encoder.hop=3"], 2);
-    assert!(message.contains("this list has no \"forse\"; it has emg, force, motion, scales, clinical"), "{message}");
+    assert!(
+        message.contains("this list has no \"forse\"; it has emg, spectrum, force, motion, scales, clinical"),
+        "{message}"
+    );
 
     // Everything that is wrong, at once, with its line.
     let several = fs::read_to_string(&quickstart)
@@ -392,7 +395,7 @@ fn bad_input_gets_a_message_that_helps() {
     );
     assert!(message.contains("training.epochs: must be at least 1"), "{message}");
     assert!(message.contains("test/accuracy would select by rows that selection must not see"), "{message}");
-    let message = train(&["--set", "model.stream.emg.encoder.num_fft=4000"], 2);
+    let message = train(&["--set", "model.stream.spectrum.encoder.num_fft=4000"], 2);
     assert!(message.contains("4000 samples cannot be reflected around a window of"), "{message}");
     let message = train(&["--set", "model.stream.clinical.encoder={ kind = \"lstm\", hidden_size = 3 }"], 2);
     assert!(
@@ -401,9 +404,9 @@ fn bad_input_gets_a_message_that_helps() {
     );
 
     let message = train(&["--set", "data.source.num_subjects=6"], 2);
-    assert!(message.contains("responder") && message.contains('5'), "a class with too few for 5 folds: {message}");
+    assert!(message.contains("class 1 has 1 of the 5 subjects that it needs"), "{message}");
     let message = train(&["--set", "data.source.effect=2.0"], 2);
-    assert!(message.contains("line 12: data.source.effect: 2, expected 0 to 1"), "{message}");
+    assert!(message.contains("data.source.effect: 2, expected 0 to 1"), "{message}");
     let message = train(&["--set", "data.window={ window_secs = 600.0, stride_secs = 600.0 }"], 2);
     assert!(message.contains("600"), "{message}");
     let message = fail(here, &["train", &quickstart, "--device", "cuda"], 2);

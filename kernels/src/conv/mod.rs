@@ -4,6 +4,8 @@
 mod direct;
 #[cfg(feature = "cpu")]
 pub mod native;
+#[cfg(feature = "cpu")]
+mod padded;
 pub mod reference;
 
 use crate::error::{KernelError, check_shapes, or_panic};

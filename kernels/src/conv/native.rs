@@ -1,6 +1,7 @@
-//! CPU path of [`conv2d`](super::conv2d): the input unfolded tile by tile, and single-threaded
+//! CPU path of [`conv2d`](super::conv2d): the input padded and unfolded tile by tile, and single-threaded
 //! products of the tiles.
 
+use super::padded::Padded;
 use super::{Geometry, direct};
 use crate::native::{FlexTensor, Matrix, add_parts, contiguous, product, tasks, tensor, values};
 use burn::backend::{
@@ -69,6 +70,7 @@ pub(super) struct Sizes {
     pub(super) plane: usize,
     pub(super) positions: usize,
     tile: usize,
+    padded: Padded,
     x_sample: usize,
     y_sample: usize,
     filter_bank: usize,
@@ -86,10 +88,16 @@ impl Sizes {
             plane,
             positions,
             tile: (TILE_LEN / taps.max(1)).max(64).min(positions),
+            padded: Padded::of(g),
             x_sample: g.channels * plane,
             y_sample: g.filters * positions,
             filter_bank: g.filters * taps,
         }
+    }
+
+    /// For one task.
+    fn scratch(&self) -> Scratch {
+        (vec![0.0; self.taps * self.tile], vec![0.0; self.channels_per_group * self.padded.plane()])
     }
 
     fn tiles(&self) -> impl Iterator<Item = Range<usize>> {
@@ -160,75 +168,65 @@ pub(super) fn taps(g: &Geometry, channels: usize) -> impl Iterator<Item = (usize
 }
 
 /// Unfolds one tile of one group: `columns[tap, position]`.
-fn unfold(g: &Geometry, sizes: &Sizes, x_group: &[f32], tile: &Range<usize>, columns: &mut [f32]) {
-    let stride = g.options.stride[1];
-    let rows = columns.chunks_mut(tile.len());
-    for ((channel, tap), row) in taps(g, sizes.channels_per_group).zip(rows) {
-        let plane = &x_group[channel * sizes.plane..(channel + 1) * sizes.plane];
-        row.fill(0.0);
-        runs(g, tap, tile, |at, from, count| {
-            let row = &mut row[at..at + count];
-            if stride == 1 {
-                row.copy_from_slice(&plane[from..from + count]);
-            } else {
-                for (out, value) in row.iter_mut().zip(plane[from..].iter().step_by(stride)) {
-                    *out = *value;
-                }
-            }
-        });
-    }
+fn unfold(g: &Geometry, sizes: &Sizes, padded: &[f32], tile: &Range<usize>, columns: &mut [f32]) {
+    sizes.padded.runs(g, sizes.channels_per_group, tile, |at, from, count| {
+        columns[at..at + count].copy_from_slice(&padded[from..from + count]);
+    });
 }
 
 /// Adds unfolded gradients back to where they were read: the adjoint of [`unfold`].
-fn fold(g: &Geometry, sizes: &Sizes, columns: &[f32], tile: &Range<usize>, dx_group: &mut [f32]) {
-    let stride = g.options.stride[1];
-    let rows = columns.chunks(tile.len());
-    for ((channel, tap), row) in taps(g, sizes.channels_per_group).zip(rows) {
-        let plane = &mut dx_group[channel * sizes.plane..(channel + 1) * sizes.plane];
-        runs(g, tap, tile, |at, from, count| {
-            let into = plane[from..].iter_mut().step_by(stride);
-            for (out, value) in into.zip(&row[at..at + count]) {
-                *out += value;
-            }
-        });
-    }
+fn fold(g: &Geometry, sizes: &Sizes, columns: &[f32], tile: &Range<usize>, padded: &mut [f32]) {
+    sizes.padded.runs(g, sizes.channels_per_group, tile, |at, from, count| {
+        let values = &columns[at..at + count];
+        padded[from..from + count].iter_mut().zip(values).for_each(|(out, value)| *out += value);
+    });
 }
 
-/// Adds the convolution of one group of one sample to `y`; `columns` is scratch.
-fn forward(g: &Geometry, sizes: &Sizes, x: &[f32], filters: &[f32], y: &mut [f32], columns: &mut [f32]) {
+/// What a task unfolds into: columns of a tile, padded planes of a group.
+type Scratch = (Vec<f32>, Vec<f32>);
+
+/// Adds the convolution of one group of one sample to `y`.
+fn forward(g: &Geometry, sizes: &Sizes, x: &[f32], filters: &[f32], y: &mut [f32], scratch: &mut Scratch) {
     if sizes.filters_per_group == 1 {
         return direct::forward(g, sizes, x, filters, y);
     }
+    let (columns, padded) = scratch;
+    sizes.padded.pad(g, x, padded);
     for tile in sizes.tiles() {
         let columns = &mut columns[..sizes.taps * tile.len()];
-        unfold(g, sizes, x, &tile, columns);
+        unfold(g, sizes, padded, &tile, columns);
         let columns = Matrix::new(columns, sizes.taps, tile.len());
         let filters = sizes.matrix(filters);
         product(&mut y[tile.start..], sizes.positions, filters, columns, true);
     }
 }
 
-/// Adds the gradient of one group of one sample to `dx`; `columns` is scratch.
-fn input_gradient(g: &Geometry, sizes: &Sizes, filters: &[f32], dy: &[f32], dx: &mut [f32], columns: &mut [f32]) {
+/// Writes the gradient of one group of one sample to `dx`, which comes in as zeros.
+fn input_gradient(g: &Geometry, sizes: &Sizes, filters: &[f32], dy: &[f32], dx: &mut [f32], scratch: &mut Scratch) {
     if sizes.filters_per_group == 1 {
         return direct::input_gradient(g, sizes, filters, dy, dx);
     }
+    let (columns, padded) = scratch;
+    padded.fill(0.0);
     for tile in sizes.tiles() {
         let columns = &mut columns[..sizes.taps * tile.len()];
         let filters = sizes.matrix(filters).transposed();
         product(columns, tile.len(), filters, sizes.outputs(dy, &tile), false);
-        fold(g, sizes, columns, &tile, dx);
+        fold(g, sizes, columns, &tile, padded);
     }
+    sizes.padded.crop(g, padded, dx);
 }
 
-/// Adds what one group of one sample gives to the gradient of its filters; `columns` is scratch.
-fn weight_gradient(g: &Geometry, sizes: &Sizes, x: &[f32], dy: &[f32], dw: &mut [f32], columns: &mut [f32]) {
+/// Adds what one group of one sample gives to the gradient of its filters.
+fn weight_gradient(g: &Geometry, sizes: &Sizes, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut Scratch) {
     if sizes.filters_per_group == 1 {
         return direct::weight_gradient(g, sizes, x, dy, dw);
     }
+    let (columns, padded) = scratch;
+    sizes.padded.pad(g, x, padded);
     for tile in sizes.tiles() {
         let columns = &mut columns[..sizes.taps * tile.len()];
-        unfold(g, sizes, x, &tile, columns);
+        unfold(g, sizes, padded, &tile, columns);
         let columns = Matrix::new(columns, sizes.taps, tile.len()).transposed();
         product(dw, sizes.taps, sizes.outputs(dy, &tile), columns, true);
     }
@@ -241,8 +239,8 @@ impl ConvOps for Flex {
         let sizes = Sizes::of(&g);
         let mut y = vec![0.0; g.replicas * g.batch * sizes.y_sample];
         tasks(&mut y, g.batch, sizes.y_sample, 1).into_par_iter().enumerate().for_each_init(
-            || vec![0.0; sizes.taps * sizes.tile],
-            |columns, (sample, y)| {
+            || sizes.scratch(),
+            |scratch, (sample, y)| {
                 let replica = sample / g.batch;
                 let x = &xv[sample * sizes.x_sample..(sample + 1) * sizes.x_sample];
                 let bias = &bias[replica * g.filters..(replica + 1) * g.filters];
@@ -252,7 +250,7 @@ impl ConvOps for Flex {
                 for group in 0..g.options.groups {
                     let filters = sizes.filters(wv, replica, group);
                     let x = &x[sizes.x_group(group)];
-                    forward(&g, &sizes, x, filters, &mut y[sizes.y_group(group)], columns);
+                    forward(&g, &sizes, x, filters, &mut y[sizes.y_group(group)], scratch);
                 }
             },
         );
@@ -265,14 +263,14 @@ impl ConvOps for Flex {
         let sizes = Sizes::of(&g);
         let mut dx = vec![0.0; g.replicas * g.batch * sizes.x_sample];
         tasks(&mut dx, g.batch, sizes.x_sample, 1).into_par_iter().enumerate().for_each_init(
-            || vec![0.0; sizes.taps * sizes.tile],
-            |columns, (sample, dx)| {
+            || sizes.scratch(),
+            |scratch, (sample, dx)| {
                 let dy = &dyv[sample * sizes.y_sample..(sample + 1) * sizes.y_sample];
                 for group in 0..g.options.groups {
                     let filters = sizes.filters(wv, sample / g.batch, group);
                     let dy = &dy[sizes.y_group(group)];
                     let dx = &mut dx[sizes.x_group(group)];
-                    input_gradient(&g, &sizes, filters, dy, dx, columns);
+                    input_gradient(&g, &sizes, filters, dy, dx, scratch);
                 }
             },
         );
@@ -286,8 +284,8 @@ impl ConvOps for Flex {
         let parts = g.batch.div_ceil(SAMPLES_PER_TASK);
         let mut partials = vec![0.0; g.replicas * parts * sizes.filter_bank];
         tasks(&mut partials, parts, sizes.filter_bank, 1).into_par_iter().enumerate().for_each_init(
-            || vec![0.0; sizes.taps * sizes.tile],
-            |columns, (task, dw)| {
+            || sizes.scratch(),
+            |scratch, (task, dw)| {
                 let (replica, part) = (task / parts, task % parts);
                 let first = part * SAMPLES_PER_TASK;
                 for sample in first..g.batch.min(first + SAMPLES_PER_TASK) {
@@ -298,7 +296,7 @@ impl ConvOps for Flex {
                     for (group, dw) in banks.enumerate() {
                         let x = &x[sizes.x_group(group)];
                         let dy = &dy[sizes.y_group(group)];
-                        weight_gradient(&g, &sizes, x, dy, dw, columns);
+                        weight_gradient(&g, &sizes, x, dy, dw, scratch);
                     }
                 }
             },
