@@ -32,7 +32,7 @@ pub fn write(work: &Work, folder: &Path) -> anyhow::Result<Value> {
     }
     for replica in &work.replicas {
         let name = |what: &str| format!("{}.{what}", replica.name);
-        let inputs = work.data.inputs(&[everything.clone()], &work.data.scalers(&[replica]));
+        let inputs = work.data.inputs(std::slice::from_ref(&everything), &work.data.scalers(&[replica]));
         for ((stream, _), input) in streams().zip(inputs) {
             let [_, count, steps, channels] = input.rows.dims();
             let rows = floats(input.rows);

@@ -68,7 +68,7 @@ impl Ablation {
     /// out.
     ///
     /// # Errors
-    /// As [`super::compare`]; the base has to be there.
+    /// As [`compare`](super::compare()); the base has to be there.
     pub fn new(
         evaluation: &Evaluation,
         base: &str,

@@ -1,6 +1,6 @@
 //! What to run: an experiment file becomes a checked plan, and only a plan can run.
 //!
-//! [`file`] composes the file with its `base` and applies `--set` ([`overrides`]); [`config`] is the result as typed
+//! [`mod@file`] composes the file with its `base` and applies `--set` ([`overrides`]); [`config`] is the result as typed
 //! values, with [`variant`]s beside the experiment itself; [`plan`] joins them with the data, reports every problem at
 //! once, and lists the replicas in [`program`]s: variants that can train together.
 

@@ -21,7 +21,7 @@ pub enum StartError {
     Run(#[from] RunError),
     /// Its experiment cannot be read.
     #[error("training.start.run: {0}")]
-    Experiment(#[from] ExperimentError),
+    Experiment(Box<ExperimentError>),
     /// Its splits cannot be read.
     #[error("training.start.run: {0}")]
     Split(#[from] SplitError),
@@ -95,7 +95,9 @@ struct Source {
 impl Source {
     fn open(config: &StartConfig, plan: &ExperimentPlan) -> Result<Self, StartError> {
         let run = finished_run(&config.run)?;
-        let experiment = ExperimentFile::load(&run.experiment(), &[])?.config;
+        let experiment =
+            ExperimentFile::load(&run.experiment(), &[]).map_err(|error| StartError::Experiment(error.into()))?;
+        let experiment = experiment.config;
         let same_people = match (&experiment.data.source, &plan.config.data.source) {
             (DataSource::Dataset(theirs), DataSource::Dataset(ours)) => theirs.name == ours.name,
             (DataSource::Simulated(theirs), DataSource::Simulated(ours)) => theirs.seed == ours.seed,

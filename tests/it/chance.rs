@@ -47,7 +47,7 @@ fn evaluation(assignments: &[String]) -> Evaluation {
 
 fn auc(assignments: &[String]) -> Interval {
     let evaluation = evaluation(assignments);
-    evaluation.variant("base").unwrap().mean[&Level::Subject][&Metric::AucRoc].clone()
+    evaluation.variant("base").unwrap().mean[&Level::Subject][&Metric::AucRoc]
 }
 
 #[test]

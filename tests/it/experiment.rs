@@ -107,7 +107,7 @@ fn a_file_is_merged_over_its_base() {
         "base = \"deeper/middle.toml\"\nname = \"top\"\nseeds = [7]\n[model]\nfusion = { kind = \"concat\" }\n\
          [training]\nschedule = { kind = \"constant\" }\n",
     );
-    let load = |name: &str, set: &[String]| ExperimentFile::load(&folder.path().join(name), set);
+    let load = |name: &str, set: &[String]| ExperimentFile::load(&folder.path().join(name), set).map_err(Box::new);
     let file = load("top.toml", &["training.batch_size=3".into()]).unwrap();
     let expected = ExperimentFile::parse(
         "x".as_ref(),

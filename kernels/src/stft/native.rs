@@ -83,7 +83,7 @@ fn ln(x: f32) -> f32 {
     let p = p * fraction - 1.666_805_8e-1;
     let p = p * fraction + 2.000_071_5e-1;
     let p = p * fraction - 2.499_999_4e-1;
-    let p = p * fraction + 3.333_333_1e-1;
+    let p = p * fraction + 3.333_333e-1;
     let exponent = exponent as f32;
     // ln 2 in two parts; the first has few bits, so that its multiples are exact.
     let small = p * fraction * square - exponent * 2.121_944_4e-4 - 0.5 * square;
