@@ -1,7 +1,6 @@
 use recoup::data::split::Part;
 use recoup::evaluation::{
-    ABLATION_METRICS, Ablation, Evaluation, EvaluationOptions, Level, Metric, VariantEvaluation, compare, evaluate,
-    table,
+    Ablation, Evaluation, EvaluationOptions, Level, Metric, VariantEvaluation, compare, evaluate, table,
 };
 use recoup::experiment::BASE_VARIANT;
 use recoup::launch::local::headline_metrics;
@@ -38,14 +37,8 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
 fn ablations(evaluation: &Evaluation) -> anyhow::Result<String> {
     let names = evaluation.variants.iter().map(|variant| variant.variant.as_str());
     let variants: Vec<&str> = names.filter(|name| *name != BASE_VARIANT).collect();
-    let mut text = String::new();
-    if evaluation.variant(BASE_VARIANT).is_some() && !variants.is_empty() {
-        for metric in ABLATION_METRICS {
-            let ablation = Ablation::new(evaluation, BASE_VARIANT, &variants, metric, Level::Subject)?;
-            text.push_str(&format!("{ablation}\n"));
-        }
-    }
-    Ok(text)
+    let ablations = Ablation::all(evaluation, BASE_VARIANT, &variants)?;
+    Ok(ablations.iter().map(|ablation| format!("{ablation}\n")).collect())
 }
 
 /// What stands for a run in a comparison with another: its base, or its only variant.

@@ -243,6 +243,20 @@ pub fn natural_cmp(a: &str, b: &str) -> Ordering {
     rest_a.len().cmp(&rest_b.len()).then_with(|| a.cmp(b))
 }
 
+/// A name as people read it: case, blanks, punctuation and leading zeros of numbers do not distinguish two of them.
+pub(crate) fn spelling(name: &str) -> String {
+    let mut plain = String::new();
+    for letter in name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase) {
+        let mut before = plain.chars().rev();
+        // A zero goes if a digit follows it and none precedes it.
+        if letter.is_ascii_digit() && before.next() == Some('0') && !before.next().is_some_and(|c| c.is_ascii_digit()) {
+            plain.pop();
+        }
+        plain.push(letter);
+    }
+    plain
+}
+
 /// The leading run of digits or of non-digits, and what follows it.
 fn split_run(text: &str) -> (&str, &str) {
     let digit = text.starts_with(|c: char| c.is_ascii_digit());

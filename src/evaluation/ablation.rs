@@ -97,6 +97,18 @@ impl Ablation {
         })
     }
 
+    /// One table per metric of [`ABLATION_METRICS`], by test subject; none without variants, or where the base has no
+    /// predictions to compare with.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn all(evaluation: &Evaluation, base: &str, variants: &[&str]) -> Result<Vec<Self>, EvaluationError> {
+        if variants.is_empty() || evaluation.variant(base).is_none() {
+            return Ok(Vec::new());
+        }
+        ABLATION_METRICS.iter().map(|&metric| Self::new(evaluation, base, variants, metric, Level::Subject)).collect()
+    }
+
     fn cells(&self) -> Vec<[String; 7]> {
         let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
         let signed = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:+.3}"));

@@ -53,7 +53,8 @@ pub struct Comparison {
 ///
 /// # Errors
 /// When the folds differ: a (repeat, fold) or seed that one lacks, other subjects tested, another number trained on,
-/// when windows are compared another number of them, or a level that one was not evaluated at. The message names the first difference.
+/// when windows are compared another number of them, or a level that one was not evaluated at. The message names the
+/// first difference.
 pub fn compare(
     a: &VariantEvaluation,
     b: &VariantEvaluation,

@@ -18,9 +18,7 @@ pub struct ExperimentFile {
     pub path: PathBuf,
     /// Its own text.
     pub text: String,
-    /// The whole document: bases and overrides applied.
-    pub document: Table,
-    /// What it says.
+    /// What it says, with bases and overrides applied.
     pub config: ExperimentConfig,
 }
 
@@ -52,10 +50,10 @@ impl ExperimentFile {
         } else {
             let with: String = assignments.iter().map(|assignment| format!(" --set {assignment}")).collect();
             let with = if composed { format!(" with its base{with}") } else { with };
-            ExperimentConfig::deserialize(document.clone())
+            ExperimentConfig::deserialize(document)
                 .map_err(|error| syntax(format!("{} (in the experiment{with})", error.to_string().trim_end())))?
         };
-        Ok(Self { path: path.into(), text: text.into(), document, config })
+        Ok(Self { path: path.into(), text: text.into(), config })
     }
 
     /// The line (from 1) of the file that `key` stands on, or that of the innermost table around it; `None` where the

@@ -11,7 +11,7 @@ use super::error::ExperimentError;
 use super::problems::Problems;
 use super::task::Task;
 use crate::data::prepared::Prepared;
-use crate::data::split::{Part, Split, Splits, SubjectInfo, TrainFold};
+use crate::data::split::{Part, Splits, SubjectInfo, TrainFold};
 use crate::data::window::{Window, windows};
 use crate::data::{ModalityKind, ModalitySpec};
 use crate::evaluation::{Metric, Monitor};
@@ -58,6 +58,11 @@ pub struct PlannedReplica {
 }
 
 impl PlannedReplica {
+    /// Its repeat, fold, inner fold and seed as one word: the same for every variant.
+    pub fn place(&self) -> String {
+        place_name(self.repeat, self.fold, self.inner, self.seed)
+    }
+
     /// Its variant in records: inner folds of nested cross-validation are variants of their own, as each trains on
     /// other rows.
     pub fn record_variant(&self) -> String {
@@ -179,7 +184,7 @@ impl Draft {
                 .map(|source| Scaler::fit(&fold, prepared, source.modality, &source.columns))
                 .collect();
             for &seed in &self.config.seeds {
-                let place = place_name(split, seed);
+                let place = place_name(split.repeat(), split.fold(), split.inner(), seed);
                 replicas.push(PlannedReplica {
                     index: first_index + replicas.len(),
                     variant: self.name.clone(),
@@ -191,7 +196,7 @@ impl Draft {
                         // Without the variant: changed and unchanged model start alike and see the data in one order,
                         // so their difference is that of the change.
                         seed: random::path_hash(&place),
-                        name: if self.name == super::BASE_VARIANT { place } else { format!("{}-{place}", self.name) },
+                        name: replica_name(&self.name, &place),
                         hyper: self.hyper(&fold, num_classes),
                         scalers: scalers.clone(),
                         train: train.clone(),
@@ -217,10 +222,15 @@ impl Draft {
     }
 }
 
+/// The name of the replica of `variant` at `place`, unique in an experiment; the base's is the place alone.
+pub(crate) fn replica_name(variant: &str, place: &str) -> String {
+    if variant == super::BASE_VARIANT { place.into() } else { format!("{variant}-{place}") }
+}
+
 /// Repeat, fold, inner fold and seed of a replica as one word.
-fn place_name(split: &Split, seed: u64) -> String {
-    let inner = split.inner().map(|inner| format!("-inner{inner}")).unwrap_or_default();
-    format!("repeat{}-fold{}{inner}-seed{seed}", split.repeat(), split.fold())
+fn place_name(repeat: usize, fold: usize, inner: Option<usize>, seed: u64) -> String {
+    let inner = inner.map(|inner| format!("-inner{inner}")).unwrap_or_default();
+    format!("repeat{repeat}-fold{fold}{inner}-seed{seed}")
 }
 
 fn selection(config: &ExperimentConfig, problems: &mut Problems) -> Option<Selection> {

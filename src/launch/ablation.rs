@@ -1,23 +1,17 @@
 //! What the variants of an experiment say about it: tables, figure, records.
 
 use super::local::LaunchError;
-use crate::evaluation::{ABLATION_METRICS, Ablation, Evaluation, EvaluationError, Level};
+use crate::evaluation::{Ablation, Evaluation, EvaluationError};
 use crate::experiment::{BASE_VARIANT, ExperimentPlan};
 use crate::runs::RunDirectory;
 use crate::tracking::figure::{self, IntervalRow};
 use crate::tracking::{RunTracker, TrackingError};
 
-/// Every variant against the base on the test subjects; empty without variants.
+/// Every variant against the base on the test subjects. Inner folds of nested cross-validation have other names, so
+/// there the base is absent and nothing is compared.
 pub(super) fn ablations(plan: &ExperimentPlan, evaluation: &Evaluation) -> Result<Vec<Ablation>, EvaluationError> {
-    let is_nested = plan.replicas().any(|planned| planned.inner.is_some());
     let variants: Vec<&str> = plan.variants.iter().skip(1).map(|variant| variant.name.as_str()).collect();
-    if variants.is_empty() || is_nested {
-        return Ok(Vec::new());
-    }
-    ABLATION_METRICS
-        .iter()
-        .map(|&metric| Ablation::new(evaluation, BASE_VARIANT, &variants, metric, Level::Subject))
-        .collect()
+    Ablation::all(evaluation, BASE_VARIANT, &variants)
 }
 
 /// Writes `ablation.json`, `ablation.md`, a figure of the differences, and both to TensorBoard.

@@ -223,7 +223,7 @@ fn train(
             name.push_str(&format!(", group {} of {count}", index + 1));
         }
         let id = progress.start_group(&name, first_step.unwrap_or(0), num_steps, replicas.len());
-        let mut recorder = Recorder::new(program, plan.classes.len(), tracker, progress, id, stop);
+        let mut recorder = Recorder::new(program, tracker, progress, id, stop);
         let group = Group::new(&program.model, data, replicas, config);
         let trainer = Trainer::new(group, store, plan.config.tracking.log_every_steps, states);
         let done = trainer.run(&mut recorder)?;

@@ -16,7 +16,6 @@ const RECORDED: [Metric; 4] = [Metric::LogLoss, Metric::Accuracy, Metric::Balanc
 /// Observes one group in training.
 pub struct Recorder<'a> {
     program: &'a Program,
-    num_classes: usize,
     /// Position of each replica in the program, by name.
     index: HashMap<&'a str, usize>,
     tracker: &'a mut RunTracker,
@@ -33,7 +32,6 @@ impl<'a> Recorder<'a> {
     /// An observer of `group`.
     pub fn new(
         program: &'a Program,
-        num_classes: usize,
         tracker: &'a mut RunTracker,
         progress: &'a mut Progress,
         group: GroupId,
@@ -42,7 +40,6 @@ impl<'a> Recorder<'a> {
         let names = program.replicas.iter().enumerate();
         Self {
             program,
-            num_classes,
             index: names.map(|(at, planned)| (planned.replica.name.as_str(), at)).collect(),
             tracker,
             progress,
@@ -155,7 +152,7 @@ impl Recorder<'_> {
             return None;
         }
         let windows = &self.program.replicas[replica].replica.valid;
-        let classes = self.num_classes;
+        let classes = self.program.model.num_classes();
         if windows.is_empty() || logits.iter().any(|logit| !logit.is_finite()) {
             return None;
         }

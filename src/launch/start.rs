@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::data::prepared::digest;
-use crate::data::split::{Part, SplitError, Splits};
+use crate::data::split::{Part, Split, SplitError, Splits};
 use crate::experiment::config::DataSource;
-use crate::experiment::{BASE_VARIANT, ExperimentError, ExperimentFile, ExperimentPlan};
+use crate::experiment::program::{PlannedReplica, replica_name};
+use crate::experiment::{ExperimentError, ExperimentFile, ExperimentPlan};
 use crate::models::{Layout, ParamSpec};
 use crate::runs::{RunDirectory, RunError, RunStatus, list_runs};
 use crate::training::checkpoint::{CheckpointError, StoredModel};
@@ -56,12 +57,10 @@ pub fn attach(plan: &mut ExperimentPlan) -> Result<(), StartError> {
         let source = Source::open(config, plan)?;
         for program in &mut plan.programs {
             for planned in program.replicas.iter_mut().filter(|planned| planned.variant == *variant) {
-                let prefix = format!("{variant}-");
-                let place = planned.replica.name.strip_prefix(&prefix).unwrap_or(&planned.replica.name).to_owned();
                 let tested = planned.replica.test.iter().map(|&window| program.windows[window as usize].subject);
                 let tested: BTreeSet<&str> =
                     tested.map(|at| plan.prepared.subjects()[at as usize].id.as_str()).collect();
-                let model = source.model(config, &place, &tested)?;
+                let model = source.model(config, planned, &tested)?;
                 let start = fit(config, &model, program.model.layout())?;
                 seen.push_str(&fingerprint(&planned.replica.name, &start));
                 planned.replica.start = Some(Arc::new(start));
@@ -114,13 +113,21 @@ impl Source {
         Ok(Self { root: run.root().into(), state: run.checkpoints(), splits, same_people })
     }
 
-    /// The trained model for the replica at `place`, which is tested on `tested`.
-    fn model(&self, config: &StartConfig, place: &str, tested: &BTreeSet<&str>) -> Result<StoredModel, StartError> {
-        let place = if self.same_people { place } else { config.replica.as_deref().unwrap_or("repeat0-fold0-seed0") };
-        let prefix = if config.variant == BASE_VARIANT { String::new() } else { format!("{}-", config.variant) };
-        let name = format!("{prefix}{place}");
+    /// The trained model for `planned`, which is tested on `tested`.
+    fn model(
+        &self,
+        config: &StartConfig,
+        planned: &PlannedReplica,
+        tested: &BTreeSet<&str>,
+    ) -> Result<StoredModel, StartError> {
+        let place = match &config.replica {
+            _ if self.same_people => planned.place(),
+            Some(replica) => replica.clone(),
+            None => "repeat0-fold0-seed0".into(),
+        };
+        let name = replica_name(&config.variant, &place);
         if self.same_people {
-            self.check_unseen(&name, place, tested)?;
+            self.check_unseen(&name, planned, tested)?;
         }
         let programs = std::fs::read_dir(&self.state).into_iter().flatten().flatten();
         let mut folders: Vec<PathBuf> = programs.map(|entry| entry.path().join("finished").join(&name)).collect();
@@ -136,11 +143,9 @@ impl Source {
     }
 
     /// No subject that is tested here may have been trained or selected on there.
-    fn check_unseen(&self, name: &str, place: &str, tested: &BTreeSet<&str>) -> Result<(), StartError> {
-        let is_there = |split: &&crate::data::split::Split| {
-            let inner = split.inner().map(|inner| format!("-inner{inner}")).unwrap_or_default();
-            place.starts_with(&format!("repeat{}-fold{}{inner}-seed", split.repeat(), split.fold()))
-        };
+    fn check_unseen(&self, name: &str, planned: &PlannedReplica, tested: &BTreeSet<&str>) -> Result<(), StartError> {
+        let place = (planned.repeat, planned.fold, planned.inner);
+        let is_there = |split: &&Split| (split.repeat(), split.fold(), split.inner()) == place;
         let Some(split) = self.splits.splits().iter().find(is_there) else { return Ok(()) };
         let seen = [Part::Train, Part::Valid].into_iter().flat_map(|part| split.ids(part));
         match seen.into_iter().find(|id| tested.contains(id.as_str())) {

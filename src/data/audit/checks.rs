@@ -6,6 +6,7 @@ use super::{
     Audit, Finding, FindingKind, MAX_P_VALUE, Modality, ProbeResult, Severity,
     probe::{Probe, p_value},
 };
+use crate::data::cohort::spelling;
 use crate::data::split::{Group, Part, ProtocolConfig, Split, Splits};
 
 /// Names in a message; the rest is counted.
@@ -31,20 +32,6 @@ fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 fn separates<'a>(outer: &[&'a Split], a: &str, b: &str) -> Option<&'a Split> {
     let tests = |split: &Split, id| split.part_of(id) == Some(Part::Test);
     outer.iter().copied().find(|split| tests(split, a) != tests(split, b))
-}
-
-/// Case, blanks, punctuation and leading zeros of numbers do not distinguish people.
-fn spelling(name: &str) -> String {
-    let mut plain = String::new();
-    for letter in name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase) {
-        let mut before = plain.chars().rev();
-        // A zero goes if a digit follows it and none precedes it.
-        if letter.is_ascii_digit() && before.next() == Some('0') && !before.next().is_some_and(|c| c.is_ascii_digit()) {
-            plain.pop();
-        }
-        plain.push(letter);
-    }
-    plain
 }
 
 fn similar<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Vec<&'a str>> {

@@ -7,6 +7,7 @@ use super::Tables;
 use crate::data::DataError;
 use crate::data::card::nearest::nearest;
 use crate::data::card::{Card, ModalityRule, list_files};
+use crate::data::cohort::spelling;
 use crate::data::formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 use crate::data::prepared::digest;
 
@@ -207,17 +208,4 @@ impl SubjectTable {
             None => "add the row, or write `optional = true` in the modality".into(),
         }
     }
-}
-
-/// Letters and numbers: case, punctuation and leading zeros do not count.
-fn spelling(id: &str) -> String {
-    let mut plain = String::new();
-    for letter in id.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase) {
-        let mut before = plain.chars().rev();
-        if letter.is_ascii_digit() && before.next() == Some('0') && !before.next().is_some_and(|c| c.is_ascii_digit()) {
-            plain.pop();
-        }
-        plain.push(letter);
-    }
-    plain
 }
