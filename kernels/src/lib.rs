@@ -16,6 +16,8 @@
 
 pub mod conv;
 mod error;
+#[cfg(feature = "cube")]
+pub mod gpu;
 pub mod group_norm;
 pub mod lstm;
 pub mod matmul;
@@ -31,17 +33,37 @@ pub use lstm::{LstmOutput, LstmWeights, lstm, try_lstm};
 pub use matmul::{matmul, try_matmul};
 pub use stft::{StftOptions, StftOutput, StftPadding, Window, stft, stft_complex, try_stft, try_stft_complex};
 
-use burn::tensor::Tensor;
-#[cfg(feature = "cpu")]
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
 
-/// Whether the native CPU path takes this tensor: f32 on burn's flex device.
-#[cfg(feature = "cpu")]
-fn runs_natively<const D: usize>(x: &Tensor<D>) -> bool {
-    x.dtype() == DType::F32 && x.device() == Device::flex()
+/// Whether hand-written kernels serve this tensor: f32 on the CPU (flex) or on a CubeCL device.
+#[cfg(any(feature = "cpu", feature = "cube"))]
+fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
+    x.dtype() == DType::F32 && (is_cpu(&x.device()) || is_gpu(&x.device()))
 }
 
-#[cfg(not(feature = "cpu"))]
-fn runs_natively<const D: usize>(_: &Tensor<D>) -> bool {
+/// As [`has_kernels`], on the CPU only: for operations without a kernel for GPUs.
+#[cfg(feature = "cpu")]
+fn runs_natively<const D: usize>(x: &Tensor<D>) -> bool {
+    x.dtype() == DType::F32 && is_cpu(&x.device())
+}
+
+#[cfg(feature = "cpu")]
+fn is_cpu(device: &Device) -> bool {
+    *device == Device::flex()
+}
+
+#[cfg(all(not(feature = "cpu"), feature = "cube"))]
+fn is_cpu(_: &Device) -> bool {
+    false
+}
+
+#[cfg(feature = "cube")]
+fn is_gpu(device: &Device) -> bool {
+    use burn::backend::DispatchDevice;
+    matches!(device.clone().inner().as_dispatch(), DispatchDevice::Cube(_))
+}
+
+#[cfg(all(not(feature = "cube"), feature = "cpu"))]
+fn is_gpu(_: &Device) -> bool {
     false
 }

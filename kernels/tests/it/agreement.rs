@@ -1,7 +1,8 @@
-//! Values and gradients of the CPU paths against the reference in f64, and of the reference
+//! Values and gradients of the kernels of each device against the reference in f64, and of the reference
 //! against finite differences.
 
 use crate::cases::{Case, Path, cases, noise};
+use crate::devices::devices;
 use burn::tensor::{DType, Device};
 
 fn largest(values: &[f64]) -> f64 {
@@ -18,24 +19,25 @@ fn deviation(name: &str, values: &[f64], oracle: &[f64]) -> f64 {
 
 /// The f32 path may err twice as much as the f32 reference, plus one rounding.
 #[test]
-fn cpu_paths_match_the_f64_reference() {
-    let (device, replicas) = (Device::flex(), [3, 0, 8]);
+fn kernels_match_the_f64_reference() {
+    let (cpu, replicas) = (Device::flex(), [3, 0, 8]);
     for case in cases() {
         let data = case.data(&replicas);
-        let run = |path, dtype| case.run(&data, &replicas, path, &device, dtype);
-        let oracle = run(Path::Reference, DType::F64);
-        let reference = run(Path::Reference, DType::F32);
-        let public = run(Path::Public, DType::F32);
-        let compare = |what: String, public: &[f64], reference: &[f64], oracle: &[f64]| {
-            let name = format!("{}: {what}", case.name);
-            let allowed = 2.0 * deviation(&name, reference, oracle) + 2.4e-7;
-            let error = deviation(&name, public, oracle);
-            assert!(error <= allowed, "{name}: {error:e} above {allowed:e}");
-        };
-        compare("value".into(), &public.value, &reference.value, &oracle.value);
-        for (input, oracle) in oracle.gradients.iter().enumerate() {
-            let (public, reference) = (&public.gradients[input], &reference.gradients[input]);
-            compare(format!("gradient {input}"), public, reference, oracle);
+        let oracle = case.run(&data, &replicas, Path::Reference, &cpu, DType::F64);
+        let reference = case.run(&data, &replicas, Path::Reference, &cpu, DType::F32);
+        for device in devices() {
+            let public = case.run(&data, &replicas, Path::Public, &device, DType::F32);
+            let compare = |what: String, public: &[f64], reference: &[f64], oracle: &[f64]| {
+                let name = format!("{} on {device:?}: {what}", case.name);
+                let allowed = 2.0 * deviation(&name, reference, oracle) + 2.4e-7;
+                let error = deviation(&name, public, oracle);
+                assert!(error <= allowed, "{name}: {error:e} above {allowed:e}");
+            };
+            compare("value".into(), &public.value, &reference.value, &oracle.value);
+            for (input, oracle) in oracle.gradients.iter().enumerate() {
+                let (public, reference) = (&public.gradients[input], &reference.gradients[input]);
+                compare(format!("gradient {input}"), public, reference, oracle);
+            }
         }
     }
 }

@@ -1,11 +1,16 @@
 //! The replica law: the bits of a replica do not depend on its company or on the threads.
 
 use crate::cases::{Case, Outcome, Path, cases, noise, to_vec};
+use crate::devices::devices;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-fn run(case: &Case, replicas: &[usize]) -> Outcome {
+fn run_on(device: &Device, case: &Case, replicas: &[usize]) -> Outcome {
     let data = case.data(replicas);
-    case.run(&data, replicas, Path::Public, &Device::flex(), DType::F32)
+    case.run(&data, replicas, Path::Public, device, DType::F32)
+}
+
+fn run(case: &Case, replicas: &[usize]) -> Outcome {
+    run_on(&Device::flex(), case, replicas)
 }
 
 /// The bits of one replica's rows of everything an outcome holds.
@@ -23,14 +28,31 @@ fn bits(outcome: &Outcome, index: usize, replicas: usize) -> Vec<Vec<u64>> {
 #[test]
 fn bits_do_not_depend_on_the_number_of_replicas() {
     let all: Vec<usize> = (0..25).collect();
-    for case in cases() {
-        let together = run(&case, &all);
+    for (device, case) in devices().iter().flat_map(|device| cases().into_iter().map(move |case| (device, case))) {
+        let together = run_on(device, &case, &all);
         for index in [0, 7, 24] {
-            let alone = run(&case, &[index]);
-            assert!(bits(&together, index, 25) == bits(&alone, 0, 1), "{}: 25 and 1", case.name);
-            let few = run(&case, &[11, 13, index, 2, 3]);
-            assert!(bits(&few, 2, 5) == bits(&alone, 0, 1), "{}: 5 and 1", case.name);
+            let alone = run_on(device, &case, &[index]);
+            assert!(bits(&together, index, 25) == bits(&alone, 0, 1), "{} on {device:?}: 25 and 1", case.name);
+            let few = run_on(device, &case, &[11, 13, index, 2, 3]);
+            assert!(bits(&few, 2, 5) == bits(&alone, 0, 1), "{} on {device:?}: 5 and 1", case.name);
         }
+    }
+}
+
+/// A kernel that leaves a value unwritten shows what lay in the memory before: NaN, the second time.
+#[test]
+fn a_second_run_over_memory_full_of_nan_has_the_same_bits() {
+    let replicas = [4, 1];
+    for (device, case) in devices().iter().flat_map(|device| cases().into_iter().map(move |case| (device, case))) {
+        let first = run_on(device, &case, &replicas);
+        let lengths = std::iter::once(&first.value).chain(&first.gradients).map(Vec::len);
+        let poison: Vec<Tensor<1>> = lengths
+            .flat_map(|len| [len, 2 * len, 5 * len])
+            .map(|len| Tensor::full([len.max(1)], f32::NAN, device))
+            .collect();
+        drop(poison);
+        let second = run_on(device, &case, &replicas);
+        assert!(bits(&first, 1, 2) == bits(&second, 1, 2), "{} on {device:?}", case.name);
     }
 }
 

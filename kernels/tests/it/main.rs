@@ -4,9 +4,10 @@
 mod adjoints;
 mod agreement;
 mod cases;
+mod devices;
 mod errors;
 mod golden;
 mod law;
 mod random;
-#[cfg(feature = "wgpu")]
-mod wgpu;
+#[cfg(feature = "cube")]
+mod sources;

@@ -1,0 +1,28 @@
+use super::{Case, Path, flat, shaped};
+use recoup_kernels::group_norm;
+
+fn norm_case([b, c, s]: [usize; 3], groups: usize, strided: bool) -> Case {
+    Case {
+        name: format!("group_norm B{b} C{c} S{s} groups={groups} strided={strided}"),
+        inputs: vec![b * c * s, c, c],
+        apply: Box::new(move |inputs, _, path| {
+            let x = shaped(&inputs[0], [0, b, c, s], strided);
+            let (gamma, beta) = (inputs[1].clone(), inputs[2].clone());
+            flat(match path {
+                Path::Public => group_norm(x, gamma, beta, groups, 1e-3),
+                Path::Reference => recoup_kernels::group_norm::reference::group_norm(x, gamma, beta, groups, 1e-3),
+            })
+        }),
+    }
+}
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    // A group of one has no gradient; in a group of two it is what rounding leaves.
+    cases.push(norm_case([2, 2, 1], 2, false));
+    cases.push(norm_case([1, 1, 3], 1, false));
+    cases.push(norm_case([5, 6, 7], 3, true));
+    cases.push(norm_case([3, 8, 129], 2, false));
+    cases.push(norm_case([3, 5, 17], 5, false));
+    cases
+}
