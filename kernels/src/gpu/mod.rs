@@ -62,8 +62,8 @@ impl Limits {
 pub struct KernelSource {
     /// The kernel's function in `kernel.rs`.
     pub name: &'static str,
-    /// Units of a cube.
-    pub cube_dim: [u32; 3],
+    /// What it was compiled for: its comptime arguments and the size of a cube.
+    pub options: String,
     /// Shared memory of a cube, in bytes.
     pub shared_bytes: usize,
     /// CUDA C++, as handed to NVRTC.
@@ -97,12 +97,16 @@ pub(crate) fn is_recording() -> bool {
 }
 
 /// Keeps the text of a kernel.
-pub(crate) fn record(name: &'static str, kernel: &impl cubecl::CubeKernel, dim: CubeDim) {
+pub(crate) fn record(name: &'static str, kernel: &impl cubecl::CubeKernel) {
     use cubecl::Compiler;
     use cubecl_cpp::shared::{CompilationOptions, CppCompiler};
-    let cuda = CppCompiler::<cubecl_cpp::target::Cuda>::default()
+    let options = kernel.id().stable_format();
+    let is_known = |recording: &Recording| recording.sources.iter().any(|source| source.options == options);
+    if RECORDING.with_borrow(|recording| recording.as_ref().is_none_or(is_known)) {
+        return;
+    }
+    let compiled = CppCompiler::<cubecl_cpp::target::Cuda>::default()
         .compile(kernel.define(), &CompilationOptions::default())
-        .map(|source| source.to_string())
         .unwrap_or_else(|error| panic!("{name} is no CUDA: {error:?}"));
     #[cfg(feature = "wgpu")]
     let wgsl = cubecl::wgpu::WgslCompiler::default().compile(kernel.define(), &Default::default());
@@ -110,12 +114,10 @@ pub(crate) fn record(name: &'static str, kernel: &impl cubecl::CubeKernel, dim: 
     let wgsl = wgsl.ok().map(|source| source.to_string());
     #[cfg(not(feature = "wgpu"))]
     let wgsl = None;
-    let source = KernelSource { name, cube_dim: [dim.x, dim.y, dim.z], shared_bytes: 0, cuda, wgsl };
+    let source = KernelSource { name, options, shared_bytes: compiled.shared_memory_size, cuda: compiled.source, wgsl };
     RECORDING.with_borrow_mut(|recording| {
-        if let Some(Recording { sources, .. }) = recording
-            && !sources.contains(&source)
-        {
-            sources.push(source);
+        if let Some(recording) = recording {
+            recording.sources.push(source);
         }
     });
 }
@@ -135,7 +137,7 @@ macro_rules! launch {
                 dim,
                 $($argument),*
             );
-            $crate::gpu::record(stringify!($kernel), &kernel, dim);
+            $crate::gpu::record(stringify!($kernel), &kernel);
         } else {
             super::kernel::$kernel::launch(client, count, dim, $($argument),*);
         }

@@ -6,29 +6,33 @@ use burn::tensor::DType;
 use recoup_kernels::gpu::{Limits, sources};
 use std::collections::BTreeSet;
 
-/// Writes `target/kernel-sources/`: one file per kernel and language.
+/// Writes `target/tmp/kernel-sources/`: one file per kernel and language.
 #[test]
 fn every_kernel_has_a_source() {
     let device = devices().pop().unwrap();
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernel-sources");
+    std::fs::remove_dir_all(&folder).ok();
     std::fs::create_dir_all(&folder).unwrap();
-    let mut names = BTreeSet::new();
-    for (machine, limits) in [("hopper", Limits::HOPPER), ("smallest", Limits::SMALLEST)] {
+    let mut seen = BTreeSet::new();
+    for limits in [Limits::HOPPER, Limits::SMALLEST] {
         let replicas = [0, 1];
         let kernels = sources(limits, || {
             for case in cases() {
                 case.run(&case.data(&replicas), &replicas, Path::Public, &device, DType::F32);
             }
         });
-        for (index, kernel) in kernels.iter().enumerate() {
-            names.insert(kernel.name);
+        for kernel in kernels {
             assert!(kernel.cuda.contains("__global__"), "{}", kernel.name);
-            let file = folder.join(format!("{machine}-{index:03}-{}", kernel.name));
-            std::fs::write(file.with_extension("cu"), &kernel.cuda).unwrap();
-            if let Some(wgsl) = &kernel.wgsl {
-                std::fs::write(file.with_extension("wgsl"), wgsl).unwrap();
+            assert!(kernel.shared_bytes <= limits.shared_bytes, "{}: {} bytes", kernel.name, kernel.shared_bytes);
+            if seen.insert((kernel.name, kernel.options.clone())) {
+                let file = folder.join(format!("{}-{:03}", kernel.name, seen.len()));
+                let header = format!("// {}, {} bytes of shared memory\n", kernel.options, kernel.shared_bytes);
+                std::fs::write(file.with_extension("cu"), header.clone() + &kernel.cuda).unwrap();
+                if let Some(wgsl) = &kernel.wgsl {
+                    std::fs::write(file.with_extension("wgsl"), header + wgsl).unwrap();
+                }
             }
         }
     }
-    println!("{names:?}");
+    println!("{} kernels written to {}", seen.len(), folder.display());
 }
