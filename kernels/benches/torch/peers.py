@@ -57,7 +57,127 @@ def matmul(p, device):
     return {"torch": forward_or_both(torch.bmm, [x, w], False)}
 
 
-BUILDERS = {"matmul": matmul}
+def stft(p, device):
+    x = torch.randn(p["signals"], p["samples"], device=device)
+    window = torch.hann_window(p["n_fft"], device=device)
+
+    def spectrum(x):
+        return torch.stft(x, p["n_fft"], p["hop"], window=window, return_complex=True)
+
+    def root_squared(x):
+        return spectrum(x).abs() ** 2
+
+    def parts_squared(x):
+        return torch.view_as_real(spectrum(x)).square().sum(-1)
+
+    backward = p.get("backward", False)
+    if p["output"] == "complex":
+        return {"torch": forward_or_both(lambda x: torch.view_as_real(spectrum(x)), [x], backward)}
+    finish = {"power": lambda y: y, "log-power": lambda y: (y + 1e-6).log(), "log-mel": None}[p["output"]]
+    if finish is None:
+        filters = torch.rand(p["mels"], p["n_fft"] // 2 + 1, device=device)
+        finish = lambda y: (filters @ y + 1e-6).log()  # noqa: E731
+    return {
+        "torch abs()**2": forward_or_both(lambda x: finish(root_squared(x)), [x], backward),
+        "torch re2+im2": forward_or_both(lambda x: finish(parts_squared(x)), [x], backward),
+    }
+
+
+def conv(p, device):
+    leaves = [torch.randn(p[name], device=device) for name in ("x", "w")] + [torch.randn(p["w"][0], device=device)]
+    function = F.conv1d if len(p["x"]) == 3 else F.conv2d
+    options = {name: p[name] for name in ("stride", "padding", "dilation", "groups")}
+    return {"torch": forward_or_both(lambda x, w, b: function(x, w, b, **options), leaves, p["backward"])}
+
+
+def recurrent(layer):
+    def build_layer(p, device):
+        net = layer(p["inputs"], p["units"], batch_first=True).to(device)
+        x = torch.randn(p["batch"], p["steps"], p["inputs"], device=device)
+        weights = list(net.parameters())
+        if not p["backward"]:
+
+            def forward():
+                with torch.inference_mode():
+                    net(x)
+
+            return {"torch": forward}
+        x.requires_grad_()
+        seed = torch.ones(p["batch"], p["steps"], p["units"], device=device)
+        return {"torch": lambda: torch.autograd.grad(net(x)[0], [x, *weights], seed)}
+
+    return build_layer
+
+
+class Net(torch.nn.Module):
+    """The network of kernels/benches/ops/training.rs."""
+
+    def __init__(self, channels, taps, classes):
+        super().__init__()
+        self.first = torch.nn.Conv1d(channels[0], channels[1], taps, padding=taps // 2)
+        self.second = torch.nn.Conv1d(channels[1], channels[2], taps, stride=2, padding=taps // 2)
+        self.head = torch.nn.Linear(channels[2], classes)
+
+    def forward(self, x):
+        return self.head(F.relu(self.second(F.relu(self.first(x)))).mean(2))
+
+
+def training(p, device):
+    """One step of all models: one after the other, by torch.func.vmap and, on CUDA, all in one captured graph."""
+    nets = [Net(p["channels"], p["taps"], p["classes"]).to(device) for _ in range(p["replicas"])]
+    x = torch.randn(p["replicas"], p["batch"], p["channels"][0], p["length"], device=device)
+    y = torch.zeros(p["replicas"], p["batch"], dtype=torch.long, device=device)
+
+    def loop_over(optimisers):
+        for net, optimiser, inputs, targets in zip(nets, optimisers, x, y):
+            optimiser.zero_grad(set_to_none=False)
+            F.cross_entropy(net(inputs), targets).backward()
+            optimiser.step()
+
+    plain = [torch.optim.AdamW(net.parameters(), fused=True) for net in nets]
+    calls = {"torch loop": lambda: loop_over(plain)}
+
+    stacked, _ = torch.func.stack_module_state(nets)
+    stacked = {name: value.detach().clone().requires_grad_() for name, value in stacked.items()}
+    together = torch.optim.AdamW(stacked.values(), fused=True)
+    base = nets[0]
+
+    def loss(parameters, inputs, targets):
+        return F.cross_entropy(torch.func.functional_call(base, parameters, (inputs,)), targets)
+
+    gradients_of = torch.func.vmap(torch.func.grad(loss))
+
+    def mapped():
+        gradients = gradients_of({name: value.detach() for name, value in stacked.items()}, x, y)
+        for name, value in stacked.items():
+            value.grad = gradients[name]
+        together.step()
+
+    calls["torch vmap"] = mapped
+    if device == "cuda":
+        capturable = [torch.optim.AdamW(net.parameters(), fused=True, capturable=True) for net in nets]
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                loop_over(capturable)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            loop_over(capturable)
+        calls["torch graph"] = graph.replay
+    return calls
+
+
+BUILDERS = {
+    "training": training,
+    "matmul": matmul,
+    "stft": stft,
+    "conv1d": conv,
+    "conv2d": conv,
+    "lstm": recurrent(torch.nn.LSTM),
+    "gru": recurrent(torch.nn.GRU),
+}
 
 
 def build(op, parameters, device):
@@ -70,4 +190,14 @@ def build(op, parameters, device):
 
 def bytes_moved(op, p):
     """The bytes that an operation must read and write once, where memory is what should bound it."""
+    if p.get("backward"):
+        return None
+    if op == "stft" and p["output"] == "power":
+        frames = p["samples"] // p["hop"] + 1
+        return 4 * p["signals"] * (p["samples"] + frames * (p["n_fft"] // 2 + 1))
+    if op == "conv1d" and p["groups"] == p["x"][1]:
+        batch, channels, length = p["x"]
+        return 4 * batch * channels * length * 2
+    if op == "adamw":
+        return 28 * p["replicas"] * p["parameters"]
     return None
