@@ -26,7 +26,11 @@ mod native;
 pub mod random;
 pub mod stft;
 
-pub use conv::{Conv1dOptions, Conv2dOptions, conv1d, conv2d, try_conv1d, try_conv2d};
+pub use conv::{
+    Activation, Conv1dOptions, Conv2dOptions, ConvStatistics, conv1d, conv1d_activated, conv1d_with_statistics, conv2d,
+    conv2d_activated, conv2d_with_statistics, try_conv1d, try_conv1d_activated, try_conv1d_with_statistics, try_conv2d,
+    try_conv2d_activated, try_conv2d_with_statistics,
+};
 pub use error::KernelError;
 pub use group_norm::{group_norm, try_group_norm};
 pub use lstm::{LstmOutput, LstmWeights, lstm, try_lstm};

@@ -1,14 +1,21 @@
 //! Convolutions with one set of filters per replica.
 
+mod activation;
+mod geometry;
+#[cfg(feature = "cube")]
+mod kernel;
+#[cfg(feature = "cube")]
+mod launch;
 #[cfg(feature = "cpu")]
-mod direct;
-#[cfg(feature = "cpu")]
-pub mod native;
-#[cfg(feature = "cpu")]
-mod padded;
+mod native;
 pub mod reference;
+#[cfg(any(feature = "cpu", feature = "cube"))]
+pub mod tape;
 
-use crate::error::{KernelError, check_shapes, or_panic};
+pub use activation::Activation;
+pub use geometry::Geometry;
+
+use crate::error::{KernelError, or_panic};
 use burn::tensor::Tensor;
 
 /// How a 2-D filter moves over its input.
@@ -49,15 +56,80 @@ impl Default for Conv1dOptions {
     }
 }
 
+impl Conv2dOptions {
+    /// Zeros that make the output `ceil(input / stride)` positions long per axis, the odd one after; set the dilation
+    /// first.
+    pub fn same(self, kernel: [usize; 2]) -> Self {
+        Self { padding: [0, 1].map(|axis| same(self.dilation[axis], kernel[axis])), ..self }
+    }
+
+    /// No zeros.
+    pub fn valid(self) -> Self {
+        Self { padding: [(0, 0), (0, 0)], ..self }
+    }
+
+    /// As [`same`](Self::same) along the height; along the width, which is time, all zeros before the first position,
+    /// so that no output sees its future.
+    pub fn causal(self, kernel: [usize; 2]) -> Self {
+        let [height, width] = self.same(kernel).padding;
+        Self { padding: [height, (width.0 + width.1, 0)], ..self }
+    }
+}
+
+impl Conv1dOptions {
+    /// As [`Conv2dOptions::same`].
+    pub fn same(self, kernel: usize) -> Self {
+        Self { padding: same(self.dilation, kernel), ..self }
+    }
+
+    /// No zeros.
+    pub fn valid(self) -> Self {
+        Self { padding: (0, 0), ..self }
+    }
+
+    /// All zeros before the first position, so that no output sees its future; set the dilation first.
+    pub fn causal(self, kernel: usize) -> Self {
+        let (before, after) = self.same(kernel).padding;
+        Self { padding: (before + after, 0), ..self }
+    }
+
+    fn over_height_one(&self) -> Conv2dOptions {
+        Conv2dOptions {
+            stride: [1, self.stride],
+            padding: [(0, 0), self.padding],
+            dilation: [1, self.dilation],
+            groups: self.groups,
+        }
+    }
+}
+
+fn same(dilation: usize, kernel: usize) -> (usize, usize) {
+    let span = dilation * kernel.saturating_sub(1);
+    (span / 2, span - span / 2)
+}
+
+/// Mean and variance (the mean squared deviation) of each channel over batch and positions, each `[R, O]`.
+#[derive(Debug, Clone)]
+pub struct ConvStatistics {
+    /// Mean of each channel; 0 for an empty batch.
+    pub mean: Tensor<2>,
+    /// Mean squared deviation from it; 0 for an empty batch.
+    pub variance: Tensor<2>,
+}
+
 /// 2-D cross-correlation, as deep learning calls convolution:
 /// `y[r,b,o,i,j] = bias[r,o] + sum over c,u,v of w[r,o,c,u,v] x[r,b,c',i*s+u*d-p,j*s+v*d-p]`,
 /// with zeros outside `x` and `c'` the c-th channel of the group of `o`.
 ///
 /// - **Shapes**: `x: [R, B, C, H, W]`, `w: [R, O, C/groups, KH, KW]`, `bias: [R, O]` to
 ///   `[R, B, O, H', W']`, where `H' = (H + padding - dilation (KH - 1) - 1) / stride + 1`.
-/// - **Precision**: f32 products and sums on the CPU; on other devices that of burn's product.
-/// - **Gradient**: of every tracked input; that of an untracked `x` (data) is not computed.
-/// - **Falls back** to [`mod@reference`] off the CPU device and for other dtypes.
+///   `x` may also be `[1, B, C, H, W]`: all replicas read it, without a copy, and its gradient is their sum in order.
+/// - **Precision**: f32 products and sums, on GPUs with tensor cores too; for other dtypes that of burn's product. On
+///   the CPU the order of sums, and so the last bits, depend on the vector instructions of the machine.
+/// - **Gradient**: of every tracked input; that of an untracked `x` (data) is not computed. Long sums (weights, bias)
+///   are cut by the shape of one replica, and the parts added in order.
+/// - **Falls back** to [`mod@reference`] for other dtypes and devices, and on GPUs for filters whose reach does not fit
+///   24 KiB of shared memory beside one position, or more than 65535 samples.
 ///
 /// # Panics
 /// When shapes or options do not fit; see [`try_conv2d`].
@@ -72,12 +144,66 @@ pub fn try_conv2d(
     bias: Option<Tensor<2>>,
     options: &Conv2dOptions,
 ) -> Result<Tensor<5>, KernelError> {
-    convolve("conv2d", x, w, bias, options)
+    try_conv2d_activated(x, w, bias, options, Activation::None)
+}
+
+/// [`conv2d`] with an activation behind it, in the same pass over the output.
+///
+/// Training keeps the output for [`Activation::Relu`] and [`Activation::Tanh`], and computes and keeps the input of the
+/// activation besides for the others.
+///
+/// # Panics
+/// When shapes or options do not fit; see [`try_conv2d_activated`].
+pub fn conv2d_activated(
+    x: Tensor<5>,
+    w: Tensor<5>,
+    bias: Option<Tensor<2>>,
+    options: &Conv2dOptions,
+    activation: Activation,
+) -> Tensor<5> {
+    or_panic(try_conv2d_activated(x, w, bias, options, activation))
+}
+
+/// [`conv2d_activated`], returning an error that names both shapes when they do not fit.
+pub fn try_conv2d_activated(
+    x: Tensor<5>,
+    w: Tensor<5>,
+    bias: Option<Tensor<2>>,
+    options: &Conv2dOptions,
+    activation: Activation,
+) -> Result<Tensor<5>, KernelError> {
+    convolve("conv2d", x, w, bias, options, activation)
+}
+
+/// [`conv2d`], and mean and variance of what it gives, which batch normalisation needs, without another pass over it.
+///
+/// Partial means and squared deviations (of a sample on the CPU, of a tile on GPUs) are put together in a fixed order
+/// by the formulas of Chan, Golub & LeVeque (1983): no squares of large numbers are subtracted.
+///
+/// # Panics
+/// When shapes or options do not fit; see [`try_conv2d_with_statistics`].
+pub fn conv2d_with_statistics(
+    x: Tensor<5>,
+    w: Tensor<5>,
+    bias: Option<Tensor<2>>,
+    options: &Conv2dOptions,
+) -> (Tensor<5>, ConvStatistics) {
+    or_panic(try_conv2d_with_statistics(x, w, bias, options))
+}
+
+/// [`conv2d_with_statistics`], returning an error that names both shapes when they do not fit.
+pub fn try_conv2d_with_statistics(
+    x: Tensor<5>,
+    w: Tensor<5>,
+    bias: Option<Tensor<2>>,
+    options: &Conv2dOptions,
+) -> Result<(Tensor<5>, ConvStatistics), KernelError> {
+    convolve_with_statistics("conv2d", x, w, bias, options)
 }
 
 /// 1-D cross-correlation: [`conv2d`] on inputs of height 1.
 ///
-/// `x: [R, B, C, T]`, `w: [R, O, C/groups, K]`, `bias: [R, O]` to `[R, B, O, T']`.
+/// `x: [R, B, C, T]` (or `[1, B, C, T]`, shared), `w: [R, O, C/groups, K]`, `bias: [R, O]` to `[R, B, O, T']`.
 ///
 /// # Panics
 /// When shapes or options do not fit; see [`try_conv1d`].
@@ -92,15 +218,60 @@ pub fn try_conv1d(
     bias: Option<Tensor<2>>,
     options: &Conv1dOptions,
 ) -> Result<Tensor<4>, KernelError> {
-    let options = Conv2dOptions {
-        stride: [1, options.stride],
-        padding: [(0, 0), options.padding],
-        dilation: [1, options.dilation],
-        groups: options.groups,
-    };
+    try_conv1d_activated(x, w, bias, options, Activation::None)
+}
+
+/// [`conv1d`] with an activation behind it: [`conv2d_activated`] on inputs of height 1.
+///
+/// # Panics
+/// When shapes or options do not fit; see [`try_conv1d_activated`].
+pub fn conv1d_activated(
+    x: Tensor<4>,
+    w: Tensor<4>,
+    bias: Option<Tensor<2>>,
+    options: &Conv1dOptions,
+    activation: Activation,
+) -> Tensor<4> {
+    or_panic(try_conv1d_activated(x, w, bias, options, activation))
+}
+
+/// [`conv1d_activated`], returning an error that names both shapes when they do not fit.
+pub fn try_conv1d_activated(
+    x: Tensor<4>,
+    w: Tensor<4>,
+    bias: Option<Tensor<2>>,
+    options: &Conv1dOptions,
+    activation: Activation,
+) -> Result<Tensor<4>, KernelError> {
     let (x, w) = (x.unsqueeze_dim(3), w.unsqueeze_dim(3));
-    let y = convolve("conv1d", x, w, bias, &options).map_err(without_height)?;
+    let y = convolve("conv1d", x, w, bias, &options.over_height_one(), activation).map_err(without_height)?;
     Ok(y.squeeze_dim(3))
+}
+
+/// [`conv2d_with_statistics`] on inputs of height 1.
+///
+/// # Panics
+/// When shapes or options do not fit; see [`try_conv1d_with_statistics`].
+pub fn conv1d_with_statistics(
+    x: Tensor<4>,
+    w: Tensor<4>,
+    bias: Option<Tensor<2>>,
+    options: &Conv1dOptions,
+) -> (Tensor<4>, ConvStatistics) {
+    or_panic(try_conv1d_with_statistics(x, w, bias, options))
+}
+
+/// [`conv1d_with_statistics`], returning an error that names both shapes when they do not fit.
+pub fn try_conv1d_with_statistics(
+    x: Tensor<4>,
+    w: Tensor<4>,
+    bias: Option<Tensor<2>>,
+    options: &Conv1dOptions,
+) -> Result<(Tensor<4>, ConvStatistics), KernelError> {
+    let (x, w) = (x.unsqueeze_dim(3), w.unsqueeze_dim(3));
+    let (y, statistics) =
+        convolve_with_statistics("conv1d", x, w, bias, &options.over_height_one()).map_err(without_height)?;
+    Ok((y.squeeze_dim(3), statistics))
 }
 
 fn convolve(
@@ -109,14 +280,43 @@ fn convolve(
     w: Tensor<5>,
     bias: Option<Tensor<2>>,
     options: &Conv2dOptions,
+    activation: Activation,
 ) -> Result<Tensor<5>, KernelError> {
-    let bias_shape = bias.as_ref().map(|bias| bias.dims());
-    let geometry = Geometry::new(op, x.dims(), w.dims(), bias_shape, options)?;
-    #[cfg(feature = "cpu")]
-    if crate::runs_natively(&x) {
-        return Ok(native::call(x, w, bias, geometry));
+    let geometry = Geometry::new(op, x.dims(), w.dims(), bias.as_ref().map(|bias| bias.dims()), options)?;
+    #[cfg(any(feature = "cpu", feature = "cube"))]
+    if is_served(&x, &geometry) {
+        return Ok(tape::call(x, w, bias, geometry, activation));
     }
-    Ok(reference::conv2d(x, w, bias, &geometry))
+    Ok(reference::activate(reference::conv2d(x, w, bias, &geometry), activation))
+}
+
+fn convolve_with_statistics(
+    op: &'static str,
+    x: Tensor<5>,
+    w: Tensor<5>,
+    bias: Option<Tensor<2>>,
+    options: &Conv2dOptions,
+) -> Result<(Tensor<5>, ConvStatistics), KernelError> {
+    let geometry = Geometry::new(op, x.dims(), w.dims(), bias.as_ref().map(|bias| bias.dims()), options)?;
+    #[cfg(any(feature = "cpu", feature = "cube"))]
+    if is_served(&x, &geometry) {
+        let (y, statistics) = tape::call_with_statistics(x, w, bias, geometry);
+        let row = |index: usize| statistics.clone().narrow(1, index, 1).squeeze_dim(1);
+        return Ok((y, ConvStatistics { mean: row(0), variance: row(1) }));
+    }
+    let y = reference::conv2d(x, w, bias, &geometry);
+    let statistics = reference::statistics(y.clone());
+    Ok((y, statistics))
+}
+
+/// Whether kernels serve this convolution where `x` lies.
+#[cfg(any(feature = "cpu", feature = "cube"))]
+fn is_served(x: &Tensor<5>, _geometry: &Geometry) -> bool {
+    #[cfg(feature = "cube")]
+    if crate::is_gpu(&x.device()) && !launch::serves(_geometry) {
+        return false;
+    }
+    crate::has_kernels(x)
 }
 
 /// Shapes as the caller of the 1-D function knows them.
@@ -129,81 +329,4 @@ fn without_height(mut error: KernelError) -> KernelError {
         }
     }
     error
-}
-
-/// Every size of one convolution, checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Geometry {
-    /// R.
-    pub replicas: usize,
-    /// B.
-    pub batch: usize,
-    /// C.
-    pub channels: usize,
-    /// O.
-    pub filters: usize,
-    /// H, W.
-    pub input: [usize; 2],
-    /// KH, KW.
-    pub kernel: [usize; 2],
-    /// H', W'.
-    pub output: [usize; 2],
-    /// How the filter moves.
-    pub options: Conv2dOptions,
-}
-
-impl Geometry {
-    /// The sizes of `op`'s arguments, or why they do not fit.
-    pub fn new(
-        op: &'static str,
-        x: [usize; 5],
-        w: [usize; 5],
-        bias: Option<[usize; 2]>,
-        options: &Conv2dOptions,
-    ) -> Result<Self, KernelError> {
-        let [replicas, batch, channels, height, width] = x;
-        let [_, filters, _, kernel_height, kernel_width] = w;
-        let groups = options.groups;
-        if groups == 0 || !channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {
-            let problem = format!("does not divide {channels} channels and {filters} filters");
-            return Err(KernelError::option(op, "groups", groups, problem));
-        }
-        check_shapes(
-            op,
-            w[0] == replicas && w[2] * groups == channels,
-            ("x", &x),
-            ("w", &w),
-            "expected [R, B, C, ...] and [R, O, C/groups, ...]",
-        )?;
-        if let Some(bias) = bias {
-            check_shapes(op, bias == [replicas, filters], ("bias", &bias), ("w", &w), "expected bias [R, O]")?;
-        }
-        let (input, kernel) = ([height, width], [kernel_height, kernel_width]);
-        let mut output = [0; 2];
-        for axis in 0..2 {
-            let (stride, dilation) = (options.stride[axis], options.dilation[axis]);
-            for (option, value) in [("stride", stride), ("dilation", dilation)] {
-                if value == 0 {
-                    return Err(KernelError::option(op, option, value, "must be at least 1"));
-                }
-            }
-            let (before, after) = options.padding[axis];
-            let padded = input[axis] + before + after;
-            let reach = dilation * kernel[axis].saturating_sub(1) + 1;
-            check_shapes(
-                op,
-                kernel[axis] > 0 && reach <= padded,
-                ("x", &x),
-                ("w", &w),
-                "the padded input is shorter than the dilated filter",
-            )?;
-            output[axis] = (padded - reach) / stride + 1;
-        }
-        Ok(Self { replicas, batch, channels, filters, input, kernel, output, options: *options })
-    }
-
-    /// Products in one output value: the rows of the unfolded input of one group.
-    fn taps(&self) -> usize {
-        self.channels / self.options.groups * self.kernel[0] * self.kernel[1]
-    }
 }

@@ -1,7 +1,7 @@
 //! [`conv2d`](super::conv2d) in plain tensor operations: shifted views and a batched product.
 
-use super::Geometry;
-use burn::tensor::{Slice, Tensor, ops::PadMode};
+use super::{Activation, ConvStatistics, Geometry};
+use burn::tensor::{Slice, Tensor, activation, ops::PadMode};
 
 /// The convolution of checked arguments.
 pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: &Geometry) -> Tensor<5> {
@@ -10,6 +10,7 @@ pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: &Ge
     if x.shape().num_elements() == 0 || w.shape().num_elements() == 0 {
         return Tensor::zeros([replicas, batch, filters, output[0], output[1]], (&x.device(), x.dtype()));
     }
+    let x = if x.dims()[0] < replicas { x.repeat_dim(0, replicas) } else { x };
     let padded = x.pad(options.padding, PadMode::Constant(0.0));
     let mut shifted = Vec::with_capacity(kernel[0] * kernel[1]);
     for row in 0..kernel[0] {
@@ -41,4 +42,29 @@ pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: &Ge
         Some(bias) => y + bias.reshape([replicas, 1, filters, 1, 1]),
         None => y,
     }
+}
+
+/// The activation of every value.
+pub fn activate(y: Tensor<5>, by: Activation) -> Tensor<5> {
+    match by {
+        Activation::None => y,
+        Activation::Relu => activation::relu(y),
+        Activation::Gelu => activation::gelu(y),
+        Activation::Silu => activation::silu(y),
+        Activation::Tanh => activation::tanh(y),
+    }
+}
+
+/// Mean and variance of each channel of `y: [R, B, O, H, W]`.
+pub fn statistics(y: Tensor<5>) -> ConvStatistics {
+    let [replicas, batch, filters, height, width] = y.dims();
+    let count = batch * height * width;
+    if count == 0 {
+        let zeros = Tensor::zeros([replicas, filters], (&y.device(), y.dtype()));
+        return ConvStatistics { mean: zeros.clone(), variance: zeros };
+    }
+    let rows = y.permute([0, 2, 1, 3, 4]).reshape([replicas, filters, count]);
+    let mean = rows.clone().sum_dim(2) / count as f64;
+    let squares = (rows - mean.clone()).square().sum_dim(2) / count as f64;
+    ConvStatistics { mean: mean.squeeze_dim(2), variance: squares.squeeze_dim(2) }
 }

@@ -3,7 +3,7 @@
 use crate::cases::{noise, to_vec};
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use recoup_kernels::conv::{Geometry, native::ConvOps};
+use recoup_kernels::conv::{Geometry, tape::ConvOps};
 use recoup_kernels::group_norm::native::{GroupNormOps, Norm};
 use recoup_kernels::{Conv2dOptions, conv2d, group_norm};
 

@@ -30,7 +30,7 @@ fn shapes_are_named() {
     refused(
         try_conv1d(zeros([2, 1, 4, 9]), zeros([2, 3, 2, 3]), None, &Conv1dOptions::default()),
         "conv1d: x [2, 1, 4, 9] does not fit w [2, 3, 2, 3]: \
-         expected [R, B, C, ...] and [R, O, C/groups, ...]",
+         expected [R, B, C, ...] (or [1, B, C, ...], shared) and [R, O, C/groups, ...]",
     );
     refused(
         try_conv2d(zeros([1, 1, 1, 2, 9]), zeros([1, 1, 1, 3, 3]), None, &Conv2dOptions::default()),
