@@ -1,10 +1,14 @@
 //! Long short-term memory over whole, possibly ragged, sequences.
 
+#[cfg(feature = "cube")]
+mod kernel;
+#[cfg(feature = "cube")]
+mod launch;
 #[cfg(feature = "cpu")]
-mod activation;
-#[cfg(feature = "cpu")]
-pub mod native;
+mod native;
 pub mod reference;
+#[cfg(any(feature = "cpu", feature = "cube"))]
+pub mod tape;
 
 use crate::error::{KernelError, check_shapes, or_panic};
 use burn::tensor::Tensor;
@@ -39,13 +43,17 @@ pub struct LstmOutput {
 /// The semantics are those of PyTorch's packed sequences: a sample's state stops at its own
 /// length, `reverse` starts at its own end, and length 0 leaves the zero state.
 ///
-/// - **Shapes**: `x: [R, B, T, I]`; `lengths`: R x B entries, replica by replica, at most T each
-///   (`None`: all T); see [`LstmWeights`] and [`LstmOutput`].
-/// - **Precision**: f32 on the CPU; elsewhere that of burn's product.
+/// - **Shapes**: `x: [R, B, T, I]`, or `[1, B, T, I]` shared by all replicas; `lengths`: R x B
+///   entries, replica by replica, at most T each (`None`: all T); see [`LstmWeights`] and
+///   [`LstmOutput`].
+/// - **Precision**: f32 products and sums; other dtypes as burn's product.
+/// - **Kernels**: the input is projected as one [`matmul`](crate::matmul()), then one launch runs the
+///   whole sequence with the recurrent weights on chip (on a GPU; where they are too many, one
+///   launch per step), and the gradient of the recurrent weights is one product again.
 /// - **Gradient**: of `x` and all weights, from all three outputs. Steps past a sample's end get
 ///   and give none, whatever `x` holds there, as long as it is finite (a NaN there reaches the
 ///   gradient of `input` through the product).
-/// - **Falls back** to [`mod@reference`] off the CPU device and for other dtypes.
+/// - **Falls back** to [`mod@reference`] for other dtypes and devices.
 ///
 /// # Panics
 /// When the shapes do not fit; see [`try_lstm`].
@@ -61,7 +69,7 @@ pub fn try_lstm(
     reverse: bool,
 ) -> Result<LstmOutput, KernelError> {
     check(&x, lengths, weights)?;
-    let ([replicas, batch, steps, _], units) = (x.dims(), weights.hidden.dims()[1]);
+    let ([_, batch, steps, _], [replicas, units, _]) = (x.dims(), weights.hidden.dims());
     if steps == 0 {
         let options = (&x.device(), x.dtype());
         return Ok(LstmOutput {
@@ -70,9 +78,9 @@ pub fn try_lstm(
             last_cell: Tensor::zeros([replicas, batch, units], options),
         });
     }
-    #[cfg(feature = "cpu")]
-    if crate::runs_natively(&x) {
-        return Ok(native::call(x, lengths, weights, reverse));
+    #[cfg(any(feature = "cpu", feature = "cube"))]
+    if crate::has_kernels(&x) {
+        return Ok(tape::call(x, lengths, weights, reverse));
     }
     Ok(reference::lstm(x, lengths, weights, reverse))
 }
@@ -80,13 +88,13 @@ pub fn try_lstm(
 fn check(x: &Tensor<4>, lengths: Option<&[usize]>, weights: &LstmWeights) -> Result<(), KernelError> {
     let (xs, input) = (x.dims(), weights.input.dims());
     let (hidden, bias) = (weights.hidden.dims(), weights.bias.dims());
-    let (replicas, batch, steps, units) = (xs[0], xs[1], xs[2], hidden[1]);
+    let (replicas, batch, steps, units) = (input[0], xs[1], xs[2], hidden[1]);
     check_shapes(
         "lstm",
-        input[0] == replicas && input[1] == xs[3],
+        (xs[0] == replicas || xs[0] == 1) && input[1] == xs[3],
         ("x", &xs),
         ("weights.input", &input),
-        "expected [R, B, T, I] and [R, I, 4H]",
+        "expected [R, B, T, I] (or [1, B, T, I], shared) and [R, I, 4H]",
     )?;
     check_shapes(
         "lstm",

@@ -8,13 +8,13 @@ use burn::tensor::{
 
 /// The LSTM of checked arguments.
 pub fn lstm(x: Tensor<4>, lengths: Option<&[usize]>, weights: &LstmWeights, reverse: bool) -> LstmOutput {
-    let [replicas, batch, steps, inputs] = x.dims();
-    let units = weights.hidden.dims()[1];
+    let [shared, batch, steps, inputs] = x.dims();
+    let [replicas, units, _] = weights.hidden.dims();
     let device = x.device();
     let options = (&device, x.dtype());
     let state = [replicas, batch, units];
     let bias = weights.bias.clone().unsqueeze_dim::<3>(1);
-    let projected = x.reshape([replicas, batch * steps, inputs]).matmul(weights.input.clone()).reshape([
+    let projected = x.reshape([shared, batch * steps, inputs]).matmul(weights.input.clone()).reshape([
         replicas,
         batch,
         steps,

@@ -98,7 +98,7 @@ fn lengths_are_checked() {
     refused(
         try_lstm(zeros([2, 1, 4, 3]), None, &weights(5, 6), false),
         "lstm: x [2, 1, 4, 3] does not fit weights.input [2, 5, 24]: \
-         expected [R, B, T, I] and [R, I, 4H]",
+         expected [R, B, T, I] (or [1, B, T, I], shared) and [R, I, 4H]",
     );
 }
 

@@ -1,0 +1,287 @@
+//! CPU path of [`lstm`](super::lstm): a task carries a few samples of one replica through all steps.
+
+mod cell;
+mod panels;
+
+use super::tape::{LstmOps, Route};
+use crate::native::{FlexTensor, Matrix, add_parts, contiguous, dims, product, tasks, tensor, values};
+use burn::backend::Flex;
+use panels::Panels;
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Most samples that one task carries through all steps.
+const MOST_SAMPLES: usize = 16;
+/// Partial sums of the gradient of the recurrent weights, in a small batch.
+const PARTS: usize = 8;
+
+/// Sizes of one recurrence, and how its samples are read.
+struct Sizes {
+    replicas: usize,
+    batch: usize,
+    steps: usize,
+    units: usize,
+    lengths: Arc<[usize]>,
+    reverse: bool,
+    /// Samples of a task. No sum goes over samples, so that threads may decide it.
+    per_task: usize,
+}
+
+impl Sizes {
+    fn new([replicas, batch, steps]: [usize; 3], units: usize, route: &Route) -> Self {
+        let lengths = route.lengths.clone().unwrap_or_else(|| vec![steps; replicas * batch].into());
+        let tasks = rayon::current_num_threads().div_ceil(replicas.max(1));
+        let per_task = batch.div_ceil(tasks).clamp(1, MOST_SAMPLES);
+        Self { replicas, batch, steps, units, lengths, reverse: route.reverse, per_task }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.replicas * self.batch * self.steps * self.units == 0
+    }
+
+    /// Replica and samples (counted over all replicas) of a task.
+    fn task(&self, task: usize) -> (usize, std::ops::Range<usize>) {
+        let per_replica = self.batch.div_ceil(self.per_task);
+        let (replica, task) = (task / per_replica, task % per_replica);
+        let samples = task * self.per_task..self.batch.min((task + 1) * self.per_task);
+        (replica, replica * self.batch + samples.start..replica * self.batch + samples.end)
+    }
+
+    /// The steps in the order of the recurrence.
+    fn order(&self) -> impl DoubleEndedIterator<Item = usize> {
+        let (steps, reverse) = (self.steps, self.reverse);
+        (0..steps).map(move |index| if reverse { steps - 1 - index } else { index })
+    }
+
+    /// The step before `step` in the order of a sample that runs at `step`.
+    fn before(&self, step: usize, length: usize) -> Option<usize> {
+        if self.reverse { Some(step + 1).filter(|&before| before < length) } else { step.checked_sub(1) }
+    }
+}
+
+/// What one task of the forward pass reads and writes; `states` and `saved` hold its samples only.
+struct Forward<'a> {
+    sizes: &'a Sizes,
+    lengths: &'a [usize],
+    projected: &'a [f32],
+    hidden: &'a Panels,
+    bias: &'a [f32],
+    states: &'a mut [f32],
+    saved: Option<&'a mut [f32]>,
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        let Self { sizes, lengths, projected, hidden, bias, states, mut saved } = self;
+        let Sizes { steps, units, .. } = *sizes;
+        let state_at = |sample: usize, step: usize| (sample * (steps + 2) + step) * units;
+        let mut sums = vec![0.0; lengths.len() * hidden.cols];
+        let mut cells = vec![0.0; lengths.len() * units];
+        let mut rows = Vec::with_capacity(lengths.len());
+        for step in sizes.order() {
+            let before = |sample: usize| sizes.before(step, lengths[sample]);
+            rows.clear();
+            rows.extend((0..lengths.len()).filter(|&sample| step < lengths[sample] && before(sample).is_some()));
+            let left = |sample| &states[state_at(sample, before(sample).unwrap_or(step))..][..units];
+            hidden.multiply(s, &rows, left, &mut sums);
+            for (sample, cell) in cells.chunks_exact_mut(units).enumerate() {
+                if step >= lengths[sample] {
+                    continue;
+                }
+                // Before a sample's first step its sums are still zero.
+                let sums = &sums[sample * hidden.cols..][..4 * units];
+                let row = sample * steps + step;
+                let saved = saved.as_deref_mut().map(|saved| &mut saved[row * 5 * units..][..5 * units]);
+                let projected = &projected[row * 4 * units..][..4 * units];
+                let hidden = &mut states[state_at(sample, step)..][..units];
+                cell::update(s, [sums, projected, bias], cell, hidden, saved);
+            }
+        }
+        for (sample, &length) in lengths.iter().enumerate().filter(|&(_, &length)| length > 0) {
+            let last = state_at(sample, if sizes.reverse { 0 } else { length - 1 });
+            states.copy_within(last..last + units, state_at(sample, steps));
+            states[state_at(sample, steps + 1)..][..units].copy_from_slice(&cells[sample * units..][..units]);
+        }
+    }
+}
+
+/// What one task of the backward pass reads and writes: the samples of `d_projected`.
+struct Backward<'a> {
+    sizes: &'a Sizes,
+    lengths: &'a [usize],
+    /// `Uᵀ: [4H, H]`.
+    transposed: &'a Panels,
+    saved: &'a [f32],
+    grad: &'a [f32],
+    d_projected: &'a mut [f32],
+}
+
+impl WithSimd for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        let Self { sizes, lengths, transposed, saved, grad, d_projected } = self;
+        let Sizes { steps, units, .. } = *sizes;
+        let saved_at = |sample: usize, step: usize| &saved[(sample * steps + step) * 5 * units..][..5 * units];
+        let grad_at = |sample: usize, step: usize| &grad[(sample * (steps + 2) + step) * units..][..units];
+        let nothing = vec![0.0; units];
+        let mut d_cells = vec![0.0; lengths.len() * units];
+        let mut d_hidden = vec![0.0; lengths.len() * transposed.cols];
+        for sample in 0..lengths.len() {
+            d_hidden[sample * transposed.cols..][..units].copy_from_slice(grad_at(sample, steps));
+            d_cells[sample * units..][..units].copy_from_slice(grad_at(sample, steps + 1));
+        }
+        let mut rows = Vec::with_capacity(lengths.len());
+        for step in sizes.order().rev() {
+            rows.clear();
+            for (sample, d_cell) in d_cells.chunks_exact_mut(units).enumerate() {
+                if step >= lengths[sample] {
+                    continue;
+                }
+                let before = sizes.before(step, lengths[sample]);
+                let cell_before = before.map_or(&nothing[..], |before| &saved_at(sample, before)[4 * units..]);
+                let d_hidden = &d_hidden[sample * transposed.cols..][..units];
+                let d_gates = &mut d_projected[(sample * steps + step) * 4 * units..][..4 * units];
+                let saved = [saved_at(sample, step), cell_before];
+                cell::update_backward(s, d_gates, [d_hidden, grad_at(sample, step)], d_cell, saved);
+                rows.extend(before.map(|_| sample));
+            }
+            let gates = |sample| &d_projected[(sample * steps + step) * 4 * units..][..4 * units];
+            transposed.multiply(s, &rows, gates, &mut d_hidden);
+        }
+    }
+}
+
+fn forward(
+    projected: FlexTensor,
+    hidden: FlexTensor,
+    bias: FlexTensor,
+    route: &Route,
+    save: bool,
+) -> (FlexTensor, Option<FlexTensor>) {
+    let (projected, hidden, bias) = (contiguous(projected), contiguous(hidden), contiguous(bias));
+    let [replicas, batch, steps, columns] = dims(&projected);
+    let sizes = Sizes::new([replicas, batch, steps], columns / 4, route);
+    let units = sizes.units;
+    let mut states = vec![0.0; replicas * batch * (steps + 2) * units];
+    let saved_len = if save { 5 * steps * units } else { 0 };
+    let mut saved = vec![0.0; replicas * batch * saved_len];
+    if !sizes.is_empty() {
+        let (projected, bias) = (values(&projected), values(&bias));
+        let panels: Vec<Panels> = values(&hidden)
+            .par_chunks(columns * units)
+            .map(|weights| Panels::pack(units, columns, |k, column| weights[k * columns + column]))
+            .collect();
+        let mut saved_tasks = tasks(&mut saved, batch, saved_len, sizes.per_task).into_iter();
+        let work: Vec<_> = tasks(&mut states, batch, (steps + 2) * units, sizes.per_task)
+            .into_iter()
+            .map(|states| (states, saved_tasks.next()))
+            .collect();
+        work.into_par_iter().enumerate().for_each(|(task, (states, saved))| {
+            let (replica, samples) = sizes.task(task);
+            Arch::new().dispatch(Forward {
+                sizes: &sizes,
+                lengths: &sizes.lengths[samples.clone()],
+                projected: &projected[samples.start * steps * columns..samples.end * steps * columns],
+                hidden: &panels[replica],
+                bias: &bias[replica * columns..][..columns],
+                states,
+                saved,
+            });
+        });
+    }
+    let saved = save.then(|| tensor(saved, [replicas, batch, steps, 5 * units]));
+    (tensor(states, [replicas, batch, steps + 2, units]), saved)
+}
+
+/// Gradients of the recurrent weights and the bias: sums over samples, in parts that the batch decides.
+fn weight_gradients(sizes: &Sizes, states: &[f32], d_projected: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let Sizes { replicas, batch, steps, units, .. } = *sizes;
+    let per_part = batch.div_ceil(PARTS).clamp(1, MOST_SAMPLES);
+    let (columns, parts) = (4 * units, batch.div_ceil(per_part));
+    let mut d_hidden = vec![0.0; replicas * parts * units * columns];
+    let mut d_bias = vec![0.0; replicas * parts * columns];
+    let work = d_hidden.par_chunks_mut(units * columns).zip(d_bias.par_chunks_mut(columns));
+    work.enumerate().for_each(|(part, (d_hidden, d_bias))| {
+        let (replica, part) = (part / parts, part % parts);
+        let samples = part * per_part..batch.min((part + 1) * per_part);
+        for sample in replica * batch + samples.start..replica * batch + samples.end {
+            let d_gates = &d_projected[sample * steps * columns..][..sizes.lengths[sample] * columns];
+            for row in d_gates.chunks_exact(columns) {
+                for (sum, value) in d_bias.iter_mut().zip(row) {
+                    *sum += value;
+                }
+            }
+            // The state before a step is that after its predecessor: the same rows, one step apart.
+            let pairs = sizes.lengths[sample].saturating_sub(1);
+            let (from, to) = if sizes.reverse { (1, 0) } else { (0, 1) };
+            let before = Matrix::new(&states[(sample * (steps + 2) + from) * units..], pairs, units);
+            let d_gates = Matrix::new(d_gates.get(to * columns..).unwrap_or_default(), pairs, columns);
+            product(d_hidden, columns, before.transposed(), d_gates, true);
+        }
+    });
+    (add_parts(&d_hidden, replicas, parts, units * columns), add_parts(&d_bias, replicas, parts, columns))
+}
+
+impl LstmOps for Flex {
+    fn replica_lstm(projected: FlexTensor, hidden: FlexTensor, bias: FlexTensor, route: Route) -> FlexTensor {
+        forward(projected, hidden, bias, &route, false).0
+    }
+
+    fn replica_lstm_saving(
+        projected: FlexTensor,
+        hidden: FlexTensor,
+        bias: FlexTensor,
+        route: Route,
+    ) -> (FlexTensor, FlexTensor) {
+        let (states, saved) = forward(projected, hidden, bias, &route, true);
+        (states, saved.expect("asked for"))
+    }
+
+    fn replica_lstm_backward(
+        hidden: FlexTensor,
+        states: FlexTensor,
+        saved: FlexTensor,
+        grad: FlexTensor,
+        route: Route,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let (hidden, states) = (contiguous(hidden), contiguous(states));
+        let (saved, grad) = (contiguous(saved), contiguous(grad));
+        let [replicas, batch, steps, saved_len] = dims(&saved);
+        let sizes = Sizes::new([replicas, batch, steps], saved_len / 5, &route);
+        let (units, columns) = (sizes.units, 4 * sizes.units);
+        let mut d_projected = vec![0.0; replicas * batch * steps * columns];
+        let (mut d_hidden, mut d_bias) = (vec![0.0; replicas * units * columns], vec![0.0; replicas * columns]);
+        if !sizes.is_empty() {
+            let (states, saved, grad) = (values(&states), values(&saved), values(&grad));
+            let panels: Vec<Panels> = values(&hidden)
+                .par_chunks(columns * units)
+                .map(|weights| Panels::pack(columns, units, |column, k| weights[k * columns + column]))
+                .collect();
+            let work = tasks(&mut d_projected, batch, steps * columns, sizes.per_task);
+            work.into_par_iter().enumerate().for_each(|(task, d_projected)| {
+                let (replica, samples) = sizes.task(task);
+                let state_len = (steps + 2) * units;
+                Arch::new().dispatch(Backward {
+                    sizes: &sizes,
+                    lengths: &sizes.lengths[samples.clone()],
+                    transposed: &panels[replica],
+                    saved: &saved[samples.start * steps * saved_len..samples.end * steps * saved_len],
+                    grad: &grad[samples.start * state_len..samples.end * state_len],
+                    d_projected,
+                });
+            });
+            (d_hidden, d_bias) = weight_gradients(&sizes, states, &d_projected);
+        }
+        (
+            tensor(d_projected, [replicas, batch, steps, columns]),
+            tensor(d_hidden, [replicas, units, columns]),
+            tensor(d_bias, [replicas, columns]),
+        )
+    }
+}
