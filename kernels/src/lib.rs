@@ -14,7 +14,9 @@
 //! variant that returns [`KernelError`] instead.
 #![warn(missing_docs)]
 
+pub mod adamw;
 pub mod conv;
+pub mod dropout;
 mod error;
 #[cfg(feature = "cube")]
 pub mod gpu;
@@ -26,7 +28,9 @@ mod native;
 pub mod random;
 pub mod stft;
 
+pub use adamw::{AdamwMoves, AdamwOptions, AdamwOutput, AdamwState, AdamwStep, adamw, try_adamw};
 pub use conv::{Conv1dOptions, Conv2dOptions, conv1d, conv2d, try_conv1d, try_conv2d};
+pub use dropout::{dropout, try_dropout};
 pub use error::KernelError;
 pub use group_norm::{group_norm, try_group_norm};
 pub use lstm::{LstmOutput, LstmWeights, lstm, try_lstm};
