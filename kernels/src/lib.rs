@@ -26,6 +26,7 @@ pub mod matmul;
 #[cfg(feature = "cpu")]
 mod native;
 pub mod random;
+mod simd;
 pub mod stft;
 
 pub use adamw::{AdamwMoves, AdamwOptions, AdamwOutput, AdamwState, AdamwStep, adamw, try_adamw};

@@ -2,8 +2,8 @@
 
 use super::tape::{AdamwOps, ReplicaUpdate, Update};
 use crate::native::{FlexTensor, contiguous, dims, sum_of, tensor, values};
+use crate::simd::vectorised;
 use burn::backend::{Flex, TensorMetadata};
-use pulp::Arch;
 use rayon::prelude::*;
 
 /// Parameters of one task.
@@ -20,16 +20,15 @@ fn owned(x: FlexTensor) -> FlexTensor {
 
 /// The norm of each replica's gradient: sums of tasks in f32, added in f64, in order.
 fn norms(gradient: &[f32], factors: Option<&[f32]>, len: usize) -> Vec<f32> {
-    let arch = Arch::new();
     let of_replica = |(replica, gradient): (usize, &[f32])| {
         let parts: Vec<f32> = gradient
             .par_chunks(PARAMETERS_PER_TASK)
             .enumerate()
             .map(|(task, gradient)| match factors {
-                None => arch.dispatch(|| sum_of(gradient, gradient, |g, _| g * g)),
+                None => vectorised(|| sum_of(gradient, gradient, |g, _| g * g)),
                 Some(factors) => {
                     let factors = &factors[replica * len + task * PARAMETERS_PER_TASK..][..gradient.len()];
-                    arch.dispatch(|| sum_of(gradient, factors, |g, factor| if factor > 0.0 { g * g } else { 0.0 }))
+                    vectorised(|| sum_of(gradient, factors, |g, factor| if factor > 0.0 { g * g } else { 0.0 }))
                 }
             })
             .collect();
@@ -101,7 +100,6 @@ impl AdamwOps for Flex {
             let allowed = !update.has_moves || values(&moves)[replica] != 0.0;
             update.replicas[replica].active && allowed && norms[replica].is_finite()
         };
-        let arch = Arch::new();
         let state = weights.storage_mut::<f32>().par_chunks_mut(len);
         let state = state.zip(first.storage_mut::<f32>().par_chunks_mut(len));
         let state = state.zip(second.storage_mut::<f32>().par_chunks_mut(len));
@@ -118,7 +116,7 @@ impl AdamwOps for Flex {
                 let from = task * PARAMETERS_PER_TASK;
                 let factors = factors.map(|factors| &factors[from..from + gradient.len()]);
                 let chunk = Chunk { weights, first, second, gradient, factors };
-                arch.dispatch(|| chunk.update(&update, of, clip));
+                vectorised(|| chunk.update(&update, of, clip));
             });
         });
         (weights, first, second, tensor(norms, [replicas, 1]))

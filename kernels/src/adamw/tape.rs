@@ -2,9 +2,7 @@
 
 use super::{AdamwMoves, AdamwOptions, AdamwOutput, AdamwState, AdamwStep};
 use burn::backend::{
-    Autodiff, Backend, Dispatch,
-    autodiff::checkpoint::strategy::CheckpointStrategy,
-    backend_extension,
+    Autodiff, Backend, Dispatch, autodiff::checkpoint::strategy::CheckpointStrategy, backend_extension,
     tensor::FloatTensor,
 };
 use burn::tensor::Tensor;

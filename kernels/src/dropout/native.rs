@@ -3,8 +3,8 @@
 use super::tape::{Draw, DropoutOps};
 use crate::native::{FlexTensor, contiguous, tensor, values};
 use crate::random::{DRAWS_PER_TASK, UNUSED_BITS, each_block};
+use crate::simd::vectorised;
 use burn::backend::{Flex, TensorMetadata};
-use pulp::Arch;
 use rayon::prelude::*;
 
 /// Multiplies one task's values by the mask.
@@ -14,7 +14,7 @@ fn apply(draw: &Draw, task: usize, values: &mut [f32]) {
     }
     let (threshold, kept) = (draw.threshold, draw.kept);
     let factor = |word: u32| if word >> UNUSED_BITS < threshold { 0.0 } else { kept };
-    Arch::new().dispatch(|| {
+    vectorised(|| {
         each_block(draw.stream, task, values, |words, x| std::array::from_fn(|i| x[i] * factor(words[i])));
     });
 }

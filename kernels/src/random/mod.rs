@@ -17,8 +17,8 @@ pub use crate::dropout::{dropout_mask, try_dropout_mask};
 pub use philox::philox4x32;
 
 use crate::error::{KernelError, or_panic};
+use crate::simd::vectorised;
 use burn::tensor::{Device, Tensor, TensorData};
-use pulp::Arch;
 use rayon::prelude::*;
 
 /// What a draw is for; draws for different purposes are independent.
@@ -163,7 +163,7 @@ const LANES: usize = 16;
 
 /// Replaces the values of one task, whose first index is `task * DRAWS_PER_TASK`, by `draw(words, values)` of each block.
 ///
-/// To be called under [`Arch::dispatch`].
+/// To be called under [`vectorised`].
 #[inline(always)]
 pub(crate) fn each_block(stream: Stream, task: usize, out: &mut [f32], draw: impl Fn([u32; 4], [f32; 4]) -> [f32; 4]) {
     let first = (task * DRAWS_PER_TASK / 4) as u64;
@@ -182,10 +182,10 @@ pub(crate) fn each_block(stream: Stream, task: usize, out: &mut [f32], draw: imp
 }
 
 fn fill(key: Key, out: &mut [f32], draw: impl Fn([u32; 4]) -> [f32; 4] + Sync) {
-    let (stream, arch) = (key.stream(), Arch::new());
+    let stream = key.stream();
     out.par_chunks_mut(DRAWS_PER_TASK)
         .enumerate()
-        .for_each(|(task, out)| arch.dispatch(|| each_block(stream, task, out, |words, _| draw(words))));
+        .for_each(|(task, out)| vectorised(|| each_block(stream, task, out, |words, _| draw(words))));
 }
 
 /// Fills with [`Stream::uniform`] of indices 0, 1, 2, ...
@@ -210,11 +210,7 @@ pub fn uniform<const D: usize>(keys: &[Key], shape: [usize; D], device: &Device)
 }
 
 /// [`uniform`], returning an error when there is not one key for each replica, the first axis of `shape`.
-pub fn try_uniform<const D: usize>(
-    keys: &[Key],
-    shape: [usize; D],
-    device: &Device,
-) -> Result<Tensor<D>, KernelError> {
+pub fn try_uniform<const D: usize>(keys: &[Key], shape: [usize; D], device: &Device) -> Result<Tensor<D>, KernelError> {
     let replicas = shape.first().copied().unwrap_or(0);
     if keys.len() != replicas {
         let problem = format!("entries, expected one for each replica of the shape {shape:?}");

@@ -2,9 +2,7 @@
 
 use super::{Key, Stream};
 use burn::backend::{
-    Autodiff, Backend, Dispatch,
-    autodiff::checkpoint::strategy::CheckpointStrategy,
-    backend_extension,
+    Autodiff, Backend, Dispatch, autodiff::checkpoint::strategy::CheckpointStrategy, backend_extension,
     tensor::FloatTensor,
 };
 use burn::tensor::{DType, Device, Tensor};
