@@ -27,7 +27,8 @@ fn sum_of_units(sums: &mut Shared<[f32]>) -> f32 {
 /// The sum of the values of a vector, two by two.
 #[cube]
 fn sum_of_lanes<N: Size>(x: Vector<f32, N>) -> f32 {
-    if comptime!(N::value() == 4) {
+    let width = N::value();
+    if comptime!(width == 4) {
         (x.extract(0usize) + x.extract(1usize)) + (x.extract(2usize) + x.extract(3usize))
     } else {
         x.extract(0usize)

@@ -34,18 +34,19 @@ pub fn words(table: &[u32], row: usize, block: u32) -> Array<u32> {
 #[cube(launch, create_dummy_kernel)]
 pub fn uniform<N: Size>(y: &mut [Vector<f32, N>], table: &[u32], columns: usize, len: usize) {
     let (block, replica) = (ABSOLUTE_POS_X as usize, ABSOLUTE_POS_Y as usize);
+    let width = N::value();
     if block * 4 < len {
         let words = words(table, replica * columns, block as u32);
         #[unroll]
-        for i in 0..comptime!(4 / N::value()) {
+        for i in 0..comptime!(4 / width) {
             let mut values = Vector::<f32, N>::empty();
             #[unroll]
-            for lane in 0..comptime!(N::value()) {
-                let word = words[comptime!(i * N::value() + lane)] >> UNUSED_BITS;
+            for lane in 0..comptime!(width) {
+                let word = words[comptime!(i * width + lane)] >> UNUSED_BITS;
                 values.insert(lane, f32::cast_from(word) * comptime!(1.0 / (1u32 << UNIFORM_BITS) as f32));
             }
-            if block * 4 + comptime!(i * N::value()) < len {
-                let at = (replica * len + block * 4) / comptime!(N::value()) + i;
+            if block * 4 + comptime!(i * width) < len {
+                let at = (replica * len + block * 4) / comptime!(width) + i;
                 y[at] = values;
             }
         }
