@@ -14,7 +14,9 @@
 //! variant that returns [`KernelError`] instead.
 #![warn(missing_docs)]
 
+pub mod adamw;
 pub mod conv;
+pub mod dropout;
 mod error;
 #[cfg(feature = "cube")]
 pub mod gpu;
@@ -24,13 +26,16 @@ pub mod matmul;
 #[cfg(feature = "cpu")]
 mod native;
 pub mod random;
+mod simd;
 pub mod stft;
 
+pub use adamw::{AdamwMoves, AdamwOptions, AdamwOutput, AdamwState, AdamwStep, adamw, try_adamw};
 pub use conv::{
     Activation, Conv1dOptions, Conv2dOptions, ConvStatistics, conv1d, conv1d_activated, conv1d_with_statistics, conv2d,
     conv2d_activated, conv2d_with_statistics, try_conv1d, try_conv1d_activated, try_conv1d_with_statistics, try_conv2d,
     try_conv2d_activated, try_conv2d_with_statistics,
 };
+pub use dropout::{dropout, try_dropout};
 pub use error::KernelError;
 pub use group_norm::{group_norm, try_group_norm};
 pub use lstm::{LstmOutput, LstmWeights, lstm, try_lstm};

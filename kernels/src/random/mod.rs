@@ -5,11 +5,19 @@
 //! is integer or IEEE (logarithm and cosine come from the `libm` crate, not from the system), so
 //! the same draw has the same bits on every machine.
 
+#[cfg(feature = "cube")]
+pub(crate) mod kernel;
+#[cfg(feature = "cube")]
+pub(crate) mod launch;
 mod philox;
+#[cfg(feature = "cube")]
+pub mod tape;
 
+pub use crate::dropout::{dropout_mask, try_dropout_mask};
 pub use philox::philox4x32;
 
 use crate::error::{KernelError, or_panic};
+use crate::simd::vectorised;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
@@ -68,6 +76,11 @@ fn words(x: u64) -> [u32; 2] {
     [x as u32, (x >> 32) as u32]
 }
 
+/// Bits of a word that make a uniform number: as many as f32 holds.
+pub(crate) const UNIFORM_BITS: u32 = 24;
+/// Low bits of a word that do not.
+pub(crate) const UNUSED_BITS: u32 = 32 - UNIFORM_BITS;
+
 /// The draws of one [`Key`], by index and in any order.
 ///
 /// Draws of different kinds at one index are made from the same bits: use one kind per key.
@@ -78,6 +91,12 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// Key and step, for a device.
+    #[cfg(feature = "cube")]
+    pub(crate) fn words(&self) -> [u32; 4] {
+        [self.key[0], self.key[1], self.step[0], self.step[1]]
+    }
+
     /// Four words at a time: `block(i)` holds the words of indices `4i .. 4i + 4`.
     #[inline]
     fn block(&self, block: u64) -> [u32; 4] {
@@ -92,7 +111,7 @@ impl Stream {
 
     /// A uniform number in [0, 1), a multiple of 2⁻²⁴.
     pub fn uniform(&self, index: u64) -> f32 {
-        uniform(self.u32(index))
+        uniform_of(self.u32(index))
     }
 
     /// A standard normal number (Box and Muller 1958), within ±6.7.
@@ -108,8 +127,8 @@ impl Stream {
     }
 }
 
-fn uniform(word: u32) -> f32 {
-    (word >> 8) as f32 * (1.0 / (1 << 24) as f32)
+fn uniform_of(word: u32) -> f32 {
+    (word >> UNUSED_BITS) as f32 * (1.0 / (1 << UNIFORM_BITS) as f32)
 }
 
 /// Four normals of four words, pair by pair.
@@ -138,26 +157,75 @@ pub const fn path_hash(path: &str) -> u64 {
 }
 
 /// Indices drawn by one task; a multiple of the block of four.
-const DRAWS_PER_TASK: usize = 1 << 12;
+pub(crate) const DRAWS_PER_TASK: usize = 1 << 12;
+/// Blocks drawn side by side.
+const LANES: usize = 16;
+
+/// Replaces the values of one task, whose first index is `task * DRAWS_PER_TASK`, by `draw(words, values)` of each block.
+///
+/// To be called under [`vectorised`].
+#[inline(always)]
+pub(crate) fn each_block(stream: Stream, task: usize, out: &mut [f32], draw: impl Fn([u32; 4], [f32; 4]) -> [f32; 4]) {
+    let first = (task * DRAWS_PER_TASK / 4) as u64;
+    let groups = (first..).step_by(LANES).zip(out.chunks_mut(4 * LANES));
+    for (first, out) in groups {
+        let counters: [u64; LANES] = std::array::from_fn(|i| first + i as u64);
+        let [low, high] = [counters.map(|block| words(block)[0]), counters.map(|block| words(block)[1])];
+        let [a, b, c, d] =
+            philox::side_by_side([low, high, [stream.step[0]; LANES], [stream.step[1]; LANES]], stream.key);
+        for (i, out) in out.chunks_mut(4).enumerate() {
+            let mut values = [0.0; 4];
+            values[..out.len()].copy_from_slice(out);
+            out.copy_from_slice(&draw([a[i], b[i], c[i], d[i]], values)[..out.len()]);
+        }
+    }
+}
 
 fn fill(key: Key, out: &mut [f32], draw: impl Fn([u32; 4]) -> [f32; 4] + Sync) {
     let stream = key.stream();
-    out.par_chunks_mut(DRAWS_PER_TASK).enumerate().for_each(|(task, out)| {
-        let first = (task * DRAWS_PER_TASK / 4) as u64;
-        for (block, out) in (first..).zip(out.chunks_mut(4)) {
-            out.copy_from_slice(&draw(stream.block(block))[..out.len()]);
-        }
-    });
+    out.par_chunks_mut(DRAWS_PER_TASK)
+        .enumerate()
+        .for_each(|(task, out)| vectorised(|| each_block(stream, task, out, |words, _| draw(words))));
 }
 
 /// Fills with [`Stream::uniform`] of indices 0, 1, 2, ...
 pub fn fill_uniform(key: Key, out: &mut [f32]) {
-    fill(key, out, |words| words.map(uniform));
+    fill(key, out, |words| words.map(uniform_of));
 }
 
 /// Fills with [`Stream::normal`] of indices 0, 1, 2, ...
+///
+/// On the host, whatever the device: its logarithm and sine are in f64, which few GPUs' shaders have.
 pub fn fill_normal(key: Key, out: &mut [f32]) {
     fill(key, out, normals);
+}
+
+/// [`Stream::uniform`] of each replica's own key, the index counting within the replica; made on the device, with the
+/// same bits on all.
+///
+/// # Panics
+/// See [`try_uniform`].
+pub fn uniform<const D: usize>(keys: &[Key], shape: [usize; D], device: &Device) -> Tensor<D> {
+    or_panic(try_uniform(keys, shape, device))
+}
+
+/// [`uniform`], returning an error when there is not one key for each replica, the first axis of `shape`.
+pub fn try_uniform<const D: usize>(keys: &[Key], shape: [usize; D], device: &Device) -> Result<Tensor<D>, KernelError> {
+    let replicas = shape.first().copied().unwrap_or(0);
+    if keys.len() != replicas {
+        let problem = format!("entries, expected one for each replica of the shape {shape:?}");
+        return Err(KernelError::option("uniform", "keys", keys.len(), problem));
+    }
+    #[cfg(feature = "cube")]
+    if crate::is_gpu(device) && shape.iter().product::<usize>() > 0 {
+        return Ok(tape::uniform(keys, shape, device));
+    }
+    let len = shape[1..].iter().product::<usize>();
+    let mut values = vec![0.0; replicas * len];
+    for (values, key) in values.chunks_mut(len.max(1)).zip(keys) {
+        fill_uniform(*key, values);
+    }
+    Ok(Tensor::from_data(TensorData::new(values, shape), device))
 }
 
 /// A random order of `0..len` (Fisher and Yates).
@@ -168,47 +236,4 @@ pub fn permutation(key: Key, len: usize) -> Vec<usize> {
         order.swap(last, stream.below(last as u64, last as u64 + 1) as usize);
     }
     order
-}
-
-/// A mask to multiply with for dropout: 0 with the replica's probability, else `1 / (1 - rate)`.
-///
-/// `keys` and `rates` hold one entry per replica, the first axis of `shape`; rate 0 gives ones.
-/// The mask of a replica depends on its own key and rate only. Made on the host; no gradient.
-///
-/// # Panics
-/// See [`try_dropout_mask`].
-pub fn dropout_mask<const D: usize>(keys: &[Key], rates: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
-    or_panic(try_dropout_mask(keys, rates, shape, device))
-}
-
-/// [`dropout_mask`], returning an error when keys, rates and shape disagree or a rate is outside
-/// [0, 1).
-pub fn try_dropout_mask<const D: usize>(
-    keys: &[Key],
-    rates: &[f32],
-    shape: [usize; D],
-    device: &Device,
-) -> Result<Tensor<D>, KernelError> {
-    let replicas = shape.first().copied().unwrap_or(0);
-    if keys.len() != replicas || rates.len() != replicas {
-        let counts = (keys.len(), rates.len());
-        let problem = format!("do not both match the {replicas} replicas of the shape {shape:?}");
-        return Err(KernelError::option("dropout_mask", "(keys, rates)", counts, problem));
-    }
-    if let Some(rate) = rates.iter().find(|rate| !(0.0..1.0).contains(*rate)) {
-        let problem = "is outside [0, 1)";
-        return Err(KernelError::option("dropout_mask", "rate", rate, problem));
-    }
-    let per_replica: usize = shape[1..].iter().product();
-    let mut mask = vec![1.0f32; replicas * per_replica];
-    if per_replica > 0 {
-        for ((mask, key), &rate) in mask.chunks_mut(per_replica).zip(keys).zip(rates) {
-            if rate > 0.0 {
-                let keep = 1.0 / (1.0 - rate);
-                let draw = |word| if uniform(word) < rate { 0.0 } else { keep };
-                fill(*key, mask, |words| words.map(draw));
-            }
-        }
-    }
-    Ok(Tensor::from_data(TensorData::new(mask, shape), device))
 }

@@ -1,6 +1,7 @@
 //! Every operation against its reference, PyTorch, finite differences and the replica law.
 #![allow(clippy::unwrap_used)]
 
+mod adamw;
 mod adjoints;
 mod agreement;
 mod cases;

@@ -1,6 +1,9 @@
 //! The random numbers: distribution, independence, and the law.
 
-use burn::tensor::Device;
+use crate::cases::to_vec;
+use crate::devices::devices;
+use burn::tensor::{DType, Device, Tensor};
+use recoup_kernels::dropout;
 use recoup_kernels::random::*;
 
 fn key(seed: u64, step: u64) -> Key {
@@ -78,6 +81,48 @@ fn permutations_are_uniform() {
     assert!(counts.iter().flatten().all(|count| count.abs_diff(1000) < 130));
 }
 
+/// Known answers of Philox reach every device: the host's numbers, bit by bit, in all lengths and under all keys.
+#[test]
+fn uniform_numbers_have_the_same_bits_on_every_device() {
+    let keys = [key(0, 0), key(u64::MAX, u64::MAX), key(1 << 40, 1 << 33), key(7, 3)];
+    for device in devices() {
+        for len in [1, 2, 3, 4, 5, 1023, 4096, 4100, 9001] {
+            let values = to_vec(uniform(&keys, [keys.len(), len], &device));
+            for (values, key) in values.chunks(len).zip(keys) {
+                let mut expected = vec![0.0; len];
+                fill_uniform(key, &mut expected);
+                assert!(values.iter().zip(expected).all(|(a, b)| *a == f64::from(b)), "{len} on {device:?}");
+            }
+        }
+        assert_eq!(to_vec(uniform(&keys[..1], [1, 3], &device.clone().autodiff())).len(), 3);
+        assert_eq!(uniform(&keys, [4, 0, 3], &device).dims(), [4, 0, 3]);
+    }
+    let error = try_uniform(&keys, [3, 2], &Device::flex()).err().unwrap().to_string();
+    assert_eq!(error, "uniform: keys = 4 entries, expected one for each replica of the shape [3, 2]");
+}
+
+/// The mask of the reference in every path, and its product, whoever else reads `x`.
+#[test]
+fn dropout_has_the_same_bits_on_every_device() {
+    let keys: Vec<Key> = (0..5).map(|seed| key(seed, 3)).collect();
+    // The least rate above 0, and the greatest below 1.
+    let rates = [0.0, f32::MIN_POSITIVE, 0.1, 0.7, 1.0 - f32::EPSILON / 2.0];
+    for shape in [[5, 1, 1], [5, 3, 7], [5, 17, 512]] {
+        let mask = recoup_kernels::dropout::reference::mask(&keys, &rates, shape, &Device::flex());
+        let mask = to_vec(mask);
+        let x: Vec<f64> = crate::cases::noise(1, mask.len()).into_iter().map(|x| f64::from(x as f32)).collect();
+        let product: Vec<f64> = x.iter().zip(&mask).map(|(x, mask)| f64::from(*x as f32 * *mask as f32)).collect();
+        for device in devices() {
+            assert!(to_vec(dropout_mask(&keys, &rates, shape, &device)) == mask, "{shape:?} on {device:?}");
+            let data = burn::tensor::TensorData::new(x.clone(), shape);
+            let input = Tensor::<3>::from_data(data, (&device, DType::F32));
+            assert!(to_vec(dropout::dropout(input.clone(), &keys, &rates)) == product, "{shape:?} on {device:?}");
+            assert!(to_vec(input.clone()) == x, "x is shared and must stay");
+            assert!(to_vec(dropout::dropout(input, &keys, &rates)) == product, "{shape:?} on {device:?}");
+        }
+    }
+}
+
 #[test]
 fn dropout_masks_keep_the_law() {
     let device = Device::flex();
@@ -112,4 +157,7 @@ fn dropout_refuses_bad_rates() {
         message(&[0.1, 0.2]),
         "dropout_mask: (keys, rates) = (1, 2) do not both match the 1 replicas of the shape [1, 2]"
     );
+    let x = Tensor::<2>::ones([1, 2], &device);
+    let error = dropout::try_dropout(x, &[key(0, 0)], &[-0.1]).err().unwrap().to_string();
+    assert_eq!(error, "dropout: rate = -0.1 is outside [0, 1)");
 }

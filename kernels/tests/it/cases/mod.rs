@@ -1,6 +1,7 @@
 //! The operations under test, each as a function of flat inputs with one row per replica.
 
 mod conv;
+mod dropout;
 mod group_norm;
 mod lstm;
 mod matmul;
@@ -104,5 +105,8 @@ pub fn flat<const D: usize>(y: Tensor<D>) -> Tensor<2> {
 
 /// Every operation at tiny, prime, strided and multi-task sizes.
 pub fn cases() -> Vec<Case> {
-    [matmul::cases(), conv::cases(), lstm::cases(), group_norm::cases(), stft::cases()].into_iter().flatten().collect()
+    [matmul::cases(), conv::cases(), lstm::cases(), group_norm::cases(), stft::cases(), dropout::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
