@@ -7,7 +7,7 @@ use std::time::Instant;
 use burn::tensor::{Bool, Tensor, TensorData, activation};
 use recoup::models::{Context, Draw, FusionConfig, HeadConfig, Mode, Model, ModelConfig, Params, StreamInput, matrix};
 use recoup::training::Replica;
-use recoup::training::optimizer::{Moments, StepSize, clip_by_global_norm, step};
+use recoup::training::optimizer::{Moments, StepSize, step};
 use recoup::training::step::{Group, floats};
 
 use super::work::Work;
@@ -85,7 +85,6 @@ impl<'a> Batch<'a> {
 
     fn update(&self, gradient: Tensor<2>) {
         let training = &self.work.training;
-        let (gradient, _) = clip_by_global_norm(gradient, training.gradient_clip_norm);
         let size = StepSize {
             step: 0,
             learning_rate: training.optimizer.learning_rate(),
@@ -96,9 +95,17 @@ impl<'a> Batch<'a> {
         let moves = TensorData::new(vec![true; num_replicas], [num_replicas, 1]);
         let moves = Tensor::<2, Bool>::from_data(moves, &self.weights.device());
         let moments = Moments { first: self.weights.zeros_like(), second: self.weights.zeros_like() };
-        let (weights, _) =
-            step(&training.optimizer, &vec![size; num_replicas], &moves, None, self.weights.clone(), gradient, moments);
-        std::hint::black_box(floats(weights));
+        let stepped = step(
+            &training.optimizer,
+            training.gradient_clip_norm,
+            &vec![size; num_replicas],
+            &moves,
+            None,
+            self.weights.clone(),
+            gradient,
+            moments,
+        );
+        std::hint::black_box(floats(stepped.weights));
     }
 
     /// One stream with its embedding, straight into a classifier; and its input in this batch.

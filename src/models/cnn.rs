@@ -1,7 +1,7 @@
 //! Convolutional networks over signals (`H = 1`) and images.
 
 use burn::tensor::Tensor;
-use recoup_kernels::{Conv2dOptions, conv2d};
+use recoup_kernels::{Conv2dOptions, conv2d, conv2d_activated};
 use serde::{Deserialize, Serialize};
 
 use super::layers::{Activation, Norm, NormConfig, Pooling};
@@ -231,6 +231,12 @@ impl Convolution {
         let bias = context.params.get(self.bias);
         conv2d(x, context.params.get(self.weight), Some(bias), &self.options)
     }
+
+    /// [`forward`](Self::forward) and an activation in one pass over the output.
+    fn forward_activated(&self, x: Tensor<5>, activation: Activation, context: &Context) -> Tensor<5> {
+        let bias = context.params.get(self.bias);
+        conv2d_activated(x, context.params.get(self.weight), Some(bias), &self.options, activation.fused())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -240,6 +246,15 @@ struct Block {
     /// `None`: no shortcut. `Some(None)`: the input itself.
     shortcut: Option<Option<Convolution>>,
     pool: Option<BlockPooling>,
+}
+
+impl Block {
+    fn pool_blocks(&self, y: Tensor<5>) -> Tensor<5> {
+        match self.pool {
+            Some(pool) => pool_blocks(y, pool),
+            None => y,
+        }
+    }
 }
 
 /// A stack of convolution blocks over `[R, B, C, H, W]`.
@@ -291,6 +306,11 @@ impl Cnn {
     /// `[R, B, C, H, W] -> [R, B, C', H', W']`.
     pub fn forward(&self, mut x: Tensor<5>, context: &Context) -> Tensor<5> {
         for block in &self.blocks {
+            if matches!(block.norm, Norm::Identity) && block.shortcut.is_none() {
+                let y = block.conv.forward_activated(x, self.config.activation, context);
+                x = block.pool_blocks(y);
+                continue;
+            }
             let mut y = block.conv.forward(x.clone(), context);
             let [num_replicas, batch, channels, height, width] = y.dims();
             if !matches!(block.norm, Norm::Identity) {
@@ -304,11 +324,7 @@ impl Cnn {
                 };
                 y = y + residual.narrow(3, 0, height).narrow(4, 0, width);
             }
-            y = self.config.activation.forward(y);
-            x = match block.pool {
-                Some(pool) => pool_blocks(y, pool),
-                None => y,
-            };
+            x = block.pool_blocks(self.config.activation.forward(y));
         }
         x
     }

@@ -1,6 +1,7 @@
 //! Optimisers over all parameters of all replicas at once.
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
+use recoup_kernels::{AdamwMoves, AdamwOptions, AdamwOutput, AdamwState, AdamwStep, adamw};
 use serde::{Deserialize, Serialize};
 
 /// An optimiser and its settings; formulas, defaults and names as in PyTorch.
@@ -91,69 +92,107 @@ pub struct StepSize {
     pub active: bool,
 }
 
-/// Scales each replica's gradient to a global norm of at most `max_norm`; gives the norms `[R, 1]` before that.
-///
-/// As `torch.nn.utils.clip_grad_norm_`: the factor is `min(1, max_norm / (norm + 1e-6))`.
-pub fn clip_by_global_norm(gradient: Tensor<2>, max_norm: Option<f64>) -> (Tensor<2>, Tensor<2>) {
-    let norm = gradient.clone().square().sum_dim(1).sqrt();
-    match max_norm {
-        None => (gradient, norm),
-        Some(max_norm) => {
-            let factor = ((norm.clone() + 1e-6).recip() * max_norm).clamp_max(1.0);
-            (gradient * factor, norm)
-        }
-    }
+/// Weights, moments and norms after a step.
+#[derive(Clone, Debug)]
+pub struct Stepped {
+    /// `[R, P]`.
+    pub weights: Tensor<2>,
+    /// Each `[R, P]`.
+    pub moments: Moments,
+    /// Global norm of each replica's gradient before clipping, `[R, 1]`.
+    pub norms: Tensor<2>,
 }
 
-/// One step of all replicas: new weights and moments.
+/// One step of all replicas.
 ///
-/// `weights` and `gradient` are `[R, P]`. What `moves` (`[R, 1]` or `[R, P]`) does not let move keeps its weights and
-/// moments by selection: `0 * NaN` would not. `factors` `[R, P]` multiply the learning rate, 1 when absent.
+/// `weights` and `gradient` are `[R, P]`. Each replica's gradient is first scaled to a global norm of at most `max_norm`,
+/// as `torch.nn.utils.clip_grad_norm_`: the factor is `min(1, max_norm / (norm + 1e-6))`. Replicas that are not active,
+/// not in `trusted` (`[R, 1]`) or whose norm is not finite keep weights and moments by selection: `0 * NaN` would not.
+/// `factors` `[R, P]` multiply the learning rate, 1 when absent; parameters whose factor is 0 stay as if their
+/// `requires_grad` were false, and have no part in the norm.
+#[allow(clippy::too_many_arguments)]
 pub fn step(
     config: &OptimizerConfig,
+    max_norm: Option<f64>,
     sizes: &[StepSize],
-    moves: &Tensor<2, Bool>,
+    trusted: &Tensor<2, Bool>,
     factors: Option<&Tensor<2>>,
     weights: Tensor<2>,
     gradient: Tensor<2>,
     moments: Moments,
-) -> (Tensor<2>, Moments) {
-    let device = weights.device();
-    let column = |value: &dyn Fn(&StepSize) -> f64| column(sizes.iter().map(value), &device);
-    let scaled = |rates: Tensor<2>| match factors {
-        Some(factors) => rates * factors.clone(),
-        None => rates,
-    };
-    let moves = moves.clone().expand(weights.dims());
-
-    let (new_weights, new) = match *config {
+) -> Stepped {
+    match *config {
         OptimizerConfig::Adamw { beta1, beta2, epsilon, .. } => {
-            let decay = match factors {
-                None => column(&|size| 1.0 - size.learning_rate * size.weight_decay),
-                Some(_) => scaled(column(&|size| size.learning_rate * size.weight_decay)).neg() + 1.0,
+            let state = AdamwState { weights, first: moments.first, second: moments.second };
+            let part = |size: &StepSize| AdamwStep {
+                step: size.step,
+                learning_rate: size.learning_rate,
+                weight_decay: size.weight_decay,
+                active: size.active,
             };
-            let step_size = scaled(column(&|size| size.learning_rate / (1.0 - beta1.powf(size.step as f64 + 1.0))));
-            let correction = column(&|size| (1.0 - beta2.powf(size.step as f64 + 1.0)).sqrt());
-            let first = moments.first.clone() * beta1 + gradient.clone() * (1.0 - beta1);
-            let second = moments.second.clone() * beta2 + gradient.square() * (1.0 - beta2);
-            let denominator = second.clone().sqrt() / correction + epsilon;
-            let updated = weights.clone() * decay - first.clone() / denominator * step_size;
-            (updated, Moments { first, second })
+            let steps: Vec<AdamwStep> = sizes.iter().map(part).collect();
+            let moves = AdamwMoves { replicas: Some(trusted), factors };
+            let AdamwOutput { state, norm } =
+                adamw(state, gradient, &steps, moves, &AdamwOptions { beta1, beta2, epsilon, max_norm });
+            let moments = Moments { first: state.first, second: state.second };
+            Stepped { weights: state.weights, moments, norms: norm }
         }
         OptimizerConfig::Sgd { momentum, nesterov, .. } => {
-            let gradient = gradient + weights.clone() * column(&|size| size.weight_decay);
-            let velocity = moments.first.clone() * momentum + gradient.clone();
-            let direction = if nesterov { gradient + velocity.clone() * momentum } else { velocity.clone() };
-            let second = moments.second.clone();
-            let learning_rate = scaled(column(&|size| size.learning_rate));
-            (weights.clone() - direction * learning_rate, Moments { first: velocity, second })
+            let sgd = Sgd { momentum, nesterov, max_norm };
+            sgd.step(sizes, trusted, factors, weights, gradient, moments)
         }
-    };
-    let select = |new: Tensor<2>, old: Tensor<2>| old.mask_where(moves.clone(), new);
-    (
-        select(new_weights, weights),
-        Moments { first: select(new.first, moments.first), second: select(new.second, moments.second) },
-    )
+    }
+}
+
+struct Sgd {
+    momentum: f64,
+    nesterov: bool,
+    max_norm: Option<f64>,
+}
+
+impl Sgd {
+    fn step(
+        &self,
+        sizes: &[StepSize],
+        trusted: &Tensor<2, Bool>,
+        factors: Option<&Tensor<2>>,
+        weights: Tensor<2>,
+        gradient: Tensor<2>,
+        moments: Moments,
+    ) -> Stepped {
+        let device = weights.device();
+        let column = |value: &dyn Fn(&StepSize) -> f64| column(sizes.iter().map(value), &device);
+        let gradient = match factors {
+            Some(factors) => gradient.mask_fill(factors.clone().lower_equal_elem(0.0), 0.0),
+            None => gradient,
+        };
+        let norms = gradient.clone().square().sum_dim(1).sqrt();
+        let gradient = match self.max_norm {
+            Some(max_norm) => gradient * ((norms.clone() + 1e-6).recip() * max_norm).clamp_max(1.0),
+            None => gradient,
+        };
+        let active = TensorData::new(sizes.iter().map(|size| size.active).collect::<Vec<_>>(), [sizes.len(), 1]);
+        let active = Tensor::<2, Bool>::from_data(active, &device);
+        let moves = active.bool_and(trusted.clone()).bool_and(norms.clone().is_finite()).expand(weights.dims());
+        let moves = match factors {
+            Some(factors) => moves.bool_and(factors.clone().greater_elem(0.0)),
+            None => moves,
+        };
+        let gradient = gradient + weights.clone() * column(&|size| size.weight_decay);
+        let velocity = moments.first.clone() * self.momentum + gradient.clone();
+        let direction = if self.nesterov { gradient + velocity.clone() * self.momentum } else { velocity.clone() };
+        let learning_rate = column(&|size| size.learning_rate);
+        let learning_rate = match factors {
+            Some(factors) => learning_rate * factors.clone(),
+            None => learning_rate,
+        };
+        let select = |new: Tensor<2>, old: Tensor<2>| old.mask_where(moves.clone(), new);
+        Stepped {
+            weights: select(weights.clone() - direction * learning_rate, weights),
+            moments: Moments { first: select(velocity, moments.first), second: moments.second },
+            norms,
+        }
+    }
 }
 
 /// One value per replica as `[R, 1]`.

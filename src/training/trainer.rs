@@ -6,7 +6,7 @@ use std::time::Instant;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
 use super::checkpoint::{CheckpointError, CheckpointStore, ReplicaState};
-use super::optimizer::{Moments, StepSize, clip_by_global_norm, step};
+use super::optimizer::{Moments, StepSize, Stepped, step};
 use super::step::{Group, floats};
 use super::{Progress, Replica, ScheduleConfig, Status, TrainingConfig};
 use crate::models::matrix;
@@ -218,31 +218,32 @@ impl<'a> Trainer<'a> {
         let steps: Vec<u64> = sizes.iter().map(|size| size.step).collect();
         let made = self.group.gradients(&state.weights, &state.buffers, &steps, &micro_batches);
 
-        // As `requires_grad = False`: what is frozen has no part in the norm.
-        let gradient = match &state.rates {
-            Some(rates) => made.gradient.mask_fill(rates.params.clone().lower_equal_elem(0.0), 0.0),
-            None => made.gradient,
-        };
-        let (gradient, norms) = clip_by_global_norm(gradient, config.gradient_clip_norm);
+        let device = made.losses.device();
         let active = TensorData::new(sizes.iter().map(|size| size.active).collect::<Vec<_>>(), [sizes.len(), 1]);
-        let active = Tensor::<2, Bool>::from_data(active, &norms.device());
-        let finite = norms.clone().is_finite().bool_and(made.losses.clone().is_finite());
+        let active = Tensor::<2, Bool>::from_data(active, &device);
+        let loss_is_finite = made.losses.clone().is_finite();
+        let factors = state.rates.as_ref().map(|rates| &rates.params);
+        let Stepped { weights, moments, norms } = step(
+            &config.optimizer,
+            config.gradient_clip_norm,
+            &sizes,
+            &state.alive.clone().bool_and(loss_is_finite.clone()),
+            factors,
+            state.weights.clone(),
+            made.gradient,
+            state.moments.clone(),
+        );
         // A replica that sits out keeps its standing: its padded batch says nothing about it.
+        let finite = loss_is_finite.bool_and(norms.clone().is_finite());
         state.alive = state.alive.clone().bool_and(finite.bool_or(active.clone().bool_not()));
         let moves = active.bool_and(state.alive.clone());
-        let unfrozen = |factors: &Tensor<2>| match factors.dims() {
-            // A model without buffers; nothing can be expanded to no columns.
-            [_, 0] => moves.clone(),
-            shape => moves.clone().expand(shape).bool_and(factors.clone().greater_elem(0.0)),
+        let buffer_moves = match state.rates.as_ref().map(|rates| &rates.buffers) {
+            // A model without buffers has [R, 0]: nothing can be expanded to no columns.
+            Some(factors) if factors.dims()[1] > 0 => {
+                moves.expand(factors.dims()).bool_and(factors.clone().greater_elem(0.0))
+            }
+            _ => moves,
         };
-        let (param_moves, buffer_moves) = match &state.rates {
-            Some(rates) => (unfrozen(&rates.params), unfrozen(&rates.buffers)),
-            None => (moves.clone(), moves.clone()),
-        };
-        let factors = state.rates.as_ref().map(|rates| &rates.params);
-        let weights = state.weights.clone();
-        let (weights, moments) =
-            step(&config.optimizer, &sizes, &param_moves, factors, weights, gradient, state.moments.clone());
         state.weights = weights;
         state.moments = moments;
         state.buffers = select_rows(&buffer_moves, made.buffers, state.buffers.clone());

@@ -12,7 +12,7 @@ use recoup::data::window::windows;
 use recoup::data::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
 use recoup::features::Scaler;
 use recoup::models::{InputShape, Model, ModelConfig, Scaling, matrix};
-use recoup::training::optimizer::{Moments, StepSize, clip_by_global_norm, step};
+use recoup::training::optimizer::{Moments, StepSize, Stepped, step};
 use recoup::training::step::{Group, floats};
 use recoup::training::{DeviceData, Hyper, OptimizerConfig, Replica, StreamSource, TrainingConfig};
 use serde::Deserialize;
@@ -195,14 +195,16 @@ fn agrees(name: &str) {
             .map(|picks| vec![picks.clone(), picks.into_iter().rev().collect()])
             .collect();
         let made = group.gradients(&weights, &buffers, &[index as u64; 2], &micro_batches);
-        let (gradient, norms) = clip_by_global_norm(made.gradient, Some(golden.gradient_clip_norm));
         let size = StepSize {
             step: index as u64,
             learning_rate: OPTIMIZER.learning_rate(),
             weight_decay: OPTIMIZER.weight_decay(),
             active: true,
         };
-        (weights, moments) = step(&OPTIMIZER, &[size; 2], &moves, None, weights, gradient, moments);
+        let clip = Some(golden.gradient_clip_norm);
+        let stepped = step(&OPTIMIZER, clip, &[size; 2], &moves, None, weights, made.gradient, moments);
+        let norms;
+        Stepped { weights, moments, norms } = stepped;
         for (replica, (found, found_norm)) in floats(made.losses).into_iter().zip(floats(norms)).enumerate() {
             let place = format!("{name}, replica {replica}, step {index}");
             assert_close(found, loss, 1e-5, &format!("{place}, loss"));

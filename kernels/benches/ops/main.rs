@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod matmul;
+mod training;
 
 use burn::tensor::Device;
 use serde_json::{Value, json};
@@ -33,7 +34,7 @@ pub struct Bench {
 }
 
 fn benches() -> Vec<Bench> {
-    [matmul::cases()].into_iter().flatten().collect()
+    [matmul::cases(), training::cases()].into_iter().flatten().collect()
 }
 
 /// Milliseconds of each call within about `seconds`, at least three, after warming up.

@@ -50,7 +50,8 @@ fn step_of(replicas: usize, device: &Device) -> Box<dyn FnMut()> {
     let zeros = || Tensor::zeros(shape, device);
     let mut state = AdamwState { weights: noise(shape, device) * 0.1, first: zeros(), second: zeros() };
     let x: Tensor<4> = noise([replicas, BATCH, CHANNELS[0], LENGTH], device);
-    let one_hot = Tensor::cat(vec![Tensor::ones([replicas, BATCH, 1], device), Tensor::zeros([replicas, BATCH, 1], device)], 2);
+    let one_hot =
+        Tensor::cat(vec![Tensor::ones([replicas, BATCH, 1], device), Tensor::zeros([replicas, BATCH, 1], device)], 2);
     let mut step = 0;
     Box::new(move || {
         let leaf = state.weights.clone().autodiff().require_grad();

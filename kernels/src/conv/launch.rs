@@ -3,9 +3,7 @@
 use super::kernel::{DEPTH, FEW_TAPS, FEW_UNITS, OWN, Tile};
 use super::tape::ConvOps;
 use super::{Activation, Geometry};
-use crate::gpu::{
-    CubeBackend, CubeCount, CubeDim, CubeTensor, add_parts, contiguous, empty, grid, launch,
-};
+use crate::gpu::{CubeBackend, CubeCount, CubeDim, CubeTensor, add_parts, contiguous, empty, grid, launch};
 use burn::backend::TensorMetadata;
 use burn::tensor::Shape;
 

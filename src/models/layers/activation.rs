@@ -26,4 +26,14 @@ impl Activation {
             Self::Silu => activation::silu(x),
         }
     }
+
+    /// The same function as part of a convolution.
+    pub(in crate::models) fn fused(self) -> recoup_kernels::Activation {
+        match self {
+            Self::Relu => recoup_kernels::Activation::Relu,
+            Self::Gelu => recoup_kernels::Activation::Gelu,
+            Self::Tanh => recoup_kernels::Activation::Tanh,
+            Self::Silu => recoup_kernels::Activation::Silu,
+        }
+    }
 }

@@ -1,4 +1,5 @@
 use burn::tensor::Tensor;
+use recoup_kernels::dropout;
 use recoup_kernels::random::{self, Key, Purpose};
 
 use crate::models::{Context, LayoutBuilder, Mode};
@@ -31,7 +32,6 @@ impl Dropout {
             .map(|draw| Key { seed: draw.seed, purpose: Purpose::Dropout, step: draw.step, path: self.path })
             .collect();
         let rates: Vec<f32> = draws.iter().map(|draw| draw.dropout).collect();
-        let mask = random::dropout_mask(&keys, &rates, x.dims(), &x.device().without_autodiff());
-        x.clone() * mask.autodiff().cast(x.dtype())
+        dropout(x, &keys, &rates)
     }
 }
