@@ -107,7 +107,7 @@ impl Sweep {
         let units = self.filters.div_ceil(filters).next_power_of_two().min(4);
         let mut sizes = vec![(filters, units), (filters, 1)];
         sizes.extend([4, 2, 1].into_iter().filter(|&fewer| fewer < filters).map(|fewer| (fewer, 1)));
-        let mut fitted = |own: usize| {
+        let fitted = |own: usize| {
             sizes.iter().find_map(|&(filters, filter_units)| {
                 let lanes = 128 / filter_units;
                 // No more positions than there are, as far as units and not lanes would be idle.

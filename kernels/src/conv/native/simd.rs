@@ -2,14 +2,34 @@
 
 use super::planes::Pass;
 use pulp::{Simd, WithSimd};
+use std::ops::Range;
 
-/// Filters of a tile; what remains of a group makes a smaller one.
-pub(crate) const BLOCK: usize = 4;
+/// Filters of a tile at most.
+const BLOCK: usize = 4;
+/// Filters of a tile of a weight gradient at most.
+const GRADIENT_BLOCK: usize = 4;
 /// Positions whose products a weight gradient adds up in registers.
 const CHUNK: usize = 1024;
 
-/// Vectors beside `filters` filters in one tile: both and their products fit 16 registers.
+/// `filters` cut into tiles of nearly the same size.
+pub(crate) fn blocks(filters: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = filters.div_ceil(BLOCK);
+    (0..count).map(move |block| block * filters / count..(block + 1) * filters / count)
+}
+
+/// Vectors of positions beside `filters` filters in one tile: with the sums they fit 16 registers, and with one to spare
+/// the compiler keeps them there.
 const fn vectors(filters: usize) -> usize {
+    match filters {
+        1 => 8,
+        2 => 5,
+        3 => 3,
+        _ => 2,
+    }
+}
+
+/// Taps beside `filters` filters in one tile of a weight gradient.
+const fn taps(filters: usize) -> usize {
     match filters {
         1 => 8,
         2 => 5,
@@ -49,18 +69,18 @@ impl WithSimd for Correlate<'_> {
         let taps = self.pass.offsets.len();
         let filters = self.out.len() / self.plane.max(1);
         for row in 0..self.pass.output[0] {
-            // The widest tiles first filled, so that a stretch of the planes serves all filters from the cache.
-            let stretch = vectors(filters.min(BLOCK)) * S::F32_LANES;
+            // All filters over one stretch of the planes, which stays in the cache.
+            let widest = blocks(filters).map(|block| block.len()).max().unwrap_or(0);
+            let stretch = vectors(widest) * S::F32_LANES;
             for col in (0..self.pass.output[1]).step_by(stretch) {
                 let cols = stretch.min(self.pass.output[1] - col);
-                for first in (0..filters).step_by(BLOCK) {
-                    let block = BLOCK.min(filters - first);
-                    let weights = &self.weights[first * taps..(first + block) * taps];
-                    match block {
-                        4 => self.stretch::<S, 4>(simd, first, weights, row, col, cols),
-                        3 => self.stretch::<S, 3>(simd, first, weights, row, col, cols),
-                        2 => self.stretch::<S, 2>(simd, first, weights, row, col, cols),
-                        _ => self.stretch::<S, 1>(simd, first, weights, row, col, cols),
+                for block in blocks(filters) {
+                    let weights = &self.weights[block.start * taps..block.end * taps];
+                    match block.len() {
+                        4 => self.stretch::<S, 4>(simd, block.start, weights, row, col, cols),
+                        3 => self.stretch::<S, 3>(simd, block.start, weights, row, col, cols),
+                        2 => self.stretch::<S, 2>(simd, block.start, weights, row, col, cols),
+                        _ => self.stretch::<S, 1>(simd, block.start, weights, row, col, cols),
                     }
                 }
             }
@@ -84,7 +104,7 @@ impl Correlate<'_> {
         match cols.div_ceil(S::F32_LANES) {
             1 => self.tile::<S, F, 1>(simd, first, weights, row, col, cols),
             2 => self.tile::<S, F, 2>(simd, first, weights, row, col, cols),
-            3 => self.tile::<S, F, 3>(simd, first, weights, row, col, cols),
+            3 if vectors(F) >= 3 => self.tile::<S, F, 3>(simd, first, weights, row, col, cols),
             4 if vectors(F) >= 5 => self.tile::<S, F, 4>(simd, first, weights, row, col, cols),
             5 if vectors(F) >= 5 => self.tile::<S, F, 5>(simd, first, weights, row, col, cols),
             6 if vectors(F) >= 8 => self.tile::<S, F, 6>(simd, first, weights, row, col, cols),
@@ -193,12 +213,12 @@ impl WithSimd for WeightGradient<'_> {
         for row in (0..height).step_by(rows) {
             for col in (0..width).step_by(cols) {
                 let area = Area { first: [row, col], rows: rows.min(height - row), cols: cols.min(width - col) };
-                for first in (0..filters).step_by(BLOCK) {
+                for first in (0..filters).step_by(GRADIENT_BLOCK) {
                     match filters - first {
-                        1 => self.taps::<S, 1, { vectors(1) }>(simd, first, area),
-                        2 => self.taps::<S, 2, { vectors(2) }>(simd, first, area),
-                        3 => self.taps::<S, 3, { vectors(3) }>(simd, first, area),
-                        _ => self.taps::<S, 4, { vectors(4) }>(simd, first, area),
+                        1 => self.taps::<S, 1, { taps(1) }>(simd, first, area),
+                        2 => self.taps::<S, 2, { taps(2) }>(simd, first, area),
+                        3 => self.taps::<S, 3, { taps(3) }>(simd, first, area),
+                        _ => self.taps::<S, 4, { taps(4) }>(simd, first, area),
                     }
                 }
             }
