@@ -8,6 +8,9 @@ use std::ops::Range;
 const BLOCK: usize = 4;
 /// Filters of a tile of a weight gradient at most.
 const GRADIENT_BLOCK: usize = 4;
+/// Products added up before their sum joins the others: the rounding error grows with this and the number of such sums,
+/// not with their product.
+const TAPS: usize = 64;
 /// Positions whose products a weight gradient adds up in registers.
 const CHUNK: usize = 1024;
 
@@ -157,13 +160,21 @@ impl<const F: usize, const V: usize> WithSimd for Tile<'_, F, V> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { offsets, planes, weights, bias, out, plane, step, cols } = self;
-        let mut sums = bias.map(|bias| [simd.splat_f32s(bias); V]);
-        for (&offset, weights) in offsets.iter().zip(weights) {
-            let values = S::as_simd_f32s(&planes[offset..][..V * S::F32_LANES]).0;
+        let mut totals = bias.map(|bias| [simd.splat_f32s(bias); V]);
+        for (offsets, weights) in offsets.chunks(TAPS).zip(weights.chunks(TAPS)) {
+            let mut sums = [[simd.splat_f32s(0.0); V]; F];
+            for (&offset, weights) in offsets.iter().zip(weights) {
+                let values = S::as_simd_f32s(&planes[offset..][..V * S::F32_LANES]).0;
+                for f in 0..F {
+                    let weight = simd.splat_f32s(weights[f]);
+                    for v in 0..V {
+                        sums[f][v] = simd.mul_add_e_f32s(weight, values[v], sums[f][v]);
+                    }
+                }
+            }
             for f in 0..F {
-                let weight = simd.splat_f32s(weights[f]);
                 for v in 0..V {
-                    sums[f][v] = simd.mul_add_e_f32s(weight, values[v], sums[f][v]);
+                    totals[f][v] = simd.add_f32s(totals[f][v], sums[f][v]);
                 }
             }
         }
@@ -173,11 +184,11 @@ impl<const F: usize, const V: usize> WithSimd for Tile<'_, F, V> {
                 for v in 0..V {
                     let at = v * S::F32_LANES;
                     let last = cols.min(at + S::F32_LANES);
-                    simd.partial_store_f32s(&mut out[at..last], sums[f][v]);
+                    simd.partial_store_f32s(&mut out[at..last], totals[f][v]);
                 }
             } else {
-                let sums: &[f32] = pulp::bytemuck::cast_slice(&sums[f]);
-                out.iter_mut().step_by(step).zip(&sums[..cols]).for_each(|(out, sum)| *out = *sum);
+                let totals: &[f32] = pulp::bytemuck::cast_slice(&totals[f]);
+                out.iter_mut().step_by(step).zip(&totals[..cols]).for_each(|(out, total)| *out = *total);
             }
         }
     }
