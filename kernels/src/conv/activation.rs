@@ -28,7 +28,13 @@ impl Activation {
         match self {
             Self::None => z,
             // NaN stays NaN.
-            Self::Relu => if z < 0.0 { 0.0 } else { z },
+            Self::Relu => {
+                if z < 0.0 {
+                    0.0
+                } else {
+                    z
+                }
+            }
             Self::Gelu => z * normal_cdf(z),
             Self::Silu => z / (1.0 + (-z).exp()),
             Self::Tanh => z.tanh(),
@@ -40,7 +46,13 @@ impl Activation {
     pub(super) fn slope(self, saved: f32) -> f32 {
         match self {
             Self::None => 1.0,
-            Self::Relu => if saved > 0.0 { 1.0 } else { 0.0 },
+            Self::Relu => {
+                if saved > 0.0 {
+                    1.0
+                } else {
+                    0.0
+                }
+            }
             Self::Gelu => {
                 let density = (-0.5 * saved * saved).exp() * 0.398_942_3;
                 normal_cdf(saved) + saved * density

@@ -45,8 +45,7 @@ fn forward<T: Send>(
     let (x, w, bias) = (contiguous(x), contiguous(w), contiguous(bias));
     let correlation = Correlation::forward(g);
     let bias = Some(values(&bias));
-    let (y, finished) =
-        drive::correlate(&correlation, [g.replicas, g.batch], values(&x), values(&w), bias, finish);
+    let (y, finished) = drive::correlate(&correlation, [g.replicas, g.batch], values(&x), values(&w), bias, finish);
     (tensor(y, [g.replicas, g.batch, g.filters, g.output[0], g.output[1]]), finished)
 }
 

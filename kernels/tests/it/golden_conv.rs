@@ -142,14 +142,15 @@ fn run(device: &Device, dtype: DType, tolerance: f64) {
             let inputs = case.inputs.iter().zip(100..);
             inputs.map(|(input, salt)| between(&input.values, salt, &device, dtype).require_grad()).collect()
         };
-        let compare = |what: &str, value: Tensor<2>, of: &[Tensor<2>], expected: &[f64], seed: &[f64], slopes: &[Vec<f64>]| {
-            let name = format!("{} {what} on {device:?}", case.name);
-            check(&name, value.clone(), expected, tolerance);
-            let gradients = (value * between(seed, 200, &device, dtype)).sum().backward();
-            for (index, (leaf, expected)) in of.iter().zip(slopes).enumerate() {
-                check(&format!("{name}: gradient {index}"), leaf.grad(&gradients).unwrap(), expected, tolerance);
-            }
-        };
+        let compare =
+            |what: &str, value: Tensor<2>, of: &[Tensor<2>], expected: &[f64], seed: &[f64], slopes: &[Vec<f64>]| {
+                let name = format!("{} {what} on {device:?}", case.name);
+                check(&name, value.clone(), expected, tolerance);
+                let gradients = (value * between(seed, 200, &device, dtype)).sum().backward();
+                for (index, (leaf, expected)) in of.iter().zip(slopes).enumerate() {
+                    check(&format!("{name}: gradient {index}"), leaf.grad(&gradients).unwrap(), expected, tolerance);
+                }
+            };
         let x = leaves();
         compare("", case.output(&x), &x, &case.output.values, &case.seed, &case.gradients);
         if case.activation() == Activation::None {

@@ -165,7 +165,8 @@ pub fn correlate(
                     let col = v * comptime!(tile.dilation[1]);
                     let row = channel * patch_rows + u * comptime!(tile.dilation[0]);
                     let at = (row * phases + col % phases) * phase_cols + col / phases;
-                    let w_from = ((channel * comptime!(tile.kernel[0]) + u) * comptime!(tile.kernel[1]) + v) * cube_filters
+                    let w_from = ((channel * comptime!(tile.kernel[0]) + u) * comptime!(tile.kernel[1]) + v)
+                        * cube_filters
                         + own * comptime!(tile.filters);
                     let mut values = Array::<f32>::new(comptime!(tile.positions));
                     #[unroll]

@@ -37,9 +37,8 @@ pub fn input_gradient(
         for u in 0..comptime!(kernel[0]) {
             let seen_row = row - min(row, u * comptime!(dilation[0]));
             let out_row = seen_row / comptime!(stride[0]);
-            let row_fits = row >= u * comptime!(dilation[0])
-                && seen_row % comptime!(stride[0]) == 0
-                && out_row < out_height;
+            let row_fits =
+                row >= u * comptime!(dilation[0]) && seen_row % comptime!(stride[0]) == 0 && out_row < out_height;
             for v in 0..comptime!(kernel[1]) {
                 let seen_col = col - min(col, v * comptime!(dilation[1]));
                 let out_col = seen_col / comptime!(stride[1]);

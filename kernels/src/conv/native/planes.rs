@@ -55,7 +55,9 @@ impl Planes {
                     1 => out.copy_from_slice(row),
                     2 => gather::<2>(out, &row[first..]),
                     4 => gather::<4>(out, &row[first..]),
-                    step => out.iter_mut().zip(row[first..].iter().step_by(step)).for_each(|(out, value)| *out = *value),
+                    step => {
+                        out.iter_mut().zip(row[first..].iter().step_by(step)).for_each(|(out, value)| *out = *value)
+                    }
                 }
             }
         }
@@ -135,7 +137,8 @@ impl Correlation {
         let extent = |axis: usize| {
             let all = phases[axis].iter();
             let before = all.clone().flat_map(|p| &p.taps).map(|tap| (-tap.1).max(0)).max().unwrap_or(0);
-            let reach = |p: &Phase| p.taps.iter().map(|tap| tap.1 + before).max().map_or(0, |last| last as usize + p.count);
+            let reach =
+                |p: &Phase| p.taps.iter().map(|tap| tap.1 + before).max().map_or(0, |last| last as usize + p.count);
             let before_len = before as usize + g.output[axis];
             (before, all.map(reach).max().unwrap_or(0).max(before_len))
         };

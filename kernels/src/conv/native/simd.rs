@@ -267,7 +267,8 @@ impl WeightGradient<'_> {
                 &self.planes[at..at + area.cols]
             });
             let whole = area.cols / S::F32_LANES;
-            let (dys, xs) = (dy.map(|row| &S::as_simd_f32s(row).0[..whole]), x.map(|row| &S::as_simd_f32s(row).0[..whole]));
+            let (dys, xs) =
+                (dy.map(|row| &S::as_simd_f32s(row).0[..whole]), x.map(|row| &S::as_simd_f32s(row).0[..whole]));
             for at in 0..whole {
                 for f in 0..F {
                     for t in 0..T {

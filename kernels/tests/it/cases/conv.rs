@@ -84,6 +84,10 @@ pub fn cases() -> Vec<Case> {
         sizes([6, 7, 1, 29], [7, 1, 7], depthwise).plain(true, false),
         sizes([6, 7, 2, 29], [14, 2, 5], depthwise).plain(true, false),
         sizes([2, 5, 1, 67], [5, 1, 15], Conv2dOptions { groups: 5, ..plain.same([1, 15]) }).plain(true, false),
+        // Long enough for the kernel of one channel per group, with one filter and with two; the filter longer than a window.
+        sizes([2, 3, 2, 1031], [3, 1, 11], Conv2dOptions { groups: 3, ..plain.causal([1, 11]) }).plain(true, false),
+        sizes([1, 2, 1, 541], [4, 1, 4], Conv2dOptions { groups: 2, padding: [(0, 0), (5, 0)], ..plain })
+            .plain(true, false),
         // Several partial sums, several tiles of positions.
         sizes([9, 2, 1, 1021], [3, 1, 64], plain.same([1, 64])).plain(true, false),
         // Taps that never touch the input, and a gradient whose padding is negative.
