@@ -1,6 +1,6 @@
 //! CubeCL path of [`conv2d`](super::conv2d): sizes, grids and the choice of kernels.
 
-use super::kernel::{DEPTH, FEW_TAPS, FEW_UNITS, OWN, Tile};
+use super::kernel::{DEPTH, FEW_TAPS, FEW_UNITS, OWN, SPAN, Tile};
 use super::tape::ConvOps;
 use super::{Activation, Geometry};
 use crate::gpu::{CubeBackend, CubeCount, CubeDim, CubeTensor, add_parts, contiguous, empty, grid, launch};
@@ -95,7 +95,7 @@ impl Sweep {
     /// | 9 to 16 | 8 x 8 | 2 x 64 | as above; the input is read once |
     /// | 5 to 8 | 8 x 8 | 1 x 128 | as above |
     /// | 3, 4 | 4 x 8 | 1 x 128 | 12 loads for 32 products |
-    /// | 1, 2 (depthwise) | 1 or 2 x 8 | 1 x 128 | bound by memory: a long tile reads the reach of the filter least often |
+    /// | 1, 2 (depthwise where [`depthwise`](super::kernel::depthwise) does not serve) | 1 or 2 x 8 | 1 x 128 | bound by memory: a long tile reads the reach of the filter least often |
     ///
     /// Short outputs take fewer positions per unit, long reaches fewer filters, then fewer positions per unit. The rows
     /// are arithmetic on loads and products; none is measured on a GPU.
@@ -105,7 +105,7 @@ impl Sweep {
         let units = self.filters.div_ceil(filters).next_power_of_two().min(4);
         let mut sizes = vec![(filters, units), (filters, 1)];
         sizes.extend([4, 2, 1].into_iter().filter(|&fewer| fewer < filters).map(|fewer| (fewer, 1)));
-        let mut fitted = |own: usize| {
+        let fitted = |own: usize| {
             sizes.iter().find_map(|&(filters, filter_units)| {
                 let lanes = 128 / filter_units;
                 // No more positions than there are, as far as units and not lanes would be idle.
@@ -130,7 +130,55 @@ impl Sweep {
         fitted(8).or_else(|| fitted(2)).or_else(|| fitted(1))
     }
 
-    /// Launches the kernel; moments of tiles go to the second tensor, `[R, B x tiles, O, 3]`, on request.
+    /// Whether the kernel for one channel per group serves: rows without stride, dilation or neighbours, at least half a
+    /// tile long (bound by memory; the general kernel loads nine values from shared memory where it loads two).
+    fn is_depthwise(&self, g: &Geometry) -> bool {
+        self.channels == 1
+            && (!self.flipped || self.filters == 1)
+            && self.kernel[0] == 1
+            && self.kernel[1] <= SPAN
+            && self.input[0] == self.output[0]
+            && self.stride == [1, 1]
+            && self.dilation[1] == 1
+            && self.output[1] >= SPAN / 2
+            && g.options.groups > 1
+            && g.options.groups * self.filters * self.input[0] <= MOST_CUBES
+    }
+
+    /// Launches [`depthwise`](super::kernel::depthwise).
+    fn run_depthwise(&self, g: &Geometry, tensors: [CubeTensor; 3], activation: Activation) -> CubeTensor {
+        let [x, w, bias] = tensors.map(contiguous);
+        let filters = g.options.groups * self.filters;
+        let y = empty(&x, [g.replicas, g.batch, filters, self.output[0], self.output[1]]);
+        if y.shape().num_elements() == 0 {
+            return y;
+        }
+        let cubes = (self.output[1].div_ceil(SPAN), filters * self.output[0], g.replicas * g.batch);
+        let count = CubeCount::Static(cubes.0 as u32, cubes.1 as u32, cubes.2 as u32);
+        let client = y.client.clone();
+        let x_samples = x.shape()[0] * g.batch;
+        launch!(depthwise(client, count, CubeDim::new_1d(FEW_UNITS as u32);
+            x.into_buffer_arg(),
+            w.into_buffer_arg(),
+            bias.into_buffer_arg(),
+            y.clone().into_buffer_arg(),
+            g.batch,
+            x_samples,
+            filters,
+            self.filters,
+            self.input[0],
+            self.input[1],
+            self.output[1],
+            self.before[1],
+            self.skip[1],
+            self.kernel[1],
+            self.flipped,
+            activation,
+        ));
+        y
+    }
+
+    /// Launches [`correlate`](super::kernel::correlate); moments of tiles go to the second tensor, `[R, B x tiles, O, 3]`, on request.
     fn run(
         &self,
         g: &Geometry,
@@ -192,6 +240,10 @@ fn forward(
     moments: bool,
 ) -> (CubeTensor, CubeTensor) {
     let sweep = Sweep::forward(g);
+    if sweep.is_depthwise(g) && !moments {
+        let partials = bias.clone();
+        return (sweep.run_depthwise(g, [x, w, bias], activation), partials);
+    }
     let tile = sweep.tile().expect("asked before the call");
     sweep.run(g, tile, [x, w, bias], activation, moments)
 }
@@ -234,11 +286,14 @@ impl ConvOps for CubeBackend {
     }
 
     fn replica_conv2d_input_gradient(w: CubeTensor, dy: CubeTensor, g: Geometry) -> CubeTensor {
-        if let Some(sweep) = Sweep::input_gradient(&g)
-            && let Some(tile) = sweep.tile()
-        {
+        if let Some(sweep) = Sweep::input_gradient(&g) {
             let bias = zeros(&dy, [g.replicas, g.channels]);
-            return sweep.run(&g, tile, [dy, w, bias], Activation::None, false).0;
+            if sweep.is_depthwise(&g) {
+                return sweep.run_depthwise(&g, [dy, w, bias], Activation::None);
+            }
+            if let Some(tile) = sweep.tile() {
+                return sweep.run(&g, tile, [dy, w, bias], Activation::None, false).0;
+            }
         }
         let (w, dy) = (contiguous(w), contiguous(dy));
         let dx = empty(&dy, [g.replicas, g.batch, g.channels, g.input[0], g.input[1]]);

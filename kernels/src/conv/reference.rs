@@ -64,7 +64,9 @@ pub fn statistics(y: Tensor<5>) -> ConvStatistics {
         return ConvStatistics { mean: zeros.clone(), variance: zeros };
     }
     let rows = y.permute([0, 2, 1, 3, 4]).reshape([replicas, filters, count]);
-    let mean = rows.clone().sum_dim(2) / count as f64;
-    let squares = (rows - mean.clone()).square().sum_dim(2) / count as f64;
+    // burn's gradient of a division by a number rounds it to f32.
+    let share = 1.0 / count as f64;
+    let mean = rows.clone().sum_dim(2) * share;
+    let squares = (rows - mean.clone()).square().sum_dim(2) * share;
     ConvStatistics { mean: mean.squeeze_dim(2), variance: squares.squeeze_dim(2) }
 }

@@ -8,6 +8,7 @@ mod cases;
 mod devices;
 mod errors;
 mod golden;
+mod golden_conv;
 mod law;
 mod random;
 #[cfg(feature = "cube")]

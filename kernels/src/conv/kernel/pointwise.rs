@@ -21,7 +21,7 @@ pub fn activate(z: f32, #[comptime] activation: Activation) -> f32 {
 
 #[cube]
 fn normal_cdf(z: f32) -> f32 {
-    0.5f32 * (1.0f32 + f32::erf(z * 0.707_106_77f32))
+    0.5f32 * (1.0f32 + Erf::erf(z * 0.707_106_77f32))
 }
 
 #[cube]

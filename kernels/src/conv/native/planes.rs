@@ -1,6 +1,7 @@
 //! Inputs with the zeros around them, in which every tap of a filter reads rows without gaps or edges; and the passes
 //! over them that make up a convolution or its adjoint.
 
+use super::simd::blocks;
 use crate::conv::Geometry;
 
 /// Values that a pass may read past the last plane: one tile of the widest kernel in `simd.rs`.
@@ -170,14 +171,12 @@ impl Correlation {
         Self { planes, passes, groups, filters: channels, filter_step: taps, bank, output: g.input }
     }
 
-    /// The filters of one group for one pass: blocks of [`BLOCK`](super::simd::BLOCK) filters and the rest, each
-    /// block tap by tap.
+    /// The filters of one group for one pass, in the order in which tiles read them: block by block, tap by tap.
     pub(crate) fn pack(&self, pass: &Pass, bank: &[f32]) -> Vec<f32> {
         let mut packed = Vec::with_capacity(self.filters * pass.weights.len());
-        for first in (0..self.filters).step_by(super::simd::BLOCK) {
-            let last = self.filters.min(first + super::simd::BLOCK);
+        for block in blocks(self.filters) {
             for tap in &pass.weights {
-                packed.extend((first..last).map(|filter| bank[filter * self.filter_step + tap]));
+                packed.extend(block.clone().map(|filter| bank[filter * self.filter_step + tap]));
             }
         }
         packed

@@ -2,14 +2,37 @@
 
 use super::planes::Pass;
 use pulp::{Simd, WithSimd};
+use std::ops::Range;
 
-/// Filters of a tile; what remains of a group makes a smaller one.
-pub(crate) const BLOCK: usize = 4;
+/// Filters of a tile at most.
+const BLOCK: usize = 4;
+/// Filters of a tile of a weight gradient at most.
+const GRADIENT_BLOCK: usize = 4;
+/// Products added up before their sum joins the others: the rounding error grows with this and the number of such sums,
+/// not with their product.
+const TAPS: usize = 64;
 /// Positions whose products a weight gradient adds up in registers.
 const CHUNK: usize = 1024;
 
-/// Vectors beside `filters` filters in one tile: both and their products fit 16 registers.
+/// `filters` cut into tiles of nearly the same size.
+pub(crate) fn blocks(filters: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = filters.div_ceil(BLOCK);
+    (0..count).map(move |block| block * filters / count..(block + 1) * filters / count)
+}
+
+/// Vectors of positions beside `filters` filters in one tile: with the sums they fit 16 registers, and with one to spare
+/// the compiler keeps them there.
 const fn vectors(filters: usize) -> usize {
+    match filters {
+        1 => 8,
+        2 => 5,
+        3 => 3,
+        _ => 2,
+    }
+}
+
+/// Taps beside `filters` filters in one tile of a weight gradient.
+const fn taps(filters: usize) -> usize {
     match filters {
         1 => 8,
         2 => 5,
@@ -49,18 +72,18 @@ impl WithSimd for Correlate<'_> {
         let taps = self.pass.offsets.len();
         let filters = self.out.len() / self.plane.max(1);
         for row in 0..self.pass.output[0] {
-            // The widest tiles first filled, so that a stretch of the planes serves all filters from the cache.
-            let stretch = vectors(filters.min(BLOCK)) * S::F32_LANES;
+            // All filters over one stretch of the planes, which stays in the cache.
+            let widest = blocks(filters).map(|block| block.len()).max().unwrap_or(0);
+            let stretch = vectors(widest) * S::F32_LANES;
             for col in (0..self.pass.output[1]).step_by(stretch) {
                 let cols = stretch.min(self.pass.output[1] - col);
-                for first in (0..filters).step_by(BLOCK) {
-                    let block = BLOCK.min(filters - first);
-                    let weights = &self.weights[first * taps..(first + block) * taps];
-                    match block {
-                        4 => self.stretch::<S, 4>(simd, first, weights, row, col, cols),
-                        3 => self.stretch::<S, 3>(simd, first, weights, row, col, cols),
-                        2 => self.stretch::<S, 2>(simd, first, weights, row, col, cols),
-                        _ => self.stretch::<S, 1>(simd, first, weights, row, col, cols),
+                for block in blocks(filters) {
+                    let weights = &self.weights[block.start * taps..block.end * taps];
+                    match block.len() {
+                        4 => self.stretch::<S, 4>(simd, block.start, weights, row, col, cols),
+                        3 => self.stretch::<S, 3>(simd, block.start, weights, row, col, cols),
+                        2 => self.stretch::<S, 2>(simd, block.start, weights, row, col, cols),
+                        _ => self.stretch::<S, 1>(simd, block.start, weights, row, col, cols),
                     }
                 }
             }
@@ -84,7 +107,7 @@ impl Correlate<'_> {
         match cols.div_ceil(S::F32_LANES) {
             1 => self.tile::<S, F, 1>(simd, first, weights, row, col, cols),
             2 => self.tile::<S, F, 2>(simd, first, weights, row, col, cols),
-            3 => self.tile::<S, F, 3>(simd, first, weights, row, col, cols),
+            3 if vectors(F) >= 3 => self.tile::<S, F, 3>(simd, first, weights, row, col, cols),
             4 if vectors(F) >= 5 => self.tile::<S, F, 4>(simd, first, weights, row, col, cols),
             5 if vectors(F) >= 5 => self.tile::<S, F, 5>(simd, first, weights, row, col, cols),
             6 if vectors(F) >= 8 => self.tile::<S, F, 6>(simd, first, weights, row, col, cols),
@@ -137,13 +160,21 @@ impl<const F: usize, const V: usize> WithSimd for Tile<'_, F, V> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { offsets, planes, weights, bias, out, plane, step, cols } = self;
-        let mut sums = bias.map(|bias| [simd.splat_f32s(bias); V]);
-        for (&offset, weights) in offsets.iter().zip(weights) {
-            let values = S::as_simd_f32s(&planes[offset..][..V * S::F32_LANES]).0;
+        let mut totals = bias.map(|bias| [simd.splat_f32s(bias); V]);
+        for (offsets, weights) in offsets.chunks(TAPS).zip(weights.chunks(TAPS)) {
+            let mut sums = [[simd.splat_f32s(0.0); V]; F];
+            for (&offset, weights) in offsets.iter().zip(weights) {
+                let values = S::as_simd_f32s(&planes[offset..][..V * S::F32_LANES]).0;
+                for f in 0..F {
+                    let weight = simd.splat_f32s(weights[f]);
+                    for v in 0..V {
+                        sums[f][v] = simd.mul_add_e_f32s(weight, values[v], sums[f][v]);
+                    }
+                }
+            }
             for f in 0..F {
-                let weight = simd.splat_f32s(weights[f]);
                 for v in 0..V {
-                    sums[f][v] = simd.mul_add_e_f32s(weight, values[v], sums[f][v]);
+                    totals[f][v] = simd.add_f32s(totals[f][v], sums[f][v]);
                 }
             }
         }
@@ -153,11 +184,11 @@ impl<const F: usize, const V: usize> WithSimd for Tile<'_, F, V> {
                 for v in 0..V {
                     let at = v * S::F32_LANES;
                     let last = cols.min(at + S::F32_LANES);
-                    simd.partial_store_f32s(&mut out[at..last], sums[f][v]);
+                    simd.partial_store_f32s(&mut out[at..last], totals[f][v]);
                 }
             } else {
-                let sums: &[f32] = pulp::bytemuck::cast_slice(&sums[f]);
-                out.iter_mut().step_by(step).zip(&sums[..cols]).for_each(|(out, sum)| *out = *sum);
+                let totals: &[f32] = pulp::bytemuck::cast_slice(&totals[f]);
+                out.iter_mut().step_by(step).zip(&totals[..cols]).for_each(|(out, total)| *out = *total);
             }
         }
     }
@@ -193,12 +224,12 @@ impl WithSimd for WeightGradient<'_> {
         for row in (0..height).step_by(rows) {
             for col in (0..width).step_by(cols) {
                 let area = Area { first: [row, col], rows: rows.min(height - row), cols: cols.min(width - col) };
-                for first in (0..filters).step_by(BLOCK) {
+                for first in (0..filters).step_by(GRADIENT_BLOCK) {
                     match filters - first {
-                        1 => self.taps::<S, 1, { vectors(1) }>(simd, first, area),
-                        2 => self.taps::<S, 2, { vectors(2) }>(simd, first, area),
-                        3 => self.taps::<S, 3, { vectors(3) }>(simd, first, area),
-                        _ => self.taps::<S, 4, { vectors(4) }>(simd, first, area),
+                        1 => self.taps::<S, 1, { taps(1) }>(simd, first, area),
+                        2 => self.taps::<S, 2, { taps(2) }>(simd, first, area),
+                        3 => self.taps::<S, 3, { taps(3) }>(simd, first, area),
+                        _ => self.taps::<S, 4, { taps(4) }>(simd, first, area),
                     }
                 }
             }
