@@ -7,6 +7,7 @@ mod cases;
 mod devices;
 mod errors;
 mod golden;
+mod golden_lstm;
 mod law;
 mod random;
 #[cfg(feature = "cube")]
