@@ -271,3 +271,63 @@ impl LstmOps for CubeBackend {
         backward_by(residence, hidden, states, saved, grad, &route)
     }
 }
+
+#[cfg(all(test, feature = "wgpu"))]
+mod tests {
+    use super::*;
+    use burn::backend::DispatchDevice;
+    use burn::tensor::{Device, DeviceKind, TensorData};
+
+    fn tensor<const D: usize>(salt: usize, dims: [usize; D]) -> CubeTensor {
+        let value = |i: usize| ((i * 7919 + salt * 104_729) % 2003) as f32 / 2003.0 - 0.5;
+        let values: Vec<f32> = (0..dims.iter().product()).map(value).collect();
+        let device = Device::wgpu(DeviceKind::default());
+        let DispatchDevice::Cube(device) = device.as_dispatch() else { panic!("wgpu is a CubeCL device") };
+        CubeBackend::float_from_data(TensorData::new(values, dims), device)
+    }
+
+    /// Neither the memory that holds the weights nor the number of launches changes a bit.
+    #[test]
+    fn bits_do_not_depend_on_where_the_weights_lie() {
+        let (replicas, batch, steps, units) = (2, 5, 4, 21);
+        let lengths = [4, 0, 1, 3, 2, 4, 4, 2, 1, 0];
+        for reverse in [false, true] {
+            let route = Route { lengths: Some(lengths.into()), reverse };
+            let run = |residence| {
+                let projected = tensor(1, [replicas, batch, steps, 4 * units]);
+                let hidden = tensor(2, [replicas, units, 4 * units]);
+                let bias = tensor(3, [replicas, 4 * units]);
+                let grad = tensor(4, [replicas, batch, steps + 2, units]);
+                let (states, saved) = forward_by(residence, projected, hidden.clone(), bias, &route, true);
+                let (d_projected, d_hidden, d_bias) =
+                    backward_by(residence, hidden, states.clone(), saved, grad, &route);
+                [states, d_projected, d_hidden, d_bias].map(|x| {
+                    let bytes = x.client.read_one(x.handle).unwrap();
+                    bytes.chunks_exact(4).map(|b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect::<Vec<u32>>()
+                })
+            };
+            let expected = run(Some(Residence { registers: 21, shared: 0 }));
+            for (registers, shared) in [(0, 21), (0, 0), (8, 4), (4, 7), (12, 9)] {
+                assert!(run(Some(Residence { registers, shared })) == expected, "{registers} + {shared}");
+            }
+            assert!(run(None) == expected, "step by step");
+        }
+    }
+
+    #[test]
+    fn residence_fits_the_device() {
+        let of = |units, limits| Residence::of(units, limits);
+        assert_eq!(of(64, Limits::HOPPER), Some(Residence { registers: 64, shared: 0 }));
+        assert_eq!(of(128, Limits::HOPPER), Some(Residence { registers: 72, shared: 56 }));
+        assert_eq!(of(160, Limits::HOPPER), Some(Residence { registers: 44, shared: 80 }));
+        assert_eq!(of(256, Limits::HOPPER), None);
+        assert_eq!(of(257, Limits::HOPPER), None);
+        for limits in [Limits::HOPPER, Limits::SMALLEST] {
+            for units in 1..=256 {
+                let Some(Residence { registers, shared }) = of(units, limits) else { continue };
+                assert!(registers + shared <= units && registers + WORKING_REGISTERS <= REGISTERS_OF_UNIT);
+                assert!(4 * units * (shared * 4 + MOST_ROWS * 8) <= limits.shared_bytes.max(4 * units * MOST_ROWS * 8));
+            }
+        }
+    }
+}

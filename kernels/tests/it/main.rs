@@ -9,6 +9,7 @@ mod devices;
 mod errors;
 mod golden;
 mod golden_conv;
+mod golden_lstm;
 mod law;
 mod random;
 #[cfg(feature = "cube")]

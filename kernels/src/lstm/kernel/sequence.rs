@@ -53,6 +53,16 @@ fn weigh(
             }
         }
     }
+    #[unroll]
+    for i in 0..comptime!(in_shared % 4) {
+        let k = comptime!(in_shared / 4 * 4 + i);
+        let weight = near[k * units + column];
+        let at = first + comptime!(in_registers + k);
+        #[unroll]
+        for row in 0..rows {
+            sums[row] = fma(state[at + comptime!(row * span)], weight, sums[row]);
+        }
+    }
     let done = comptime!(in_registers + in_shared);
     let mut weights = Array::<f32>::new(AHEAD);
     for chunk in 0..comptime!((terms - done) / AHEAD) {

@@ -58,7 +58,10 @@ fn tanh<S: Simd>(s: S, x: S::f32s) -> S::f32s {
 #[inline(always)]
 fn load<S: Simd>(s: S, row: &[f32], at: usize) -> S::f32s {
     let (vectors, rest) = S::as_simd_f32s(row);
-    vectors.get(at).copied().unwrap_or_else(|| s.partial_load_f32s(rest))
+    match vectors.get(at) {
+        Some(vector) => *vector,
+        None => s.partial_load_f32s(rest),
+    }
 }
 
 #[inline(always)]
@@ -82,6 +85,24 @@ fn split_mut<const N: usize>(row: &mut [f32], units: usize) -> [&mut [f32]; N] {
     std::array::from_fn(|_| parts.next().expect("a row holds its gates"))
 }
 
+/// The sum of one gate.
+#[inline(always)]
+fn gate<S: Simd>(s: S, sums: &[f32], projected: &[f32], bias: &[f32], at: usize) -> S::f32s {
+    s.add_f32s(s.add_f32s(load(s, sums, at), load(s, projected, at)), load(s, bias, at))
+}
+
+/// The derivative of σ, from its value.
+#[inline(always)]
+fn rise<S: Simd>(s: S, y: S::f32s) -> S::f32s {
+    s.mul_f32s(y, s.sub_f32s(s.splat_f32s(1.0), y))
+}
+
+/// The derivative of tanh, from its value.
+#[inline(always)]
+fn slope<S: Simd>(s: S, y: S::f32s) -> S::f32s {
+    s.sub_f32s(s.splat_f32s(1.0), s.mul_f32s(y, y))
+}
+
 /// One cell update, from the recurrent sums, the projected input and the bias of the gates. `saved` gets the four
 /// activated gates and the cell state.
 #[inline(always)]
@@ -93,22 +114,26 @@ pub(super) fn update<S: Simd>(
     saved: Option<&mut [f32]>,
 ) {
     let units = cell.len();
-    let [sums, projected, bias]: [[_; 4]; 3] = [sums, projected, bias].map(|row| split(row, units));
-    let mut saved: Option<[_; 5]> = saved.map(|row| split_mut(row, units));
+    let (sums, projected, bias): ([_; 4], [_; 4], [_; 4]) =
+        (split(sums, units), split(projected, units), split(bias, units));
+    let mut saved: Option<[_; 5]> = match saved {
+        Some(row) => Some(split_mut(row, units)),
+        None => None,
+    };
     for at in 0..units.div_ceil(S::F32_LANES) {
-        let gate = |gate: usize| {
-            let sum = s.add_f32s(load(s, sums[gate], at), load(s, projected[gate], at));
-            s.add_f32s(sum, load(s, bias[gate], at))
-        };
-        let (input, forget) = (sigmoid(s, gate(0)), sigmoid(s, gate(1)));
-        let (candidate, output) = (tanh(s, gate(2)), sigmoid(s, gate(3)));
+        let input = sigmoid(s, gate(s, sums[0], projected[0], bias[0], at));
+        let forget = sigmoid(s, gate(s, sums[1], projected[1], bias[1], at));
+        let candidate = tanh(s, gate(s, sums[2], projected[2], bias[2], at));
+        let output = sigmoid(s, gate(s, sums[3], projected[3], bias[3], at));
         let after = s.mul_add_e_f32s(forget, load(s, cell, at), s.mul_f32s(input, candidate));
         store(s, cell, at, after);
         store(s, hidden, at, s.mul_f32s(output, tanh(s, after)));
-        if let Some(saved) = &mut saved {
-            for (row, value) in saved.iter_mut().zip([input, forget, candidate, output, after]) {
-                store(s, row, at, value);
-            }
+        if let Some([to_input, to_forget, to_candidate, to_output, to_cell]) = &mut saved {
+            store(s, to_input, at, input);
+            store(s, to_forget, at, forget);
+            store(s, to_candidate, at, candidate);
+            store(s, to_output, at, output);
+            store(s, to_cell, at, after);
         }
     }
 }
@@ -125,33 +150,26 @@ pub(super) fn update_backward<S: Simd>(
 ) {
     let units = d_cell.len();
     let saved: [_; 5] = split(saved, units);
-    let d_gates: [_; 4] = split_mut(d_gates, units);
-    let one = s.splat_f32s(1.0);
-    // The derivatives of σ and tanh, from their values.
-    let rise = |y| s.mul_f32s(y, s.sub_f32s(one, y));
-    let slope = |y| s.sub_f32s(one, s.mul_f32s(y, y));
+    let [d_input, d_forget, d_candidate, d_output] = split_mut(d_gates, units);
     for at in 0..units.div_ceil(S::F32_LANES) {
-        let [input, forget, candidate, output, cell] = saved.map(|row| load(s, row, at));
+        let (input, forget) = (load(s, saved[0], at), load(s, saved[1], at));
+        let (candidate, output) = (load(s, saved[2], at), load(s, saved[3], at));
         let d_hidden = s.add_f32s(load(s, d_hidden, at), load(s, grad, at));
-        let shown = tanh(s, cell);
-        let through = s.mul_f32s(s.mul_f32s(d_hidden, output), slope(shown));
+        let shown = tanh(s, load(s, saved[4], at));
+        let through = s.mul_f32s(s.mul_f32s(d_hidden, output), slope(s, shown));
         let d = s.add_f32s(load(s, d_cell, at), through);
-        let gates = [
-            s.mul_f32s(s.mul_f32s(d, candidate), rise(input)),
-            s.mul_f32s(s.mul_f32s(d, load(s, cell_before, at)), rise(forget)),
-            s.mul_f32s(s.mul_f32s(d, input), slope(candidate)),
-            s.mul_f32s(s.mul_f32s(d_hidden, shown), rise(output)),
-        ];
-        for (row, value) in [0, 1, 2, 3].into_iter().zip(gates) {
-            store(s, &mut *d_gates[row], at, value);
-        }
+        store(s, d_input, at, s.mul_f32s(s.mul_f32s(d, candidate), rise(s, input)));
+        store(s, d_forget, at, s.mul_f32s(s.mul_f32s(d, load(s, cell_before, at)), rise(s, forget)));
+        store(s, d_candidate, at, s.mul_f32s(s.mul_f32s(d, input), slope(s, candidate)));
+        store(s, d_output, at, s.mul_f32s(s.mul_f32s(d_hidden, shown), rise(s, output)));
         store(s, d_cell, at, s.mul_f32s(d, forget));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use pulp::{Arch, Simd, WithSimd};
+    use super::super::dispatch;
+    use pulp::{Simd, WithSimd};
 
     /// `σ` and `tanh` of a few values at once.
     struct Both<'a>(&'a [f32]);
@@ -175,7 +193,7 @@ mod tests {
     #[test]
     fn close_to_f64() {
         let values: Vec<f32> = (-40_000..=40_000).map(|i| i as f32 * 1e-3).collect();
-        let (sigmoids, tanhs) = Arch::new().dispatch(Both(&values));
+        let (sigmoids, tanhs) = dispatch(Both(&values));
         for ((&x, sigmoid), tanh) in values.iter().zip(sigmoids).zip(tanhs) {
             let expected = 1.0 / (1.0 + (-f64::from(x)).exp());
             let error = (f64::from(sigmoid) - expected).abs() / expected;
@@ -184,7 +202,7 @@ mod tests {
             let error = (f64::from(tanh) - expected).abs() / expected.abs().max(1e-30);
             assert!(error < 4e-7, "tanh({x}): relative error {error:e}");
         }
-        let (sigmoids, tanhs) = Arch::new().dispatch(Both(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]));
+        let (sigmoids, tanhs) = dispatch(Both(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]));
         assert!(sigmoids[0].is_nan() && tanhs[0].is_nan());
         assert_eq!(tanhs[1], 1.0);
         assert!(sigmoids[2] < 1e-37);

@@ -7,7 +7,7 @@ use super::tape::{LstmOps, Route};
 use crate::native::{FlexTensor, Matrix, add_parts, contiguous, dims, product, tasks, tensor, values};
 use burn::backend::Flex;
 use panels::Panels;
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -15,6 +15,16 @@ use std::sync::Arc;
 const MOST_SAMPLES: usize = 16;
 /// Partial sums of the gradient of the recurrent weights, in a small batch.
 const PARTS: usize = 8;
+
+/// Runs `work` with vectors of 256 bits and fused multiply-add where the machine has them. (pulp's own choice includes
+/// them only by a feature that would rebuild all that depends on it.)
+fn dispatch<W: WithSimd>(work: W) -> W::Output {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return Simd::vectorize(simd, work);
+    }
+    pulp::Arch::new().dispatch(work)
+}
 
 /// Sizes of one recurrence, and how its samples are read.
 struct Sizes {
@@ -184,7 +194,7 @@ fn forward(
             .collect();
         work.into_par_iter().enumerate().for_each(|(task, (states, saved))| {
             let (replica, samples) = sizes.task(task);
-            Arch::new().dispatch(Forward {
+            dispatch(Forward {
                 sizes: &sizes,
                 lengths: &sizes.lengths[samples.clone()],
                 projected: &projected[samples.start * steps * columns..samples.end * steps * columns],
@@ -267,7 +277,7 @@ impl LstmOps for Flex {
             work.into_par_iter().enumerate().for_each(|(task, d_projected)| {
                 let (replica, samples) = sizes.task(task);
                 let state_len = (steps + 2) * units;
-                Arch::new().dispatch(Backward {
+                dispatch(Backward {
                     sizes: &sizes,
                     lengths: &sizes.lengths[samples.clone()],
                     transposed: &panels[replica],

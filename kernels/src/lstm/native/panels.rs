@@ -1,6 +1,6 @@
 //! Products of a few rows with one matrix, again and again: the matrix is packed once.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 /// Most rows of a register tile; with two vectors to a row and a vector of each operand they fill 16 registers.
 const TILE_ROWS: usize = 6;
@@ -28,7 +28,7 @@ impl WithSimd for Lanes {
 impl Panels {
     /// Packs a matrix given by its elements.
     pub(super) fn pack(inner: usize, cols: usize, element: impl Fn(usize, usize) -> f32) -> Self {
-        let width = 2 * Arch::new().dispatch(Lanes);
+        let width = 2 * super::dispatch(Lanes);
         let panels = cols.div_ceil(width);
         let mut values = vec![0.0; panels * inner * width];
         for (panel, values) in values.chunks_exact_mut((inner * width).max(1)).enumerate() {
@@ -80,12 +80,17 @@ impl Panels {
         let lefts: [&[f32]; ROWS] = std::array::from_fn(|i| &left(rows[i])[..self.inner]);
         let mut sums = [[s.splat_f32s(0.0); 2]; ROWS];
         let (vectors, _) = S::as_simd_f32s(panel);
-        for (k, pair) in vectors.chunks_exact(2).enumerate().take(self.inner) {
-            for (sums, left) in sums.iter_mut().zip(&lefts) {
-                let value = s.splat_f32s(left[k]);
-                sums[0] = s.mul_add_e_f32s(value, pair[0], sums[0]);
-                sums[1] = s.mul_add_e_f32s(value, pair[1], sums[1]);
+        let mut k = 0;
+        while k < self.inner {
+            let (first, second) = (vectors[2 * k], vectors[2 * k + 1]);
+            let mut i = 0;
+            while i < ROWS {
+                let value = s.splat_f32s(lefts[i][k]);
+                sums[i][0] = s.mul_add_e_f32s(value, first, sums[i][0]);
+                sums[i][1] = s.mul_add_e_f32s(value, second, sums[i][1]);
+                i += 1;
             }
+            k += 1;
         }
         for (row, sums) in rows.iter().zip(sums) {
             let out = &mut out[row * self.cols + index * self.width..][..self.width];
