@@ -1,28 +1,12 @@
 //! Sums of squares and the step, both over vectors of `N` parameters.
 
+use crate::gpu::sum_of_team;
 use cubecl::prelude::*;
 
 /// Units of a cube.
 pub const UNITS: usize = 256;
 /// Columns of the table of replicas: moves, kept, decay, step size, correction.
 pub const COLUMNS: usize = 5;
-
-/// Adds up what the units hold in `sums`, halving from [`UNITS`]; every unit gets the sum.
-#[cube]
-fn sum_of_units(sums: &mut Shared<[f32]>) -> f32 {
-    let unit = UNIT_POS_X as usize;
-    sync_cube();
-    let mut half = comptime!(UNITS / 2).runtime();
-    while half > 0 {
-        if unit < half {
-            let other = sums[unit + half];
-            sums[unit] += other;
-        }
-        sync_cube();
-        half /= 2;
-    }
-    sums[0]
-}
 
 /// The sum of the values of a vector, two by two.
 #[cube]
@@ -63,8 +47,7 @@ pub fn squares<N: Size>(
         total += value * value;
         at += UNITS;
     }
-    sums[unit] = sum_of_lanes::<N>(total);
-    let total = sum_of_units(&mut sums);
+    let total = sum_of_team(&mut sums, sum_of_lanes::<N>(total), UNITS);
     if unit == 0 {
         partials[replica * parts + part] = total;
     }
@@ -112,8 +95,7 @@ pub fn update<N: Size>(
         total += partials[replica * parts + at];
         at += UNITS;
     }
-    sums[unit] = total;
-    let norm = sum_of_units(&mut sums).sqrt();
+    let norm = sum_of_team(&mut sums, total, UNITS).sqrt();
     if part == 0 && unit == 0 {
         norms[replica] = norm;
     }

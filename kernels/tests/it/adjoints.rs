@@ -4,7 +4,7 @@ use crate::cases::{noise, to_vec};
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use recoup_kernels::conv::{Geometry, native::ConvOps};
-use recoup_kernels::group_norm::native::{GroupNormOps, Norm};
+use recoup_kernels::group_norm::tape::{GroupNormOps, Norm};
 use recoup_kernels::{Conv2dOptions, conv2d, group_norm};
 
 fn leaf<const D: usize>(salt: u64, dims: [usize; D]) -> Tensor<D> {
