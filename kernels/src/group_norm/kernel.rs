@@ -122,11 +122,13 @@ pub fn backward(
     let unit = UNIT_POS_X as usize;
     let teams = comptime!(units / team);
     // Sums over the group of the gradient of the standardised x, and of its product with it.
-    let (mut plain, mut product) = (0.0f32, 0.0f32);
+    let mut plain = 0.0f32;
+    let mut product = 0.0f32;
     let mut first_channel = 0usize;
     while first_channel < per_group {
         let channel = first_channel + unit / team;
-        let (mut own_beta, mut own_gamma) = (0.0f32, 0.0f32);
+        let mut own_beta = 0.0f32;
+        let mut own_gamma = 0.0f32;
         if channel < per_group {
             let mut position = unit % team;
             while position < positions {
