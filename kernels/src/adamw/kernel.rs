@@ -23,7 +23,7 @@ fn sum_of_lanes<N: Size>(x: Vector<f32, N>) -> f32 {
 ///
 /// Grid = (parts, R); neighbouring units read neighbouring vectors. Reads the gradient (and factors) once.
 #[cube(launch, create_dummy_kernel)]
-pub fn squares<N: Size>(
+pub fn adamw_squares<N: Size>(
     gradient: &[Vector<f32, N>],
     factors: &[Vector<f32, N>],
     partials: &mut [f32],
@@ -53,13 +53,13 @@ pub fn squares<N: Size>(
     }
 }
 
-/// The step of [`adamw`](crate::adamw::adamw). Grid = (parts, R), as in [`squares`].
+/// The step of [`adamw`](crate::adamw::adamw). Grid = (parts, R), as in [`adamw_squares`].
 ///
 /// Each cube adds up the partial sums of its replica (at most 512, in cache) for the norm; then each unit reads the four
 /// arrays once and writes three. `table: [R, COLUMNS]`, `moves: [R]`.
 #[cube(launch, create_dummy_kernel)]
 #[allow(clippy::too_many_arguments)]
-pub fn update<N: Size>(
+pub fn adamw_update<N: Size>(
     weights: &[Vector<f32, N>],
     gradient: &[Vector<f32, N>],
     first: &[Vector<f32, N>],

@@ -51,7 +51,7 @@ fn statistics(
 
 /// `y = (x - mean) scale gamma + beta`.
 #[cube(launch, create_dummy_kernel)]
-pub fn forward(
+pub fn norm_forward(
     x: &[f32],
     gamma: &[f32],
     beta: &[f32],
@@ -95,7 +95,7 @@ pub fn forward(
 /// Teams of `team` neighbouring units add up a channel each.
 #[cube(launch, create_dummy_kernel)]
 #[allow(clippy::too_many_arguments)]
-pub fn backward(
+pub fn norm_backward(
     x: &[f32],
     gamma: &[f32],
     dy: &[f32],

@@ -56,7 +56,7 @@ impl GroupNormOps for CubeBackend {
         }
         let client = x.client.clone();
         let plan = Plan::new(shape, norm.groups, 1, Limits::of(&client));
-        launch!(forward(client, plan.count, plan.dim;
+        launch!(norm_forward(client, plan.count, plan.dim;
             x.into_buffer_arg(),
             gamma.into_buffer_arg(),
             beta.into_buffer_arg(),
@@ -86,7 +86,7 @@ impl GroupNormOps for CubeBackend {
         let client = x.client.clone();
         let plan = Plan::new(shape, norm.groups, 2, Limits::of(&client));
         let [d_gamma, d_beta] = [(); 2].map(|()| empty(&x, [replicas, batch, channels]));
-        launch!(backward(client, plan.count, plan.dim;
+        launch!(norm_backward(client, plan.count, plan.dim;
             x.into_buffer_arg(),
             gamma.into_buffer_arg(),
             dy.into_buffer_arg(),
