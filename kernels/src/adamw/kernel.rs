@@ -1,28 +1,12 @@
 //! Sums of squares and the step, both over vectors of `N` parameters.
 
+use crate::gpu::sum_of_team;
 use cubecl::prelude::*;
 
 /// Units of a cube.
 pub const UNITS: usize = 256;
 /// Columns of the table of replicas: moves, kept, decay, step size, correction.
 pub const COLUMNS: usize = 5;
-
-/// Adds up what the units hold in `sums`, halving from [`UNITS`]; every unit gets the sum.
-#[cube]
-fn sum_of_units(sums: &mut Shared<[f32]>) -> f32 {
-    let unit = UNIT_POS_X as usize;
-    sync_cube();
-    let mut half = comptime!(UNITS / 2).runtime();
-    while half > 0 {
-        if unit < half {
-            let other = sums[unit + half];
-            sums[unit] += other;
-        }
-        sync_cube();
-        half /= 2;
-    }
-    sums[0]
-}
 
 /// The sum of the values of a vector, two by two.
 #[cube]
@@ -39,7 +23,7 @@ fn sum_of_lanes<N: Size>(x: Vector<f32, N>) -> f32 {
 ///
 /// Grid = (parts, R); neighbouring units read neighbouring vectors. Reads the gradient (and factors) once.
 #[cube(launch, create_dummy_kernel)]
-pub fn squares<N: Size>(
+pub fn adamw_squares<N: Size>(
     gradient: &[Vector<f32, N>],
     factors: &[Vector<f32, N>],
     partials: &mut [f32],
@@ -63,20 +47,19 @@ pub fn squares<N: Size>(
         total += value * value;
         at += UNITS;
     }
-    sums[unit] = sum_of_lanes::<N>(total);
-    let total = sum_of_units(&mut sums);
+    let total = sum_of_team(&mut sums, sum_of_lanes::<N>(total), UNITS);
     if unit == 0 {
         partials[replica * parts + part] = total;
     }
 }
 
-/// The step of [`adamw`](crate::adamw::adamw). Grid = (parts, R), as in [`squares`].
+/// The step of [`adamw`](crate::adamw::adamw). Grid = (parts, R), as in [`adamw_squares`].
 ///
 /// Each cube adds up the partial sums of its replica (at most 512, in cache) for the norm; then each unit reads the four
 /// arrays once and writes three. `table: [R, COLUMNS]`, `moves: [R]`.
 #[cube(launch, create_dummy_kernel)]
 #[allow(clippy::too_many_arguments)]
-pub fn update<N: Size>(
+pub fn adamw_update<N: Size>(
     weights: &[Vector<f32, N>],
     gradient: &[Vector<f32, N>],
     first: &[Vector<f32, N>],
@@ -112,8 +95,7 @@ pub fn update<N: Size>(
         total += partials[replica * parts + at];
         at += UNITS;
     }
-    sums[unit] = total;
-    let norm = sum_of_units(&mut sums).sqrt();
+    let norm = sum_of_team(&mut sums, total, UNITS).sqrt();
     if part == 0 && unit == 0 {
         norms[replica] = norm;
     }

@@ -55,7 +55,7 @@ impl AdamwOps for CubeBackend {
         let (count, dim) = (|| CubeCount::Static(parts as u32, replicas as u32, 1), CubeDim::new_1d(UNITS as u32));
         let client = weights.client.clone();
         let partials = empty(&weights, [replicas, parts]);
-        launch!(squares(client, count(), dim;
+        launch!(adamw_squares(client, count(), dim;
             width,
             gradient.clone().into_buffer_arg(),
             factors.clone().into_buffer_arg(),
@@ -67,7 +67,7 @@ impl AdamwOps for CubeBackend {
         ));
         let new = [(); 3].map(|()| empty(&weights, weights.shape()));
         let table = table(&weights, &update);
-        launch!(update(client, count(), dim;
+        launch!(adamw_update(client, count(), dim;
             width,
             weights.into_buffer_arg(),
             gradient.into_buffer_arg(),

@@ -1,4 +1,4 @@
-//! Sums of partial results.
+//! Sums of partial results, and of what the units of a cube hold.
 
 use cubecl::prelude::*;
 
@@ -14,4 +14,26 @@ pub fn add_parts(partials: &[f32], sum: &mut [f32], parts: usize, len: usize) {
         }
         sum[at] = total;
     }
+}
+
+/// Adds up what the units of each team hold in `sums`, halving the team; every unit gets the sum of its own. Teams are
+/// `team` neighbours, a power of two; `sums` has one place per unit and is free again afterwards.
+#[cube]
+pub fn sum_of_team(sums: &mut Shared<[f32]>, own: f32, #[comptime] team: usize) -> f32 {
+    let unit = UNIT_POS_X as usize;
+    let member = unit % team;
+    sums[unit] = own;
+    sync_cube();
+    let mut half = (team / 2).runtime();
+    while half > 0 {
+        if member < half {
+            let other = sums[unit + half];
+            sums[unit] += other;
+        }
+        sync_cube();
+        half /= 2;
+    }
+    let sum = sums[unit - member];
+    sync_cube();
+    sum
 }

@@ -12,6 +12,7 @@ use burn::tensor::Shape;
 pub(crate) use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use burn_cubecl::{kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype};
 pub(crate) use cubecl::{CubeCount, CubeDim, client::Client};
+pub(crate) use kernel::sum_of_team;
 pub(crate) use parts::{add_parts, grid};
 use std::cell::RefCell;
 

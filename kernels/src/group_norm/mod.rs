@@ -1,8 +1,14 @@
 //! Group normalisation with per-replica scale and shift.
 
+#[cfg(feature = "cube")]
+mod kernel;
+#[cfg(feature = "cube")]
+mod launch;
 #[cfg(feature = "cpu")]
-pub mod native;
+mod native;
 pub mod reference;
+#[cfg(any(feature = "cpu", feature = "cube"))]
+pub mod tape;
 
 use crate::error::{KernelError, check_shapes, or_panic};
 use burn::tensor::Tensor;
@@ -14,8 +20,9 @@ use burn::tensor::Tensor;
 /// - **Shapes**: `x: [R, B, C, S]`, `gamma`, `beta: [R, C]` to `[R, B, C, S]`. Images: reshape
 ///   height and width into S.
 /// - **Precision**: f32 statistics in two passes (mean first, then squared deviations).
-/// - **Gradient**: of `x`, `gamma` and `beta`.
-/// - **Falls back** to [`mod@reference`] off the CPU device and for other dtypes.
+/// - **Gradient**: of `x`, `gamma` and `beta`; the statistics are computed again, only `x` and `gamma` are kept.
+/// - **Cost**: on a GPU one cube per group, which reads a group once where it fits in shared memory.
+/// - **Falls back** to [`mod@reference`] for other dtypes and devices.
 ///
 /// # Panics
 /// When the shapes do not fit; see [`try_group_norm`].
@@ -46,9 +53,9 @@ pub fn try_group_norm(
         let problem = format!("does not divide {channels} channels");
         return Err(KernelError::option("group_norm", "groups", groups, problem));
     }
-    #[cfg(feature = "cpu")]
-    if crate::runs_natively(&x) {
-        return Ok(native::call(x, gamma, beta, native::Norm { groups, eps }));
+    #[cfg(any(feature = "cpu", feature = "cube"))]
+    if crate::has_kernels(&x) {
+        return Ok(tape::call(x, gamma, beta, tape::Norm { groups, eps }));
     }
     Ok(reference::group_norm(x, gamma, beta, groups, eps))
 }

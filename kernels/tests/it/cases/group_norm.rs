@@ -24,5 +24,11 @@ pub fn cases() -> Vec<Case> {
     cases.push(norm_case([5, 6, 7], 3, true));
     cases.push(norm_case([3, 8, 129], 2, false));
     cases.push(norm_case([3, 5, 17], 5, false));
+    // Dense layers; more channels than units; teams that are not full.
+    cases.push(norm_case([4, 24, 1], 3, false));
+    cases.push(norm_case([2, 300, 3], 1, false));
+    cases.push(norm_case([2, 66, 40], 2, false));
+    // Longer than what is kept in shared memory, and than the units reach at once.
+    cases.push(norm_case([2, 3, 4099], 1, false));
     cases
 }
