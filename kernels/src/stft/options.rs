@@ -5,7 +5,8 @@ use crate::error::KernelError;
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
-/// The weighting of a frame; the named ones periodic, with `phase = 2π i / n_fft`.
+/// The weighting of a frame; the named ones periodic, with `phase = 2π i / n_fft`. That of a single sample is 1, as in
+/// PyTorch and SciPy.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Window {
     /// `0.5 - 0.5 cos(phase)`.
@@ -24,6 +25,7 @@ impl Window {
     pub fn weights(&self, n_fft: usize) -> Vec<f64> {
         let raised = |mean: f64| move |i: usize| mean - (1.0 - mean) * (TAU * i as f64 / n_fft as f64).cos();
         match self {
+            Self::Hann | Self::Hamming if n_fft == 1 => vec![1.0],
             Self::Hann => (0..n_fft).map(raised(0.5)).collect(),
             Self::Hamming => (0..n_fft).map(raised(0.54)).collect(),
             Self::Rect => vec![1.0; n_fft],

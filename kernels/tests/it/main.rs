@@ -7,6 +7,7 @@ mod cases;
 mod devices;
 mod errors;
 mod golden;
+mod golden_stft;
 mod law;
 mod random;
 #[cfg(feature = "cube")]
