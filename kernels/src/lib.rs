@@ -40,7 +40,10 @@ pub use error::KernelError;
 pub use group_norm::{group_norm, try_group_norm};
 pub use lstm::{LstmOutput, LstmWeights, lstm, try_lstm};
 pub use matmul::{matmul, try_matmul};
-pub use stft::{StftOptions, StftOutput, StftPadding, Window, stft, stft_complex, try_stft, try_stft_complex};
+pub use stft::{
+    Detrend, Filterbank, MelOptions, MelScale, StftOptions, StftOutput, StftPadding, Window, istft, stft, stft_complex, try_istft, try_stft,
+    try_stft_complex,
+};
 
 use burn::tensor::{DType, Device, Tensor};
 

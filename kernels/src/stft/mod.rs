@@ -1,91 +1,39 @@
-//! Short-time Fourier transform of any frame length, differentiable.
+//! Short-time Fourier transform of any frame length and its inverse, differentiable.
 
+mod filterbank;
+mod fourier;
+#[cfg(feature = "cube")]
+mod kernel;
+#[cfg(feature = "cpu")]
+mod lanes;
+#[cfg(feature = "cube")]
+mod launch;
+#[cfg(feature = "cpu")]
+mod logarithm;
 #[cfg(feature = "cpu")]
 mod native;
+mod options;
 pub mod reference;
+#[cfg(any(feature = "cpu", feature = "cube"))]
+pub mod tape;
+
+pub use filterbank::{Filterbank, MelOptions, MelScale};
+pub use options::{Detrend, StftOptions, StftOutput, StftPadding, Window};
 
 use crate::error::{KernelError, or_panic};
-use burn::tensor::Tensor;
-
-/// The weighting of a frame; periodic, `2π i / n_fft`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Window {
-    /// `0.5 - 0.5 cos`.
-    Hann,
-    /// `0.54 - 0.46 cos`.
-    Hamming,
-    /// Ones.
-    Rect,
-}
-
-/// What stands beyond the ends of the signal when frames are centred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StftPadding {
-    /// The signal mirrored at its first and last sample.
-    Reflect,
-    /// Zeros.
-    Zero,
-}
-
-/// What is returned of each complex bin X.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum StftOutput {
-    /// `|X|`; its gradient at X = 0 is taken as 0.
-    Magnitude,
-    /// `|X|²`.
-    Power,
-    /// `ln(max(|X|², floor))`, no gradient below the floor.
-    LogPower {
-        /// The smallest power that is told apart; above 0.
-        floor: f32,
-    },
-}
-
-/// How the signal is cut into frames and what is returned of their spectra.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StftOptions {
-    /// Samples in a frame, of any factorisation; the result has `n_fft / 2 + 1` bins.
-    pub n_fft: usize,
-    /// Samples from one frame to the next.
-    pub hop: usize,
-    /// The weighting of a frame.
-    pub window: Window,
-    /// Whether frame `t` is centred on sample `t hop` (the signal is padded by `n_fft / 2` at
-    /// both ends) or starts there.
-    pub center: bool,
-    /// The padding of centred frames.
-    pub padding: StftPadding,
-    /// What [`stft`] returns; [`stft_complex`] ignores it.
-    pub output: StftOutput,
-}
-
-impl StftOptions {
-    /// Frequencies in the result: 0 to half the sampling rate.
-    pub fn bins(&self) -> usize {
-        self.n_fft / 2 + 1
-    }
-
-    /// Frames of a signal of so many samples.
-    pub fn frames(&self, samples: usize) -> usize {
-        (samples + 2 * self.side()).saturating_sub(self.n_fft) / self.hop + 1
-    }
-
-    /// Samples padded at each end.
-    fn side(&self) -> usize {
-        if self.center { self.n_fft / 2 } else { 0 }
-    }
-}
+use burn::tensor::{Tensor, TensorData};
+use options::Reduction;
 
 /// `X[bin, frame] = sum over n of window[n] x[frame hop + n] exp(-2πi bin n / n_fft)`, unscaled as
 /// in `torch.stft`, reduced to [`StftOptions::output`].
 ///
-/// - **Shapes**: `x: [R, B, C, T]` to `[R, B, C, bins, frames]`, with
-///   `frames = (T + padding - n_fft) / hop + 1`.
-/// - **Precision**: on the CPU a real-input FFT of each frame, where no gradient is asked for; else a product with the f32
-///   Fourier matrix (whose entries are computed in f64).
-/// - **Gradient**: of `x`, by the tape.
-/// - **Falls back**: to the product, on [`matmul`](fn@crate::matmul), on other devices, for other dtypes, and for signals on
-///   the tape.
+/// - **Shapes**: `x: [R, B, C, T]` to `[R, B, C, rows, frames]`, with
+///   `frames = (T + padding - n_fft) / hop + 1` and as many rows as bins or, for mel outputs, filters.
+/// - **Precision**: f32; an FFT of each frame by itself (of half the length where `n_fft` is even), with tables computed
+///   in f64. An `n_fft` with a prime factor above 7 (13 on GPUs) takes Bluestein's convolution in place of the transform.
+/// - **Gradient**: of `x`. The spectrum is computed again rather than kept; the frames of one sample are added in order.
+/// - **Falls back**: to a product with the Fourier matrix, on [`matmul`](fn@crate::matmul), for other dtypes and devices,
+///   and on GPUs for frames that do not fit shared memory.
 ///
 /// # Panics
 /// When the options do not fit the signal; see [`try_stft`].
@@ -95,15 +43,11 @@ pub fn stft(x: Tensor<4>, options: &StftOptions) -> Tensor<5> {
 
 /// [`stft`], returning an error when the options do not fit the signal.
 pub fn try_stft(x: Tensor<4>, options: &StftOptions) -> Result<Tensor<5>, KernelError> {
-    if let StftOutput::LogPower { floor } = options.output
-        && !(floor > 0.0 && floor.is_finite())
-    {
-        return Err(KernelError::option("stft", "floor", floor, "is not a positive number"));
-    }
-    check("stft", x.dims(), options)?;
-    #[cfg(feature = "cpu")]
-    if crate::runs_natively(&x) && !x.is_tracked() {
-        return Ok(native::stft(x, options));
+    options.check_output("stft")?;
+    options.check("stft", x.dims())?;
+    #[cfg(any(feature = "cpu", feature = "cube"))]
+    if let Some(plan) = Plan::for_tensor(&x, Plan::analysis(options, x.dims(), Some(options.output.reduction()))) {
+        return Ok(tape::analysis(x, plan));
     }
     Ok(reference::stft(x, options))
 }
@@ -119,26 +63,109 @@ pub fn stft_complex(x: Tensor<4>, options: &StftOptions) -> Tensor<6> {
 
 /// [`stft_complex`], returning an error when the options do not fit the signal.
 pub fn try_stft_complex(x: Tensor<4>, options: &StftOptions) -> Result<Tensor<6>, KernelError> {
-    check("stft_complex", x.dims(), options)?;
+    options.check("stft_complex", x.dims())?;
+    #[cfg(any(feature = "cpu", feature = "cube"))]
+    if let Some(plan) = Plan::for_tensor(&x, Plan::analysis(options, x.dims(), None)) {
+        return Ok(tape::analysis(x, plan));
+    }
     Ok(reference::stft_complex(x, options))
 }
 
-fn check(op: &'static str, x: [usize; 4], options: &StftOptions) -> Result<(), KernelError> {
-    let &StftOptions { n_fft, hop, .. } = options;
-    for (option, value) in [("n_fft", n_fft), ("hop", hop)] {
-        if value == 0 {
-            return Err(KernelError::option(op, option, value, "must be at least 1"));
+/// The signal whose complex spectrum comes closest to `spectrum` by least squares, as `torch.istft` (Griffin and Lim
+/// 1984, equation 6): frames are transformed back, weighted, added where they overlap, and divided by the sum of the
+/// squared weights.
+///
+/// - **Shapes**: `spectrum: [R, B, C, bins, frames, 2]` to `[R, B, C, T]`, with `T = length`, or without one the samples
+///   between the paddings. What lies behind the last frame is zero.
+/// - **Options**: those of [`stft_complex`]; the padding is cut off whatever it was, and a trend cannot be put back.
+/// - **Gradient**: of `spectrum`, by the forward transform.
+/// - **Precision** and **fallback**: as [`stft`].
+///
+/// # Panics
+/// When the options do not fit the spectrum; see [`try_istft`].
+pub fn istft(spectrum: Tensor<6>, options: &StftOptions, length: Option<usize>) -> Tensor<4> {
+    or_panic(try_istft(spectrum, options, length))
+}
+
+/// [`istft`], returning an error when the options do not fit the spectrum or leave samples without weight.
+pub fn try_istft(spectrum: Tensor<6>, options: &StftOptions, length: Option<usize>) -> Result<Tensor<4>, KernelError> {
+    let shape = spectrum.dims();
+    options.check_frame("istft")?;
+    if shape[3] != options.bins() || shape[5] != 2 || shape[4] == 0 {
+        let problem = format!("does not fit spectrum {shape:?}: expected [R, B, C, {}, frames, 2]", options.bins());
+        return Err(KernelError::option("istft", "n_fft", options.n_fft, problem));
+    }
+    if options.detrend != Detrend::None {
+        return Err(KernelError::option("istft", "detrend", options.detrend, "cannot be undone"));
+    }
+    let plan = Plan::inverse(options, shape[4], length);
+    let envelope = plan.inverse_envelope()?;
+    let envelope = TensorData::new(envelope, [1, 1, 1, plan.samples]);
+    let envelope = Tensor::from_data(envelope, (&spectrum.device(), spectrum.dtype()));
+    #[cfg(any(feature = "cpu", feature = "cube"))]
+    if let Some(plan) = Plan::for_tensor(&spectrum, plan.clone()) {
+        return Ok(tape::synthesis(spectrum, plan) * envelope);
+    }
+    Ok(reference::synthesis(spectrum, &plan) * envelope)
+}
+
+/// A checked transform of signals of one length: what all its implementations are handed.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    options: StftOptions,
+    samples: usize,
+    frames: usize,
+    /// What is made of the complex spectrum; nothing: it is returned.
+    reduction: Option<Reduction>,
+    /// Factors of complex bins: of 0 and half the sampling rate, and of the others.
+    scale: [f32; 2],
+}
+
+impl Plan {
+    /// This plan, where there is an implementation that can follow it.
+    #[cfg(any(feature = "cpu", feature = "cube"))]
+    fn for_tensor<const D: usize>(x: &Tensor<D>, plan: Self) -> Option<Self> {
+        let able = crate::has_kernels(x) && x.dims().iter().product::<usize>() > 0;
+        #[cfg(feature = "cube")]
+        let able = able && launch::fits(&x.device(), &plan);
+        able.then_some(plan)
+    }
+
+    fn analysis(options: &StftOptions, x: [usize; 4], reduction: Option<Reduction>) -> Self {
+        let frames = options.frames(x[3]);
+        Self { options: options.clone(), samples: x[3], frames, reduction, scale: [1.0; 2] }
+    }
+
+    /// Whose adjoint, divided by the envelope, is the inverse transform: a bin that stands for two of the full spectrum
+    /// counts twice.
+    fn inverse(options: &StftOptions, frames: usize, length: Option<usize>) -> Self {
+        let options = StftOptions { padding: StftPadding::Zero, ..options.clone() };
+        let covered = (options.n_fft + (frames - 1) * options.hop).saturating_sub(2 * options.side());
+        let one = 1.0 / options.n_fft as f32;
+        Self { samples: length.unwrap_or(covered), frames, reduction: None, scale: [one, 2.0 * one], options }
+    }
+
+    /// One over the sum of the squared weights of all frames at each sample; 0 behind the last frame.
+    fn inverse_envelope(&self) -> Result<Vec<f64>, KernelError> {
+        let StftOptions { n_fft, hop, .. } = self.options;
+        let mut sums = vec![0.0f64; n_fft + (self.frames - 1) * hop];
+        let weights = self.options.window.weights(n_fft);
+        for frame in 0..self.frames {
+            let covered = sums.iter_mut().skip(frame * hop);
+            covered.zip(&weights).for_each(|(sum, weight)| *sum += weight * weight);
         }
+        let inner = sums.get(self.options.side()..).unwrap_or_default();
+        // The threshold of torch.istft.
+        if let Some(sample) = inner.iter().take(self.samples).position(|&sum| sum < 1e-11) {
+            let problem = format!("leaves sample {sample} without weight: the signal cannot be told from the spectrum");
+            return Err(KernelError::option("istft", "hop", hop, problem));
+        }
+        Ok(inner.iter().map(|sum| 1.0 / sum).chain(std::iter::repeat(0.0)).take(self.samples).collect())
     }
-    let side = options.side();
-    let mirrored = options.center && options.padding == StftPadding::Reflect;
-    if mirrored && side >= x[3] {
-        let problem = format!("mirrors {side} samples at each end, but x {x:?} has only {}", x[3]);
-        return Err(KernelError::option(op, "n_fft", n_fft, problem));
+
+    /// The rows of the result: bins or filters.
+    fn rows(&self) -> usize {
+        let filters = self.reduction.as_ref().and_then(|reduction| reduction.filters.as_ref());
+        filters.map_or(self.options.bins(), Filterbank::filters)
     }
-    if x[3] + 2 * side < n_fft {
-        let problem = format!("is longer than the {} padded samples of x {x:?}", x[3] + 2 * side);
-        return Err(KernelError::option(op, "n_fft", n_fft, problem));
-    }
-    Ok(())
 }

@@ -18,6 +18,7 @@ const STFT: StftOptions = StftOptions {
     window: Window::Hann,
     center: true,
     padding: StftPadding::Reflect,
+    detrend: Detrend::None,
     output: StftOutput::Power,
 };
 

@@ -131,7 +131,7 @@ fn stft_options(p: &StftParameters) -> StftOptions {
             "reflect" => StftPadding::Reflect,
             _ => StftPadding::Zero,
         },
-        output: StftOutput::Power,
+        ..StftOptions::default()
     }
 }
 

@@ -10,6 +10,7 @@ mod errors;
 mod golden;
 mod golden_conv;
 mod golden_lstm;
+mod golden_stft;
 mod law;
 mod random;
 #[cfg(feature = "cube")]
