@@ -41,8 +41,8 @@ pub use group_norm::{group_norm, try_group_norm};
 pub use lstm::{LstmOutput, LstmWeights, lstm, try_lstm};
 pub use matmul::{matmul, try_matmul};
 pub use stft::{
-    Detrend, Filterbank, MelOptions, MelScale, StftOptions, StftOutput, StftPadding, Window, istft, stft, stft_complex, try_istft, try_stft,
-    try_stft_complex,
+    Detrend, Filterbank, MelOptions, MelScale, StftOptions, StftOutput, StftPadding, Window, istft, stft, stft_complex,
+    try_istft, try_stft, try_stft_complex,
 };
 
 use burn::tensor::{DType, Device, Tensor};
@@ -51,12 +51,6 @@ use burn::tensor::{DType, Device, Tensor};
 #[cfg(any(feature = "cpu", feature = "cube"))]
 fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
     x.dtype() == DType::F32 && (is_cpu(&x.device()) || is_gpu(&x.device()))
-}
-
-/// As [`has_kernels`], on the CPU only: for operations without a kernel for GPUs.
-#[cfg(feature = "cpu")]
-fn runs_natively<const D: usize>(x: &Tensor<D>) -> bool {
-    x.dtype() == DType::F32 && is_cpu(&x.device())
 }
 
 #[cfg(feature = "cpu")]

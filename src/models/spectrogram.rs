@@ -135,6 +135,7 @@ impl Spectrogram {
                 center: true,
                 padding: StftPadding::Reflect,
                 output: StftOutput::LogPower { floor: POWER_FLOOR },
+                ..StftOptions::default()
             },
             gamma: layout.param("norm.weight", &[channels], Init::Constant(1.0)),
             beta: layout.param("norm.bias", &[channels], Init::Constant(0.0)),

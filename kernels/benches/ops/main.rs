@@ -8,7 +8,12 @@
 //! machine; `scripts/bench-peers.py` times PyTorch in the same run.
 #![allow(clippy::unwrap_used)]
 
+mod adamw;
+mod conv;
+mod group_norm;
+mod lstm;
 mod matmul;
+mod stft;
 mod training;
 
 use burn::tensor::Device;
@@ -33,8 +38,21 @@ pub struct Bench {
     pub burn: Option<Prepare>,
 }
 
-fn benches() -> Vec<Bench> {
-    [matmul::cases(), training::cases()].into_iter().flatten().collect()
+fn benches(device: &str) -> Vec<Bench> {
+    // A GPU is not filled by 64 signals, and they fit its cache.
+    let signals: &[usize] = if device == "cpu" { &[64] } else { &[64, 1024] };
+    [
+        stft::cases(signals),
+        conv::cases(),
+        lstm::cases(),
+        group_norm::cases(),
+        matmul::cases(),
+        adamw::cases(),
+        training::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Milliseconds of each call within about `seconds`, at least three, after warming up.
@@ -139,7 +157,7 @@ fn main() {
     }
     let device = device(&name);
     let benches: Vec<Bench> =
-        benches().into_iter().filter(|bench| format!("{} {}", bench.op, bench.name).contains(&filter)).collect();
+        benches(&name).into_iter().filter(|bench| format!("{} {}", bench.op, bench.name).contains(&filter)).collect();
     if served { serve(&benches, &device) } else { report(&benches, &device, seconds) }
 }
 

@@ -13,16 +13,19 @@ const FLOOR: f32 = 1e-6;
 const SIZES: [(usize, usize); 5] = [(256, 64), (512, 128), (200, 50), (400, 160), (1000, 250)];
 
 /// What is timed of each size: `complex`, `power`, `log-power`, `log-mel`; forward, or forward and backward.
-pub fn cases() -> Vec<Bench> {
+pub fn cases(signals: &[usize]) -> Vec<Bench> {
     let outputs = [("complex", false), ("power", false), ("power", true), ("log-power", false), ("log-mel", true)];
-    let cases = [64, 1024].into_iter().flat_map(|signals| SIZES.map(|size| (signals, size)));
+    let cases = signals.iter().flat_map(|&signals| SIZES.map(|size| (signals, size)));
     cases.flat_map(|(signals, size)| outputs.map(|(output, backward)| case(signals, size, output, backward))).collect()
 }
 
 fn case(signals: usize, (n_fft, hop): (usize, usize), output: &'static str, backward: bool) -> Bench {
     Bench {
         op: "stft",
-        name: format!("{output} {n_fft}/{hop} of {signals} x {SAMPLES}{}", if backward { ", with gradient" } else { "" }),
+        name: format!(
+            "{output} {n_fft}/{hop} of {signals} x {SAMPLES}{}",
+            if backward { ", with gradient" } else { "" }
+        ),
         peer: json!({
             "n_fft": n_fft,
             "hop": hop,

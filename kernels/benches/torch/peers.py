@@ -4,6 +4,7 @@ import time
 
 import torch
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 def synchronise(device):
@@ -70,13 +71,15 @@ def stft(p, device):
     def parts_squared(x):
         return torch.view_as_real(spectrum(x)).square().sum(-1)
 
-    backward = p.get("backward", False)
+    backward = p["backward"]
     if p["output"] == "complex":
         return {"torch": forward_or_both(lambda x: torch.view_as_real(spectrum(x)), [x], backward)}
-    finish = {"power": lambda y: y, "log-power": lambda y: (y + 1e-6).log(), "log-mel": None}[p["output"]]
-    if finish is None:
-        filters = torch.rand(p["mels"], p["n_fft"] // 2 + 1, device=device)
-        finish = lambda y: (filters @ y + 1e-6).log()  # noqa: E731
+    filters = torch.rand(p["mel"]["filters"], p["n_fft"] // 2 + 1, device=device)
+    finish = {
+        "power": lambda y: y,
+        "log-power": lambda y: y.clamp(min=p["floor"]).log(),
+        "log-mel": lambda y: (filters @ y).clamp(min=p["floor"]).log(),
+    }[p["output"]]
     return {
         "torch abs()**2": forward_or_both(lambda x: finish(root_squared(x)), [x], backward),
         "torch re2+im2": forward_or_both(lambda x: finish(parts_squared(x)), [x], backward),
@@ -95,18 +98,61 @@ def recurrent(layer):
         net = layer(p["inputs"], p["units"], batch_first=True).to(device)
         x = torch.randn(p["batch"], p["steps"], p["inputs"], device=device)
         weights = list(net.parameters())
+        # As kernels/benches/ops/lstm.rs has them.
+        lengths = [max(p["steps"] * (i % 7 + 1) // 7, 1) for i in range(p["batch"])]
+
+        def run(x):
+            if not p["ragged"]:
+                return net(x)[0]
+            packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            return pad_packed_sequence(net(packed)[0], batch_first=True, total_length=p["steps"])[0]
+
         if not p["backward"]:
 
             def forward():
                 with torch.inference_mode():
-                    net(x)
+                    run(x)
 
             return {"torch": forward}
         x.requires_grad_()
         seed = torch.ones(p["batch"], p["steps"], p["units"], device=device)
-        return {"torch": lambda: torch.autograd.grad(net(x)[0], [x, *weights], seed)}
+        return {"torch": lambda: torch.autograd.grad(run(x), [x, *weights], seed)}
 
     return build_layer
+
+
+def group_norm(p, device):
+    replicas, batch, channels, length = p["x"]
+    x = torch.randn(replicas * batch, channels, length, device=device)
+    leaves = [x, torch.ones(channels, device=device), torch.zeros(channels, device=device)]
+    return {"torch": forward_or_both(lambda x, w, b: F.group_norm(x, p["groups"], w, b), leaves, p["backward"])}
+
+
+def dropout(p, device):
+    x = torch.randn(p["x"], device=device)
+
+    def call():
+        with torch.no_grad():
+            F.dropout(x, p["rate"])
+
+    return {"torch": call}
+
+
+def adamw(p, device):
+    """One optimiser per replica, as they are trained one by one."""
+    shape = (p["parameters"],)
+    weights = [torch.randn(shape, device=device, requires_grad=True) for _ in range(p["replicas"])]
+    optimisers = [torch.optim.AdamW([weight], fused=True) for weight in weights]
+    for weight in weights:
+        weight.grad = torch.randn(shape, device=device)
+
+    def call():
+        for weight, optimiser in zip(weights, optimisers):
+            if p["max_norm"] is not None:
+                torch.nn.utils.clip_grad_norm_([weight], p["max_norm"])
+            optimiser.step()
+
+    return {"torch": call}
 
 
 class Net(torch.nn.Module):
@@ -176,7 +222,9 @@ BUILDERS = {
     "conv1d": conv,
     "conv2d": conv,
     "lstm": recurrent(torch.nn.LSTM),
-    "gru": recurrent(torch.nn.GRU),
+    "group_norm": group_norm,
+    "dropout": dropout,
+    "adamw": adamw,
 }
 
 

@@ -345,8 +345,8 @@ fn detrend<S: Simd>(s: S, detrend: Detrend, frame: &mut [S::f32s]) {
         return;
     }
     let step = |i: usize| i as f32 - (len - 1) as f32 / 2.0;
-    let moment = (frame.iter().enumerate())
-        .fold(none, |sum, (i, &x)| s.add_f32s(sum, s.mul_f32s(x, s.splat_f32s(step(i)))));
+    let moment =
+        (frame.iter().enumerate()).fold(none, |sum, (i, &x)| s.add_f32s(sum, s.mul_f32s(x, s.splat_f32s(step(i)))));
     let slope = s.mul_f32s(moment, s.splat_f32s(super::fourier::one_over_square_of_ramp(len)));
     for (i, x) in frame.iter_mut().enumerate() {
         *x = s.sub_f32s(*x, s.mul_f32s(slope, s.splat_f32s(step(i))));

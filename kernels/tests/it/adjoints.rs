@@ -5,11 +5,8 @@ use crate::devices::devices;
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use recoup_kernels::conv::{Geometry, tape::ConvOps};
-use recoup_kernels::group_norm::native::{GroupNormOps, Norm};
-use recoup_kernels::{Conv2dOptions, conv2d, conv2d_with_statistics, group_norm};
-use recoup_kernels::conv::{Geometry, native::ConvOps};
 use recoup_kernels::group_norm::tape::{GroupNormOps, Norm};
-use recoup_kernels::{Conv2dOptions, conv2d, group_norm};
+use recoup_kernels::{Conv2dOptions, conv2d, conv2d_with_statistics, group_norm};
 
 fn leaf<const D: usize>(salt: u64, dims: [usize; D]) -> Tensor<D> {
     let data = TensorData::new(noise(salt, dims.iter().product()), dims);
