@@ -25,7 +25,7 @@ const STFT: StftOptions = StftOptions {
 fn shapes_are_named() {
     refused(
         try_matmul(zeros([2, 3, 4]), zeros([2, 5, 6])),
-        "matmul: x [2, 3, 4] does not fit w [2, 5, 6]: expected [R, M, K] and [R, K, N]",
+        "matmul: x [2, 3, 4] does not fit w [2, 5, 6]: expected [R, M, K] (or [1, M, K], shared) and [R, K, N]",
     );
     refused(
         try_conv1d(zeros([2, 1, 4, 9]), zeros([2, 3, 2, 3]), None, &Conv1dOptions::default()),
