@@ -21,16 +21,15 @@ const MOST_PARTS: usize = 256;
 
 /// Whether every kernel of this convolution fits; otherwise the reference serves.
 pub(super) fn serves(g: &Geometry) -> bool {
-    let groups = g.options.groups;
-    let fits = |filters: usize| groups * filters <= MOST_CUBES && g.replicas * MOST_PARTS <= MOST_CUBES;
     let values = |planes: usize, [height, width]: [usize; 2]| g.replicas * g.batch * planes * height * width;
     // Indices are 32 bits wide.
     let largest = values(g.channels, g.input).max(values(g.filters, g.output));
-    g.replicas * g.batch <= MOST_CUBES
-        && fits(g.filters / groups)
-        && g.taps() <= MOST_CUBES
+    let sweep = Sweep::forward(g);
+    let tiles = |tile: Tile| sweep.output[0].div_ceil(tile.rows) * sweep.output[1].div_ceil(tile.cols);
+    let axes = [g.replicas * g.batch, g.replicas * MOST_PARTS, g.channels, g.filters, g.taps()];
+    axes.into_iter().all(|cubes| cubes <= MOST_CUBES)
         && largest < u32::MAX as usize
-        && Sweep::forward(g).tile().is_some()
+        && sweep.tile().is_some_and(|tile| tiles(tile) <= MOST_CUBES)
 }
 
 /// A convolution, or the gradient of its input at stride 1, as [`correlate`](super::kernel::correlate) sees it.

@@ -311,12 +311,12 @@ fn convolve_with_statistics(
 
 /// Whether kernels serve this convolution where `x` lies.
 #[cfg(any(feature = "cpu", feature = "cube"))]
-fn is_served(x: &Tensor<5>, _geometry: &Geometry) -> bool {
+fn is_served(x: &Tensor<5>, geometry: &Geometry) -> bool {
     #[cfg(feature = "cube")]
-    if crate::is_gpu(&x.device()) && !launch::serves(_geometry) {
+    if crate::is_gpu(&x.device()) && !launch::serves(geometry) {
         return false;
     }
-    crate::has_kernels(x)
+    geometry.taps() > 0 && crate::has_kernels(x)
 }
 
 /// Shapes as the caller of the 1-D function knows them.

@@ -7,8 +7,12 @@ use burn::tensor::{Slice, Tensor, activation, ops::PadMode};
 pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: &Geometry) -> Tensor<5> {
     let &Geometry { replicas, batch, channels, filters, kernel, output, options, .. } = geometry;
     let (groups, positions) = (options.groups, output[0] * output[1]);
+    let with_bias = |y: Tensor<5>| match bias {
+        Some(bias) => y + bias.reshape([replicas, 1, filters, 1, 1]),
+        None => y,
+    };
     if x.shape().num_elements() == 0 || w.shape().num_elements() == 0 {
-        return Tensor::zeros([replicas, batch, filters, output[0], output[1]], (&x.device(), x.dtype()));
+        return with_bias(Tensor::zeros([replicas, batch, filters, output[0], output[1]], (&x.device(), x.dtype())));
     }
     let x = if x.dims()[0] < replicas { x.repeat_dim(0, replicas) } else { x };
     let padded = x.pad(options.padding, PadMode::Constant(0.0));
@@ -38,10 +42,7 @@ pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: &Ge
         .reshape([replicas, groups, batch, positions, filters / groups])
         .permute([0, 2, 1, 4, 3])
         .reshape([replicas, batch, filters, output[0], output[1]]);
-    match bias {
-        Some(bias) => y + bias.reshape([replicas, 1, filters, 1, 1]),
-        None => y,
-    }
+    with_bias(y)
 }
 
 /// The activation of every value.

@@ -118,6 +118,11 @@ fn convolution_of_an_empty_batch() {
         let gradients = y.sum().backward();
         assert_eq!(to_vec(w.grad(&gradients).unwrap()), vec![0.0; 12]);
         assert_eq!(to_vec(bias.grad(&gradients).unwrap()), vec![0.0; 6]);
+
+        // Without channels only the bias is left.
+        let x = Tensor::<5>::zeros([2, 1, 0, 1, 3], &device);
+        let y = conv2d(x, Tensor::zeros([2, 3, 0, 1, 2], &device), Some(bias), &Conv2dOptions::default());
+        assert_eq!(to_vec(y), vec![1.0; 12]);
     }
 }
 
