@@ -2,7 +2,8 @@
 //!
 //! The state lies in shared memory and the cell state in registers. A unit (thread) holds the weights of one column:
 //! the first `in_registers` of them in registers, the next `in_shared` in shared memory, and reads the rest from global
-//! memory at every step. The sums have one order wherever the weights lie.
+//! memory at every step. The sums have one order wherever the weights lie. Weights in registers are read once per
+//! launch; a state is read from shared memory once for each product, as a broadcast to the warp.
 
 use super::{cell_backward, sigmoid, tanh};
 use cubecl::prelude::*;

@@ -75,7 +75,7 @@ fn store<S: Simd>(s: S, row: &mut [f32], at: usize, value: S::f32s) {
 
 /// The parts of a row, one per gate.
 #[inline(always)]
-pub(super) fn split<const N: usize>(row: &[f32], units: usize) -> [&[f32]; N] {
+fn split<const N: usize>(row: &[f32], units: usize) -> [&[f32]; N] {
     std::array::from_fn(|part| &row[part * units..(part + 1) * units])
 }
 
@@ -116,10 +116,7 @@ pub(super) fn update<S: Simd>(
     let units = cell.len();
     let (sums, projected, bias): ([_; 4], [_; 4], [_; 4]) =
         (split(sums, units), split(projected, units), split(bias, units));
-    let mut saved: Option<[_; 5]> = match saved {
-        Some(row) => Some(split_mut(row, units)),
-        None => None,
-    };
+    let mut saved: Option<[_; 5]> = saved.map(|row| split_mut(row, units));
     for at in 0..units.div_ceil(S::F32_LANES) {
         let input = sigmoid(s, gate(s, sums[0], projected[0], bias[0], at));
         let forget = sigmoid(s, gate(s, sums[1], projected[1], bias[1], at));
