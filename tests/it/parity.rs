@@ -12,7 +12,7 @@ use recoup::data::window::windows;
 use recoup::data::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
 use recoup::features::Scaler;
 use recoup::models::{InputShape, Model, ModelConfig, Scaling, matrix};
-use recoup::training::optimizer::{Moments, StepSize, Stepped, step};
+use recoup::training::optimizer::{Moments, StepSize, step};
 use recoup::training::step::{Group, floats};
 use recoup::training::{DeviceData, Hyper, OptimizerConfig, Replica, StreamSource, TrainingConfig};
 use serde::Deserialize;
@@ -203,9 +203,8 @@ fn agrees(name: &str) {
         };
         let clip = Some(golden.gradient_clip_norm);
         let stepped = step(&OPTIMIZER, clip, &[size; 2], &moves, None, weights, made.gradient, moments);
-        let norms;
-        Stepped { weights, moments, norms } = stepped;
-        for (replica, (found, found_norm)) in floats(made.losses).into_iter().zip(floats(norms)).enumerate() {
+        (weights, moments) = (stepped.weights, stepped.moments);
+        for (replica, (found, found_norm)) in floats(made.losses).into_iter().zip(floats(stepped.norms)).enumerate() {
             let place = format!("{name}, replica {replica}, step {index}");
             assert_close(found, loss, 1e-5, &format!("{place}, loss"));
             assert_close(found_norm, norm, 1e-5, &format!("{place}, gradient norm"));

@@ -21,6 +21,10 @@ use serde_json::{Value, json};
 use std::io::{BufRead, Write};
 use std::time::{Duration, Instant};
 
+/// As in the `recoup` program: an allocator that keeps freed memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Prepares data on a device and returns the call to be timed, which leaves its result on the device.
 pub type Prepare = Box<dyn Fn(&Device) -> Box<dyn FnMut()>>;
 

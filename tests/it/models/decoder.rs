@@ -233,7 +233,8 @@ fn train(
         last = floats(loss)[0];
         let left = 1.0 - at as f64 / num_steps as f64;
         let size = StepSize { step: at, learning_rate: learning_rate * left, weight_decay: 0.0, active: true };
-        (values, moments) = step(&config, &[size], &moves, None, values, gradient, moments);
+        let stepped = step(&config, None, &[size], &moves, None, values, gradient, moments);
+        (values, moments) = (stepped.weights, stepped.moments);
     }
     (last, floats(values))
 }
