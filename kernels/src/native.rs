@@ -134,11 +134,13 @@ pub(crate) fn add_parts(partials: &[f32], replicas: usize, parts: usize, len: us
 const LANES: usize = 16;
 
 /// The sum of a row: fixed lanes, then the lanes in order.
+#[inline(always)]
 pub(crate) fn sum(row: &[f32]) -> f32 {
     sum_of(row, row, |value, _| value)
 }
 
 /// The sum of `term(a, b)` over two rows of the same length, in the fixed order of [`sum`].
+#[inline(always)]
 pub(crate) fn sum_of(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
     let (a_blocks, b_blocks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));

@@ -120,6 +120,7 @@ pub fn norm_backward(
     let (mean, scale) = statistics(x, &mut staged, &mut sums, first, len, eps, stage, units);
 
     let unit = UNIT_POS_X as usize;
+    let member = unit % team;
     let teams = comptime!(units / team);
     // Sums over the group of the gradient of the standardised x, and of its product with it.
     let mut plain = 0.0f32;
@@ -130,7 +131,7 @@ pub fn norm_backward(
         let mut own_beta = 0.0f32;
         let mut own_gamma = 0.0f32;
         if channel < per_group {
-            let mut position = unit % team;
+            let mut position = member;
             while position < positions {
                 let at = channel * positions + position;
                 let gradient = dy[first + at];
@@ -144,7 +145,7 @@ pub fn norm_backward(
         }
         let of_beta = sum_of_team(&mut sums, own_beta, team);
         let of_gamma = sum_of_team(&mut sums, own_gamma, team);
-        if channel < per_group && unit % team == 0 {
+        if channel < per_group && member == 0 {
             let channel = group * per_group + channel;
             let at = sample * channels + channel;
             d_beta[at] = of_beta;

@@ -2,10 +2,12 @@
 
 use super::tape::{GroupNormOps, Norm};
 use crate::native::{FlexTensor, add_parts, contiguous, dims, sum, sum_of, tasks, tensor, values};
+use crate::simd::vectorised;
 use burn::backend::Flex;
 use rayon::prelude::*;
 
 /// Mean and reciprocal standard deviation of one group.
+#[inline(always)]
 fn statistics(group: &[f32], eps: f32) -> (f32, f32) {
     let count = group.len() as f32;
     let mean = sum(group) / count;
@@ -13,7 +15,21 @@ fn statistics(group: &[f32], eps: f32) -> (f32, f32) {
     (mean, 1.0 / (variance + eps).sqrt())
 }
 
+/// One group of one sample.
+#[inline(always)]
+fn group_forward(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, y: &mut [f32]) {
+    let positions = x.len() / gamma.len();
+    let (mean, scale) = statistics(x, eps);
+    let rows = y.chunks_mut(positions).zip(x.chunks(positions));
+    for ((y, x), (gamma, beta)) in rows.zip(gamma.iter().zip(beta)) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = (x - mean) * scale * gamma + beta;
+        }
+    }
+}
+
 /// Gradients of one group of one sample; `d_gamma` and `d_beta` are written.
+#[inline(always)]
 fn group_backward(
     (x, dy, gamma): (&[f32], &[f32], &[f32]),
     eps: f32,
@@ -56,15 +72,9 @@ impl GroupNormOps for Flex {
                 let parameters = sample / batch * channels;
                 let groups = y.chunks_mut(per_group * positions).zip(x.chunks(per_group * positions));
                 for (group, (y, x)) in groups.enumerate() {
-                    let (mean, scale) = statistics(x, norm.eps);
-                    let first = parameters + group * per_group;
-                    let rows = y.chunks_mut(positions).zip(x.chunks(positions));
-                    for (channel, (y, x)) in (first..).zip(rows) {
-                        let (gamma, beta) = (gamma[channel], beta[channel]);
-                        for (y, x) in y.iter_mut().zip(x) {
-                            *y = (x - mean) * scale * gamma + beta;
-                        }
-                    }
+                    let of_channels = parameters + group * per_group..parameters + (group + 1) * per_group;
+                    let (gamma, beta) = (&gamma[of_channels.clone()], &beta[of_channels]);
+                    vectorised(|| group_forward(x, gamma, beta, norm.eps, y));
                 }
             });
         tensor(y, [replicas, batch, channels, positions])
@@ -95,12 +105,9 @@ impl GroupNormOps for Flex {
                     let of_group = group * group_len..(group + 1) * group_len;
                     let of_sample = sample * sample_len + of_group.start..sample * sample_len + of_group.end;
                     let of_channels = group * per_group..(group + 1) * per_group;
-                    group_backward(
-                        (&xv[of_sample.clone()], &dyv[of_sample], &gamma[of_channels.clone()]),
-                        norm.eps,
-                        &mut dx[of_group],
-                        (&mut d_gamma[of_channels.clone()], &mut d_beta[of_channels]),
-                    );
+                    let inputs = (&xv[of_sample.clone()], &dyv[of_sample], &gamma[of_channels.clone()]);
+                    let of_parameters = (&mut d_gamma[of_channels.clone()], &mut d_beta[of_channels]);
+                    vectorised(|| group_backward(inputs, norm.eps, &mut dx[of_group], of_parameters));
                 }
             });
         let sums = |parts: Vec<f32>| {

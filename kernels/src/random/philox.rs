@@ -6,27 +6,16 @@ pub(super) const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 pub(super) const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// Four random words of a counter under a key.
-#[inline]
-pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
-    side_by_side(counter.map(|word| [word]), key).map(|[word]| word)
-}
-
-/// [`philox4x32`] of `LANES` counters, word by word, so that the compiler can put counters into the lanes of vectors.
 #[inline(always)]
-pub(super) fn side_by_side<const LANES: usize>(
-    counters: [[u32; LANES]; 4],
-    [mut k0, mut k1]: [u32; 2],
-) -> [[u32; LANES]; 4] {
-    let [mut c0, mut c1, mut c2, mut c3] = counters;
+pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    let ([mut c0, mut c1, mut c2, mut c3], [mut k0, mut k1]) = (counter, key);
     for _ in 0..ROUNDS {
-        for i in 0..LANES {
-            let first = u64::from(MULTIPLIERS[0]) * u64::from(c0[i]);
-            let second = u64::from(MULTIPLIERS[1]) * u64::from(c2[i]);
-            c0[i] = (second >> 32) as u32 ^ c1[i] ^ k0;
-            c1[i] = second as u32;
-            c2[i] = (first >> 32) as u32 ^ c3[i] ^ k1;
-            c3[i] = first as u32;
-        }
+        let first = u64::from(MULTIPLIERS[0]) * u64::from(c0);
+        let second = u64::from(MULTIPLIERS[1]) * u64::from(c2);
+        c0 = (second >> 32) as u32 ^ c1 ^ k0;
+        c1 = second as u32;
+        c2 = (first >> 32) as u32 ^ c3 ^ k1;
+        c3 = first as u32;
         k0 = k0.wrapping_add(WEYL[0]);
         k1 = k1.wrapping_add(WEYL[1]);
     }

@@ -239,6 +239,20 @@ fn refused_shapes_are_named() {
     assert_eq!(refused([2, 3], 2, Some([2, 1])), message);
 }
 
+#[cfg(feature = "cube")]
+#[test]
+fn kernels_can_be_read() {
+    use recoup_kernels::gpu::{KernelSource, Limits, sources};
+    let device = devices().pop().unwrap();
+    for (params, width) in [(1000, 4), (7, 1)] {
+        let kernels =
+            sources(Limits::HOPPER, || drop(Batch::new(&[0, 1], params).run(&device, DType::F32, &setups()[3])));
+        assert_eq!(kernels.iter().map(|kernel| kernel.name).collect::<Vec<_>>(), ["adamw_squares", "adamw_update"]);
+        let wide = |kernel: &KernelSource| kernel.cuda.contains(&format!("{}_n_{width}_", kernel.name));
+        assert!(kernels.iter().all(|kernel| wide(kernel) && kernel.wgsl.is_some()));
+    }
+}
+
 #[derive(Deserialize)]
 struct Golden {
     name: String,

@@ -17,18 +17,18 @@ fn norm_case([b, c, s]: [usize; 3], groups: usize, strided: bool) -> Case {
 }
 
 pub fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    // A group of one has no gradient; in a group of two it is what rounding leaves.
-    cases.push(norm_case([2, 2, 1], 2, false));
-    cases.push(norm_case([1, 1, 3], 1, false));
-    cases.push(norm_case([5, 6, 7], 3, true));
-    cases.push(norm_case([3, 8, 129], 2, false));
-    cases.push(norm_case([3, 5, 17], 5, false));
-    // Dense layers; more channels than units; teams that are not full.
-    cases.push(norm_case([4, 24, 1], 3, false));
-    cases.push(norm_case([2, 300, 3], 1, false));
-    cases.push(norm_case([2, 66, 40], 2, false));
-    // Longer than what is kept in shared memory, and than the units reach at once.
-    cases.push(norm_case([2, 3, 4099], 1, false));
-    cases
+    vec![
+        // A group of one has no gradient; in a group of two it is what rounding leaves.
+        norm_case([2, 2, 1], 2, false),
+        norm_case([1, 1, 3], 1, false),
+        norm_case([5, 6, 7], 3, true),
+        norm_case([3, 8, 129], 2, false),
+        norm_case([3, 5, 17], 5, false),
+        // Dense layers; more channels than units; teams that are not full.
+        norm_case([4, 24, 1], 3, false),
+        norm_case([2, 300, 3], 1, false),
+        norm_case([2, 66, 40], 2, false),
+        // Longer than what is kept in shared memory, and than the units reach at once.
+        norm_case([2, 3, 4099], 1, false),
+    ]
 }
