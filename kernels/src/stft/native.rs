@@ -149,17 +149,18 @@ impl<'a, S: Simd> Block<'a, S> {
     fn load(&mut self, s: S, transform: &Transform, signal: &[f32], first: usize) {
         let Plan { options, frames, .. } = transform.plan;
         let samples = numbers_mut::<S>(self.frame);
-        for lane in 0..S::F32_LANES {
-            let start = ((first + lane) * options.hop) as isize - options.side() as isize;
-            let inside = usize::try_from(start).ok().and_then(|start| signal.get(start..start + options.n_fft));
-            let targets = samples.iter_mut().skip(lane).step_by(S::F32_LANES);
-            match inside {
-                _ if first + lane >= *frames => targets.for_each(|target| *target = 0.0),
-                Some(samples) => targets.zip(samples).for_each(|(target, sample)| *target = *sample),
-                None => targets.zip(start..).for_each(|(target, position)| {
-                    *target = sample(signal, position, options.padding);
-                }),
-            }
+        let begin = (first * options.hop).wrapping_sub(options.side());
+        let covered = 7 * options.hop + options.n_fft;
+        let whole = signal.get(begin..begin.wrapping_add(covered)).filter(|_| first + S::F32_LANES <= *frames);
+        match whole {
+            Some(signal) if S::F32_LANES == TILE => gather(signal, options.hop, samples),
+            _ => (0..S::F32_LANES).for_each(|lane| {
+                let start = ((first + lane) * options.hop) as isize - options.side() as isize;
+                let targets = samples.iter_mut().skip(lane).step_by(S::F32_LANES);
+                targets.zip(start..).for_each(|(target, position)| {
+                    *target = if first + lane < *frames { sample(signal, position, options.padding) } else { 0.0 };
+                });
+            }),
         }
         detrend(s, options.detrend, self.frame);
         let mut weighted =
@@ -461,10 +462,58 @@ impl<S: Simd> Block<'_, S> {
         }
         detrend(s, options.detrend, self.frame);
         let samples = numbers::<S>(self.frame);
+        if count == TILE && S::F32_LANES == TILE {
+            return scatter(samples, options.hop, signal);
+        }
         for lane in 0..count {
             let target = signal[lane * options.hop..].iter_mut();
             let frame = samples.iter().skip(lane).step_by(S::F32_LANES);
             target.zip(frame).for_each(|(target, value)| *target += value);
+        }
+    }
+}
+
+/// Lanes for which samples are exchanged in square tiles.
+const TILE: usize = 8;
+
+#[inline(always)]
+fn transposed(rows: [[f32; TILE]; TILE]) -> [[f32; TILE]; TILE] {
+    std::array::from_fn(|column| std::array::from_fn(|row| rows[row][column]))
+}
+
+/// Frames that begin `hop` apart in a signal, to lanes.
+#[inline(always)]
+fn gather(signal: &[f32], hop: usize, samples: &mut [f32]) {
+    let (tiles, rest) = samples.as_chunks_mut::<{ TILE * TILE }>();
+    for (tile, target) in tiles.iter_mut().enumerate() {
+        let rows = std::array::from_fn(|lane| {
+            let at = lane * hop + tile * TILE;
+            let row: &[f32] = &signal[at..at + TILE];
+            std::array::from_fn(|n| row[n])
+        });
+        target.copy_from_slice(transposed(rows).as_flattened());
+    }
+    for (n, target) in rest.chunks_exact_mut(TILE).enumerate() {
+        for (lane, target) in target.iter_mut().enumerate() {
+            *target = signal[lane * hop + tiles.len() * TILE + n];
+        }
+    }
+}
+
+/// Adds frames in lanes to where they begin, `hop` apart, in a signal.
+#[inline(always)]
+fn scatter(samples: &[f32], hop: usize, signal: &mut [f32]) {
+    let (tiles, rest) = samples.as_chunks::<{ TILE * TILE }>();
+    for (tile, source) in tiles.iter().enumerate() {
+        let columns = std::array::from_fn(|n| std::array::from_fn(|lane| source[n * TILE + lane]));
+        for (lane, row) in transposed(columns).iter().enumerate() {
+            let at = lane * hop + tile * TILE;
+            signal[at..at + TILE].iter_mut().zip(row).for_each(|(target, value)| *target += value);
+        }
+    }
+    for (n, source) in rest.chunks_exact(TILE).enumerate() {
+        for (lane, value) in source.iter().enumerate() {
+            signal[lane * hop + tiles.len() * TILE + n] += value;
         }
     }
 }
