@@ -32,8 +32,8 @@ pub use group_norm::{group_norm, try_group_norm};
 pub use lstm::{LstmOutput, LstmWeights, lstm, try_lstm};
 pub use matmul::{matmul, try_matmul};
 pub use stft::{
-    Detrend, Filterbank, MelOptions, MelScale, StftOptions, StftOutput, StftPadding, Window, istft, stft, stft_complex, try_istft, try_stft,
-    try_stft_complex,
+    Detrend, Filterbank, MelOptions, MelScale, StftOptions, StftOutput, StftPadding, Window, istft, stft, stft_complex,
+    try_istft, try_stft, try_stft_complex,
 };
 
 use burn::tensor::{DType, Device, Tensor};

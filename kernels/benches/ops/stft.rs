@@ -22,7 +22,10 @@ pub fn cases() -> Vec<Bench> {
 fn case(signals: usize, (n_fft, hop): (usize, usize), output: &'static str, backward: bool) -> Bench {
     Bench {
         op: "stft",
-        name: format!("{output} {n_fft}/{hop} of {signals} x {SAMPLES}{}", if backward { ", with gradient" } else { "" }),
+        name: format!(
+            "{output} {n_fft}/{hop} of {signals} x {SAMPLES}{}",
+            if backward { ", with gradient" } else { "" }
+        ),
         peer: json!({
             "n_fft": n_fft,
             "hop": hop,

@@ -82,7 +82,12 @@ impl Filterbank {
                 return Err(KernelError::option("filterbank", "filter", filter, problem));
             }
             if weights.iter().any(|weight| !weight.is_finite()) {
-                return Err(KernelError::option("filterbank", "filter", filter, "has a weight that is no finite number"));
+                return Err(KernelError::option(
+                    "filterbank",
+                    "filter",
+                    filter,
+                    "has a weight that is no finite number",
+                ));
             }
         }
         if filters.is_empty() {

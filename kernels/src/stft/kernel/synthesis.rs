@@ -68,7 +68,17 @@ pub fn stft_synthesis(
                 if comptime!(shape.filters > 0) {
                     powers(&mut power, &mut re, &mut im, tables, places, shape);
                     filter_slopes(
-                        &mut slopes, &power, gradient, tables, places, signal, first, frames, floor, log_scale, shape,
+                        &mut slopes,
+                        &power,
+                        gradient,
+                        tables,
+                        places,
+                        signal,
+                        first,
+                        frames,
+                        floor,
+                        log_scale,
+                        shape,
                     );
                 }
             }
@@ -282,8 +292,22 @@ fn tangle(
         let mirrored = places[(points - bin) % points] as usize * pitch + lane;
         if comptime!(shape.halved) {
             bin_gradient(
-                &mut b, re, im, slopes, gradient, tables, places, points - bin, signal, first, frames, floor,
-                log_scale, edge, interior, shape,
+                &mut b,
+                re,
+                im,
+                slopes,
+                gradient,
+                tables,
+                places,
+                points - bin,
+                signal,
+                first,
+                frames,
+                floor,
+                log_scale,
+                edge,
+                interior,
+                shape,
             );
             let (even_re, even_im) = (a[0] + b[0], a[1] - b[1]);
             let (odd_re, odd_im) = (a[0] - b[0], a[1] + b[1]);
