@@ -226,7 +226,7 @@ impl<'a, S: Simd> Block<'a, S> {
             let values = numbers_mut::<S>(&mut self.rows[..rows]);
             values.iter_mut().for_each(|value| *value = value.max(floor));
             logarithms(values);
-            values.iter_mut().for_each(|value| *value *= scale);
+            values.iter_mut().for_each(|value| *value *= scale as f32);
         }
     }
 
@@ -238,7 +238,7 @@ impl<'a, S: Simd> Block<'a, S> {
             for row in 0..transform.plan.rows() {
                 let value = transform.filters.get(row).map_or_else(|| self.power(s, row), |row| self.filtered(s, row));
                 let above = s.greater_than_or_equal_f32s(value, s.splat_f32s(floor));
-                let slope = s.div_f32s(s.mul_f32s(self.rows[row], s.splat_f32s(scale)), value);
+                let slope = s.div_f32s(s.mul_f32s(self.rows[row], s.splat_f32s(scale as f32)), value);
                 self.rows[row] = s.select_f32s(above, slope, none);
             }
         }

@@ -89,7 +89,7 @@ impl Job {
         let fourier = fourier(plan);
         let shape = shape(plan, &fourier, Limits::of(&like.client)).expect("checked by `fits`");
         let logarithm = match plan.reduction {
-            Some(Reduction { logarithm: Some(Logarithm { floor, scale }), .. }) => [floor, scale],
+            Some(Reduction { logarithm: Some(Logarithm { floor, scale }), .. }) => [floor, scale as f32],
             _ => [1.0; 2],
         };
         let (tables, places) = tables(plan, &fourier);
