@@ -186,7 +186,7 @@ impl<'a, S: Simd> Block<'a, S> {
     /// Factors of complex bins, see [`Plan`].
     #[inline(always)]
     pub(super) fn scale(&mut self, s: S, transform: &Transform) {
-        let [edge, interior] = transform.plan.scale;
+        let [edge, interior] = transform.plan.scale.map(|factor| factor as f32);
         if [edge, interior] == [1.0; 2] {
             return;
         }

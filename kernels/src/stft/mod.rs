@@ -122,7 +122,7 @@ pub struct Plan {
     /// What is made of the complex spectrum; nothing: it is returned.
     reduction: Option<Reduction>,
     /// Factors of complex bins: of 0 and half the sampling rate, and of the others.
-    scale: [f32; 2],
+    scale: [f64; 2],
 }
 
 impl Plan {
@@ -145,7 +145,7 @@ impl Plan {
     fn inverse(options: &StftOptions, frames: usize, length: Option<usize>) -> Self {
         let options = StftOptions { padding: StftPadding::Zero, ..options.clone() };
         let covered = (options.n_fft + (frames - 1) * options.hop).saturating_sub(2 * options.side());
-        let one = 1.0 / options.n_fft as f32;
+        let one = 1.0 / options.n_fft as f64;
         Self { samples: length.unwrap_or(covered), frames, reduction: None, scale: [one, 2.0 * one], options }
     }
 
