@@ -5,7 +5,6 @@
 
 use super::fourier::{Chirp, Fourier};
 use pulp::Simd;
-use std::f64::consts::TAU;
 
 /// Radices that have a stage; 8 is the most whose points fit the registers of AVX2.
 pub(super) const RADICES: [usize; 6] = [2, 3, 4, 5, 7, 8];
@@ -205,20 +204,37 @@ fn eight<S: Simd, const R: usize>(s: S, x: &mut [Complex<S>; R]) {
     }
 }
 
+/// Cosine and sine of `2π turn / R`, for the odd radices; as constants, since they are asked for in the innermost loop.
+#[inline(always)]
+fn cosine_and_sine<const R: usize>(turn: usize) -> (f32, f32) {
+    let upper = turn % R > R / 2;
+    let index = if upper { R - turn % R } else { turn % R };
+    let (cosine, sine) = match (R, index) {
+        (3, _) => (-0.5, 0.866_025_4),
+        (5, 1) => (0.309_017, 0.951_056_5),
+        (5, _) => (-0.809_017, 0.587_785_24),
+        (7, 1) => (0.623_489_8, 0.781_831_5),
+        (7, 2) => (-0.222_520_93, 0.974_927_9),
+        (7, _) => (-0.900_968_9, 0.433_883_73),
+        _ => unreachable!("a radix without a stage"),
+    };
+    (cosine, if upper { -sine } else { sine })
+}
+
 /// Any odd size, by the symmetry of cosines and sines.
 #[inline(always)]
 fn odd<S: Simd, const R: usize>(s: S, x: &mut [Complex<S>; R]) {
     let first = x[0];
     let pairs: [_; R] = std::array::from_fn(|j| if j == 0 { (first, first) } else { two(s, x[j], x[R - j]) });
-    for &(sum, _) in &pairs[1..R / 2 + 1] {
-        x[0] = x[0].plus(s, sum);
+    for j in 1..R / 2 + 1 {
+        x[0] = x[0].plus(s, pairs[j].0);
     }
     for u in 1..R / 2 + 1 {
         let (mut even, mut odd) = (first, Complex::new(s.splat_f32s(0.0), s.splat_f32s(0.0)));
-        for (j, &(sum, difference)) in pairs.iter().enumerate().take(R / 2 + 1).skip(1) {
-            let angle = TAU * (u * j % R) as f64 / R as f64;
-            even = even.plus(s, sum.scaled(s, angle.cos() as f32));
-            odd = odd.plus(s, difference.scaled(s, angle.sin() as f32));
+        for j in 1..R / 2 + 1 {
+            let (cosine, sine) = cosine_and_sine::<R>(u * j);
+            even = even.plus(s, pairs[j].0.scaled(s, cosine));
+            odd = odd.plus(s, pairs[j].1.scaled(s, sine));
         }
         (x[u], x[R - u]) = two(s, even, odd.quarter(s));
     }

@@ -89,7 +89,7 @@ impl Job {
         let fourier = fourier(plan);
         let shape = shape(plan, &fourier, Limits::of(&like.client)).expect("checked by `fits`");
         let logarithm = match plan.reduction {
-            Some(Reduction { logarithm: Some(Logarithm { floor, scale }), .. }) => [floor, scale],
+            Some(Reduction { logarithm: Some(Logarithm { floor, scale }), .. }) => [floor, scale as f32],
             _ => [1.0; 2],
         };
         let (tables, places) = tables(plan, &fourier);
@@ -142,7 +142,7 @@ impl StftOps for CubeBackend {
         };
         let count = job.count(frames.div_ceil(shape.lanes), signals);
         let client = out.client.clone();
-        let ([floor, log_scale], [edge, interior]) = (job.logarithm, plan.scale);
+        let ([floor, log_scale], [edge, interior]) = (job.logarithm, plan.scale.map(|factor| factor as f32));
         launch!(stft_analysis(client, count, CubeDim::new_1d(shape.units as u32);
             x.into_buffer_arg(),
             job.tables.into_buffer_arg(),
@@ -181,7 +181,7 @@ fn gradient(x: CubeTensor, of_output: CubeTensor, plan: &Plan) -> CubeTensor {
     }
     let count = job.count(samples.div_ceil(shape.owned), signals);
     let client = out.client.clone();
-    let ([floor, log_scale], [edge, interior]) = (job.logarithm, plan.scale);
+    let ([floor, log_scale], [edge, interior]) = (job.logarithm, plan.scale.map(|factor| factor as f32));
     launch!(stft_synthesis(client, count, CubeDim::new_1d(shape.units as u32);
         x.into_buffer_arg(),
         of_output.into_buffer_arg(),

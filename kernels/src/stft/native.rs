@@ -2,11 +2,7 @@
 //!
 //! One task per signal: neither the number of replicas nor that of threads changes a bit.
 
-use super::Detrend;
-use super::fourier::Fourier;
-use super::lanes::{Complex, RADICES, backward, forward};
-use super::logarithm::logarithms;
-use super::options::{Logarithm, Reduction};
+use super::block::{Block, Transform, numbers, numbers_mut};
 use super::tape::StftOps;
 use super::{Plan, StftPadding};
 use crate::native::{FlexTensor, contiguous, dims, tensor, values};
@@ -445,30 +441,6 @@ impl WithSimd for Synthesis<'_> {
     }
 }
 
-impl<S: Simd> Block<'_, S> {
-    /// Adds the first `count` frames of the transformed points to a signal that begins with the first.
-    #[inline(always)]
-    fn add_frames(&mut self, s: S, transform: &Transform, signal: &mut [f32], count: usize) {
-        let Plan { options, .. } = transform.plan;
-        backward(s, &transform.fourier, self.re, self.im);
-        for (n, (x, &weight)) in self.frame.iter_mut().zip(&transform.window).enumerate() {
-            let value = match transform.halved {
-                false => self.re[n],
-                true if n % 2 == 0 => self.re[n / 2],
-                true => self.im[n / 2],
-            };
-            *x = s.mul_f32s(value, s.splat_f32s(weight));
-        }
-        detrend(s, options.detrend, self.frame);
-        let samples = numbers::<S>(self.frame);
-        for lane in 0..count {
-            let target = signal[lane * options.hop..].iter_mut();
-            let frame = samples.iter().skip(lane).step_by(S::F32_LANES);
-            target.zip(frame).for_each(|(target, value)| *target += value);
-        }
-    }
-}
-
 /// The gradient of the signal from that of the padded one: what was mirrored is added where it came from.
 fn fold(options: &super::StftOptions, padded: &[f32], out: &mut [f32]) {
     let (side, len) = (options.side(), out.len());
@@ -483,26 +455,4 @@ fn fold(options: &super::StftOptions, padded: &[f32], out: &mut [f32]) {
             out[mirrored] += at(side + len - 1 + t);
         }
     }
-}
-
-/// The sample at a position before, in or behind the signal; the options are checked, so one reflection is enough.
-fn sample(signal: &[f32], position: isize, padding: StftPadding) -> f32 {
-    let len = signal.len() as isize;
-    let position = match padding {
-        StftPadding::Reflect if position < 0 => -position,
-        StftPadding::Reflect if position >= len => 2 * (len - 1) - position,
-        _ => position,
-    };
-    usize::try_from(position).ok().and_then(|position| signal.get(position)).copied().unwrap_or(0.0)
-}
-
-/// The numbers of vectors, lane by lane.
-#[inline(always)]
-fn numbers<S: Simd>(vectors: &[S::f32s]) -> &[f32] {
-    pulp::bytemuck::cast_slice(vectors)
-}
-
-#[inline(always)]
-fn numbers_mut<S: Simd>(vectors: &mut [S::f32s]) -> &mut [f32] {
-    pulp::bytemuck::cast_slice_mut(vectors)
 }

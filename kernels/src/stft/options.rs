@@ -138,7 +138,7 @@ pub(super) struct Reduction {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Logarithm {
     pub floor: f32,
-    pub scale: f32,
+    pub scale: f64,
 }
 
 impl StftOutput {
@@ -147,7 +147,7 @@ impl StftOutput {
         let (filters, logarithm) = match self {
             Self::Magnitude | Self::Power => (None, None),
             &Self::LogPower { floor } => (None, natural(floor)),
-            &Self::Decibels { floor } => (None, Some(Logarithm { floor, scale: 10.0 / std::f32::consts::LN_10 })),
+            &Self::Decibels { floor } => (None, Some(Logarithm { floor, scale: 10.0 / std::f64::consts::LN_10 })),
             Self::Mel { filters } => (Some(filters.clone()), None),
             Self::LogMel { filters, floor } => (Some(filters.clone()), natural(*floor)),
         };

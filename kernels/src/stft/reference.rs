@@ -64,7 +64,7 @@ pub(super) fn synthesis(spectrum: Tensor<6>, plan: &Plan) -> Tensor<4> {
         return Tensor::zeros([replicas, batch, channels, plan.samples], target);
     }
     let [edge, interior] = plan.scale;
-    let scale: Vec<f32> = (0..bins).map(|bin| if bin == 0 || 2 * bin == n_fft { edge } else { interior }).collect();
+    let scale: Vec<f64> = (0..bins).map(|bin| if bin == 0 || 2 * bin == n_fft { edge } else { interior }).collect();
     let scale = Tensor::from_data(TensorData::new(scale, [1, 1, 1, bins, 1, 1]), target);
     let fourier = fourier_matrix(&plan.options, target.0, target.1).expand([replicas, n_fft, 2 * bins]);
     let spectrum = (spectrum * scale).permute([0, 1, 2, 4, 5, 3]);
