@@ -36,7 +36,7 @@ def ensure_torch():
 
 def build():
     """The benchmark's binary, built by cargo."""
-    command = ["cargo", "bench", "--locked", "-p", "recoup-kernels", "--bench", "ops", "--no-run"]
+    command = ["cargo", "bench", "--locked", "--workspace", "--bench", "ops", "--no-run"]
     command += ["--message-format", "json"]
     out = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     messages = [json.loads(line) for line in out.splitlines()]
