@@ -12,6 +12,8 @@
 //!
 //! The plain functions panic when shapes do not fit (a programmer's error); each has a `try_`
 //! variant that returns [`KernelError`] instead.
+// An index into registers runs over several arrays at once, and a kernel knows no iterators.
+#![allow(clippy::needless_range_loop)]
 #![warn(missing_docs)]
 
 pub mod adamw;
