@@ -49,6 +49,13 @@ pub use stft::{
 
 use burn::tensor::{DType, Device, Tensor};
 
+/// Replicas that one call takes at most if its kernels are to be used, for batches of this size: what the axes of a GPU's
+/// grid hold. More of them, or batches above 65535, go to the references on a GPU, and lose the bits of the kernels;
+/// train them in chunks.
+pub fn most_replicas(batch: usize) -> usize {
+    (65_535 / batch.max(1)).clamp(1, 255)
+}
+
 /// Whether hand-written kernels serve this tensor: f32 on the CPU (flex) or on a CubeCL device.
 #[cfg(any(feature = "cpu", feature = "cube"))]
 fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {

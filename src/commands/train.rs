@@ -162,7 +162,7 @@ fn describe(plan: &ExperimentPlan, max_replicas: Option<u64>) -> String {
 
 fn describe_program(program: &Program, max_replicas: Option<u64>) -> String {
     let bytes = program.bytes_per_replica();
-    let group = max_replicas.map_or(program.group_size(), |most| (most as usize).min(program.replicas.len()));
+    let group = program.group_size(max_replicas.map(|most| most as usize));
     let mib = |bytes: u64| bytes as f64 / 1048576.0;
     let fits = memory::fitting_replicas(bytes).map_or("unknown".into(), |count| count.to_string());
     let mut text = format!(

@@ -95,10 +95,11 @@ impl Program {
         super::memory::bytes_per_replica(&self.config.model, self.model.layout(), &shapes, &self.config.training)
     }
 
-    /// Replicas that train together: all, or as many as memory holds.
-    pub fn group_size(&self) -> usize {
-        let all = self.replicas.len().max(1);
-        super::memory::fitting_replicas(self.bytes_per_replica()).map_or(all, |fitting| fitting.min(all))
+    /// Replicas that train together: all or, where given, so many; as many of them as memory and kernels hold.
+    pub fn group_size(&self, asked: Option<usize>) -> usize {
+        let fitting = || super::memory::fitting_replicas(self.bytes_per_replica());
+        let held = recoup_kernels::most_replicas(self.config.training.batch_size).min(self.replicas.len());
+        asked.or_else(fitting).map_or(held, |most| most.min(held)).max(1)
     }
 }
 

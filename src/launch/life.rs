@@ -25,7 +25,7 @@ pub(super) fn open_manifest(
             git_commit: option_env!("RECOUP_GIT_COMMIT").filter(|commit| !commit.is_empty()).map(Into::into),
             burn_version: option_env!("RECOUP_BURN_VERSION").unwrap_or("unknown").into(),
             device: format!("{device:?}"),
-            precision: precision(plan, device),
+            precision: precision(plan),
             experiment_hash: plan.hash.clone(),
             data_hash: plan.prepared.content_hash().into(),
             split_hash: plan.splits.hash().into(),
@@ -64,11 +64,8 @@ pub(super) fn end_life(directory: &RunDirectory, manifest: &mut Manifest, status
     directory.write_manifest(manifest)
 }
 
-fn precision(plan: &ExperimentPlan, device: &Device) -> String {
-    let asked = format!("{:?}", plan.config.training.precision).to_lowercase();
-    // burn's matrix product uses TF32 units where a GPU has them; our own products will not.
-    let cuda = format!("{device:?}").to_lowercase().contains("cuda");
-    if cuda && asked == "f32" { "f32 (matrix products in TF32 on tensor cores)".into() } else { asked }
+fn precision(plan: &ExperimentPlan) -> String {
+    format!("{:?}", plan.config.training.precision).to_lowercase()
 }
 
 fn unix_secs() -> u64 {

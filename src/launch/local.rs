@@ -77,7 +77,7 @@ pub struct LocalOptions {
 impl LocalOptions {
     /// Most replicas in one group of this program.
     pub(super) fn group_size(&self, program: &Program) -> usize {
-        self.max_replicas.unwrap_or_else(|| program.group_size()).max(1)
+        program.group_size(self.max_replicas)
     }
 }
 

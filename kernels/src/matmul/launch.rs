@@ -1,12 +1,16 @@
 //! CubeCL path of [`matmul`](super::matmul).
 
-use super::kernel::{SIDE, TILE};
+use super::kernel::{DEPTH, SIDE, TILE};
 use super::tape::MatmulOps;
 use crate::gpu::{CubeBackend, CubeCount, CubeDim, CubeTensor, add_parts, contiguous, dims, empty, launch};
 
-/// Longest sum of one cube; longer ones (weight gradients) are cut, and the parts added in order. By the shape of the
-/// product alone, so that neither the device nor the number of replicas changes a bit.
+/// Sum of one cube; longer ones (weight gradients) are cut into parts of at least this length, which are added in order.
+/// By the shape of the product alone, so that neither the device nor the number of replicas changes a bit.
 const INNER_PER_PART: usize = 1024;
+/// Parts of a sum at most: what one axis of the grid has room for with [`most_replicas`](crate::most_replicas).
+const MOST_PARTS: usize = 256;
+/// Cubes that one axis of the grid holds.
+const MOST_CUBES: usize = 65_535;
 
 impl MatmulOps for CubeBackend {
     fn replica_matmul(x: CubeTensor, w: CubeTensor, transpose_x: bool, transpose_w: bool) -> CubeTensor {
@@ -15,7 +19,12 @@ impl MatmulOps for CubeBackend {
         let replicas = xs.max(ws);
         let (rows, inner) = if transpose_x { (x_cols, x_rows) } else { (x_rows, x_cols) };
         let cols = if transpose_w { w_rows } else { w_cols };
-        let parts = inner.div_ceil(INNER_PER_PART).max(1);
+        let parts = inner.div_ceil(INNER_PER_PART).clamp(1, MOST_PARTS);
+        let per_part = inner.div_ceil(parts).next_multiple_of(DEPTH);
+        if [replicas * parts, rows.div_ceil(TILE), cols.div_ceil(TILE)].into_iter().any(|cubes| cubes > MOST_CUBES) {
+            let turned = |x, turn| if turn { Self::float_transpose(x) } else { x };
+            return Self::float_matmul(turned(x, transpose_x), turned(w, transpose_w));
+        }
         let y = empty(&x, [replicas, parts, rows, cols]);
         if rows * cols * replicas == 0 {
             return empty(&x, [replicas, rows, cols]);
@@ -42,7 +51,7 @@ impl MatmulOps for CubeBackend {
             w_row,
             w_col,
             parts,
-            INNER_PER_PART,
+            per_part,
             transpose_x,
             !transpose_w,
         ));
