@@ -12,8 +12,8 @@
 //!
 //! The plain functions panic when shapes do not fit (a programmer's error); each has a `try_`
 //! variant that returns [`KernelError`] instead.
-// An index into registers runs over several arrays at once, and a kernel knows no iterators.
-#![allow(clippy::needless_range_loop)]
+// An index into registers runs over several arrays at once; a kernel knows neither iterators nor `is_multiple_of`.
+#![allow(clippy::needless_range_loop, clippy::manual_is_multiple_of)]
 #![warn(missing_docs)]
 
 pub mod adamw;

@@ -110,7 +110,7 @@ pub(crate) fn record(name: &'static str, kernel: &impl cubecl::CubeKernel) {
         .compile(kernel.define(), &CompilationOptions::default())
         .unwrap_or_else(|error| panic!("{name} is no CUDA: {error:?}"));
     #[cfg(feature = "wgpu")]
-    let wgsl = cubecl::wgpu::WgslCompiler::default().compile(kernel.define(), &Default::default());
+    let wgsl = cubecl::wgpu::WgslCompiler.compile(kernel.define(), &Default::default());
     #[cfg(feature = "wgpu")]
     let wgsl = wgsl.ok().map(|source| source.to_string());
     #[cfg(not(feature = "wgpu"))]

@@ -3,6 +3,7 @@
 use super::kernel::{DEPTH, SIDE, TILE};
 use super::tape::MatmulOps;
 use crate::gpu::{CubeBackend, CubeCount, CubeDim, CubeTensor, add_parts, contiguous, dims, empty, launch};
+use burn::backend::ops::FloatTensorOps;
 
 /// Sum of one cube; longer ones (weight gradients) are cut into parts of at least this length, which are added in order.
 /// By the shape of the product alone, so that neither the device nor the number of replicas changes a bit.

@@ -25,6 +25,7 @@ fn normal_cdf(z: f32) -> f32 {
 }
 
 #[cube]
+#[allow(clippy::useless_conversion)] // The arms of a comptime match must all be values of the kernel.
 fn slope(saved: f32, #[comptime] activation: Activation) -> f32 {
     match comptime!(activation) {
         Activation::None => 1.0f32.into(),

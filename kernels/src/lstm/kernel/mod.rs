@@ -14,7 +14,7 @@ use cubecl::prelude::*;
 fn exp(x: f32) -> f32 {
     let x = select(x < -87.0f32, -87.0f32, x);
     let x = select(x > 87.0f32, 87.0f32, x);
-    let n = fma(x, 1.442_695f32, 0.5f32).floor();
+    let n = fma(x, std::f32::consts::LOG2_E, 0.5f32).floor();
     let r = fma(n, 2.121_944_4e-4f32, fma(n, -0.693_359_4f32, x));
     let p = fma(1.987_569_1e-4f32, r, 1.398_2e-3f32);
     let p = fma(p, r, 8.333_452e-3f32);
