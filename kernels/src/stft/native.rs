@@ -2,11 +2,12 @@
 //!
 //! One task per signal: neither the number of replicas nor that of threads changes a bit.
 
-use super::block::{Block, Transform, numbers, numbers_mut};
+use super::block::{Block, Transform};
 use super::tape::StftOps;
 use super::{Plan, StftPadding};
 use crate::native::{FlexTensor, contiguous, dims, tensor, values};
 use burn::backend::Flex;
+use pulp::bytemuck::cast_slice_mut;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -90,24 +91,17 @@ impl WithSimd for Analysis<'_> {
         for first in (0..frames).step_by(S::F32_LANES) {
             let count = S::F32_LANES.min(frames - first);
             block.load(s, transform, signal, first);
-            block.untangle(s, transform);
             match &transform.plan.reduction {
                 Some(reduction) => {
-                    block.reduce(s, transform, reduction);
-                    let rows = numbers::<S>(block.rows).chunks_exact(S::F32_LANES);
+                    let rows = block.reduce(s, transform, reduction).chunks_exact(S::F32_LANES);
                     for (out, row) in out.chunks_exact_mut(frames).zip(rows) {
-                        out[first..first + count].copy_from_slice(&row[..count]);
+                        match row.first_chunk::<8>() {
+                            Some(row) if count == 8 => *(&mut out[first..first + 8]).as_mut_array().expect("eight") = *row,
+                            _ => out[first..first + count].copy_from_slice(&row[..count]),
+                        }
                     }
                 }
-                None => {
-                    block.scale(s, transform);
-                    let bins = numbers::<S>(block.bins).chunks_exact(2 * S::F32_LANES);
-                    for (out, bin) in out.chunks_exact_mut(2 * frames).zip(bins) {
-                        let (re, im) = bin.split_at(S::F32_LANES);
-                        let out = out[2 * first..2 * (first + count)].chunks_exact_mut(2);
-                        out.zip(re.iter().zip(im)).for_each(|(out, (re, im))| out.copy_from_slice(&[*re, *im]));
-                    }
-                }
+                None => block.complex_rows(s, transform, out, first, count),
             }
         }
     }
@@ -138,14 +132,14 @@ impl WithSimd for Synthesis<'_> {
                 (Some(signal), Some(reduction)) => {
                     block.load(s, transform, signal, first);
                     block.untangle(s, transform);
-                    let rows = numbers_mut::<S>(block.rows).chunks_exact_mut(S::F32_LANES);
+                    let rows = cast_slice_mut::<_, f32>(block.rows).chunks_exact_mut(S::F32_LANES);
                     for (row, gradient) in rows.zip(gradient.chunks_exact(*frames)) {
                         row[..count].copy_from_slice(&gradient[first..first + count]);
                     }
                     block.reduce_gradient(s, transform, reduction);
                 }
                 _ => {
-                    let bins = numbers_mut::<S>(block.bins).chunks_exact_mut(2 * S::F32_LANES);
+                    let bins = cast_slice_mut::<_, f32>(block.bins).chunks_exact_mut(2 * S::F32_LANES);
                     for (bin, gradient) in bins.zip(gradient.chunks_exact(2 * frames)) {
                         let (re, im) = bin.split_at_mut(S::F32_LANES);
                         let gradient = gradient[2 * first..2 * (first + count)].chunks_exact(2);
