@@ -164,7 +164,7 @@ impl<'a, S: Simd> Block<'a, S> {
         set(0, Complex::new(s.add_f32s(zero, last), s.sub_f32s(zero, last)).scaled(s, 2.0));
         for k in 1..count / 2 + 1 {
             let (a, b) = (bin(k), bin(count - k).conjugate(s));
-            let (even, odd) = (a.plus(s, b), a.minus(s, b).turned_back(s, transform.untangle[k]));
+            let (even, odd) = (a.plus(s, b), a.minus(s, b).turned_back(s, &transform.untangle[k]));
             // The odd samples are the imaginary parts of points.
             set(count - k, Complex::new(s.add_f32s(even.re, odd.im), s.sub_f32s(odd.re, even.im)));
             set(k, Complex::new(s.sub_f32s(even.re, odd.im), s.add_f32s(even.im, odd.re)));
@@ -308,10 +308,10 @@ impl<S: Simd> Sink<S> for Rows<'_> {
         let begin = bin * self.row + 2 * self.first;
         let out = &mut self.out[begin..begin + 2 * self.count];
         let both = interleaved(s, value);
-        let both: &[f32] = cast_slice(&both);
-        match out.as_mut_array() {
-            Some(out) if both.len() == 2 * TILE => *out = std::array::from_fn::<f32, { 2 * TILE }, _>(|n| both[n]),
-            _ => out.copy_from_slice(&both[..2 * self.count]),
+        if self.count == S::F32_LANES {
+            cast_slice_mut(out).copy_from_slice(&both);
+        } else {
+            out.copy_from_slice(&cast_slice(&both)[..2 * self.count]);
         }
     }
 }
@@ -343,7 +343,7 @@ fn untangle<S: Simd>(s: S, transform: &Transform, points: &[f32], sink: &mut imp
     let [even, odd] = points[transform.at(0)];
     sink.put(s, 0, Complex::new(s.add_f32s(even, odd), none).scaled(s, 2.0));
     sink.put(s, count, Complex::new(s.sub_f32s(even, odd), none).scaled(s, 2.0));
-    for (bin, &turn) in transform.untangle.iter().enumerate().skip(1) {
+    for (bin, turn) in transform.untangle.iter().enumerate().skip(1) {
         let ([a_re, a_im], [b_re, b_im]) = (points[transform.at(bin)], points[transform.at(count - bin)]);
         // The spectra of even and of odd samples.
         let even = Complex::new(s.add_f32s(a_re, b_re), s.sub_f32s(a_im, b_im));

@@ -42,7 +42,7 @@ impl<S: Simd> Complex<S> {
 
     /// Times a complex number, the same in all lanes.
     #[inline(always)]
-    pub fn turned(self, s: S, [re, im]: [f32; 2]) -> Self {
+    pub fn turned(self, s: S, &[re, im]: &[f32; 2]) -> Self {
         let (re, im) = (s.splat_f32s(re), s.splat_f32s(im));
         Self::new(
             s.sub_f32s(s.mul_f32s(self.re, re), s.mul_f32s(self.im, im)),
@@ -52,7 +52,7 @@ impl<S: Simd> Complex<S> {
 
     /// Times the conjugate of a complex number, the same in all lanes.
     #[inline(always)]
-    pub fn turned_back(self, s: S, [re, im]: [f32; 2]) -> Self {
+    pub fn turned_back(self, s: S, &[re, im]: &[f32; 2]) -> Self {
         let (re, im) = (s.splat_f32s(re), s.splat_f32s(im));
         Self::new(
             s.add_f32s(s.mul_f32s(self.re, re), s.mul_f32s(self.im, im)),
@@ -137,19 +137,19 @@ impl<const BACKWARD: bool> WithSimd for Convolution<'_, BACKWARD> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
         let Self { lanes, chirp, points } = self;
-        for ([re, im], &by) in pairs::<S>(points).iter_mut().zip(&chirp.wave) {
+        for ([re, im], by) in pairs::<S>(points).iter_mut().zip(&chirp.wave) {
             let point = Complex::<S>::new(*re, *im);
             let turned = if BACKWARD { point.conjugate(s) } else { point }.turned(s, by);
             (*re, *im) = (turned.re, turned.im);
         }
         pairs::<S>(points)[lanes.fourier.points..].fill([s.splat_f32s(0.0); 2]);
         lanes.down(s, points);
-        for ([re, im], &by) in pairs::<S>(points).iter_mut().zip(&chirp.spectrum) {
+        for ([re, im], by) in pairs::<S>(points).iter_mut().zip(&chirp.spectrum) {
             let turned = Complex::<S>::new(*re, *im).turned(s, by);
             (*re, *im) = (turned.re, turned.im);
         }
         lanes.up(s, points);
-        for ([re, im], &by) in pairs::<S>(points).iter_mut().zip(&chirp.wave) {
+        for ([re, im], by) in pairs::<S>(points).iter_mut().zip(&chirp.wave) {
             let turned = Complex::<S>::new(*re, *im).turned(s, by);
             let turned = if BACKWARD { turned.conjugate(s) } else { turned };
             (*re, *im) = (turned.re, turned.im);
@@ -212,13 +212,13 @@ impl<const R: usize, const UP: bool> WithSimd for Stage<'_, R, UP> {
                     let [re, im] = points[first + apart * t];
                     x[t] = Complex::new(re, im);
                     if UP && t > 0 {
-                        x[t] = x[t].turned_back(s, turns[t]);
+                        x[t] = x[t].turned_back(s, &turns[t]);
                     }
                 }
                 small::<S, R, UP>(s, &mut x);
                 for u in 0..R {
                     if !UP && u > 0 {
-                        x[u] = x[u].turned(s, turns[u]);
+                        x[u] = x[u].turned(s, &turns[u]);
                     }
                     points[first + apart * u] = [x[u].re, x[u].im];
                 }
