@@ -138,8 +138,8 @@ impl<'a, S: Simd> Block<'a, S> {
     #[inline(always)]
     pub(super) fn complex_rows(&mut self, s: S, transform: &Transform, out: &mut [f32], first: usize, count: usize) {
         let scale = transform.plan.scale.map(|factor| factor as f32);
-        let (n_fft, row) = (transform.plan.options.n_fft, 2 * transform.plan.frames);
-        untangle(s, transform, self.points, &mut Rows { out, row, first, count, scale, n_fft });
+        let row = 2 * transform.plan.frames;
+        untangle(s, transform, self.points, &mut Rows { out, row, first, count, scale });
     }
 
     /// The points whose backward transform is the real part of `sum over bins of bin exp(+2πi bin n / n_fft)`.
@@ -174,9 +174,10 @@ impl<'a, S: Simd> Block<'a, S> {
     /// Factors of complex bins, see [`Plan`].
     #[inline(always)]
     pub(super) fn scale(&mut self, s: S, transform: &Transform) {
-        let scale = transform.plan.scale.map(|factor| factor as f32);
+        let [edge, interior] = transform.plan.scale.map(|factor| factor as f32);
         for (bin, [re, im]) in self.bins.iter_mut().enumerate() {
-            let factor = s.splat_f32s(at_bin(scale, transform.plan.options.n_fft, bin));
+            let at_edge = bin == 0 || 2 * bin == transform.plan.options.n_fft;
+            let factor = s.splat_f32s(if at_edge { edge } else { interior });
             (*re, *im) = (s.mul_f32s(*re, factor), s.mul_f32s(*im, factor));
         }
     }
@@ -267,7 +268,8 @@ impl<'a, S: Simd> Block<'a, S> {
 
 /// What becomes of the spectrum, bin by bin.
 trait Sink<S: Simd> {
-    fn put(&mut self, s: S, bin: usize, value: Complex<S>);
+    /// `edge`: the bin is the first or that of half the sampling rate.
+    fn put(&mut self, s: S, bin: usize, edge: bool, value: Complex<S>);
 }
 
 /// To memory.
@@ -275,7 +277,7 @@ struct Bins<'a, S: Simd>(&'a mut [[S::f32s; 2]]);
 
 impl<S: Simd> Sink<S> for Bins<'_, S> {
     #[inline(always)]
-    fn put(&mut self, _: S, bin: usize, value: Complex<S>) {
+    fn put(&mut self, _: S, bin: usize, _: bool, value: Complex<S>) {
         self.0[bin] = [value.re, value.im];
     }
 }
@@ -285,7 +287,7 @@ struct Powers<'a, S: Simd>(&'a mut [S::f32s]);
 
 impl<S: Simd> Sink<S> for Powers<'_, S> {
     #[inline(always)]
-    fn put(&mut self, s: S, bin: usize, value: Complex<S>) {
+    fn put(&mut self, s: S, bin: usize, _: bool, value: Complex<S>) {
         self.0[bin] = square(s, value);
     }
 }
@@ -298,28 +300,23 @@ struct Rows<'a> {
     first: usize,
     count: usize,
     scale: [f32; 2],
-    n_fft: usize,
 }
 
 impl<S: Simd> Sink<S> for Rows<'_> {
     #[inline(always)]
-    fn put(&mut self, s: S, bin: usize, value: Complex<S>) {
-        let value = value.scaled(s, at_bin(self.scale, self.n_fft, bin));
+    fn put(&mut self, s: S, bin: usize, edge: bool, value: Complex<S>) {
+        let value = value.scaled(s, if edge { self.scale[0] } else { self.scale[1] });
         let begin = bin * self.row + 2 * self.first;
         let out = &mut self.out[begin..begin + 2 * self.count];
         let both = interleaved(s, value);
         if self.count == S::F32_LANES {
-            cast_slice_mut(out).copy_from_slice(&both);
+            let [first, second] = cast_slice_mut(out) else { return };
+            [*first, *second] = both;
         } else {
+            let both = both;
             out.copy_from_slice(&cast_slice(&both)[..2 * self.count]);
         }
     }
-}
-
-/// The factor of a bin, of those at the edges of the spectrum and in between.
-#[inline(always)]
-fn at_bin([edge, interior]: [f32; 2], n_fft: usize, bin: usize) -> f32 {
-    if bin == 0 || 2 * bin == n_fft { edge } else { interior }
 }
 
 #[inline(always)]
@@ -335,21 +332,21 @@ fn untangle<S: Simd>(s: S, transform: &Transform, points: &[f32], sink: &mut imp
     if !transform.halved {
         for bin in 0..transform.plan.options.bins() {
             let [re, im] = points[transform.at(bin)];
-            sink.put(s, bin, Complex::new(re, im));
+            sink.put(s, bin, bin == 0, Complex::new(re, im));
         }
         return;
     }
     let none = s.splat_f32s(0.0);
     let [even, odd] = points[transform.at(0)];
-    sink.put(s, 0, Complex::new(s.add_f32s(even, odd), none).scaled(s, 2.0));
-    sink.put(s, count, Complex::new(s.sub_f32s(even, odd), none).scaled(s, 2.0));
+    sink.put(s, 0, true, Complex::new(s.add_f32s(even, odd), none).scaled(s, 2.0));
+    sink.put(s, count, true, Complex::new(s.sub_f32s(even, odd), none).scaled(s, 2.0));
     for (bin, turn) in transform.untangle.iter().enumerate().skip(1) {
         let ([a_re, a_im], [b_re, b_im]) = (points[transform.at(bin)], points[transform.at(count - bin)]);
         // The spectra of even and of odd samples.
         let even = Complex::new(s.add_f32s(a_re, b_re), s.sub_f32s(a_im, b_im));
         let odd = Complex::new(s.add_f32s(a_im, b_im), s.sub_f32s(b_re, a_re)).turned(s, turn);
-        sink.put(s, count - bin, Complex::new(s.sub_f32s(even.re, odd.re), s.sub_f32s(odd.im, even.im)));
-        sink.put(s, bin, even.plus(s, odd));
+        sink.put(s, count - bin, false, Complex::new(s.sub_f32s(even.re, odd.re), s.sub_f32s(odd.im, even.im)));
+        sink.put(s, bin, false, even.plus(s, odd));
     }
 }
 
@@ -415,7 +412,8 @@ fn transposed<S: Simd>(s: S, rows: [S::f32s; TILE]) -> [S::f32s; TILE] {
         let avx = v3.avx;
         let rows: [__m256; TILE] = rows.map(|row| cast(row));
         // In pairs of rows, then in fours, within each half; then the halves.
-        let two = |a: usize| (avx._mm256_unpacklo_ps(rows[a], rows[a + 1]), avx._mm256_unpackhi_ps(rows[a], rows[a + 1]));
+        let two =
+            |a: usize| (avx._mm256_unpacklo_ps(rows[a], rows[a + 1]), avx._mm256_unpackhi_ps(rows[a], rows[a + 1]));
         let four = |(a, b): (__m256, __m256), (c, d): (__m256, __m256)| {
             [
                 avx._mm256_shuffle_ps::<0x44>(a, c),
