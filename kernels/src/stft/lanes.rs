@@ -1,10 +1,12 @@
 //! Transforms of several frames at once, one in each lane of a vector register.
 //!
-//! Lanes never meet, and products and sums are rounded one by one (no fused multiply-add): the bits of a frame do not
+//! Lanes meet only where they are exchanged with memory, and products and sums are rounded one by one (no fused multiply-add): the bits of a frame do not
 //! depend on its neighbours or on the width of the registers.
 
 use super::fourier::{Chirp, Fourier, turns};
-use pulp::bytemuck::cast_slice_mut;
+#[cfg(target_arch = "x86_64")]
+use pulp::bytemuck::cast;
+use pulp::bytemuck::{cast_slice, cast_slice_mut};
 use pulp::{Simd, WithSimd};
 
 /// Radices that have a stage; the points of most fit the registers of AVX2.
@@ -311,4 +313,66 @@ fn odd<S: Simd, const R: usize, const UP: bool>(s: S, x: &mut [Complex<S>; R]) {
         }
         (x[u], x[R - u]) = across::<S, UP>(s, even, odd);
     }
+}
+
+/// Lanes for which samples are exchanged in square tiles.
+pub(super) const TILE: usize = 8;
+
+/// AVX, where `s` has it.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn avx<S: Simd>(s: S) -> Option<pulp::x86::V3> {
+    (&s as &dyn std::any::Any).downcast_ref().copied()
+}
+
+/// Parts in turns: those of the first half of the lanes, then those of the second.
+#[inline(always)]
+pub(super) fn interleaved<S: Simd>(s: S, value: Complex<S>) -> [S::f32s; 2] {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = avx(s) {
+        let avx = v3.avx;
+        let (re, im) = (cast(value.re), cast(value.im));
+        let (low, high) = (avx._mm256_unpacklo_ps(re, im), avx._mm256_unpackhi_ps(re, im));
+        let first = avx._mm256_permute2f128_ps::<0x20>(low, high);
+        return [cast(first), cast(avx._mm256_permute2f128_ps::<0x31>(low, high))];
+    }
+    let parts = [value.re, value.im];
+    let parts: &[f32] = cast_slice(&parts);
+    let mut both = [s.splat_f32s(0.0); 2];
+    for (n, number) in cast_slice_mut::<_, f32>(&mut both).iter_mut().enumerate() {
+        *number = parts[n % 2 * S::F32_LANES + n / 2];
+    }
+    both
+}
+
+/// A square tile of eight vectors of eight, transposed.
+#[inline(always)]
+pub(super) fn transposed<S: Simd>(s: S, rows: [S::f32s; TILE]) -> [S::f32s; TILE] {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = avx(s) {
+        use std::arch::x86_64::__m256;
+        let avx = v3.avx;
+        let rows: [__m256; TILE] = rows.map(|row| cast(row));
+        // In pairs of rows, then in fours, within each half; then the halves.
+        let two =
+            |a: usize| (avx._mm256_unpacklo_ps(rows[a], rows[a + 1]), avx._mm256_unpackhi_ps(rows[a], rows[a + 1]));
+        let four = |(a, b): (__m256, __m256), (c, d): (__m256, __m256)| {
+            [
+                avx._mm256_shuffle_ps::<0x44>(a, c),
+                avx._mm256_shuffle_ps::<0xEE>(a, c),
+                avx._mm256_shuffle_ps::<0x44>(b, d),
+                avx._mm256_shuffle_ps::<0xEE>(b, d),
+            ]
+        };
+        let (upper, lower) = (four(two(0), two(2)), four(two(4), two(6)));
+        let low = |n: usize| cast(avx._mm256_permute2f128_ps::<0x20>(upper[n], lower[n]));
+        let high = |n: usize| cast(avx._mm256_permute2f128_ps::<0x31>(upper[n], lower[n]));
+        return [low(0), low(1), low(2), low(3), high(0), high(1), high(2), high(3)];
+    }
+    let mut columns = rows;
+    let (columns_, rows) = (cast_slice_mut::<_, f32>(&mut columns), cast_slice::<_, f32>(&rows));
+    for (n, column) in columns_.iter_mut().enumerate() {
+        *column = rows[n % TILE * TILE + n / TILE];
+    }
+    columns
 }
