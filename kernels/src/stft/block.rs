@@ -1,19 +1,22 @@
 //! A block of frames, one in each lane of vector registers: from samples to rows of the result, and back.
 
-use super::fourier::Fourier;
-use super::lanes::{Complex, RADICES, backward, forward};
+use super::lanes::{Complex, Lanes, TILE, interleaved, pairs, transposed};
 use super::logarithm::logarithms;
 use super::options::{Logarithm, Reduction};
 use super::{Detrend, Plan, StftPadding};
 use pulp::Simd;
+use pulp::bytemuck::{cast_slice, cast_slice_mut};
 
 /// A plan with its tables.
 pub(super) struct Transform<'a> {
     pub(super) plan: &'a Plan,
-    fourier: Fourier,
+    lanes: Lanes,
     /// Whether two neighbouring samples make one point of a transform of half the length.
     halved: bool,
+    /// Halved with the length, so that sums of two points need no factor.
     window: Vec<f32>,
+    /// What samples are weighted by when they are loaded: the window, or ones where a trend is taken out first.
+    loading: Vec<f32>,
     /// `exp(-2πi k / n_fft)` up to the middle of the spectrum.
     untangle: Vec<[f32; 2]>,
     filters: Vec<SparseRow>,
@@ -36,213 +39,199 @@ impl<'a> Transform<'a> {
             rows.iter().map(|row| SparseRow { first: row.first, weights: weights(row) }).collect()
         };
         let filters = plan.reduction.as_ref().and_then(|reduction| reduction.filters.as_ref());
+        let factor = if halved { 0.5 } else { 1.0 };
+        let window: Vec<_> =
+            plan.options.window.weights(n_fft).into_iter().map(|weight| weight as f32 * factor).collect();
         Self {
             plan,
-            fourier: Fourier::new(points, &RADICES),
+            lanes: Lanes::new(points),
             halved,
-            window: plan.options.window.weights(n_fft).into_iter().map(|weight| weight as f32).collect(),
+            loading: if plan.options.detrend == Detrend::None { window.clone() } else { vec![1.0; n_fft] },
+            window,
             untangle: super::fourier::turns(n_fft, points / 2 + 1),
             filters: filters.map_or_else(Vec::new, |filters| single(filters.rows())),
             columns: filters.map_or_else(Vec::new, |filters| single(&filters.columns())),
         }
     }
 
-    /// Rows of the result, or bins where there are more.
-    fn longest(&self) -> usize {
-        self.plan.options.bins().max(self.filters.len())
+    /// The position of the transformed point of a bin.
+    #[inline(always)]
+    fn at(&self, bin: usize) -> usize {
+        self.lanes.fourier.positions[bin] as usize
     }
 }
 
 /// The memory of one block of frames, one frame in each lane.
 pub(super) struct Block<'a, S: Simd> {
-    re: &'a mut [S::f32s],
-    im: &'a mut [S::f32s],
-    frame: &'a mut [S::f32s],
-    /// Two numbers for each bin.
-    pub(super) bins: &'a mut [S::f32s],
+    /// Two vectors for each point: its parts, or two neighbouring samples.
+    points: &'a mut [f32],
+    pub(super) bins: &'a mut [[S::f32s; 2]],
+    powers: &'a mut [S::f32s],
     pub(super) rows: &'a mut [S::f32s],
+    /// All samples of the frames where some lie outside the signal.
+    span: &'a mut [f32],
 }
 
 impl<'a, S: Simd> Block<'a, S> {
     #[inline(always)]
     pub(super) fn new(transform: &Transform, memory: &'a mut Vec<f32>) -> Self {
-        let (len, n_fft, bins) = (transform.fourier.len, transform.plan.options.n_fft, transform.plan.options.bins());
-        memory.resize((2 * len + n_fft + 2 * bins + transform.longest()) * S::F32_LANES, 0.0);
-        let (vectors, _) = S::as_mut_simd_f32s(memory);
-        let (re, vectors) = vectors.split_at_mut(len);
-        let (im, vectors) = vectors.split_at_mut(len);
-        let (frame, vectors) = vectors.split_at_mut(n_fft);
-        let (bins, rows) = vectors.split_at_mut(2 * bins);
-        Self { re, im, frame, bins, rows }
+        let Plan { options, .. } = transform.plan;
+        let (points, bins) = (2 * transform.lanes.fourier.len * S::F32_LANES, options.bins() * S::F32_LANES);
+        let rows = transform.filters.len().max(options.bins()) * S::F32_LANES;
+        let span = (S::F32_LANES - 1) * options.hop + options.n_fft;
+        // From a whole vector on, so that none lies in two cache lines.
+        memory.resize(points + 3 * bins + rows + span + S::F32_LANES, 0.0);
+        let begin = memory.as_ptr().align_offset(size_of::<S::f32s>()).min(S::F32_LANES);
+        let (points, memory) = memory[begin..].split_at_mut(points);
+        let (bins, memory) = memory.split_at_mut(2 * bins);
+        let (powers, memory) = memory.split_at_mut(bins.len() / 2);
+        let (rows, memory) = memory.split_at_mut(rows);
+        let [bins, powers, rows] = [bins, powers, rows];
+        Self {
+            points,
+            bins: pairs::<S>(bins),
+            powers: cast_slice_mut(powers),
+            rows: cast_slice_mut(rows),
+            span: &mut memory[..span],
+        }
     }
 
-    /// Frames from `first` on, weighted; zeros behind the last.
+    /// Frames from `first` on, weighted and transformed; lanes behind the last hold no frame.
     #[inline(always)]
     pub(super) fn load(&mut self, s: S, transform: &Transform, signal: &[f32], first: usize) {
-        let Plan { options, frames, .. } = transform.plan;
-        let samples = numbers_mut::<S>(self.frame);
+        let Plan { options, .. } = transform.plan;
         let begin = (first * options.hop).wrapping_sub(options.side());
-        let covered = 7 * options.hop + options.n_fft;
-        let whole = signal.get(begin..begin.wrapping_add(covered)).filter(|_| first + S::F32_LANES <= *frames);
-        match whole {
-            Some(signal) if S::F32_LANES == TILE => gather(signal, options.hop, samples),
-            _ => (0..S::F32_LANES).for_each(|lane| {
-                let start = ((first + lane) * options.hop) as isize - options.side() as isize;
-                let targets = samples.iter_mut().skip(lane).step_by(S::F32_LANES);
-                targets.zip(start..).for_each(|(target, position)| {
-                    *target = if first + lane < *frames { sample(signal, position, options.padding) } else { 0.0 };
-                });
-            }),
-        }
-        detrend(s, options.detrend, self.frame);
-        let mut weighted =
-            self.frame.iter().zip(&transform.window).map(|(&x, &weight)| s.mul_f32s(x, s.splat_f32s(weight)));
-        if transform.halved {
-            for (re, im) in self.re.iter_mut().zip(self.im.iter_mut()) {
-                let (Some(even), Some(odd)) = (weighted.next(), weighted.next()) else { break };
-                (*re, *im) = (even, odd);
+        let signal = match signal.get(begin..begin.wrapping_add(self.span.len())) {
+            Some(signal) => signal,
+            None => {
+                for (sample, position) in self.span.iter_mut().zip(begin as isize..) {
+                    *sample = padded(signal, position, options.padding);
+                }
+                &*self.span
             }
-        } else {
-            self.re.iter_mut().zip(weighted).for_each(|(re, x)| *re = x);
-            self.im.fill(s.splat_f32s(0.0));
+        };
+        let frame = &mut self.points[..options.n_fft * S::F32_LANES];
+        gather(s, signal, options.hop, &transform.loading, frame);
+        if options.detrend != Detrend::None {
+            let frame = cast_slice_mut(frame);
+            detrend(s, options.detrend, frame);
+            for (x, &weight) in frame.iter_mut().zip(&transform.window) {
+                *x = s.mul_f32s(*x, s.splat_f32s(weight));
+            }
         }
-        forward(s, &transform.fourier, self.re, self.im);
+        if !transform.halved {
+            for n in (0..options.n_fft).rev() {
+                let sample = cast_slice::<_, S::f32s>(self.points)[n];
+                pairs::<S>(self.points)[n] = [sample, s.splat_f32s(0.0)];
+            }
+        }
+        transform.lanes.forward(s, self.points);
     }
 
-    #[inline(always)]
-    fn point(&self, transform: &Transform, bin: usize) -> Complex<S> {
-        let at = transform.fourier.positions[bin] as usize;
-        Complex::new(self.re[at], self.im[at])
-    }
-
-    #[inline(always)]
-    fn set_point(&mut self, transform: &Transform, bin: usize, value: Complex<S>) {
-        let at = transform.fourier.positions[bin] as usize;
-        (self.re[at], self.im[at]) = (value.re, value.im);
-    }
-
-    /// The spectrum of the frames: `bins` from the transformed points.
+    /// The spectrum of the frames to `bins`.
     #[inline(always)]
     pub(super) fn untangle(&mut self, s: S, transform: &Transform) {
-        let points = transform.fourier.points;
-        if !transform.halved {
-            for bin in 0..self.bins.len() / 2 {
-                self.set_bin(bin, self.point(transform, bin));
-            }
-            return;
-        }
-        let zero = self.point(transform, 0);
-        let none = s.splat_f32s(0.0);
-        self.set_bin(0, Complex::new(s.add_f32s(zero.re, zero.im), none));
-        self.set_bin(points, Complex::new(s.sub_f32s(zero.re, zero.im), none));
-        for bin in 1..points / 2 + 1 {
-            let (a, b) = (self.point(transform, bin), self.point(transform, points - bin).conjugate(s));
-            // The spectra of even and of odd samples, halved.
-            let (even, odd) = (a.plus(s, b).scaled(s, 0.5), a.minus(s, b).scaled(s, 0.5));
-            let odd = Complex::new(odd.im, s.neg_f32s(odd.re)).turned(s, transform.untangle[bin]);
-            self.set_bin(points - bin, even.minus(s, odd).conjugate(s));
-            self.set_bin(bin, even.plus(s, odd));
-        }
+        untangle(s, transform, self.points, &mut Bins::<S>(self.bins));
+    }
+
+    /// The spectrum of the frames to rows of the result; of `count` of the lanes.
+    #[inline(always)]
+    pub(super) fn complex_rows(&mut self, s: S, transform: &Transform, out: &mut [f32], first: usize, count: usize) {
+        let scale = transform.plan.scale.map(|factor| factor as f32);
+        let row = 2 * transform.plan.frames;
+        untangle(s, transform, self.points, &mut Rows { out, row, first, count, scale });
     }
 
     /// The points whose backward transform is the real part of `sum over bins of bin exp(+2πi bin n / n_fft)`.
     #[inline(always)]
     pub(super) fn tangle(&mut self, s: S, transform: &Transform) {
-        let points = transform.fourier.points;
+        let count = transform.lanes.fourier.points;
+        let points = pairs::<S>(self.points);
         let none = s.splat_f32s(0.0);
-        let zero = self.bin(0).re;
+        let [zero, _] = self.bins[0];
+        let bin = |bin: usize| Complex::<S>::new(self.bins[bin][0], self.bins[bin][1]);
+        let mut set = |bin: usize, value: Complex<S>| points[transform.at(bin)] = [value.re, value.im];
         if !transform.halved {
-            self.set_point(transform, 0, Complex::new(zero, none));
-            for bin in 1..self.bins.len() / 2 {
-                let half = self.bin(bin).scaled(s, 0.5);
-                self.set_point(transform, points - bin, half.conjugate(s));
-                self.set_point(transform, bin, half);
+            set(0, Complex::new(zero, none));
+            for k in 1..self.bins.len() {
+                let half = bin(k).scaled(s, 0.5);
+                set(count - k, half.conjugate(s));
+                set(k, half);
             }
             return;
         }
-        let last = self.bin(points).re;
-        self.set_point(transform, 0, Complex::new(s.add_f32s(zero, last), s.sub_f32s(zero, last)));
-        for bin in 1..points / 2 + 1 {
-            let (a, b) = (self.bin(bin).scaled(s, 0.5), self.bin(points - bin).conjugate(s).scaled(s, 0.5));
-            let (even, odd) = (a.plus(s, b), a.minus(s, b));
-            let [re, im] = transform.untangle[bin];
-            let odd = odd.turned(s, [re, -im]);
-            let odd = Complex::new(s.neg_f32s(odd.im), odd.re);
-            self.set_point(transform, points - bin, even.minus(s, odd).conjugate(s));
-            self.set_point(transform, bin, even.plus(s, odd));
+        let last = bin(count).re;
+        set(0, Complex::new(s.add_f32s(zero, last), s.sub_f32s(zero, last)).scaled(s, 2.0));
+        for k in 1..count / 2 + 1 {
+            let (a, b) = (bin(k), bin(count - k).conjugate(s));
+            let (even, odd) = (a.plus(s, b), a.minus(s, b).turned_back(s, &transform.untangle[k]));
+            // The odd samples are the imaginary parts of points.
+            set(count - k, Complex::new(s.add_f32s(even.re, odd.im), s.sub_f32s(odd.re, even.im)));
+            set(k, Complex::new(s.sub_f32s(even.re, odd.im), s.add_f32s(even.im, odd.re)));
         }
-    }
-
-    #[inline(always)]
-    fn bin(&self, bin: usize) -> Complex<S> {
-        Complex::new(self.bins[2 * bin], self.bins[2 * bin + 1])
-    }
-
-    #[inline(always)]
-    fn set_bin(&mut self, bin: usize, value: Complex<S>) {
-        (self.bins[2 * bin], self.bins[2 * bin + 1]) = (value.re, value.im);
     }
 
     /// Factors of complex bins, see [`Plan`].
     #[inline(always)]
     pub(super) fn scale(&mut self, s: S, transform: &Transform) {
         let [edge, interior] = transform.plan.scale.map(|factor| factor as f32);
-        if [edge, interior] == [1.0; 2] {
-            return;
-        }
-        for bin in 0..self.bins.len() / 2 {
+        for (bin, [re, im]) in self.bins.iter_mut().enumerate() {
             let at_edge = bin == 0 || 2 * bin == transform.plan.options.n_fft;
-            self.set_bin(bin, self.bin(bin).scaled(s, if at_edge { edge } else { interior }));
+            let factor = s.splat_f32s(if at_edge { edge } else { interior });
+            (*re, *im) = (s.mul_f32s(*re, factor), s.mul_f32s(*im, factor));
         }
     }
 
     #[inline(always)]
-    fn power(&self, s: S, bin: usize) -> S::f32s {
-        let Complex { re, im } = self.bin(bin);
-        s.add_f32s(s.mul_f32s(re, re), s.mul_f32s(im, im))
-    }
-
-    #[inline(always)]
-    fn filtered(&self, s: S, filter: &SparseRow) -> S::f32s {
+    fn filtered(powers: &[S::f32s], s: S, filter: &SparseRow) -> S::f32s {
         let mut sum = s.splat_f32s(0.0);
-        for (bin, &weight) in (filter.first..).zip(&filter.weights) {
-            sum = s.add_f32s(sum, s.mul_f32s(s.splat_f32s(weight), self.power(s, bin)));
+        for (&power, &weight) in powers[filter.first..].iter().zip(&filter.weights) {
+            sum = s.add_f32s(sum, s.mul_f32s(s.splat_f32s(weight), power));
         }
         sum
     }
 
-    /// `rows` from `bins`.
+    /// Rows of the result from the transformed points.
     #[inline(always)]
-    pub(super) fn reduce(&mut self, s: S, transform: &Transform, reduction: &Reduction) {
-        let rows = transform.plan.rows();
-        for row in 0..rows {
-            self.rows[row] = match transform.filters.get(row) {
-                Some(filter) => self.filtered(s, filter),
-                None if reduction.magnitude => s.sqrt_f32s(self.power(s, row)),
-                None => self.power(s, row),
-            };
-        }
+    pub(super) fn reduce(&mut self, s: S, transform: &Transform, reduction: &Reduction) -> &[f32] {
+        untangle(s, transform, self.points, &mut Powers::<S>(self.powers));
+        let rows = if transform.filters.is_empty() {
+            if reduction.magnitude {
+                self.powers.iter_mut().for_each(|power| *power = s.sqrt_f32s(*power));
+            }
+            &mut *self.powers
+        } else {
+            for (row, filter) in self.rows.iter_mut().zip(&transform.filters) {
+                *row = Self::filtered(self.powers, s, filter);
+            }
+            &mut self.rows[..transform.filters.len()]
+        };
+        let values = cast_slice_mut::<_, f32>(rows);
         if let Some(Logarithm { floor, scale }) = reduction.logarithm {
-            let values = numbers_mut::<S>(&mut self.rows[..rows]);
             values.iter_mut().for_each(|value| *value = value.max(floor));
             logarithms(values);
             values.iter_mut().for_each(|value| *value *= scale as f32);
         }
+        values
     }
 
     /// The gradient of `bins`, in their place, from that of the result in `rows`.
     #[inline(always)]
     pub(super) fn reduce_gradient(&mut self, s: S, transform: &Transform, reduction: &Reduction) {
         let none = s.splat_f32s(0.0);
+        for (power, &[re, im]) in self.powers.iter_mut().zip(self.bins.iter()) {
+            *power = square(s, Complex::new(re, im));
+        }
         if let Some(Logarithm { floor, scale }) = reduction.logarithm {
             for row in 0..transform.plan.rows() {
-                let value = transform.filters.get(row).map_or_else(|| self.power(s, row), |row| self.filtered(s, row));
+                let filter = transform.filters.get(row);
+                let value = filter.map_or_else(|| self.powers[row], |row| Self::filtered(self.powers, s, row));
                 let above = s.greater_than_or_equal_f32s(value, s.splat_f32s(floor));
                 let slope = s.div_f32s(s.mul_f32s(self.rows[row], s.splat_f32s(scale as f32)), value);
                 self.rows[row] = s.select_f32s(above, slope, none);
             }
         }
-        for bin in 0..self.bins.len() / 2 {
+        for bin in 0..self.bins.len() {
             let of_power = match transform.columns.get(bin) {
                 Some(column) => {
                     let held = self.rows[column.first..].iter().zip(&column.weights);
@@ -251,15 +240,113 @@ impl<'a, S: Simd> Block<'a, S> {
                 None => self.rows[bin],
             };
             let factor = if reduction.magnitude {
-                let magnitude = s.sqrt_f32s(self.power(s, bin));
+                let magnitude = s.sqrt_f32s(self.powers[bin]);
                 let positive = s.greater_than_f32s(magnitude, none);
                 s.select_f32s(positive, s.div_f32s(of_power, magnitude), none)
             } else {
                 s.add_f32s(of_power, of_power)
             };
-            let Complex { re, im } = self.bin(bin);
-            self.set_bin(bin, Complex::new(s.mul_f32s(re, factor), s.mul_f32s(im, factor)));
+            self.bins[bin] = self.bins[bin].map(|part| s.mul_f32s(part, factor));
         }
+    }
+
+    /// Adds the first `count` frames of the transformed points to a signal that begins with the first.
+    #[inline(always)]
+    pub(super) fn add_frames(&mut self, s: S, transform: &Transform, signal: &mut [f32], count: usize) {
+        let Plan { options, .. } = transform.plan;
+        transform.lanes.backward(s, self.points);
+        let frame = cast_slice_mut::<_, S::f32s>(self.points);
+        for (n, &weight) in transform.window.iter().enumerate() {
+            let value = frame[if transform.halved { n } else { 2 * n }];
+            frame[n] = s.mul_f32s(value, s.splat_f32s(weight));
+        }
+        let frame = &mut frame[..options.n_fft];
+        detrend(s, options.detrend, frame);
+        scatter(s, cast_slice(frame), options.hop, signal, count);
+    }
+}
+
+/// What becomes of the spectrum, bin by bin.
+trait Sink<S: Simd> {
+    /// `edge`: the bin is the first or that of half the sampling rate.
+    fn put(&mut self, s: S, bin: usize, edge: bool, value: Complex<S>);
+}
+
+/// To memory.
+struct Bins<'a, S: Simd>(&'a mut [[S::f32s; 2]]);
+
+impl<S: Simd> Sink<S> for Bins<'_, S> {
+    #[inline(always)]
+    fn put(&mut self, _: S, bin: usize, _: bool, value: Complex<S>) {
+        self.0[bin] = [value.re, value.im];
+    }
+}
+
+/// Its powers.
+struct Powers<'a, S: Simd>(&'a mut [S::f32s]);
+
+impl<S: Simd> Sink<S> for Powers<'_, S> {
+    #[inline(always)]
+    fn put(&mut self, s: S, bin: usize, _: bool, value: Complex<S>) {
+        self.0[bin] = square(s, value);
+    }
+}
+
+/// To rows of the result, one for each bin.
+struct Rows<'a> {
+    out: &'a mut [f32],
+    /// Numbers of a row.
+    row: usize,
+    first: usize,
+    count: usize,
+    scale: [f32; 2],
+}
+
+impl<S: Simd> Sink<S> for Rows<'_> {
+    #[inline(always)]
+    fn put(&mut self, s: S, bin: usize, edge: bool, value: Complex<S>) {
+        let value = value.scaled(s, if edge { self.scale[0] } else { self.scale[1] });
+        let begin = bin * self.row + 2 * self.first;
+        let out = &mut self.out[begin..begin + 2 * self.count];
+        let both = interleaved(s, value);
+        if self.count == S::F32_LANES {
+            let [first, second] = cast_slice_mut(out) else { return };
+            [*first, *second] = both;
+        } else {
+            let both = both;
+            out.copy_from_slice(&cast_slice(&both)[..2 * self.count]);
+        }
+    }
+}
+
+#[inline(always)]
+fn square<S: Simd>(s: S, Complex { re, im }: Complex<S>) -> S::f32s {
+    s.add_f32s(s.mul_f32s(re, re), s.mul_f32s(im, im))
+}
+
+/// The spectrum of frames from their transformed points.
+#[inline(always)]
+fn untangle<S: Simd>(s: S, transform: &Transform, points: &[f32], sink: &mut impl Sink<S>) {
+    let points = cast_slice::<_, [S::f32s; 2]>(points);
+    let count = transform.lanes.fourier.points;
+    if !transform.halved {
+        for bin in 0..transform.plan.options.bins() {
+            let [re, im] = points[transform.at(bin)];
+            sink.put(s, bin, bin == 0, Complex::new(re, im));
+        }
+        return;
+    }
+    let none = s.splat_f32s(0.0);
+    let [even, odd] = points[transform.at(0)];
+    sink.put(s, 0, true, Complex::new(s.add_f32s(even, odd), none).scaled(s, 2.0));
+    sink.put(s, count, true, Complex::new(s.sub_f32s(even, odd), none).scaled(s, 2.0));
+    for (bin, turn) in transform.untangle.iter().enumerate().skip(1) {
+        let ([a_re, a_im], [b_re, b_im]) = (points[transform.at(bin)], points[transform.at(count - bin)]);
+        // The spectra of even and of odd samples.
+        let even = Complex::new(s.add_f32s(a_re, b_re), s.sub_f32s(a_im, b_im));
+        let odd = Complex::new(s.add_f32s(a_im, b_im), s.sub_f32s(b_re, a_re)).turned(s, turn);
+        sink.put(s, count - bin, false, Complex::new(s.sub_f32s(even.re, odd.re), s.sub_f32s(odd.im, even.im)));
+        sink.put(s, bin, false, even.plus(s, odd));
     }
 }
 
@@ -286,80 +373,58 @@ fn detrend<S: Simd>(s: S, detrend: Detrend, frame: &mut [S::f32s]) {
     }
 }
 
-impl<S: Simd> Block<'_, S> {
-    /// Adds the first `count` frames of the transformed points to a signal that begins with the first.
-    #[inline(always)]
-    pub(super) fn add_frames(&mut self, s: S, transform: &Transform, signal: &mut [f32], count: usize) {
-        let Plan { options, .. } = transform.plan;
-        backward(s, &transform.fourier, self.re, self.im);
-        for (n, (x, &weight)) in self.frame.iter_mut().zip(&transform.window).enumerate() {
-            let value = match transform.halved {
-                false => self.re[n],
-                true if n % 2 == 0 => self.re[n / 2],
-                true => self.im[n / 2],
-            };
-            *x = s.mul_f32s(value, s.splat_f32s(weight));
-        }
-        detrend(s, options.detrend, self.frame);
-        let samples = numbers::<S>(self.frame);
-        if count == TILE && S::F32_LANES == TILE {
-            return scatter(samples, options.hop, signal);
-        }
-        for lane in 0..count {
-            let target = signal[lane * options.hop..].iter_mut();
-            let frame = samples.iter().skip(lane).step_by(S::F32_LANES);
-            target.zip(frame).for_each(|(target, value)| *target += value);
+/// Frames that begin `hop` apart in a signal, to lanes, weighted.
+#[inline(always)]
+fn gather<S: Simd>(s: S, signal: &[f32], hop: usize, weights: &[f32], frame: &mut [f32]) {
+    let mut done = 0;
+    if S::F32_LANES == TILE {
+        let (tiles, _) = frame.as_chunks_mut::<{ TILE * TILE }>();
+        for (tile, weights) in tiles.iter_mut().zip(weights.as_chunks::<TILE>().0) {
+            let mut rows = [s.splat_f32s(0.0); TILE];
+            for (lane, row) in rows.iter_mut().enumerate() {
+                let at = lane * hop + done;
+                *row = cast_slice::<f32, S::f32s>(&signal[at..at + TILE])[0];
+            }
+            let columns = transposed(s, rows);
+            for ((target, column), &weight) in cast_slice_mut(tile).iter_mut().zip(columns).zip(weights) {
+                *target = s.mul_f32s(column, s.splat_f32s(weight));
+            }
+            done += TILE;
         }
     }
-}
-
-/// Lanes for which samples are exchanged in square tiles.
-const TILE: usize = 8;
-
-#[inline(always)]
-fn transposed(rows: [[f32; TILE]; TILE]) -> [[f32; TILE]; TILE] {
-    std::array::from_fn(|column| std::array::from_fn(|row| rows[row][column]))
-}
-
-/// Frames that begin `hop` apart in a signal, to lanes.
-#[inline(always)]
-fn gather(signal: &[f32], hop: usize, samples: &mut [f32]) {
-    let (tiles, rest) = samples.as_chunks_mut::<{ TILE * TILE }>();
-    for (tile, target) in tiles.iter_mut().enumerate() {
-        let rows = std::array::from_fn(|lane| {
-            let at = lane * hop + tile * TILE;
-            let row: &[f32] = &signal[at..at + TILE];
-            std::array::from_fn(|n| row[n])
-        });
-        target.copy_from_slice(transposed(rows).as_flattened());
-    }
-    for (n, target) in rest.chunks_exact_mut(TILE).enumerate() {
+    let rest = frame[done * S::F32_LANES..].chunks_exact_mut(S::F32_LANES);
+    for ((n, target), weight) in (done..).zip(rest).zip(&weights[done..]) {
         for (lane, target) in target.iter_mut().enumerate() {
-            *target = signal[lane * hop + tiles.len() * TILE + n];
+            *target = signal[lane * hop + n] * weight;
         }
     }
 }
 
-/// Adds frames in lanes to where they begin, `hop` apart, in a signal.
+/// Adds the first `count` frames in lanes to where they begin, `hop` apart, in a signal.
 #[inline(always)]
-fn scatter(samples: &[f32], hop: usize, signal: &mut [f32]) {
-    let (tiles, rest) = samples.as_chunks::<{ TILE * TILE }>();
-    for (tile, source) in tiles.iter().enumerate() {
-        let columns = std::array::from_fn(|n| std::array::from_fn(|lane| source[n * TILE + lane]));
-        for (lane, row) in transposed(columns).iter().enumerate() {
-            let at = lane * hop + tile * TILE;
-            signal[at..at + TILE].iter_mut().zip(row).for_each(|(target, value)| *target += value);
+fn scatter<S: Simd>(s: S, frame: &[f32], hop: usize, signal: &mut [f32], count: usize) {
+    let mut done = 0;
+    if S::F32_LANES == TILE {
+        for tile in frame.as_chunks::<{ TILE * TILE }>().0 {
+            let mut rows = [s.splat_f32s(0.0); TILE];
+            rows.copy_from_slice(cast_slice(tile));
+            for (lane, row) in transposed(s, rows).into_iter().take(count).enumerate() {
+                let at = lane * hop + done;
+                let target = &mut cast_slice_mut::<f32, S::f32s>(&mut signal[at..at + TILE])[0];
+                *target = s.add_f32s(*target, row);
+            }
+            done += TILE;
         }
     }
-    for (n, source) in rest.chunks_exact(TILE).enumerate() {
-        for (lane, value) in source.iter().enumerate() {
-            signal[lane * hop + tiles.len() * TILE + n] += value;
+    for (n, source) in (done..).zip(frame[done * S::F32_LANES..].chunks_exact(S::F32_LANES)) {
+        for (lane, value) in source[..count].iter().enumerate() {
+            signal[lane * hop + n] += value;
         }
     }
 }
 
 /// The sample at a position before, in or behind the signal; the options are checked, so one reflection is enough.
-fn sample(signal: &[f32], position: isize, padding: StftPadding) -> f32 {
+fn padded(signal: &[f32], position: isize, padding: StftPadding) -> f32 {
     let len = signal.len() as isize;
     let position = match padding {
         StftPadding::Reflect if position < 0 => -position,
@@ -367,15 +432,4 @@ fn sample(signal: &[f32], position: isize, padding: StftPadding) -> f32 {
         _ => position,
     };
     usize::try_from(position).ok().and_then(|position| signal.get(position)).copied().unwrap_or(0.0)
-}
-
-/// The numbers of vectors, lane by lane.
-#[inline(always)]
-pub(super) fn numbers<S: Simd>(vectors: &[S::f32s]) -> &[f32] {
-    pulp::bytemuck::cast_slice(vectors)
-}
-
-#[inline(always)]
-pub(super) fn numbers_mut<S: Simd>(vectors: &mut [S::f32s]) -> &mut [f32] {
-    pulp::bytemuck::cast_slice_mut(vectors)
 }

@@ -1,13 +1,16 @@
 //! Transforms of several frames at once, one in each lane of a vector register.
 //!
-//! Lanes never meet, and products and sums are rounded one by one (no fused multiply-add): the bits of a frame do not
+//! Lanes meet only where they are exchanged with memory, and products and sums are rounded one by one (no fused multiply-add): the bits of a frame do not
 //! depend on its neighbours or on the width of the registers.
 
-use super::fourier::{Chirp, Fourier};
-use pulp::Simd;
+use super::fourier::{Chirp, Fourier, turns};
+#[cfg(target_arch = "x86_64")]
+use pulp::bytemuck::cast;
+use pulp::bytemuck::{cast_slice, cast_slice_mut};
+use pulp::{Simd, WithSimd};
 
-/// Radices that have a stage; 8 is the most whose points fit the registers of AVX2.
-pub(super) const RADICES: [usize; 6] = [2, 3, 4, 5, 7, 8];
+/// Radices that have a stage; the points of most fit the registers of AVX2.
+const RADICES: [usize; 6] = [2, 3, 4, 5, 7, 8];
 
 /// A complex number in each lane.
 #[derive(Clone, Copy)]
@@ -41,7 +44,7 @@ impl<S: Simd> Complex<S> {
 
     /// Times a complex number, the same in all lanes.
     #[inline(always)]
-    pub fn turned(self, s: S, [re, im]: [f32; 2]) -> Self {
+    pub fn turned(self, s: S, &[re, im]: &[f32; 2]) -> Self {
         let (re, im) = (s.splat_f32s(re), s.splat_f32s(im));
         Self::new(
             s.sub_f32s(s.mul_f32s(self.re, re), s.mul_f32s(self.im, im)),
@@ -49,10 +52,14 @@ impl<S: Simd> Complex<S> {
         )
     }
 
-    /// Times -i.
+    /// Times the conjugate of a complex number, the same in all lanes.
     #[inline(always)]
-    fn quarter(self, s: S) -> Self {
-        Self::new(self.im, s.neg_f32s(self.re))
+    pub fn turned_back(self, s: S, &[re, im]: &[f32; 2]) -> Self {
+        let (re, im) = (s.splat_f32s(re), s.splat_f32s(im));
+        Self::new(
+            s.add_f32s(s.mul_f32s(self.re, re), s.mul_f32s(self.im, im)),
+            s.sub_f32s(s.mul_f32s(self.im, re), s.mul_f32s(self.re, im)),
+        )
     }
 
     #[inline(always)]
@@ -61,118 +68,175 @@ impl<S: Simd> Complex<S> {
     }
 }
 
-/// `re` and `im` of all stored points, transformed: bin `k` at `positions[k]`.
-#[inline(always)]
-pub(super) fn forward<S: Simd>(s: S, fourier: &Fourier, re: &mut [S::f32s], im: &mut [S::f32s]) {
-    match &fourier.chirp {
-        None => stages_down(s, fourier, re, im),
-        Some(chirp) => convolve(s, fourier, chirp, re, im),
+/// A transform with the turns of its stages in the order in which they are taken.
+pub(super) struct Lanes {
+    pub fourier: Fourier,
+    /// For each stage `radix` turns for each of the points of one part; none for the last stage, which does not turn.
+    stages: Vec<(usize, Vec<[f32; 2]>)>,
+}
+
+impl Lanes {
+    pub fn new(points: usize) -> Self {
+        let fourier = Fourier::new(points, &RADICES);
+        let mut block = fourier.len;
+        let stages = fourier.radices.iter().map(|&radix| {
+            let all = turns(block, block);
+            block /= radix;
+            let of_stage = (0..if block > 1 { block } else { 0 }).flat_map(|k| (0..radix).map(move |u| k * u));
+            (radix, of_stage.map(|at| all[at]).collect())
+        });
+        let stages = stages.collect();
+        Self { fourier, stages }
+    }
+
+    /// Pairs of real and imaginary parts, transformed: bin `k` at `positions[k]`.
+    #[inline(always)]
+    pub fn forward<S: Simd>(&self, s: S, points: &mut [f32]) {
+        match &self.fourier.chirp {
+            None => self.down(s, points),
+            Some(chirp) => s.vectorize(Convolution::<false> { lanes: self, chirp, points }),
+        }
+    }
+
+    /// The transform with the other sign, unscaled, of bins at their positions: points in natural order.
+    #[inline(always)]
+    pub fn backward<S: Simd>(&self, s: S, points: &mut [f32]) {
+        match &self.fourier.chirp {
+            None => self.up(s, points),
+            Some(chirp) => s.vectorize(Convolution::<true> { lanes: self, chirp, points }),
+        }
+    }
+
+    #[inline(always)]
+    fn down<S: Simd>(&self, s: S, points: &mut [f32]) {
+        let mut block = self.fourier.len;
+        for (radix, turns) in &self.stages {
+            stage::<S, false>(s, *radix, turns, block, points);
+            block /= radix;
+        }
+    }
+
+    #[inline(always)]
+    fn up<S: Simd>(&self, s: S, points: &mut [f32]) {
+        let mut block = 1;
+        for (radix, turns) in self.stages.iter().rev() {
+            block *= radix;
+            stage::<S, true>(s, *radix, turns, block, points);
+        }
     }
 }
 
-/// The transform with the other sign, unscaled, of bins at their positions: points in natural order.
-#[inline(always)]
-pub(super) fn backward<S: Simd>(s: S, fourier: &Fourier, re: &mut [S::f32s], im: &mut [S::f32s]) {
-    // With the parts exchanged, z becomes i times its conjugate, and the sign of the exponent changes.
-    match &fourier.chirp {
-        None => stages_up(s, fourier, im, re),
-        Some(chirp) => convolve(s, fourier, chirp, im, re),
-    }
+/// See [`Chirp`]; the transform with the other sign is the conjugate of that of the conjugate.
+struct Convolution<'a, const BACKWARD: bool> {
+    lanes: &'a Lanes,
+    chirp: &'a Chirp,
+    points: &'a mut [f32],
 }
 
-#[inline(always)]
-fn stages_down<S: Simd>(s: S, fourier: &Fourier, re: &mut [S::f32s], im: &mut [S::f32s]) {
-    let mut block = fourier.len;
-    for &radix in &fourier.radices {
-        stage::<S, false>(s, fourier, radix, block, re, im);
-        block /= radix;
-    }
-}
+impl<const BACKWARD: bool> WithSimd for Convolution<'_, BACKWARD> {
+    type Output = ();
 
-#[inline(always)]
-fn stages_up<S: Simd>(s: S, fourier: &Fourier, re: &mut [S::f32s], im: &mut [S::f32s]) {
-    let mut block = 1;
-    for &radix in fourier.radices.iter().rev() {
-        block *= radix;
-        stage::<S, true>(s, fourier, radix, block, re, im);
-    }
-}
-
-/// See [`Chirp`].
-#[inline(always)]
-fn convolve<S: Simd>(s: S, fourier: &Fourier, chirp: &Chirp, re: &mut [S::f32s], im: &mut [S::f32s]) {
-    let turn = |re: &mut [S::f32s], im: &mut [S::f32s], by: &[[f32; 2]]| {
-        for ((re, im), &by) in re.iter_mut().zip(im.iter_mut()).zip(by) {
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        let Self { lanes, chirp, points } = self;
+        for ([re, im], by) in pairs::<S>(points).iter_mut().zip(&chirp.wave) {
+            let point = Complex::<S>::new(*re, *im);
+            let turned = if BACKWARD { point.conjugate(s) } else { point }.turned(s, by);
+            (*re, *im) = (turned.re, turned.im);
+        }
+        pairs::<S>(points)[lanes.fourier.points..].fill([s.splat_f32s(0.0); 2]);
+        lanes.down(s, points);
+        for ([re, im], by) in pairs::<S>(points).iter_mut().zip(&chirp.spectrum) {
             let turned = Complex::<S>::new(*re, *im).turned(s, by);
             (*re, *im) = (turned.re, turned.im);
         }
-    };
-    turn(re, im, &chirp.wave);
-    re[fourier.points..].fill(s.splat_f32s(0.0));
-    im[fourier.points..].fill(s.splat_f32s(0.0));
-    stages_down(s, fourier, re, im);
-    turn(re, im, &chirp.spectrum);
-    stages_up(s, fourier, im, re);
-    turn(re, im, &chirp.wave);
+        lanes.up(s, points);
+        for ([re, im], by) in pairs::<S>(points).iter_mut().zip(&chirp.wave) {
+            let turned = Complex::<S>::new(*re, *im).turned(s, by);
+            let turned = if BACKWARD { turned.conjugate(s) } else { turned };
+            (*re, *im) = (turned.re, turned.im);
+        }
+    }
+}
+
+/// Real and imaginary parts of points, each in a vector.
+#[inline(always)]
+pub(super) fn pairs<S: Simd>(points: &mut [f32]) -> &mut [[S::f32s; 2]] {
+    cast_slice_mut(points)
 }
 
 #[inline(always)]
-fn stage<S: Simd, const UP: bool>(
-    s: S,
-    fourier: &Fourier,
-    radix: usize,
-    block: usize,
-    re: &mut [S::f32s],
-    im: &mut [S::f32s],
-) {
-    let (re, im) = (&mut re[..fourier.len], &mut im[..fourier.len]);
+fn stage<S: Simd, const UP: bool>(s: S, radix: usize, turns: &[[f32; 2]], block: usize, points: &mut [f32]) {
     match radix {
-        2 => butterflies::<S, 2, UP>(s, &fourier.twiddles, block, re, im),
-        3 => butterflies::<S, 3, UP>(s, &fourier.twiddles, block, re, im),
-        4 => butterflies::<S, 4, UP>(s, &fourier.twiddles, block, re, im),
-        5 => butterflies::<S, 5, UP>(s, &fourier.twiddles, block, re, im),
-        7 => butterflies::<S, 7, UP>(s, &fourier.twiddles, block, re, im),
-        8 => butterflies::<S, 8, UP>(s, &fourier.twiddles, block, re, im),
+        2 => s.vectorize(Stage::<2, UP> { turns, block, points }),
+        3 => s.vectorize(Stage::<3, UP> { turns, block, points }),
+        4 => s.vectorize(Stage::<4, UP> { turns, block, points }),
+        5 => s.vectorize(Stage::<5, UP> { turns, block, points }),
+        7 => s.vectorize(Stage::<7, UP> { turns, block, points }),
+        8 => s.vectorize(Stage::<8, UP> { turns, block, points }),
         _ => unreachable!("a radix without a stage"),
     }
 }
 
-/// All small transforms of one stage: of the points `block / R` apart, turned after (or, `UP`, before) it.
-#[inline(always)]
-fn butterflies<S: Simd, const R: usize, const UP: bool>(
-    s: S,
-    twiddles: &[[f32; 2]],
+/// All small transforms of one stage: of the points `block / R` apart, turned after (or, `UP`, before) it. `UP`
+/// transforms with the other sign.
+struct Stage<'a, const R: usize, const UP: bool> {
+    turns: &'a [[f32; 2]],
     block: usize,
-    re: &mut [S::f32s],
-    im: &mut [S::f32s],
-) {
-    let (apart, step) = (block / R, twiddles.len() / block);
-    for first in 0..apart {
-        let turns: [[f32; 2]; R] = std::array::from_fn(|u| twiddles[step * first * u]);
-        for (re, im) in re.chunks_exact_mut(block).zip(im.chunks_exact_mut(block)) {
-            let mut x: [Complex<S>; R] = std::array::from_fn(|t| {
-                let at = first + apart * t;
-                let x = Complex::new(re[at], im[at]);
-                if UP && t > 0 && apart > 1 { x.turned(s, turns[t]) } else { x }
-            });
-            small(s, &mut x);
-            for (u, x) in x.into_iter().enumerate() {
-                let x = if !UP && u > 0 && apart > 1 { x.turned(s, turns[u]) } else { x };
-                let at = first + apart * u;
-                (re[at], im[at]) = (x.re, x.im);
+    points: &'a mut [f32],
+}
+
+impl<const R: usize, const UP: bool> WithSimd for Stage<'_, R, UP> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        let Self { turns, block, points } = self;
+        let points = pairs::<S>(points);
+        let none = Complex::<S>::new(s.splat_f32s(0.0), s.splat_f32s(0.0));
+        let mut x = [none; R];
+        if block == R {
+            for points in points.as_chunks_mut::<R>().0 {
+                for (x, [re, im]) in x.iter_mut().zip(points.iter()) {
+                    *x = Complex::new(*re, *im);
+                }
+                small::<S, R, UP>(s, &mut x);
+                for (x, point) in x.iter().zip(points) {
+                    *point = [x.re, x.im];
+                }
+            }
+            return;
+        }
+        let apart = block / R;
+        for points in points.chunks_exact_mut(block) {
+            for (first, turns) in turns.as_chunks::<R>().0.iter().enumerate() {
+                for t in 0..R {
+                    let [re, im] = points[first + apart * t];
+                    x[t] = Complex::new(re, im);
+                    if UP && t > 0 {
+                        x[t] = x[t].turned_back(s, &turns[t]);
+                    }
+                }
+                small::<S, R, UP>(s, &mut x);
+                for u in 0..R {
+                    if !UP && u > 0 {
+                        x[u] = x[u].turned(s, &turns[u]);
+                    }
+                    points[first + apart * u] = [x[u].re, x[u].im];
+                }
             }
         }
     }
 }
 
-/// The transform of `R` points in registers.
+/// The transform of `R` points in registers, or with the other sign (`UP`).
 #[inline(always)]
-fn small<S: Simd, const R: usize>(s: S, x: &mut [Complex<S>; R]) {
+fn small<S: Simd, const R: usize, const UP: bool>(s: S, x: &mut [Complex<S>; R]) {
     match R {
         2 => (x[0], x[1]) = two(s, x[0], x[1]),
-        4 => [x[0], x[1], x[2], x[3]] = four(s, [x[0], x[1], x[2], x[3]]),
-        8 => eight(s, x),
-        _ => odd(s, x),
+        4 => [x[0], x[1], x[2], x[3]] = four::<S, UP>(s, [x[0], x[1], x[2], x[3]]),
+        8 => eight::<S, R, UP>(s, x),
+        _ => odd::<S, R, UP>(s, x),
     }
 }
 
@@ -181,27 +245,36 @@ fn two<S: Simd>(s: S, a: Complex<S>, b: Complex<S>) -> (Complex<S>, Complex<S>) 
     (a.plus(s, b), a.minus(s, b))
 }
 
+/// `a - i b` and `a + i b`, or (`UP`) the other way round.
 #[inline(always)]
-fn four<S: Simd>(s: S, [a, b, c, d]: [Complex<S>; 4]) -> [Complex<S>; 4] {
+fn across<S: Simd, const UP: bool>(s: S, a: Complex<S>, b: Complex<S>) -> (Complex<S>, Complex<S>) {
+    let down = Complex::new(s.add_f32s(a.re, b.im), s.sub_f32s(a.im, b.re));
+    let up = Complex::new(s.sub_f32s(a.re, b.im), s.add_f32s(a.im, b.re));
+    if UP { (up, down) } else { (down, up) }
+}
+
+#[inline(always)]
+fn four<S: Simd, const UP: bool>(s: S, [a, b, c, d]: [Complex<S>; 4]) -> [Complex<S>; 4] {
     let ((a, c), (b, d)) = (two(s, a, c), two(s, b, d));
-    let ((zero, two_), (one, three)) = (two(s, a, b), two(s, c, d.quarter(s)));
+    let ((zero, two_), (one, three)) = (two(s, a, b), across::<S, UP>(s, c, d));
     [zero, one, two_, three]
 }
 
 #[inline(always)]
-fn eight<S: Simd, const R: usize>(s: S, x: &mut [Complex<S>; R]) {
-    let even = four(s, [x[0], x[2], x[4], x[6]]);
-    let odd = four(s, [x[1], x[3], x[5], x[7]]);
+fn eight<S: Simd, const R: usize, const UP: bool>(s: S, x: &mut [Complex<S>; R]) {
+    let odd = four::<S, UP>(s, [x[1], x[3], x[5], x[7]]);
+    let even = four::<S, UP>(s, [x[0], x[2], x[4], x[6]]);
+    // Times the first and the third power of exp(∓πi/4), the latter with the other sign.
     let half = std::f32::consts::FRAC_1_SQRT_2;
-    let odd = [
-        odd[0],
-        odd[1].plus(s, odd[1].quarter(s)).scaled(s, half),
-        odd[2].quarter(s),
-        odd[3].quarter(s).minus(s, odd[3]).scaled(s, half),
-    ];
-    for k in 0..4 {
-        (x[k], x[k + 4]) = two(s, even[k], odd[k]);
-    }
+    let diagonal = |x: Complex<S>, down: bool| {
+        let (sum, difference) = (s.add_f32s(x.re, x.im), s.sub_f32s(x.re, x.im));
+        let turned = if down { Complex::new(sum, s.sub_f32s(x.im, x.re)) } else { Complex::new(difference, sum) };
+        turned.scaled(s, half)
+    };
+    (x[0], x[4]) = two(s, even[0], odd[0]);
+    (x[1], x[5]) = two(s, even[1], diagonal(odd[1], !UP));
+    (x[2], x[6]) = across::<S, UP>(s, even[2], odd[2]);
+    (x[7], x[3]) = two(s, even[3], diagonal(odd[3], UP));
 }
 
 /// Cosine and sine of `2π turn / R`, for the odd radices; as constants, since they are asked for in the innermost loop.
@@ -223,19 +296,83 @@ fn cosine_and_sine<const R: usize>(turn: usize) -> (f32, f32) {
 
 /// Any odd size, by the symmetry of cosines and sines.
 #[inline(always)]
-fn odd<S: Simd, const R: usize>(s: S, x: &mut [Complex<S>; R]) {
+fn odd<S: Simd, const R: usize, const UP: bool>(s: S, x: &mut [Complex<S>; R]) {
     let first = x[0];
-    let pairs: [_; R] = std::array::from_fn(|j| if j == 0 { (first, first) } else { two(s, x[j], x[R - j]) });
     for j in 1..R / 2 + 1 {
-        x[0] = x[0].plus(s, pairs[j].0);
+        (x[j], x[R - j]) = two(s, x[j], x[R - j]);
+        x[0] = x[0].plus(s, x[j]);
     }
+    let pairs = *x;
     for u in 1..R / 2 + 1 {
-        let (mut even, mut odd) = (first, Complex::new(s.splat_f32s(0.0), s.splat_f32s(0.0)));
-        for j in 1..R / 2 + 1 {
+        let (cosine, sine) = cosine_and_sine::<R>(u);
+        let (mut even, mut odd) = (first.plus(s, pairs[1].scaled(s, cosine)), pairs[R - 1].scaled(s, sine));
+        for j in 2..R / 2 + 1 {
             let (cosine, sine) = cosine_and_sine::<R>(u * j);
-            even = even.plus(s, pairs[j].0.scaled(s, cosine));
-            odd = odd.plus(s, pairs[j].1.scaled(s, sine));
+            even = even.plus(s, pairs[j].scaled(s, cosine));
+            odd = odd.plus(s, pairs[R - j].scaled(s, sine));
         }
-        (x[u], x[R - u]) = two(s, even, odd.quarter(s));
+        (x[u], x[R - u]) = across::<S, UP>(s, even, odd);
     }
+}
+
+/// Lanes for which samples are exchanged in square tiles.
+pub(super) const TILE: usize = 8;
+
+/// AVX, where `s` has it.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn avx<S: Simd>(s: S) -> Option<pulp::x86::V3> {
+    (&s as &dyn std::any::Any).downcast_ref().copied()
+}
+
+/// Parts in turns: those of the first half of the lanes, then those of the second.
+#[inline(always)]
+pub(super) fn interleaved<S: Simd>(s: S, value: Complex<S>) -> [S::f32s; 2] {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = avx(s) {
+        let avx = v3.avx;
+        let (re, im) = (cast(value.re), cast(value.im));
+        let (low, high) = (avx._mm256_unpacklo_ps(re, im), avx._mm256_unpackhi_ps(re, im));
+        let first = avx._mm256_permute2f128_ps::<0x20>(low, high);
+        return [cast(first), cast(avx._mm256_permute2f128_ps::<0x31>(low, high))];
+    }
+    let parts = [value.re, value.im];
+    let parts: &[f32] = cast_slice(&parts);
+    let mut both = [s.splat_f32s(0.0); 2];
+    for (n, number) in cast_slice_mut::<_, f32>(&mut both).iter_mut().enumerate() {
+        *number = parts[n % 2 * S::F32_LANES + n / 2];
+    }
+    both
+}
+
+/// A square tile of eight vectors of eight, transposed.
+#[inline(always)]
+pub(super) fn transposed<S: Simd>(s: S, rows: [S::f32s; TILE]) -> [S::f32s; TILE] {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = avx(s) {
+        use std::arch::x86_64::__m256;
+        let avx = v3.avx;
+        let rows: [__m256; TILE] = rows.map(|row| cast(row));
+        // In pairs of rows, then in fours, within each half; then the halves.
+        let two =
+            |a: usize| (avx._mm256_unpacklo_ps(rows[a], rows[a + 1]), avx._mm256_unpackhi_ps(rows[a], rows[a + 1]));
+        let four = |(a, b): (__m256, __m256), (c, d): (__m256, __m256)| {
+            [
+                avx._mm256_shuffle_ps::<0x44>(a, c),
+                avx._mm256_shuffle_ps::<0xEE>(a, c),
+                avx._mm256_shuffle_ps::<0x44>(b, d),
+                avx._mm256_shuffle_ps::<0xEE>(b, d),
+            ]
+        };
+        let (upper, lower) = (four(two(0), two(2)), four(two(4), two(6)));
+        let low = |n: usize| cast(avx._mm256_permute2f128_ps::<0x20>(upper[n], lower[n]));
+        let high = |n: usize| cast(avx._mm256_permute2f128_ps::<0x31>(upper[n], lower[n]));
+        return [low(0), low(1), low(2), low(3), high(0), high(1), high(2), high(3)];
+    }
+    let mut columns = rows;
+    let (columns_, rows) = (cast_slice_mut::<_, f32>(&mut columns), cast_slice::<_, f32>(&rows));
+    for (n, column) in columns_.iter_mut().enumerate() {
+        *column = rows[n % TILE * TILE + n / TILE];
+    }
+    columns
 }

@@ -2,13 +2,15 @@
 //!
 //! One task per signal: neither the number of replicas nor that of threads changes a bit.
 
-use super::block::{Block, Transform, numbers, numbers_mut};
+use super::block::{Block, Transform};
 use super::tape::StftOps;
 use super::{Plan, StftPadding};
 use crate::native::{FlexTensor, contiguous, dims, tensor, values};
 use burn::backend::Flex;
+use pulp::bytemuck::{cast_slice, cast_slice_mut};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
 impl StftOps for Flex {
     fn stft_analysis(x: FlexTensor, plan: Plan) -> FlexTensor {
@@ -16,16 +18,11 @@ impl StftOps for Flex {
         let [replicas, batch, channels, samples] = dims(&x);
         let (rows, frames) = (plan.rows(), plan.frames);
         let parts = if plan.reduction.is_some() { 1 } else { 2 };
-        let mut out = vec![0.0; replicas * batch * channels * rows * frames * parts];
         let transform = Transform::new(&plan);
-        if samples > 0 && !out.is_empty() {
-            out.par_chunks_mut(rows * frames * parts).zip(values(&x).par_chunks(samples)).for_each_init(
-                Vec::new,
-                |memory, (out, signal)| {
-                    dispatch(Analysis { transform: &transform, memory, signal, out });
-                },
-            );
-        }
+        let signals = values(&x).par_chunks(samples.max(1));
+        let out = filled(replicas * batch * channels, rows * frames * parts, signals, |memory, signal, out| {
+            dispatch(Analysis { transform: &transform, memory, signal, out });
+        });
         match parts {
             1 => tensor(out, [replicas, batch, channels, rows, frames]),
             _ => tensor(out, [replicas, batch, channels, rows, frames, 2]),
@@ -61,6 +58,30 @@ fn overlap_added(plan: &Plan, signals: [usize; 3], gradient: &[f32], x: Option<&
     tensor(out, [replicas, batch, channels, samples])
 }
 
+/// `count` pieces of `len` numbers, each written by `task` over zeros. The zeros are written by the task's thread: of all
+/// pieces at once, they would have left the cache before they are needed.
+#[allow(unsafe_code)]
+fn filled<'a>(
+    count: usize,
+    len: usize,
+    sources: impl IndexedParallelIterator<Item = &'a [f32]>,
+    task: impl Fn(&mut Vec<f32>, &[f32], &mut [f32]) + Sync,
+) -> Vec<f32> {
+    if count * len == 0 || sources.len() != count {
+        return vec![0.0; count * len];
+    }
+    let mut out = Vec::with_capacity(count * len);
+    let pieces = out.spare_capacity_mut()[..count * len].par_chunks_mut(len);
+    pieces.zip(sources).for_each_init(Vec::new, |memory, (piece, source)| {
+        piece.fill(MaybeUninit::new(0.0));
+        // SAFETY: just filled.
+        task(memory, source, unsafe { piece.assume_init_mut() });
+    });
+    // SAFETY: there are as many sources as pieces, so each piece was filled.
+    unsafe { out.set_len(count * len) };
+    out
+}
+
 /// Runs `task` with the widest registers of this machine. (`Arch` alone leaves out AVX2 unless a feature of pulp is set,
 /// which gemm does not do.)
 fn dispatch(task: impl WithSimd<Output = ()>) {
@@ -90,24 +111,18 @@ impl WithSimd for Analysis<'_> {
         for first in (0..frames).step_by(S::F32_LANES) {
             let count = S::F32_LANES.min(frames - first);
             block.load(s, transform, signal, first);
-            block.untangle(s, transform);
             match &transform.plan.reduction {
                 Some(reduction) => {
-                    block.reduce(s, transform, reduction);
-                    let rows = numbers::<S>(block.rows).chunks_exact(S::F32_LANES);
+                    let rows = block.reduce(s, transform, reduction).chunks_exact(S::F32_LANES);
                     for (out, row) in out.chunks_exact_mut(frames).zip(rows) {
-                        out[first..first + count].copy_from_slice(&row[..count]);
+                        let out = &mut out[first..first + count];
+                        match cast_slice_mut::<_, S::f32s>(&mut out[..count / S::F32_LANES * S::F32_LANES]) {
+                            [out] => *out = cast_slice(row)[0],
+                            _ => out.copy_from_slice(&row[..count]),
+                        }
                     }
                 }
-                None => {
-                    block.scale(s, transform);
-                    let bins = numbers::<S>(block.bins).chunks_exact(2 * S::F32_LANES);
-                    for (out, bin) in out.chunks_exact_mut(2 * frames).zip(bins) {
-                        let (re, im) = bin.split_at(S::F32_LANES);
-                        let out = out[2 * first..2 * (first + count)].chunks_exact_mut(2);
-                        out.zip(re.iter().zip(im)).for_each(|(out, (re, im))| out.copy_from_slice(&[*re, *im]));
-                    }
-                }
+                None => block.complex_rows(s, transform, out, first, count),
             }
         }
     }
@@ -138,14 +153,14 @@ impl WithSimd for Synthesis<'_> {
                 (Some(signal), Some(reduction)) => {
                     block.load(s, transform, signal, first);
                     block.untangle(s, transform);
-                    let rows = numbers_mut::<S>(block.rows).chunks_exact_mut(S::F32_LANES);
+                    let rows = cast_slice_mut::<_, f32>(block.rows).chunks_exact_mut(S::F32_LANES);
                     for (row, gradient) in rows.zip(gradient.chunks_exact(*frames)) {
                         row[..count].copy_from_slice(&gradient[first..first + count]);
                     }
                     block.reduce_gradient(s, transform, reduction);
                 }
                 _ => {
-                    let bins = numbers_mut::<S>(block.bins).chunks_exact_mut(2 * S::F32_LANES);
+                    let bins = cast_slice_mut::<_, f32>(block.bins).chunks_exact_mut(2 * S::F32_LANES);
                     for (bin, gradient) in bins.zip(gradient.chunks_exact(2 * frames)) {
                         let (re, im) = bin.split_at_mut(S::F32_LANES);
                         let gradient = gradient[2 * first..2 * (first + count)].chunks_exact(2);
