@@ -1,10 +1,11 @@
-//! CPU path of [`group_norm`](super::group_norm): one task per sample.
+//! CPU path of [`group_norm`](super::group_norm): one task per group of a sample.
 
 use super::tape::{GroupNormOps, Norm};
 use crate::native::{FlexTensor, Output, add_parts, contiguous, dims, sum, sum_of, sums_of, tensor, values};
 use crate::simd::vectorised;
 use burn::backend::Flex;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// One group of one sample.
 #[inline(always)]
@@ -47,14 +48,20 @@ fn group_backward(
         first += gamma * *d_beta;
         second += gamma * *d_gamma;
     }
-    let (shift, tilt) = (scale * first / count, scale * scale * second / count);
+    let (first, second) = (first / count, scale * second / count);
     let rows = x.chunks(positions).zip(dy.chunks(positions));
     for ((dx, (x, dy)), gamma) in dx.chunks_mut(positions).zip(rows).zip(gamma) {
-        let slope = scale * gamma;
         for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
-            *dx = slope * dy - shift - (x - mean) * tilt;
+            // Scaled last: what cancels in a group of one value would not, once rounded.
+            *dx = scale * (gamma * dy - first - (x - mean) * second);
         }
     }
+}
+
+/// The channels of one group of one sample, counted over all replicas.
+fn channels_of(task: usize, batch: usize, groups: usize, per_group: usize) -> Range<usize> {
+    let first = (task / (batch * groups) * groups + task % groups) * per_group;
+    first..first + per_group
 }
 
 impl GroupNormOps for Flex {
@@ -63,20 +70,17 @@ impl GroupNormOps for Flex {
         let [replicas, batch, channels, positions] = dims(&x);
         let (xv, gamma, beta) = (values(&x), values(&gamma), values(&beta));
         let per_group = channels / norm.groups;
+        let group_len = per_group * positions;
         let mut y = Output::new(xv.len());
-        y.tasks(batch, channels * positions, 1)
+        y.tasks(batch * norm.groups, group_len, 1)
             .into_par_iter()
-            .zip(xv.par_chunks((channels * positions).max(1)))
+            .zip(xv.par_chunks(group_len.max(1)))
             .enumerate()
-            .for_each(|(sample, (y, x))| {
+            .for_each(|(task, (y, x))| {
+                let of_channels = channels_of(task, batch, norm.groups, per_group);
+                let (gamma, beta) = (&gamma[of_channels.clone()], &beta[of_channels]);
                 let y = y.zeros();
-                let parameters = sample / batch * channels;
-                let groups = y.chunks_mut(per_group * positions).zip(x.chunks(per_group * positions));
-                for (group, (y, x)) in groups.enumerate() {
-                    let of_channels = parameters + group * per_group..parameters + (group + 1) * per_group;
-                    let (gamma, beta) = (&gamma[of_channels.clone()], &beta[of_channels]);
-                    vectorised(|| group_forward(x, gamma, beta, norm.eps, y));
-                }
+                vectorised(|| group_forward(x, gamma, beta, norm.eps, y));
             });
         tensor(y.finish(), [replicas, batch, channels, positions])
     }
@@ -91,26 +95,19 @@ impl GroupNormOps for Flex {
         let [replicas, batch, channels, positions] = dims(&x);
         let (xv, gamma, dyv) = (values(&x), values(&gamma), values(&dy));
         let per_group = channels / norm.groups;
-        let (sample_len, group_len) = (channels * positions, per_group * positions);
+        let group_len = per_group * positions;
         let mut dx = Output::new(xv.len());
         let mut d_gamma = vec![0.0; replicas * batch * channels];
         let mut d_beta = d_gamma.clone();
-        dx.tasks(batch, sample_len, 1)
+        dx.tasks(batch * norm.groups, group_len, 1)
             .into_par_iter()
-            .zip(d_gamma.par_chunks_mut(channels.max(1)))
-            .zip(d_beta.par_chunks_mut(channels.max(1)))
+            .zip(xv.par_chunks(group_len.max(1)).zip(dyv.par_chunks(group_len.max(1))))
+            .zip(d_gamma.par_chunks_mut(per_group.max(1)).zip(d_beta.par_chunks_mut(per_group.max(1))))
             .enumerate()
-            .for_each(|(sample, ((dx, d_gamma), d_beta))| {
+            .for_each(|(task, ((dx, (x, dy)), of_parameters))| {
+                let inputs = (x, dy, &gamma[channels_of(task, batch, norm.groups, per_group)]);
                 let dx = dx.zeros();
-                let gamma = &gamma[sample / batch * channels..][..channels];
-                for group in 0..norm.groups {
-                    let of_group = group * group_len..(group + 1) * group_len;
-                    let of_sample = sample * sample_len + of_group.start..sample * sample_len + of_group.end;
-                    let of_channels = group * per_group..(group + 1) * per_group;
-                    let inputs = (&xv[of_sample.clone()], &dyv[of_sample], &gamma[of_channels.clone()]);
-                    let of_parameters = (&mut d_gamma[of_channels.clone()], &mut d_beta[of_channels]);
-                    vectorised(|| group_backward(inputs, norm.eps, &mut dx[of_group], of_parameters));
-                }
+                vectorised(|| group_backward(inputs, norm.eps, dx, of_parameters));
             });
         let sums = |parts: Vec<f32>| {
             let sum = add_parts(&parts, replicas, batch, channels);
