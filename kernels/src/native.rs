@@ -7,7 +7,9 @@
 
 use burn::backend::{Flex, TensorMetadata, tensor::FloatTensor};
 use burn::tensor::{Shape, TensorData};
+use std::mem::MaybeUninit;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) type FlexTensor = FloatTensor<Flex>;
 
@@ -106,11 +108,61 @@ pub(crate) fn product(out: &mut [f32], out_row_stride: usize, left: Matrix, righ
 }
 
 /// Cuts `[replica, item, ...]` into tasks of at most `per_task` items of one replica.
-pub(crate) fn tasks(data: &mut [f32], items: usize, item_len: usize, per_task: usize) -> Vec<&mut [f32]> {
+pub(crate) fn tasks<T>(data: &mut [T], items: usize, item_len: usize, per_task: usize) -> Vec<&mut [T]> {
     if items * item_len == 0 {
         return Vec::new();
     }
     data.chunks_mut(items * item_len).flat_map(|replica| replica.chunks_mut(per_task * item_len)).collect()
+}
+
+/// A large output that tasks zero part by part, each in the cache of the thread that then writes it; fresh memory is
+/// mapped by all threads.
+pub(crate) struct Output {
+    values: Vec<f32>,
+    len: usize,
+    zeroed: AtomicUsize,
+}
+
+/// What one task writes of an [`Output`].
+pub(crate) struct Part<'a> {
+    values: &'a mut [MaybeUninit<f32>],
+    zeroed: &'a AtomicUsize,
+}
+
+impl Output {
+    pub(crate) fn new(len: usize) -> Self {
+        Self { values: Vec::with_capacity(len), len, zeroed: AtomicUsize::new(0) }
+    }
+
+    /// The parts of [`tasks`].
+    pub(crate) fn tasks(&mut self, items: usize, item_len: usize, per_task: usize) -> Vec<Part<'_>> {
+        self.zeroed = AtomicUsize::new(0);
+        let parts = tasks(&mut self.values.spare_capacity_mut()[..self.len], items, item_len, per_task);
+        parts.into_iter().map(|values| Part { values, zeroed: &self.zeroed }).collect()
+    }
+
+    /// All values.
+    ///
+    /// # Panics
+    /// When a task has not taken its part.
+    #[allow(unsafe_code)]
+    pub(crate) fn finish(mut self) -> Vec<f32> {
+        assert_eq!(self.zeroed.into_inner(), self.len, "every part is zeroed");
+        // SAFETY: the parts do not overlap and each counts once, when it is zeroed: together they are all `len` values.
+        unsafe { self.values.set_len(self.len) };
+        self.values
+    }
+}
+
+impl<'a> Part<'a> {
+    /// The part, of zeros.
+    #[allow(unsafe_code)]
+    pub(crate) fn zeros(self) -> &'a mut [f32] {
+        self.values.fill(MaybeUninit::new(0.0));
+        self.zeroed.fetch_add(self.values.len(), Ordering::Relaxed);
+        // SAFETY: all of them have just been written.
+        unsafe { self.values.assume_init_mut() }
+    }
 }
 
 /// Adds up `parts` partial results of each replica, in order: `[replica, part, len]` to
@@ -133,7 +185,7 @@ pub(crate) fn add_parts(partials: &[f32], replicas: usize, parts: usize, len: us
 /// Values added side by side, so that the compiler can vectorise a sum.
 const LANES: usize = 16;
 
-/// The sum of a row: fixed lanes, then the lanes in order.
+/// The sum of a row: fixed lanes, then the lanes by halves.
 #[inline(always)]
 pub(crate) fn sum(row: &[f32]) -> f32 {
     sum_of(row, row, |value, _| value)
@@ -142,16 +194,40 @@ pub(crate) fn sum(row: &[f32]) -> f32 {
 /// The sum of `term(a, b)` over two rows of the same length, in the fixed order of [`sum`].
 #[inline(always)]
 pub(crate) fn sum_of(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let (a_blocks, b_blocks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let (a_rest, b_rest) = (a_blocks.remainder(), b_blocks.remainder());
-    for (a, b) in a_blocks.zip(b_blocks) {
+    sums_of(a, b, |a, b| [term(a, b)])[0]
+}
+
+/// Several sums of one walk over two rows of the same length, each in the fixed order of [`sum`].
+#[inline(always)]
+pub(crate) fn sums_of<const N: usize>(a: &[f32], b: &[f32], terms: impl Fn(f32, f32) -> [f32; N]) -> [f32; N] {
+    let mut lanes = [[0.0f32; LANES]; N];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
         for i in 0..LANES {
-            lanes[i] += term(a[i], b[i]);
+            let terms = terms(a[i], b[i]);
+            for n in 0..N {
+                lanes[n][i] += terms[n];
+            }
         }
     }
-    for (lane, (a, b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-        *lane += term(*a, *b);
+    for (i, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
+        let terms = terms(*a, *b);
+        for n in 0..N {
+            lanes[n][i] += terms[n];
+        }
     }
-    lanes.iter().sum()
+    lanes.map(add_halves)
+}
+
+/// The sum of the lanes: of each half first.
+#[inline(always)]
+fn add_halves(mut lanes: [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[half + i];
+        }
+        half /= 2;
+    }
+    lanes[0]
 }

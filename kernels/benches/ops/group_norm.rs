@@ -16,10 +16,9 @@ fn prepare([replicas, b, c, s]: [usize; 4], groups: usize, backward: bool, norm:
             return Box::new(move || drop(norm(x.clone(), gamma.clone(), beta.clone(), groups, 1e-5)));
         }
         let leaves = (x.require_grad(), gamma.require_grad(), beta.require_grad());
-        let seed: Tensor<4> = noise([replicas, b, c, s], &device);
         Box::new(move || {
             let (x, gamma, beta) = leaves.clone();
-            drop((norm(x, gamma, beta, groups, 1e-5) * seed.clone()).sum().backward());
+            drop(norm(x, gamma, beta, groups, 1e-5).backward()); // from ones
         })
     })
 }

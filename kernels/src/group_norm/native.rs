@@ -1,29 +1,24 @@
-//! CPU path of [`group_norm`](super::group_norm): one task per sample.
+//! CPU path of [`group_norm`](super::group_norm): one task per group of a sample.
 
 use super::tape::{GroupNormOps, Norm};
-use crate::native::{FlexTensor, add_parts, contiguous, dims, sum, sum_of, tasks, tensor, values};
+use crate::native::{FlexTensor, Output, add_parts, contiguous, dims, sum, sum_of, sums_of, tensor, values};
 use crate::simd::vectorised;
 use burn::backend::Flex;
 use rayon::prelude::*;
-
-/// Mean and reciprocal standard deviation of one group.
-#[inline(always)]
-fn statistics(group: &[f32], eps: f32) -> (f32, f32) {
-    let count = group.len() as f32;
-    let mean = sum(group) / count;
-    let variance = sum_of(group, group, |x, _| (x - mean) * (x - mean)) / count;
-    (mean, 1.0 / (variance + eps).sqrt())
-}
+use std::ops::Range;
 
 /// One group of one sample.
 #[inline(always)]
 fn group_forward(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32, y: &mut [f32]) {
-    let positions = x.len() / gamma.len();
-    let (mean, scale) = statistics(x, eps);
+    let (positions, count) = (x.len() / gamma.len(), x.len() as f32);
+    let mean = sum(x) / count;
+    let variance = sum_of(x, x, |x, _| (x - mean) * (x - mean)) / count;
+    let scale = 1.0 / (variance + eps).sqrt();
     let rows = y.chunks_mut(positions).zip(x.chunks(positions));
     for ((y, x), (gamma, beta)) in rows.zip(gamma.iter().zip(beta)) {
+        let (slope, beta) = (scale * gamma, *beta);
         for (y, x) in y.iter_mut().zip(x) {
-            *y = (x - mean) * scale * gamma + beta;
+            *y = (x - mean) * slope + beta;
         }
     }
 }
@@ -36,25 +31,37 @@ fn group_backward(
     dx: &mut [f32],
     (d_gamma, d_beta): (&mut [f32], &mut [f32]),
 ) {
-    let positions = x.len() / gamma.len();
-    let (mean, scale) = statistics(x, eps);
+    let (positions, count) = (x.len() / gamma.len(), x.len() as f32);
+    let mean = sum(x) / count;
+    let rows = x.chunks(positions).zip(dy.chunks(positions));
+    let mut variance = 0.0;
+    for ((x, dy), (d_gamma, d_beta)) in rows.zip(d_gamma.iter_mut().zip(d_beta.iter_mut())) {
+        let sums = sums_of(x, dy, |x, dy| [(x - mean) * (x - mean), (x - mean) * dy, dy]);
+        variance += sums[0];
+        (*d_gamma, *d_beta) = (sums[1], sums[2]);
+    }
+    let scale = 1.0 / (variance / count + eps).sqrt();
     // Means over the group of the gradient of the standardised x, and of its product with it.
     let (mut first, mut second) = (0.0, 0.0);
-    let rows = x.chunks(positions).zip(dy.chunks(positions));
-    for (channel, (x, dy)) in rows.enumerate() {
-        d_beta[channel] = sum(dy);
-        d_gamma[channel] = sum_of(x, dy, |x, dy| (x - mean) * scale * dy);
-        first += gamma[channel] * d_beta[channel];
-        second += gamma[channel] * d_gamma[channel];
+    for ((d_gamma, d_beta), gamma) in d_gamma.iter_mut().zip(d_beta).zip(gamma) {
+        *d_gamma *= scale;
+        first += gamma * *d_beta;
+        second += gamma * *d_gamma;
     }
-    let count = x.len() as f32;
-    let (first, second) = (first / count, second / count);
+    let (first, second) = (first / count, scale * second / count);
     let rows = x.chunks(positions).zip(dy.chunks(positions));
     for ((dx, (x, dy)), gamma) in dx.chunks_mut(positions).zip(rows).zip(gamma) {
         for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
-            *dx = scale * (gamma * dy - first - (x - mean) * scale * second);
+            // Scaled last: what cancels in a group of one value would not, once rounded.
+            *dx = scale * (gamma * dy - first - (x - mean) * second);
         }
     }
+}
+
+/// The channels of one group of one sample, counted over all replicas.
+fn channels_of(task: usize, batch: usize, groups: usize, per_group: usize) -> Range<usize> {
+    let first = (task / (batch * groups) * groups + task % groups) * per_group;
+    first..first + per_group
 }
 
 impl GroupNormOps for Flex {
@@ -63,21 +70,19 @@ impl GroupNormOps for Flex {
         let [replicas, batch, channels, positions] = dims(&x);
         let (xv, gamma, beta) = (values(&x), values(&gamma), values(&beta));
         let per_group = channels / norm.groups;
-        let mut y = vec![0.0; xv.len()];
-        tasks(&mut y, batch, channels * positions, 1)
+        let group_len = per_group * positions;
+        let mut y = Output::new(xv.len());
+        y.tasks(batch * norm.groups, group_len, 1)
             .into_par_iter()
-            .zip(xv.par_chunks((channels * positions).max(1)))
+            .zip(xv.par_chunks(group_len.max(1)))
             .enumerate()
-            .for_each(|(sample, (y, x))| {
-                let parameters = sample / batch * channels;
-                let groups = y.chunks_mut(per_group * positions).zip(x.chunks(per_group * positions));
-                for (group, (y, x)) in groups.enumerate() {
-                    let of_channels = parameters + group * per_group..parameters + (group + 1) * per_group;
-                    let (gamma, beta) = (&gamma[of_channels.clone()], &beta[of_channels]);
-                    vectorised(|| group_forward(x, gamma, beta, norm.eps, y));
-                }
+            .for_each(|(task, (y, x))| {
+                let of_channels = channels_of(task, batch, norm.groups, per_group);
+                let (gamma, beta) = (&gamma[of_channels.clone()], &beta[of_channels]);
+                let y = y.zeros();
+                vectorised(|| group_forward(x, gamma, beta, norm.eps, y));
             });
-        tensor(y, [replicas, batch, channels, positions])
+        tensor(y.finish(), [replicas, batch, channels, positions])
     }
 
     fn replica_group_norm_backward(
@@ -90,30 +95,24 @@ impl GroupNormOps for Flex {
         let [replicas, batch, channels, positions] = dims(&x);
         let (xv, gamma, dyv) = (values(&x), values(&gamma), values(&dy));
         let per_group = channels / norm.groups;
-        let (sample_len, group_len) = (channels * positions, per_group * positions);
-        let mut dx = vec![0.0; xv.len()];
+        let group_len = per_group * positions;
+        let mut dx = Output::new(xv.len());
         let mut d_gamma = vec![0.0; replicas * batch * channels];
         let mut d_beta = d_gamma.clone();
-        tasks(&mut dx, batch, sample_len, 1)
+        dx.tasks(batch * norm.groups, group_len, 1)
             .into_par_iter()
-            .zip(d_gamma.par_chunks_mut(channels.max(1)))
-            .zip(d_beta.par_chunks_mut(channels.max(1)))
+            .zip(xv.par_chunks(group_len.max(1)).zip(dyv.par_chunks(group_len.max(1))))
+            .zip(d_gamma.par_chunks_mut(per_group.max(1)).zip(d_beta.par_chunks_mut(per_group.max(1))))
             .enumerate()
-            .for_each(|(sample, ((dx, d_gamma), d_beta))| {
-                let gamma = &gamma[sample / batch * channels..][..channels];
-                for group in 0..norm.groups {
-                    let of_group = group * group_len..(group + 1) * group_len;
-                    let of_sample = sample * sample_len + of_group.start..sample * sample_len + of_group.end;
-                    let of_channels = group * per_group..(group + 1) * per_group;
-                    let inputs = (&xv[of_sample.clone()], &dyv[of_sample], &gamma[of_channels.clone()]);
-                    let of_parameters = (&mut d_gamma[of_channels.clone()], &mut d_beta[of_channels]);
-                    vectorised(|| group_backward(inputs, norm.eps, &mut dx[of_group], of_parameters));
-                }
+            .for_each(|(task, ((dx, (x, dy)), of_parameters))| {
+                let inputs = (x, dy, &gamma[channels_of(task, batch, norm.groups, per_group)]);
+                let dx = dx.zeros();
+                vectorised(|| group_backward(inputs, norm.eps, dx, of_parameters));
             });
         let sums = |parts: Vec<f32>| {
             let sum = add_parts(&parts, replicas, batch, channels);
             tensor(sum, [replicas, channels])
         };
-        (tensor(dx, [replicas, batch, channels, positions]), sums(d_gamma), sums(d_beta))
+        (tensor(dx.finish(), [replicas, batch, channels, positions]), sums(d_gamma), sums(d_beta))
     }
 }

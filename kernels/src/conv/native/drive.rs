@@ -3,7 +3,7 @@
 use super::planes::Correlation;
 use super::simd::{Correlate, WeightGradient, dispatch};
 use crate::conv::Geometry;
-use crate::native::{add_parts, tasks};
+use crate::native::{Output, add_parts, tasks};
 use rayon::prelude::*;
 
 /// Samples whose weight gradients one task adds up.
@@ -23,11 +23,12 @@ pub(crate) fn correlate<T: Send>(
     let (sample_in, sample_out) = (c.groups * group_in, c.groups * group_out);
     let banks = w.chunks_exact(c.bank.max(1));
     let packed: Vec<Vec<f32>> = banks.flat_map(|bank| c.passes.iter().map(|pass| c.pack(pass, bank))).collect();
-    let mut out = vec![0.0; replicas * batch * sample_out];
-    let finished = (tasks(&mut out, batch, sample_out, 1).into_par_iter().enumerate())
+    let mut output = Output::new(replicas * batch * sample_out);
+    let finished = (output.tasks(batch, sample_out, 1).into_par_iter().enumerate())
         .map_init(
             || c.planes.scratch(),
             |planes, (sample, out)| {
+                let out = out.zeros();
                 let at = sample * sample_in % x.len().max(1);
                 let bank = sample / batch * c.groups;
                 for (group, out) in out.chunks_exact_mut(group_out).enumerate() {
@@ -44,7 +45,7 @@ pub(crate) fn correlate<T: Send>(
             },
         )
         .collect();
-    (out, finished)
+    (output.finish(), finished)
 }
 
 /// Gradient of `w: [R, ...]` from `x: [R or 1, B, ...]` and `dy: [R, B, ...]`: the parts of `SAMPLES_PER_TASK` samples,

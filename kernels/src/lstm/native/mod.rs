@@ -4,7 +4,7 @@ mod cell;
 mod panels;
 
 use super::tape::{LstmOps, Route};
-use crate::native::{FlexTensor, Matrix, add_parts, contiguous, dims, product, tasks, tensor, values};
+use crate::native::{FlexTensor, Matrix, Output, Part, add_parts, contiguous, dims, product, tensor, values};
 use burn::backend::Flex;
 use panels::Panels;
 use pulp::{Simd, WithSimd};
@@ -178,35 +178,37 @@ fn forward(
     let [replicas, batch, steps, columns] = dims(&projected);
     let sizes = Sizes::new([replicas, batch, steps], columns / 4, route);
     let units = sizes.units;
-    let mut states = vec![0.0; replicas * batch * (steps + 2) * units];
-    let saved_len = if save { 5 * steps * units } else { 0 };
-    let mut saved = vec![0.0; replicas * batch * saved_len];
-    if !sizes.is_empty() {
-        let (projected, bias) = (values(&projected), values(&bias));
-        let panels: Vec<Panels> = values(&hidden)
-            .par_chunks(columns * units)
-            .map(|weights| Panels::pack(units, columns, |k, column| weights[k * columns + column]))
-            .collect();
-        let mut saved_tasks = tasks(&mut saved, batch, saved_len, sizes.per_task).into_iter();
-        let work: Vec<_> = tasks(&mut states, batch, (steps + 2) * units, sizes.per_task)
-            .into_iter()
-            .map(|states| (states, saved_tasks.next()))
-            .collect();
-        work.into_par_iter().enumerate().for_each(|(task, (states, saved))| {
-            let (replica, samples) = sizes.task(task);
-            dispatch(Forward {
-                sizes: &sizes,
-                lengths: &sizes.lengths[samples.clone()],
-                projected: &projected[samples.start * steps * columns..samples.end * steps * columns],
-                hidden: &panels[replica],
-                bias: &bias[replica * columns..][..columns],
-                states,
-                saved,
-            });
-        });
+    if sizes.is_empty() {
+        let saved = save.then(|| tensor(Vec::new(), [replicas, batch, steps, 5 * units]));
+        return (tensor(vec![0.0; replicas * batch * (steps + 2) * units], [replicas, batch, steps + 2, units]), saved);
     }
-    let saved = save.then(|| tensor(saved, [replicas, batch, steps, 5 * units]));
-    (tensor(states, [replicas, batch, steps + 2, units]), saved)
+    let mut states = Output::new(replicas * batch * (steps + 2) * units);
+    let saved_len = if save { 5 * steps * units } else { 0 };
+    let mut saved = Output::new(replicas * batch * saved_len);
+    let (projected, bias) = (values(&projected), values(&bias));
+    let panels: Vec<Panels> = values(&hidden)
+        .par_chunks(columns * units)
+        .map(|weights| Panels::pack(units, columns, |k, column| weights[k * columns + column]))
+        .collect();
+    let mut saved_tasks = saved.tasks(batch, saved_len, sizes.per_task).into_iter();
+    let work: Vec<_> = (states.tasks(batch, (steps + 2) * units, sizes.per_task))
+        .into_iter()
+        .map(|states| (states, saved_tasks.next()))
+        .collect();
+    work.into_par_iter().enumerate().for_each(|(task, (states, saved))| {
+        let (replica, samples) = sizes.task(task);
+        dispatch(Forward {
+            sizes: &sizes,
+            lengths: &sizes.lengths[samples.clone()],
+            projected: &projected[samples.start * steps * columns..samples.end * steps * columns],
+            hidden: &panels[replica],
+            bias: &bias[replica * columns..][..columns],
+            states: states.zeros(),
+            saved: saved.map(Part::zeros),
+        });
+    });
+    let saved = save.then(|| tensor(saved.finish(), [replicas, batch, steps, 5 * units]));
+    (tensor(states.finish(), [replicas, batch, steps + 2, units]), saved)
 }
 
 /// Gradients of the recurrent weights and the bias: sums over samples, in parts that the batch decides.
@@ -265,15 +267,15 @@ impl LstmOps for Flex {
         let [replicas, batch, steps, saved_len] = dims(&saved);
         let sizes = Sizes::new([replicas, batch, steps], saved_len / 5, &route);
         let (units, columns) = (sizes.units, 4 * sizes.units);
-        let mut d_projected = vec![0.0; replicas * batch * steps * columns];
+        let mut d_projected = Output::new(replicas * batch * steps * columns);
         let (mut d_hidden, mut d_bias) = (vec![0.0; replicas * units * columns], vec![0.0; replicas * columns]);
         if !sizes.is_empty() {
-            let (states, saved, grad) = (values(&states), values(&saved), values(&grad));
+            let (saved, grad) = (values(&saved), values(&grad));
             let panels: Vec<Panels> = values(&hidden)
                 .par_chunks(columns * units)
                 .map(|weights| Panels::pack(columns, units, |column, k| weights[k * columns + column]))
                 .collect();
-            let work = tasks(&mut d_projected, batch, steps * columns, sizes.per_task);
+            let work = d_projected.tasks(batch, steps * columns, sizes.per_task);
             work.into_par_iter().enumerate().for_each(|(task, d_projected)| {
                 let (replica, samples) = sizes.task(task);
                 let state_len = (steps + 2) * units;
@@ -283,10 +285,13 @@ impl LstmOps for Flex {
                     transposed: &panels[replica],
                     saved: &saved[samples.start * steps * saved_len..samples.end * steps * saved_len],
                     grad: &grad[samples.start * state_len..samples.end * state_len],
-                    d_projected,
+                    d_projected: d_projected.zeros(),
                 });
             });
-            (d_hidden, d_bias) = weight_gradients(&sizes, states, &d_projected);
+        }
+        let d_projected = d_projected.finish();
+        if !sizes.is_empty() {
+            (d_hidden, d_bias) = weight_gradients(&sizes, values(&states), &d_projected);
         }
         (
             tensor(d_projected, [replicas, batch, steps, columns]),
