@@ -176,6 +176,21 @@ fn every_frame_length_is_transformed() {
     }
 }
 
+/// One frame without window or padding is a plain transform: that of realfft.
+#[test]
+fn a_frame_is_the_transform_of_realfft() {
+    let mut planner = realfft::RealFftPlanner::<f64>::new();
+    for (device, n_fft) in devices().iter().flat_map(|device| SIZES.map(|n_fft| (device, n_fft))) {
+        let options = StftOptions { window: Window::Rect, center: false, ..sized(n_fft) };
+        let x = tensor(n_fft as u64, [1, 1, 1, n_fft], device);
+        let plan = planner.plan_fft_forward(n_fft);
+        let (mut frame, mut spectrum) = (to_vec(x.clone()), plan.make_output_vec());
+        plan.process(&mut frame, &mut spectrum).unwrap();
+        let expected: Vec<f64> = spectrum.iter().flat_map(|bin| [bin.re, bin.im]).collect();
+        check(&format!("{n_fft} on {device:?}"), to_vec(stft_complex(x, &options)), &expected, 1e-6);
+    }
+}
+
 #[test]
 fn the_inverse_gives_the_signal_back() {
     for (device, n_fft) in devices().iter().flat_map(|device| SIZES.map(|n_fft| (device, n_fft))) {
