@@ -313,7 +313,6 @@ impl<S: Simd> Sink<S> for Rows<'_> {
             let [first, second] = cast_slice_mut(out) else { return };
             [*first, *second] = both;
         } else {
-            let both = both;
             out.copy_from_slice(&cast_slice(&both)[..2 * self.count]);
         }
     }

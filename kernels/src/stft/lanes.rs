@@ -352,7 +352,7 @@ pub(super) fn transposed<S: Simd>(s: S, rows: [S::f32s; TILE]) -> [S::f32s; TILE
     if let Some(v3) = avx(s) {
         use std::arch::x86_64::__m256;
         let avx = v3.avx;
-        let rows: [__m256; TILE] = rows.map(|row| cast(row));
+        let rows: [__m256; TILE] = rows.map(cast);
         // In pairs of rows, then in fours, within each half; then the halves.
         let two =
             |a: usize| (avx._mm256_unpacklo_ps(rows[a], rows[a + 1]), avx._mm256_unpackhi_ps(rows[a], rows[a + 1]));
