@@ -3,12 +3,10 @@
 use super::kernel::{DEPTH, FEW_TAPS, FEW_UNITS, OWN, SPAN, Tile};
 use super::tape::ConvOps;
 use super::{Activation, Geometry};
-use crate::gpu::{CubeBackend, CubeCount, CubeDim, CubeTensor, add_parts, contiguous, empty, grid, launch};
+use crate::gpu::{CubeBackend, CubeCount, CubeDim, CubeTensor, MOST_CUBES, add_parts, contiguous, empty, grid, launch};
 use burn::backend::TensorMetadata;
 use burn::tensor::Shape;
 
-/// Cubes that one axis of a grid holds.
-const MOST_CUBES: usize = 65_535;
 /// Shared memory of input and weights of one cube. Everywhere the same, so that bits do not depend on the device's
 /// limits, and small enough that several cubes share a multiprocessor.
 const SHARED_BYTES: usize = 24 << 10;

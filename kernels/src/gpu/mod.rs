@@ -16,6 +16,9 @@ pub(crate) use kernel::sum_of_team;
 pub(crate) use parts::{add_parts, grid};
 use std::cell::RefCell;
 
+/// Cubes that one axis of a grid holds.
+pub(crate) const MOST_CUBES: usize = 65_535;
+
 /// The tensor in row-major order without gaps (CUDA would otherwise pad rows).
 pub(crate) fn contiguous(x: CubeTensor) -> CubeTensor {
     into_contiguous(x)

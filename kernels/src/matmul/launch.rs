@@ -2,7 +2,7 @@
 
 use super::kernel::{DEPTH, SIDE, TILE};
 use super::tape::MatmulOps;
-use crate::gpu::{CubeBackend, CubeCount, CubeDim, CubeTensor, add_parts, contiguous, dims, empty, launch};
+use crate::gpu::{CubeBackend, CubeCount, CubeDim, CubeTensor, MOST_CUBES, add_parts, contiguous, dims, empty, launch};
 use burn::backend::ops::FloatTensorOps;
 
 /// Sum of one cube; longer ones (weight gradients) are cut into parts of at least this length, which are added in order.
@@ -10,8 +10,6 @@ use burn::backend::ops::FloatTensorOps;
 const INNER_PER_PART: usize = 1024;
 /// Parts of a sum at most: what one axis of the grid has room for with [`most_replicas`](crate::most_replicas).
 const MOST_PARTS: usize = 256;
-/// Cubes that one axis of the grid holds.
-const MOST_CUBES: usize = 65_535;
 
 impl MatmulOps for CubeBackend {
     fn replica_matmul(x: CubeTensor, w: CubeTensor, transpose_x: bool, transpose_w: bool) -> CubeTensor {

@@ -5,12 +5,12 @@
 use super::block::{Block, Transform};
 use super::tape::StftOps;
 use super::{Plan, StftPadding};
-use crate::native::{FlexTensor, contiguous, dims, tensor, values};
+use crate::native::{FlexTensor, Output, contiguous, dims, tensor, values};
+use crate::simd::dispatch;
 use burn::backend::Flex;
 use pulp::bytemuck::{cast_slice, cast_slice_mut};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
-use std::mem::MaybeUninit;
 
 impl StftOps for Flex {
     fn stft_analysis(x: FlexTensor, plan: Plan) -> FlexTensor {
@@ -19,10 +19,17 @@ impl StftOps for Flex {
         let (rows, frames) = (plan.rows(), plan.frames);
         let parts = if plan.reduction.is_some() { 1 } else { 2 };
         let transform = Transform::new(&plan);
-        let signals = values(&x).par_chunks(samples.max(1));
-        let out = filled(replicas * batch * channels, rows * frames * parts, signals, |memory, signal, out| {
-            dispatch(Analysis { transform: &transform, memory, signal, out });
-        });
+        let (signals, len) = (replicas * batch * channels, rows * frames * parts);
+        let out = if samples == 0 {
+            vec![0.0; signals * len]
+        } else {
+            let mut out = Output::new(signals * len);
+            let pieces = out.tasks(signals, len, 1).into_par_iter().zip(values(&x).par_chunks(samples));
+            pieces.for_each_init(Vec::new, |memory, (out, signal)| {
+                dispatch(Analysis { transform: &transform, memory, signal, out: out.zeros() });
+            });
+            out.finish()
+        };
         match parts {
             1 => tensor(out, [replicas, batch, channels, rows, frames]),
             _ => tensor(out, [replicas, batch, channels, rows, frames, 2]),
@@ -56,40 +63,6 @@ fn overlap_added(plan: &Plan, signals: [usize; 3], gradient: &[f32], x: Option<&
         });
     }
     tensor(out, [replicas, batch, channels, samples])
-}
-
-/// `count` pieces of `len` numbers, each written by `task` over zeros. The zeros are written by the task's thread: of all
-/// pieces at once, they would have left the cache before they are needed.
-#[allow(unsafe_code)]
-fn filled<'a>(
-    count: usize,
-    len: usize,
-    sources: impl IndexedParallelIterator<Item = &'a [f32]>,
-    task: impl Fn(&mut Vec<f32>, &[f32], &mut [f32]) + Sync,
-) -> Vec<f32> {
-    if count * len == 0 || sources.len() != count {
-        return vec![0.0; count * len];
-    }
-    let mut out = Vec::with_capacity(count * len);
-    let pieces = out.spare_capacity_mut()[..count * len].par_chunks_mut(len);
-    pieces.zip(sources).for_each_init(Vec::new, |memory, (piece, source)| {
-        piece.fill(MaybeUninit::new(0.0));
-        // SAFETY: just filled.
-        task(memory, source, unsafe { piece.assume_init_mut() });
-    });
-    // SAFETY: there are as many sources as pieces, so each piece was filled.
-    unsafe { out.set_len(count * len) };
-    out
-}
-
-/// Runs `task` with the widest registers of this machine. (`Arch` alone leaves out AVX2 unless a feature of pulp is set,
-/// which gemm does not do.)
-fn dispatch(task: impl WithSimd<Output = ()>) {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(simd) = pulp::x86::V3::try_new() {
-        return Simd::vectorize(simd, task);
-    }
-    Arch::new().dispatch(task);
 }
 
 /// One signal to its rows.

@@ -1,9 +1,10 @@
 //! Samples handed to threads: the convolution and its adjoints on flat slices.
 
 use super::planes::Correlation;
-use super::simd::{Correlate, WeightGradient, dispatch};
+use super::simd::{Correlate, WeightGradient};
 use crate::conv::Geometry;
 use crate::native::{Output, add_parts, tasks};
+use crate::simd::dispatch;
 use rayon::prelude::*;
 
 /// Samples whose weight gradients one task adds up.

@@ -40,15 +40,6 @@ const fn taps(filters: usize) -> usize {
     }
 }
 
-/// Runs `op` with the widest vectors that this machine has.
-pub(crate) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(simd) = pulp::x86::V3::try_new() {
-        return Simd::vectorize(simd, op);
-    }
-    pulp::Arch::new().dispatch(op)
-}
-
 /// One [`Pass`] over the planes of one group.
 pub(crate) struct Correlate<'a> {
     pub(crate) pass: &'a Pass,

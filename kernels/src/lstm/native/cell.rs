@@ -165,7 +165,7 @@ pub(super) fn update_backward<S: Simd>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::dispatch;
+    use crate::simd::dispatch;
     use pulp::{Simd, WithSimd};
 
     /// `σ` and `tanh` of a few values at once.

@@ -5,6 +5,7 @@ mod panels;
 
 use super::tape::{LstmOps, Route};
 use crate::native::{FlexTensor, Matrix, Output, Part, add_parts, contiguous, dims, product, tensor, values};
+use crate::simd::dispatch;
 use burn::backend::Flex;
 use panels::Panels;
 use pulp::{Simd, WithSimd};
@@ -15,16 +16,6 @@ use std::sync::Arc;
 const MOST_SAMPLES: usize = 16;
 /// Partial sums of the gradient of the recurrent weights, in a small batch.
 const PARTS: usize = 8;
-
-/// Runs `work` with vectors of 256 bits and fused multiply-add where the machine has them. (pulp's own choice includes
-/// them only by a feature that would rebuild all that depends on it.)
-fn dispatch<W: WithSimd>(work: W) -> W::Output {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(simd) = pulp::x86::V3::try_new() {
-        return Simd::vectorize(simd, work);
-    }
-    pulp::Arch::new().dispatch(work)
-}
 
 /// Sizes of one recurrence, and how its samples are read.
 struct Sizes {

@@ -28,7 +28,7 @@ impl WithSimd for Lanes {
 impl Panels {
     /// Packs a matrix given by its elements.
     pub(super) fn pack(inner: usize, cols: usize, element: impl Fn(usize, usize) -> f32) -> Self {
-        let width = 2 * super::dispatch(Lanes);
+        let width = 2 * crate::simd::dispatch(Lanes);
         let panels = cols.div_ceil(width);
         let mut values = vec![0.0; panels * inner * width];
         for (panel, values) in values.chunks_exact_mut((inner * width).max(1)).enumerate() {
