@@ -3,6 +3,8 @@
 //! Whatever is fitted here takes a [`TrainFold`](crate::data::split::TrainFold), so a statistic of a validation or
 //! test subject cannot be computed by mistake.
 
+mod extract;
 mod scaler;
 
+pub use extract::{Column, Scratch, SignalFeature, SignalInfo};
 pub use scaler::Scaler;

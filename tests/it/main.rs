@@ -1,13 +1,16 @@
 //! The integration tests, one binary: a module per part of the crate.
 #![allow(clippy::unwrap_used)]
 
+mod allocation;
 mod audit;
 mod chance;
 mod cli;
 mod data;
 mod evaluation;
 mod experiment;
+mod features;
 mod fetch;
+mod formats;
 mod gradients;
 mod layering;
 mod models;

@@ -1,5 +1,8 @@
 //! Readers of file formats: bytes in, numbers out, no opinion on what they mean. One file per format.
 
+mod contents;
 pub mod delimited;
 pub mod image;
 pub mod wfdb;
+
+pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};

@@ -1,0 +1,91 @@
+//! What a file holds, whatever its format: the one type that every reader fills, cards choose from and
+//! `recoup data show` draws.
+
+use ndarray::{Array2, Array3, Array4};
+
+use super::delimited::DelimitedTable;
+
+/// Everything that a reader finds in a file.
+#[derive(Debug, Clone, Default)]
+pub struct Contents {
+    /// Format and variant, such as `EDF+C` or `C3D, DEC, integer`.
+    pub format: String,
+    /// What else the header tells, as name and value, in the order of the file.
+    pub facts: Vec<(String, String)>,
+    /// The data.
+    pub parts: Vec<Part>,
+    /// Marks in time, ascending.
+    pub annotations: Vec<Annotation>,
+    /// What is missing, cut off or contradictory, and was tolerated.
+    pub warnings: Vec<String>,
+}
+
+/// One kind of data in a file.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// Samples at constant rates.
+    Signals(Vec<SignalChannel>),
+    /// Points in the plane or in space: markers, joints, keypoints.
+    Points(Points),
+    /// Images, slices of a volume or frames of a film.
+    Images(Images),
+    /// Rows of fields.
+    Table(DelimitedTable),
+}
+
+/// One signal; the channels of a file may differ in rate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignalChannel {
+    /// Name in the file, trimmed.
+    pub name: String,
+    /// Unit of the values; `1` for numbers without one.
+    pub unit: String,
+    /// Samples per second.
+    pub rate_hz: f64,
+    /// Physical values from the start of the file's clock; NaN where the file has none.
+    pub values: Vec<f32>,
+}
+
+/// The paths of named points.
+#[derive(Debug, Clone)]
+pub struct Points {
+    /// Unit of the coordinates: `mm`, `m`, `px`.
+    pub unit: String,
+    /// Frames per second; `None` where the file does not tell.
+    pub rate_hz: Option<f64>,
+    /// Names of the points.
+    pub names: Vec<String>,
+    /// `[frames, points, 2 or 3]`, the axes x, y, z; NaN where a point was not seen.
+    pub positions: Array3<f32>,
+    /// `[frames, points]`, 0 to 1; `None` for formats that have none.
+    pub confidence: Option<Array2<f32>>,
+}
+
+/// Images of one size.
+#[derive(Debug, Clone)]
+pub struct Images {
+    /// Names of the planes: `gray`; `red`, `green`, `blue`.
+    pub planes: Vec<String>,
+    /// Unit of the values after rescaling: `HU`, `degC`; `1` for shares of the largest value that pixels can have, and
+    /// for numbers without a unit.
+    pub unit: String,
+    /// Frames per second of a film.
+    pub rate_hz: Option<f64>,
+    /// `[images, planes, lines, columns]`; the slices of a volume are images in ascending order of their third axis.
+    pub values: Array4<f32>,
+    /// Voxel index (column, line, slice) to millimetres in the scanner's space.
+    pub affine: Option<[[f64; 4]; 3]>,
+    /// What is shown as black and as white, where the file says so.
+    pub display_range: Option<[f32; 2]>,
+}
+
+/// A mark in time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Annotation {
+    /// Seconds from the start of the file's clock; may be negative.
+    pub onset_secs: f64,
+    /// Seconds; `None` for a moment.
+    pub duration_secs: Option<f64>,
+    /// What is marked.
+    pub text: String,
+}

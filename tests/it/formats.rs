@@ -1,0 +1,3 @@
+//! Readers of file formats against the field's own libraries, and against broken bytes.
+
+mod mutate;
