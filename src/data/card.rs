@@ -20,8 +20,9 @@ mod rules;
 pub(crate) use files::list_files;
 pub use pattern::{FilePattern, PathGroup, PathGroups};
 pub use rules::{
-    Accept, ClinicalTableRule, ColumnRule, DelimitedRule, DelimitedSignalRule, ImageRule, LabelRule, MissingRule,
-    ModalityRule, OwnTableRule, Scale, SignalRule, SubjectRule, TableRule, TimeUnit, WfdbRule,
+    Accept, AlignRule, AnnotationsRule, Axis, ClinicalTableRule, ColumnRule, DelimitedRule, DelimitedSignalRule,
+    FileChannelRule, ImageRule, LabelRule, MissingRule, ModalityRule, OwnTableRule, PointsRule, Scale, SignalFileRule,
+    SignalRule, SubjectRule, TableRule, TimeUnit, WfdbRule,
 };
 
 /// A dataset card, checked: the names it uses exist, its files do not.

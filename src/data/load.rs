@@ -11,6 +11,7 @@ use super::formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 use super::formats::image;
 use super::{Cohort, DataError, Recording, Session, Subject};
 
+mod contents;
 mod found;
 mod signal;
 mod source;
@@ -65,9 +66,10 @@ impl Loader<'_> {
     fn session(&self, subject: &str, session: &FoundSession) -> Result<Session, DataError> {
         let class = self.class(subject, session)?;
         let rules = self.source.card.modalities.iter().zip(&session.files).enumerate();
-        let recordings = rules
+        let mut recordings = rules
             .map(|(index, (rule, files))| self.recording(rule, index, subject, session, files))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        self.align(&mut recordings, session, subject)?;
         Ok(Session { id: session.id.clone(), class, recordings })
     }
 
@@ -179,6 +181,13 @@ impl Loader<'_> {
             }
             ModalityRule::Delimited(inner) => series(self.source, rule, inner, file)?,
             ModalityRule::Image(rule) => Recording { times_secs: None, values: images(self.source, rule, files)? },
+            ModalityRule::Signal(rule) => {
+                Recording { times_secs: None, values: contents::signal(self.source, rule, file)? }
+            }
+            ModalityRule::Points(rule) => {
+                Recording { times_secs: None, values: contents::points(self.source, rule, files)? }
+            }
+            ModalityRule::Annotations(rule) => return contents::annotations(self.source, rule, file),
             ModalityRule::ClinicalTable(_) | ModalityRule::Table(_) => return Ok(None),
         };
         Ok(Some(recording))
@@ -233,6 +242,13 @@ fn columns(
 
 /// The images of one session, one below the other, each a flat row.
 fn images(source: &Source, rule: &ImageRule, files: &[String]) -> Result<Array2<f32>, DataError> {
+    let is_picture = |file: &String| {
+        let name = file.to_lowercase();
+        [".png", ".jpg", ".jpeg"].iter().any(|extension| name.ends_with(extension))
+    };
+    if !files.iter().all(is_picture) || rule.scale.is_some() || rule.range.is_some() || rule.slices.is_some() {
+        return contents::images(source, rule, files);
+    }
     let num_columns = rule.color.planes().len() * rule.height * rule.width;
     let mut values = Vec::with_capacity(files.len() * num_columns);
     for file in files {

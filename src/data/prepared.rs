@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -61,7 +62,7 @@ pub struct PreparedSession {
 }
 
 /// Written to `index.json`.
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Index {
     format: u32,
@@ -72,9 +73,26 @@ struct Index {
     subjects: Vec<PreparedSubject>,
 }
 
+#[derive(Clone)]
 struct Table {
-    values: Mapped,
-    times_secs: Option<Mapped>,
+    values: Values,
+    times_secs: Option<Arc<Mapped>>,
+}
+
+#[derive(Clone)]
+enum Values {
+    Mapped(Arc<Mapped>),
+    Computed(Arc<[f32]>),
+}
+
+/// A modality that was computed from others: one row per window or session.
+pub struct Computed {
+    /// What it is; [`ModalityKind::Row`], although a session may have several rows.
+    pub spec: ModalitySpec,
+    /// `[rows, spec.num_columns()]`, NaN where a value is missing.
+    pub values: Vec<f32>,
+    /// Rows of each session of each subject; empty where it has none.
+    pub rows: Vec<Vec<RowRange>>,
 }
 
 /// A cohort on disk, mapped into memory; cheap to open, and the operating system keeps one copy for all processes.
@@ -183,12 +201,28 @@ impl Prepared {
             let num_rows = num_rows as usize;
             let values = take(values_file(modality), num_rows * spec.num_columns() * size_of::<f32>())?;
             let times_secs = match spec.kind {
-                ModalityKind::Series => Some(take(times_file(modality), num_rows * size_of::<f64>())?),
+                ModalityKind::Series => Some(Arc::new(take(times_file(modality), num_rows * size_of::<f64>())?)),
                 _ => None,
             };
-            tables.push(Table { values, times_secs });
+            tables.push(Table { values: Values::Mapped(Arc::new(values)), times_secs });
         }
         Ok(Self { index, tables, hash: digest(sums.as_bytes()), warnings: Vec::new() })
+    }
+
+    /// The same cohort with more modalities, behind those it has. They live in memory only, and
+    /// [`content_hash`](Self::content_hash) stays that of the recordings, from which they can be computed again.
+    pub fn with(&self, computed: Vec<Computed>) -> Self {
+        let mut index = self.index.clone();
+        let mut tables = self.tables.clone();
+        for modality in computed {
+            index.num_rows.push((modality.values.len() / modality.spec.num_columns().max(1)) as u32);
+            index.modalities.push(modality.spec);
+            for (subject, rows) in index.subjects.iter_mut().zip(modality.rows) {
+                subject.sessions.iter_mut().zip(rows).for_each(|(session, rows)| session.rows.push(rows));
+            }
+            tables.push(Table { values: Values::Computed(modality.values.into()), times_secs: None });
+        }
+        Self { index, tables, hash: self.hash.clone(), warnings: self.warnings.clone() }
     }
 
     /// Name of the dataset.
@@ -224,7 +258,10 @@ impl Prepared {
     /// The table of a modality, row by row: `[num_rows, spec.num_columns()]`, NaN where a value is missing. Empty for a
     /// modality that does not exist.
     pub fn table(&self, modality: usize) -> &[f32] {
-        self.tables.get(modality).map_or(&[], |table| bytemuck::cast_slice(table.values.bytes()))
+        self.tables.get(modality).map_or(&[], |table| match &table.values {
+            Values::Mapped(mapped) => bytemuck::cast_slice(mapped.bytes()),
+            Values::Computed(values) => values,
+        })
     }
 
     /// Some rows of a modality's table, `[rows.count, spec.num_columns()]`; `None` outside the table.

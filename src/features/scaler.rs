@@ -19,12 +19,29 @@ impl Scaler {
     /// in `fold` refer to [`Prepared::subjects`].
     pub fn fit(fold: &TrainFold, prepared: &Prepared, modality: usize, columns: &[usize]) -> Self {
         let width = prepared.modalities()[modality].num_columns();
+        Self::fit_table(fold, prepared, modality, prepared.table(modality), width, columns)
+    }
+
+    /// As [`fit`](Self::fit), of a table that has the rows of a modality but values of its own: features after the
+    /// fitted transforms of a fold. `table` is `[rows, width]`.
+    pub fn fit_table(
+        fold: &TrainFold,
+        prepared: &Prepared,
+        modality: usize,
+        table: &[f32],
+        width: usize,
+        columns: &[usize],
+    ) -> Self {
         let rows = || {
             fold.indices()
                 .iter()
                 .filter_map(|&subject| prepared.subjects().get(subject))
                 .flat_map(|subject| &subject.sessions)
-                .filter_map(|session| prepared.values(modality, *session.rows.get(modality)?))
+                .filter_map(|session| {
+                    let rows = session.rows.get(modality)?;
+                    let (start, count) = (rows.start as usize * width, rows.count as usize * width);
+                    table.get(start..start + count)
+                })
                 .flat_map(move |values| values.chunks_exact(width))
         };
         // Two passes: the one-pass formula loses the variance of channels with a large offset.

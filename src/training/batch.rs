@@ -22,6 +22,8 @@ pub struct StreamSource {
     pub shape: InputShape,
     /// What its values are scaled by.
     pub scaling: Scaling,
+    /// Whether each replica has a table of its own, as fitted on its training subjects.
+    pub fitted: bool,
 }
 
 impl StreamSource {
@@ -37,7 +39,8 @@ impl StreamSource {
 
 /// The cohort's raw tables on the device, one per stream, and the windows that index them.
 ///
-/// Raw: every replica has its own scaler, applied after the gather, so one copy serves all.
+/// Raw: every replica has its own scaler, applied after the gather, so one copy serves all. Tables that each replica
+/// has of its own come with the scalers.
 #[derive(Clone, Debug)]
 pub struct DeviceData {
     device: Device,
@@ -58,6 +61,18 @@ enum Table {
     Device { values: Tensor<2>, has_missing: bool },
 }
 
+impl Table {
+    /// `values` are `[rows, width]`.
+    fn new(values: Arc<[f32]>, width: usize, device: &Device) -> Self {
+        if is_host(device) {
+            return Self::Host(values);
+        }
+        let has_missing = values.iter().any(|value| !value.is_finite());
+        let data = TensorData::new(values.to_vec(), [values.len() / width, width]);
+        Self::Device { values: Tensor::from_data(data, device), has_missing }
+    }
+}
+
 impl DeviceData {
     /// Uploads what the streams read. `windows` carry the classes of the task, below `num_classes`.
     pub fn new(
@@ -71,15 +86,9 @@ impl DeviceData {
             .iter()
             .map(|source| {
                 let width = prepared.modalities()[source.modality].num_columns();
-                let rows = prepared.table(source.modality).chunks_exact(width);
-                let num_rows = rows.len();
+                let rows = if source.fitted { &[] } else { prepared.table(source.modality) }.chunks_exact(width);
                 let values: Vec<f32> = rows.flat_map(|row| source.columns.iter().map(|&column| row[column])).collect();
-                if is_host(device) {
-                    return Table::Host(values.into());
-                }
-                let has_missing = values.iter().any(|value| !value.is_finite());
-                let data = TensorData::new(values, [num_rows, source.columns.len()]);
-                Table::Device { values: Tensor::from_data(data, device), has_missing }
+                Table::new(values.into(), source.columns.len(), device)
             })
             .collect();
         Self { device: device.clone(), sources, tables, windows, num_classes }
@@ -109,7 +118,12 @@ impl DeviceData {
                     let pairs = scaler.mean.iter().zip(&scaler.deviation);
                     pairs.map(|(&mean, &deviation)| (mean as f32, deviation as f32)).collect()
                 };
+                let fitted: Vec<f32> =
+                    replicas.iter().filter_map(|replica| replica.fitted[stream].as_deref()).flatten().copied().collect();
+                let num_rows = fitted.len() / (replicas.len() * width).max(1);
                 DeviceScaler {
+                    table: self.sources[stream].fitted.then(|| Table::new(fitted.into(), width, &self.device)),
+                    table_rows: num_rows as u32,
                     host: replicas.iter().map(|replica| pairs(&replica.scalers[stream])).collect(),
                     mean: tensor(&|replica| replica.scalers[stream].mean.clone()),
                     deviation: tensor(&|replica| replica.scalers[stream].deviation.clone()),
@@ -124,17 +138,15 @@ impl DeviceData {
     }
 
     fn stream_input(&self, stream: usize, picks: &[Vec<Option<u32>>], scaler: &DeviceScaler) -> StreamInput {
-        let (source, table) = (&self.sources[stream], &self.tables[stream]);
+        let (source, table) = (&self.sources[stream], scaler.table.as_ref().unwrap_or(&self.tables[stream]));
         let (num_replicas, batch) = (picks.len(), picks.first().map_or(0, Vec::len));
         let length = source.length();
-        let ranges: Vec<RowRange> = picks
-            .iter()
-            .flatten()
-            .map(|pick| {
-                let range = pick.map(|window| self.windows[window as usize].rows[source.modality]).unwrap_or_default();
-                RowRange { count: range.count.min(length as u32), ..range }
-            })
-            .collect();
+        let range = |replica: u32, pick: &Option<u32>| {
+            let range = pick.map(|window| self.windows[window as usize].rows[source.modality]).unwrap_or_default();
+            RowRange { start: range.start + replica * scaler.table_rows, count: range.count.min(length as u32) }
+        };
+        let ranges: Vec<RowRange> =
+            (0..).zip(picks).flat_map(|(replica, picks)| picks.iter().map(move |pick| range(replica, pick))).collect();
         let shape = [num_replicas, batch, length];
         let rows = match table {
             Table::Host(values) => self.gather_on_host(values, source, &ranges, scaler, shape),
@@ -298,6 +310,10 @@ fn is_host(device: &Device) -> bool {
 /// A group's scalers of one stream: `[R, 1, 1, C]` each.
 #[derive(Clone, Debug)]
 pub struct DeviceScaler {
+    /// The tables that the replicas have of their own, one below the other.
+    table: Option<Table>,
+    /// Rows of one of them; 0 where all replicas read one table.
+    table_rows: u32,
     /// Mean and deviation by replica and channel.
     host: Vec<Vec<(f32, f32)>>,
     mean: Tensor<4>,

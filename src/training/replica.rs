@@ -34,6 +34,9 @@ pub struct Replica {
     pub hyper: Hyper,
     /// One scaler per stream, fitted on its training subjects.
     pub scalers: Vec<Scaler>,
+    /// For each stream that reads features with transforms fitted on the training subjects: the table that comes out,
+    /// `[rows, columns]`, which the windows index.
+    pub fitted: Vec<Option<Arc<[f32]>>>,
     /// Windows to train on, grouped by subject, in the order of the sorted ids.
     pub train: Vec<Vec<u32>>,
     /// Windows to select by.

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashSet};
 use super::nearest::did_you_mean;
 use super::{
     Card, ColumnRule, DelimitedSignalRule, FilePattern, LabelRule, ModalityRule, OwnTableRule, PathGroup, Scale,
-    SubjectRule, TableRule, TimeUnit, WfdbRule,
+    SignalFileRule, SubjectRule, TableRule, TimeUnit, WfdbRule,
 };
-use crate::data::DataError;
+use crate::data::{DataError, ModalityKind};
 use crate::data::formats::delimited::{DelimitedLayout, Header};
 use crate::data::resample::Resampler;
 
@@ -202,6 +202,19 @@ impl Card {
                 }
                 self.check_columns(&place, layout, channels)
             }
+            ModalityRule::Signal(rule) => {
+                self.check_positive(&place, "rate_hz", Some(rule.rate_hz), "samples per second to resample to")?;
+                self.check_align(&place, rule)
+            }
+            ModalityRule::Points(rule) => {
+                self.check_positive(&place, "rate_hz", Some(rule.rate_hz), "samples per second to resample to")?;
+                self.check_positive(&place, "file_rate_hz", rule.file_rate_hz, "frames per second in the file")
+            }
+            ModalityRule::Annotations(rule) if rule.labels.is_empty() => {
+                let hint = "write which texts count: `labels = { N = 1, V = 2 }`";
+                Err(self.error(format!("{place}.labels"), "none, expected at least one".into(), hint))
+            }
+            ModalityRule::Annotations(_) => Ok(()),
             ModalityRule::Image(rule) => {
                 for (key, side) in [("height", rule.height), ("width", rule.width)] {
                     if !(1..=MAX_IMAGE_SIDE).contains(&side) {
@@ -212,6 +225,26 @@ impl Card {
                 Ok(())
             }
         }
+    }
+
+    fn check_align(&self, place: &str, rule: &SignalFileRule) -> Result<(), DataError> {
+        let Some(align) = &rule.align else { return Ok(()) };
+        let wrong = |key: &str, problem: String, hint: &str| self.error(format!("{place}.align.{key}"), problem, hint);
+        let Some(other) = self.modalities.iter().find(|other| other.name() == align.to && other.name() != rule.name) else {
+            return Err(wrong("to", format!("no other modality is called `{}`", align.to), "name one with a signal"));
+        };
+        if !matches!(other.spec().kind, ModalityKind::Signal { .. }) {
+            return Err(wrong("to", format!("`{}` is no signal", align.to), "name one with a signal"));
+        }
+        if matches!(other, ModalityRule::Signal(SignalFileRule { align: Some(_), .. })) {
+            return Err(wrong("to", format!("`{}` is aligned itself", align.to), "name the one that all are aligned to"));
+        }
+        for (key, spec, name) in [("to_channel", other.spec(), &align.to_channel), ("channel", ModalityRule::Signal(rule.clone()).spec(), &align.channel)] {
+            if !spec.channels.iter().any(|channel| channel.name == *name) {
+                return Err(wrong(key, format!("`{}` has no channel `{name}`", spec.name), "name one of its channels"));
+            }
+        }
+        self.check_positive(&format!("{place}.align"), "max_lag_secs", Some(align.max_lag_secs), "the largest shift to look at")
     }
 
     fn check_wfdb(&self, place: &str, rule: &WfdbRule) -> Result<(), DataError> {

@@ -98,8 +98,14 @@ pub enum ModalityRule {
     ClinicalTable(ClinicalTableRule),
     /// Columns of a table of its own, with one row per subject or session; becomes one row per session.
     Table(OwnTableRule),
-    /// PNG or JPEG files, one or more per session.
+    /// Image files, one or more per session: frames, slices of a volume, the files of a DICOM series.
     Image(ImageRule),
+    /// Channels of any file with signals; becomes a signal.
+    Signal(SignalFileRule),
+    /// Markers, joints or keypoints of any file with points; becomes a signal with a channel per axis.
+    Points(PointsRule),
+    /// The annotations of any file that has some; becomes a series.
+    Annotations(AnnotationsRule),
 }
 
 /// Keys of `kind = "wfdb"`.
@@ -228,7 +234,146 @@ pub struct ImageRule {
     pub height: usize,
     /// Columns; an image with another size is resized.
     pub width: usize,
+    /// `[slope, intercept]` from stored values to physical ones, as of a thermal camera. PNG, JPEG and TIFF are otherwise
+    /// read as shares of the largest value a pixel can have.
+    pub scale: Option<[f64; 2]>,
+    /// Physical values that become 0 and 1, such as `[-160, 240]` HU for soft tissue; what lies beyond is clipped.
+    pub range: Option<[f32; 2]>,
+    /// First, last and step of the slices or frames to keep, counted from 0.
+    pub slices: Option<[usize; 3]>,
     /// Whether a session may lack an image.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+/// Keys of `kind = "signal"`: EDF, BDF, WFDB (the file is the header), DICOM waveforms, analog channels of C3D.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignalFileRule {
+    /// Name of the modality.
+    pub name: String,
+    /// Pattern of the file's name.
+    pub file: String,
+    /// Rate to resample to, with a filter against aliasing.
+    pub rate_hz: f64,
+    /// What to do about samples that are missing.
+    #[serde(default)]
+    pub missing: MissingRule,
+    /// Whether a session may lack the file.
+    #[serde(default)]
+    pub optional: bool,
+    /// The channels to take.
+    pub channels: Vec<FileChannelRule>,
+    /// Puts the modality on the clock of another one.
+    pub align: Option<AlignRule>,
+}
+
+/// One channel of a file with signals.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileChannelRule {
+    /// Its name in the file.
+    pub channel: String,
+    /// Name of the channel, if not that in the file.
+    pub name: Option<String>,
+    /// The file's unit.
+    pub unit: String,
+}
+
+impl FileChannelRule {
+    /// Name of the channel.
+    pub fn channel(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.channel)
+    }
+}
+
+/// Shifts a recording in time, so that one of its channels fits best to a channel of another modality of the session:
+/// the lag with the largest normalised cross-correlation. What the other modality does not reach back to is cut off; where the
+/// recording begins later, it gets missing values.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlignRule {
+    /// The modality whose clock counts.
+    pub to: String,
+    /// Its channel to compare with.
+    pub to_channel: String,
+    /// The channel of this modality that shows the same.
+    pub channel: String,
+    /// Largest shift that is looked at.
+    pub max_lag_secs: f64,
+}
+
+/// Keys of `kind = "points"`: C3D, OpenPose and BlazePose JSON, Kinect and Vicon text.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PointsRule {
+    /// Name of the modality.
+    pub name: String,
+    /// Pattern of the file's name; with `*` the files of a session are frames, in natural order of their names.
+    pub file: String,
+    /// Frames per second, for formats that do not tell.
+    pub file_rate_hz: Option<f64>,
+    /// Rate to resample to, with a filter against aliasing.
+    pub rate_hz: f64,
+    /// The points to take.
+    pub points: Vec<String>,
+    /// The axes to take; the channels are called `POINT.x` and so on.
+    #[serde(default = "axes")]
+    pub axes: Vec<Axis>,
+    /// The file's unit.
+    pub unit: String,
+    /// A point that was seen with less confidence is missing.
+    #[serde(default)]
+    pub min_confidence: f32,
+    /// Gaps up to this length are bridged by straight lines.
+    #[serde(default)]
+    pub max_gap_secs: f64,
+    /// What to do about longer gaps.
+    #[serde(default)]
+    pub missing: MissingRule,
+    /// Whether a session may lack the file.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+fn axes() -> Vec<Axis> {
+    vec![Axis::X, Axis::Y]
+}
+
+/// An axis of a point's position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Axis {
+    /// The first.
+    X,
+    /// The second.
+    Y,
+    /// The third, of points in space.
+    Z,
+}
+
+impl Axis {
+    /// What it adds to the name of a channel.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::X => "x",
+            Self::Y => "y",
+            Self::Z => "z",
+        }
+    }
+}
+
+/// Keys of `kind = "annotations"`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnnotationsRule {
+    /// Name of the modality.
+    pub name: String,
+    /// Pattern of the file's name.
+    pub file: String,
+    /// Text of an annotation -> number in the channel `label`; others are left out.
+    pub labels: BTreeMap<String, f32>,
+    /// Whether a session may lack the file.
     #[serde(default)]
     pub optional: bool,
 }
@@ -310,6 +455,9 @@ impl ModalityRule {
             Self::ClinicalTable(rule) => &rule.name,
             Self::Table(rule) => &rule.name,
             Self::Image(rule) => &rule.name,
+            Self::Signal(rule) => &rule.name,
+            Self::Points(rule) => &rule.name,
+            Self::Annotations(rule) => &rule.name,
         }
     }
 
@@ -322,6 +470,9 @@ impl ModalityRule {
             Self::ClinicalTable(rule) => rule.optional,
             Self::Table(rule) => rule.optional,
             Self::Image(rule) => rule.optional,
+            Self::Signal(rule) => rule.optional,
+            Self::Points(rule) => rule.optional,
+            Self::Annotations(rule) => rule.optional,
         }
     }
 
@@ -332,6 +483,9 @@ impl ModalityRule {
             Self::DelimitedSignal(rule) => Some(("file", rule.file.clone())),
             Self::Delimited(rule) => Some(("file", rule.file.clone())),
             Self::Image(rule) => Some(("file", rule.file.clone())),
+            Self::Signal(rule) => Some(("file", rule.file.clone())),
+            Self::Points(rule) => Some(("file", rule.file.clone())),
+            Self::Annotations(rule) => Some(("file", rule.file.clone())),
             Self::ClinicalTable(_) | Self::Table(_) => None,
         }
     }
@@ -343,17 +497,18 @@ impl ModalityRule {
             Self::Delimited(rule) => &rule.channels,
             Self::ClinicalTable(rule) => &rule.channels,
             Self::Table(rule) => &rule.channels,
-            Self::Wfdb(_) | Self::Image(_) => &[],
+            _ => &[],
         }
     }
 
     /// The modality as the cohort describes it.
     pub fn spec(&self) -> ModalitySpec {
         let kind = match self {
-            Self::Wfdb(WfdbRule { rate_hz, .. }) | Self::DelimitedSignal(DelimitedSignalRule { rate_hz, .. }) => {
-                ModalityKind::Signal { rate_hz: *rate_hz }
-            }
-            Self::Delimited(_) => ModalityKind::Series,
+            Self::Wfdb(WfdbRule { rate_hz, .. })
+            | Self::DelimitedSignal(DelimitedSignalRule { rate_hz, .. })
+            | Self::Signal(SignalFileRule { rate_hz, .. })
+            | Self::Points(PointsRule { rate_hz, .. }) => ModalityKind::Signal { rate_hz: *rate_hz },
+            Self::Delimited(_) | Self::Annotations(_) => ModalityKind::Series,
             Self::ClinicalTable(_) | Self::Table(_) => ModalityKind::Row,
             Self::Image(ImageRule { height, width, .. }) => ModalityKind::Image { height: *height, width: *width },
         };
@@ -361,6 +516,13 @@ impl ModalityRule {
         let channels = match self {
             Self::Wfdb(rule) => rule.channels.iter().map(|rule| channel(&rule.name, &rule.unit)).collect(),
             Self::Image(rule) => rule.color.planes().iter().map(|plane| channel(plane, "1")).collect(),
+            Self::Signal(rule) => rule.channels.iter().map(|rule| channel(rule.channel(), &rule.unit)).collect(),
+            Self::Points(rule) => {
+                let axes = |point: &String| rule.axes.iter().map(move |axis| (point.clone(), axis.name()));
+                let names = rule.points.iter().flat_map(axes);
+                names.map(|(point, axis)| channel(&format!("{point}.{axis}"), &rule.unit)).collect()
+            }
+            Self::Annotations(_) => vec![channel("label", "1"), channel("duration", "s")],
             _ => self.columns().iter().map(|rule| channel(rule.channel(), &rule.unit)).collect(),
         };
         ModalitySpec { name: self.name().to_string(), kind, channels }

@@ -89,3 +89,13 @@ pub struct Annotation {
     /// What is marked.
     pub text: String,
 }
+
+impl Part {
+    /// The signals, where it is signals.
+    pub fn signals(&self) -> &[SignalChannel] {
+        match self {
+            Self::Signals(channels) => channels,
+            _ => &[],
+        }
+    }
+}

@@ -75,7 +75,7 @@ pub(super) fn delimited(
     Ok(side_by_side(&channels))
 }
 
-fn resampler(source: &Source, name: &str, file: &str, from_hz: f64, to_hz: f64) -> Result<Resampler, DataError> {
+pub(super) fn resampler(source: &Source, name: &str, file: &str, from_hz: f64, to_hz: f64) -> Result<Resampler, DataError> {
     Resampler::new(from_hz, to_hz).ok_or_else(|| {
         let problem = format!("cannot resample {from_hz} Hz ({file}) to {to_hz} Hz");
         let hint = "choose a rate whose ratio to that of the file is one of small whole numbers";
@@ -286,7 +286,7 @@ fn onto_grid(times: &[f64], values: &[f32], missing: MissingRule, rate_hz: f64) 
 }
 
 /// Channels of one length as columns.
-fn side_by_side(channels: &[Vec<f32>]) -> Array2<f32> {
+pub(super) fn side_by_side(channels: &[Vec<f32>]) -> Array2<f32> {
     let num_rows = channels.first().map_or(0, Vec::len);
     let at = |(row, column): (usize, usize)| channels.get(column).and_then(|c| c.get(row)).copied();
     Array2::from_shape_fn((num_rows, channels.len()), |index| at(index).unwrap_or(f32::NAN))
@@ -321,7 +321,7 @@ fn scaled(record: &wfdb::Record, channel: &SignalRule, scale: Scale, header: &Pa
 }
 
 /// Treats missing samples as the card says.
-fn fill(samples: &mut [f32], rule: MissingRule, file: &Path, channel: &str) -> Result<(), DataError> {
+pub(super) fn fill(samples: &mut [f32], rule: MissingRule, file: &Path, channel: &str) -> Result<(), DataError> {
     let Some(sample) = samples.iter().position(|value| value.is_nan()) else {
         return Ok(());
     };
