@@ -28,6 +28,8 @@ pub enum Command {
     /// Datasets: list, show, fetch, prepare, audit.
     #[command(subcommand)]
     Data(DataCommand),
+    /// Compute the feature tables of an experiment and write them as one table.
+    Features(FeaturesArgs),
     /// Train an experiment and evaluate it.
     Train(TrainArgs),
     /// Derive metrics from the stored predictions of a run.
@@ -107,6 +109,23 @@ pub struct Overrides {
     /// a list is named by its `name`: model.stream.force.encoder.kind.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct FeaturesArgs {
+    /// Experiment file.
+    pub experiment: PathBuf,
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// Where to write the table: Parquet, or CSV where the name ends in `.csv`.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Only these tables of `[features]`. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+    /// No progress on stderr.
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 #[derive(Debug, Args)]

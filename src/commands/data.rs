@@ -180,21 +180,23 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
     let file = ExperimentFile::load(experiment, overrides)?;
     let plan = ExperimentPlan::new(&file, paths.open(&file)?)?;
     // In the order of the files, because one probe asks whether that order tells the class.
-    let subjects: Vec<SubjectInfo> = plan
-        .prepared
+    let prepared = &plan.base().prepared;
+    let subjects: Vec<SubjectInfo> = prepared
         .subjects()
         .iter()
         .filter_map(|subject| plan.splits.subjects().iter().find(|info| info.id == subject.id).cloned())
         .collect();
     let mut audit = Audit::new(&subjects);
-    for subject in plan.prepared.subjects().iter().filter(|subject| subjects.iter().any(|info| info.id == subject.id)) {
+    for subject in prepared.subjects().iter().filter(|subject| subjects.iter().any(|info| info.id == subject.id)) {
         for session in &subject.sessions {
             for source in &plan.base().sources {
-                let spec = &plan.prepared.modalities()[source.modality];
-                let Some(values) = plan.prepared.values(source.modality, session.rows[source.modality]) else {
+                let spec = &prepared.modalities()[source.modality];
+                let Some(values) = prepared.values(source.modality, session.rows[source.modality]) else {
                     continue;
                 };
-                for &column in &source.columns {
+                // What goes into a fit, where there is one: what comes out differs between folds.
+                let columns = if source.fitted { (0..spec.num_columns()).collect() } else { source.columns.clone() };
+                for column in columns {
                     let name = match spec.channels.get(column) {
                         Some(channel) => format!("{}.{}", spec.name, channel.name),
                         None => format!("{}.{column}", spec.name),

@@ -3,6 +3,7 @@
 mod data;
 mod devices;
 mod evaluate;
+mod features;
 mod new;
 mod runs;
 mod simulate;
@@ -25,6 +26,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Devices(json) => devices::run(json.json),
         Command::Data(command) => data::run(command, &paths),
+        Command::Features(args) => features::run(args, &paths),
         Command::Train(args) => train::run(args, &paths),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Runs(command) => runs::run(command),

@@ -6,6 +6,7 @@ use super::variant::VariantConfig;
 use crate::data::simulate::SimulateConfig;
 use crate::data::split::SplitConfig;
 use crate::data::window::WindowConfig;
+use crate::features::set::FeatureConfigs;
 use crate::models::ModelConfig;
 use crate::training::TrainingConfig;
 
@@ -26,6 +27,9 @@ pub struct ExperimentConfig {
     /// What to predict.
     #[serde(default)]
     pub task: TaskConfig,
+    /// Feature tables, which streams read as modalities: `[features.NAME]`.
+    #[serde(default, skip_serializing_if = "FeatureConfigs::is_empty")]
+    pub features: FeatureConfigs,
     /// Who is trained on and who is tested.
     #[serde(default)]
     pub split: SplitConfig,

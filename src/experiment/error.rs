@@ -42,6 +42,14 @@ pub enum ExperimentError {
     /// The data cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A transform of features cannot be fitted on the training subjects of a fold.
+    #[error("features.{table}.fit: {message}")]
+    Features {
+        /// Name of the table.
+        table: String,
+        /// The split, the step, and what is wrong.
+        message: String,
+    },
     /// The cohort cannot be split so.
     #[error(transparent)]
     Split(#[from] SplitError),

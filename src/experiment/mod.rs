@@ -14,6 +14,7 @@ mod problems;
 pub mod program;
 mod task;
 pub mod variant;
+mod view;
 
 pub use config::ExperimentConfig;
 pub use error::ExperimentError;
@@ -21,3 +22,4 @@ pub use file::ExperimentFile;
 pub use plan::ExperimentPlan;
 pub use program::{PlannedReplica, Program, Selection};
 pub use variant::BASE_VARIANT;
+pub use view::feature_tables;

@@ -1,6 +1,7 @@
 //! The checked plan: the only thing that runs.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::ExperimentFile;
 use super::config::{DataSource, ExperimentConfig};
@@ -9,9 +10,11 @@ use super::problems::Problems;
 use super::program::{Draft, PlannedReplica, Program};
 use super::task::Task;
 use super::variant::{BASE_VARIANT, program_key};
+use super::view::View;
 use crate::data::card::Card;
 use crate::data::prepared::{Prepared, digest};
 use crate::data::split::Splits;
+use crate::features::set::Progress;
 
 /// Where datasets lie.
 #[derive(Clone, Debug)]
@@ -62,7 +65,7 @@ pub struct ExperimentPlan {
     /// SHA-256 of the resolved experiment and the split: what a checkpoint must match.
     pub hash: String,
     /// The data.
-    pub prepared: Prepared,
+    pub prepared: Arc<Prepared>,
     /// Classes that are predicted.
     pub classes: Vec<String>,
     /// Who is trained on and tested, in every variant.
@@ -88,6 +91,19 @@ impl ExperimentPlan {
     /// # Errors
     /// [`ExperimentError::Problems`] with everything that is wrong, or the data's and the split's own errors.
     pub fn new(file: &ExperimentFile, prepared: Prepared) -> Result<Self, ExperimentError> {
+        Self::with_progress(file, prepared, &|_, _| {})
+    }
+
+    /// As [`new`](Self::new), told how many sessions' features are computed.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn with_progress(
+        file: &ExperimentFile,
+        prepared: Prepared,
+        progress: Progress,
+    ) -> Result<Self, ExperimentError> {
+        let prepared = Arc::new(prepared);
         let config = file.config.clone();
         let mut problems = Problems::new(file);
         check_names(&config, &mut problems);
@@ -103,10 +119,10 @@ impl ExperimentPlan {
         problems.finish()?;
 
         let mut drafts: Vec<Draft> = Vec::new();
+        let mut views = Vec::new();
         for Variant { name, config } in &variants {
-            if let Some(draft) = Draft::new(name, config, &prepared, &task, &mut problems)? {
-                drafts.push(draft);
-            }
+            let view = View::of(config, &prepared, &task, &mut views, &mut problems, progress)?;
+            drafts.extend(Draft::new(name, config, view, &task, &mut problems));
         }
         problems.finish()?;
 
@@ -114,7 +130,7 @@ impl ExperimentPlan {
         let mut programs: Vec<(String, Program)> = Vec::new();
         let mut num_replicas = 0;
         for draft in drafts {
-            let replicas = draft.replicas(&prepared, &splits, task.classes.len(), num_replicas)?;
+            let replicas = draft.replicas(&splits, task.classes.len(), num_replicas)?;
             num_replicas += replicas.len();
             let key = program_key(&draft.config);
             match programs.iter_mut().find(|(other, _)| *other == key) {

@@ -10,12 +10,14 @@ use super::config::ExperimentConfig;
 use super::error::ExperimentError;
 use super::problems::Problems;
 use super::task::Task;
+use super::view::View;
 use crate::data::prepared::Prepared;
 use crate::data::split::{Part, Splits, SubjectInfo, TrainFold};
-use crate::data::window::{Window, windows};
+use crate::data::window::Window;
 use crate::data::{ModalityKind, ModalitySpec};
 use crate::evaluation::{Metric, Monitor};
 use crate::features::Scaler;
+use crate::features::set::Fitted;
 use crate::models::{InputShape, Model, Scaling};
 use crate::training::{Hyper, Replica, StreamSource};
 
@@ -26,6 +28,8 @@ pub struct Program {
     pub name: String,
     /// The experiment as its first variant has it. The others differ only in what their replicas carry.
     pub config: ExperimentConfig,
+    /// The data with this program's features as its last modalities.
+    pub prepared: Arc<Prepared>,
     /// All samples; their classes are those of the task.
     pub windows: Arc<[Window]>,
     /// What each stream reads.
@@ -55,6 +59,8 @@ pub struct PlannedReplica {
     pub seed: u64,
     /// What trains.
     pub replica: Replica,
+    /// By stream: the transforms of its features that were fitted on the training subjects.
+    pub pipelines: Vec<Option<Arc<Fitted>>>,
 }
 
 impl PlannedReplica {
@@ -107,7 +113,7 @@ impl Program {
 pub(super) struct Draft {
     name: String,
     pub(super) config: ExperimentConfig,
-    windows: Arc<[Window]>,
+    view: Arc<View>,
     sources: Vec<StreamSource>,
     selection: Selection,
 }
@@ -117,26 +123,25 @@ impl Draft {
     pub(super) fn new(
         name: &str,
         config: &ExperimentConfig,
-        prepared: &Prepared,
+        view: Option<Arc<View>>,
         task: &Task,
         problems: &mut Problems,
-    ) -> Result<Option<Self>, ExperimentError> {
+    ) -> Option<Self> {
         for (key, message) in config.training.problems() {
             problems.add(&format!("training.{key}"), message);
         }
         let selection = selection(config, problems);
-        let windows = task.windows(windows(prepared, config.data.window.as_ref())?);
-        let sources = sources(config, prepared, &windows, problems);
+        let view = view?;
+        let sources = sources(config, &view, problems);
         if sources.len() < config.model.stream.len() {
-            return Ok(None);
+            return None;
         }
         let shapes: Vec<InputShape> = sources.iter().map(|source| source.shape).collect();
         for problem in config.model.problems(&shapes) {
             problems.add(&format!("model.{}", problem.key), problem.message);
         }
         check_objective(config, task, selection, problems);
-        let Some(selection) = selection else { return Ok(None) };
-        Ok(Some(Self { name: name.into(), config: config.clone(), windows: windows.into(), sources, selection }))
+        Some(Self { name: name.into(), config: config.clone(), view, sources, selection: selection? })
     }
 
     pub(super) fn program(self, num_classes: usize, replicas: Vec<PlannedReplica>) -> Program {
@@ -145,7 +150,8 @@ impl Draft {
             model: Model::new(&self.config.model, &shapes, num_classes),
             name: self.name,
             config: self.config,
-            windows: self.windows,
+            prepared: self.view.prepared.clone(),
+            windows: self.view.windows.clone(),
             sources: self.sources,
             selection: self.selection,
             replicas,
@@ -155,13 +161,13 @@ impl Draft {
     /// One replica per split and seed, counted from `first_index`.
     pub(super) fn replicas(
         &self,
-        prepared: &Prepared,
         splits: &Splits,
         num_classes: usize,
         first_index: usize,
     ) -> Result<Vec<PlannedReplica>, ExperimentError> {
+        let (prepared, windows) = (&*self.view.prepared, &self.view.windows);
         let mut by_subject: HashMap<u32, Vec<u32>> = HashMap::new();
-        for (index, window) in (0u32..).zip(self.windows.iter()) {
+        for (index, window) in (0u32..).zip(windows.iter()) {
             by_subject.entry(window.subject).or_default().push(index);
         }
         // Everyone in the cohort's order, so that positions are those of the prepared subjects.
@@ -170,8 +176,10 @@ impl Draft {
             .iter()
             .map(|subject| SubjectInfo { id: subject.id.clone(), class: 0, site: None, group: None })
             .collect();
+        let fits = (self.sources.iter()).map(|source| self.view.fitted(source.modality, splits, &everyone));
+        let fits = fits.collect::<Result<Vec<_>, _>>()?;
         let mut replicas = Vec::new();
-        for split in splits.splits() {
+        for (at, split) in splits.splits().iter().enumerate() {
             let of_part = |part| -> Result<Vec<Vec<u32>>, ExperimentError> {
                 let positions = split.positions(part, &everyone)?;
                 let windows = |position: &usize| by_subject.get(&(*position as u32)).cloned().unwrap_or_default();
@@ -179,11 +187,16 @@ impl Draft {
             };
             let (train, valid, test) = (of_part(Part::Train)?, of_part(Part::Valid)?, of_part(Part::Test)?);
             let fold = split.train_fold(&everyone)?;
-            let scalers: Vec<Scaler> = self
-                .sources
-                .iter()
-                .map(|source| Scaler::fit(&fold, prepared, source.modality, &source.columns))
-                .collect();
+            let pipelines: Vec<_> = fits.iter().map(|fits| fits.map(|fits| fits[at].clone())).collect();
+            let scaler = |(source, fitted): (&StreamSource, &Option<Arc<Fitted>>)| match fitted {
+                None => Scaler::fit(&fold, prepared, source.modality, &source.columns),
+                Some(fitted) => {
+                    let width = source.columns.len();
+                    Scaler::fit_table(&fold, prepared, source.modality, &fitted.values, width, &source.columns)
+                }
+            };
+            let scalers: Vec<Scaler> = self.sources.iter().zip(&pipelines).map(scaler).collect();
+            let fitted: Vec<_> = pipelines.iter().map(|fitted| fitted.as_ref().map(|f| f.values.clone())).collect();
             for &seed in &self.config.seeds {
                 let place = place_name(split.repeat(), split.fold(), split.inner(), seed);
                 replicas.push(PlannedReplica {
@@ -200,11 +213,13 @@ impl Draft {
                         name: replica_name(&self.name, &place),
                         hyper: self.hyper(&fold, num_classes),
                         scalers: scalers.clone(),
+                        fitted: fitted.clone(),
                         train: train.clone(),
                         valid: valid.concat(),
                         test: test.concat(),
                         start: None,
                     },
+                    pipelines: pipelines.clone(),
                 });
             }
         }
@@ -218,7 +233,7 @@ impl Draft {
             weight_decay: training.optimizer.weight_decay(),
             dropout: self.config.model.dropout,
             label_smoothing: training.label_smoothing,
-            class_weights: training.class_weights.weights(fold, &self.windows, num_classes),
+            class_weights: training.class_weights.weights(fold, &self.view.windows, num_classes),
         }
     }
 }
@@ -289,12 +304,8 @@ fn check_objective(config: &ExperimentConfig, task: &Task, selection: Option<Sel
 }
 
 /// What each stream reads, or why it cannot.
-fn sources(
-    config: &ExperimentConfig,
-    prepared: &Prepared,
-    windows: &[Window],
-    problems: &mut Problems,
-) -> Vec<StreamSource> {
+fn sources(config: &ExperimentConfig, view: &View, problems: &mut Problems) -> Vec<StreamSource> {
+    let (prepared, windows) = (&view.prepared, &view.windows);
     let mut sources = Vec::new();
     for stream in &config.model.stream {
         let key = |field: &str| format!("model.stream.{}.{field}", stream.name);
@@ -308,13 +319,23 @@ fn sources(
             continue;
         };
         let spec = &prepared.modalities()[modality];
+        if let Some(columns) = view.fitted_columns(modality) {
+            if stream.channels.is_some() {
+                let message = "the columns that a fit puts out cannot be chosen: choose what goes in, in `[features]`";
+                problems.add(&key("channels"), message);
+            }
+            let shape = InputShape::Row { features: columns.len() };
+            let columns = (0..columns.len()).collect();
+            sources.push(StreamSource { modality, columns, shape, scaling: stream.scaling, fitted: true });
+            continue;
+        }
         match columns(spec, stream.channels.as_deref()) {
             Ok(columns) => {
                 let shape = input_shape(spec, columns.len(), modality, windows);
                 if stream.scaling == Scaling::Window && !matches!(shape, InputShape::Sequence { fixed: true, .. }) {
                     problems.add(&key("scaling"), "only a signal at a constant rate can be scaled by its window");
                 }
-                sources.push(StreamSource { modality, columns, shape, scaling: stream.scaling });
+                sources.push(StreamSource { modality, columns, shape, scaling: stream.scaling, fitted: false });
             }
             Err(message) => problems.add(&key("channels"), message),
         }

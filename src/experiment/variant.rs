@@ -13,7 +13,7 @@ use crate::training::OptimizerConfig;
 pub const BASE_VARIANT: &str = "base";
 
 /// What a variant may change; the rest is what makes it comparable: data, task, splits, seeds.
-const CHANGEABLE: [&str; 3] = ["model", "training", "data.window"];
+const CHANGEABLE: [&str; 4] = ["features", "model", "training", "data.window"];
 
 /// One named change, `[[variant]]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -123,7 +123,7 @@ impl<'a> Loaded<'a> {
             }
         }
         let (sources, windows) = (program.sources.clone(), program.windows.clone());
-        let data = DeviceData::new(&plan.prepared, sources, windows, plan.classes.len(), device);
+        let data = DeviceData::new(&program.prepared, sources, windows, plan.classes.len(), device);
         Ok((Self { program, data, store, states, finished }, warnings))
     }
 }
@@ -140,6 +140,7 @@ pub fn run(
     let mut manifest = open_manifest(plan, device, directory, options.earlier_looks)?;
     plan.splits.freeze(&directory.split())?;
     crate::runs::write_document(&directory.experiment(), plan.resolved_toml().as_bytes())?;
+    crate::runs::write_json(&directory.fitted(), &super::fitted::records(plan))?;
 
     let mut warnings = Vec::new();
     let mut programs = Vec::new();

@@ -2,6 +2,7 @@
 
 mod ablation;
 pub mod device;
+mod fitted;
 mod life;
 pub mod local;
 mod predict;

@@ -265,7 +265,7 @@ fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figure::
     };
     let [_, _, _, bins, frames] = values.dims();
     let source = &program.sources[stream];
-    let crate::data::ModalityKind::Signal { rate_hz } = plan.prepared.modalities()[source.modality].kind else {
+    let crate::data::ModalityKind::Signal { rate_hz } = program.prepared.modalities()[source.modality].kind else {
         return Ok(None);
     };
     let values = floats(values.narrow(2, 0, 1));

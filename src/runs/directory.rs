@@ -83,6 +83,11 @@ impl RunDirectory {
         self.root.join("split.json")
     }
 
+    /// What was fitted on the training subjects: scalers, and transforms of features.
+    pub fn fitted(&self) -> PathBuf {
+        self.root.join("fitted.json")
+    }
+
     /// TensorBoard's log directory.
     pub fn tensorboard(&self) -> PathBuf {
         self.root.join("tb")

@@ -69,6 +69,7 @@ impl Golden {
                 class_weights: self.class_weights.clone(),
             },
             scalers: vec![Scaler { mean: vec![0.0; CHANNELS], deviation: vec![1.0; CHANNELS] }],
+            fitted: vec![None],
             train: Vec::new(),
             valid: Vec::new(),
             test: Vec::new(),
@@ -171,7 +172,7 @@ fn agrees(name: &str) {
         length: case.longest(),
         fixed: cohort.modalities[0].kind != ModalityKind::Series,
     };
-    let source = StreamSource { modality: 0, columns: (0..CHANNELS).collect(), shape, scaling: Scaling::Train };
+    let source = StreamSource { modality: 0, columns: (0..CHANNELS).collect(), shape, scaling: Scaling::Train, fitted: false };
     let device = Device::flex();
     let samples: Arc<[_]> = windows(&prepared, None).unwrap().into();
     let data = DeviceData::new(&prepared, vec![source], samples, num_classes, &device);

@@ -1,0 +1,331 @@
+//! From recordings to a feature table, in blocks of windows on all cores.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ndarray::{Array2, ArrayView4};
+use rayon::prelude::*;
+
+use super::compute::ComputeConfig;
+use super::config::{FeatureConfig, Per};
+use super::{FeatureTable, RowKey};
+use crate::data::prepared::{Prepared, RowRange};
+use crate::data::window::{Window, WindowConfig};
+use crate::data::{Channel, ModalityKind};
+use crate::features::filter::Filter;
+use crate::features::{Column, Scratch, SignalFeature as _, SignalInfo};
+
+/// Samples of one channel that a thread holds at most, where windows are not longer.
+const BLOCK_SAMPLES: usize = 1 << 17;
+
+/// The key that is wrong, below the table's own, and why.
+type Problem = (String, String);
+
+/// Called with how many sessions are done, and of how many.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
+/// What features are computed of, checked.
+pub(super) struct Recipe<'a> {
+    config: &'a FeatureConfig,
+    prepared: &'a Prepared,
+    modality: usize,
+    /// Columns of the modality's table.
+    channels: Vec<usize>,
+    /// Names and units of these.
+    specs: Vec<Channel>,
+    filters: Vec<Filter>,
+}
+
+/// The windows of one session, as ranges of rows of the modality.
+struct Session {
+    key: RowKey,
+    all: RowRange,
+    windows: Vec<(f64, RowRange)>,
+}
+
+impl<'a> Recipe<'a> {
+    pub(super) fn new(config: &'a FeatureConfig, prepared: &'a Prepared) -> Result<Self, Problem> {
+        let Some(modality) = prepared.modality(&config.modality) else {
+            let names: Vec<&str> = prepared.modalities().iter().map(|spec| spec.name.as_str()).collect();
+            let message = format!("the data has no modality {:?}; it has {}", config.modality, names.join(", "));
+            return Err(("modality".into(), message));
+        };
+        let spec = &prepared.modalities()[modality];
+        let channels = match &config.channels {
+            None => (0..spec.channels.len()).collect(),
+            Some(names) => {
+                let position = |name: &String| {
+                    let at = spec.channels.iter().position(|channel| channel.name == *name);
+                    at.ok_or_else(|| ("channels".to_string(), format!("{:?} has no channel {name:?}", spec.name)))
+                };
+                names.iter().map(position).collect::<Result<Vec<_>, _>>()?
+            }
+        };
+        let specs: Vec<Channel> = channels.iter().map(|&at| spec.channels[at].clone()).collect();
+        let filters = match spec.kind {
+            ModalityKind::Signal { rate_hz } => {
+                let design = |(at, filter): (usize, &crate::features::filter::FilterConfig)| {
+                    filter.design(rate_hz).map_err(|(key, problem)| (format!("filter[{at}].{key}"), problem))
+                };
+                config.filter.iter().enumerate().map(design).collect::<Result<_, _>>()?
+            }
+            _ if config.filter.is_empty() => Vec::new(),
+            _ => return Err(("filter".into(), format!("{:?} is no signal, and only signals are filtered", spec.name))),
+        };
+        for (at, compute) in config.compute.iter().enumerate() {
+            if !compute.fits(spec.kind) {
+                let message = format!("not for {:?}, which is {}", spec.name, kind_name(spec.kind));
+                return Err((format!("compute[{at}].kind"), message));
+            }
+        }
+        if config.compute.is_empty() && spec.kind != ModalityKind::Row {
+            let message = format!("{:?} is {}: say what to compute of it", spec.name, kind_name(spec.kind));
+            return Err(("compute".into(), message));
+        }
+        if config.window.is_some() && config.per == Per::Window {
+            return Err(("window".into(), "is for `per = \"session\"`; rows per window use those of the experiment".into()));
+        }
+        Ok(Self { config, prepared, modality, channels, specs, filters })
+    }
+
+    /// The table for these windows of the experiment.
+    pub(super) fn table(&self, name: &str, windows: &[Window], progress: Progress) -> Result<FeatureTable, Problem> {
+        let sessions = self.sessions(windows);
+        let columns = self.check(&sessions)?;
+        let done = AtomicUsize::new(0);
+        let values: Vec<Vec<f64>> = sessions
+            .par_iter()
+            .map(|session| {
+                let rows = self.session(session, columns.len());
+                progress(done.fetch_add(1, Ordering::Relaxed) + 1, sessions.len());
+                rows
+            })
+            .collect();
+        let aggregated = self.config.per == Per::Session && self.config.window.is_some();
+        let columns = if aggregated { aggregate_columns(&columns) } else { columns };
+        let (mut rows, mut present) = (Vec::new(), Vec::new());
+        for session in &sessions {
+            match self.config.per {
+                Per::Session => {
+                    rows.push(session.key);
+                    present.push(session.all.count > 0);
+                }
+                Per::Window => {
+                    rows.extend(session.windows.iter().map(|(start_secs, _)| RowKey { start_secs: *start_secs, ..session.key }));
+                    present.extend(session.windows.iter().map(|(_, range)| range.count > 0));
+                }
+            }
+        }
+        let values = values.concat();
+        let shape = (rows.len(), columns.len());
+        let values = Array2::from_shape_vec(shape, values).map_err(|error| ("compute".to_string(), error.to_string()))?;
+        Ok(FeatureTable { name: name.into(), columns, values, rows, present, per: self.config.per })
+    }
+
+    /// The sessions of the experiment's windows, in their order.
+    fn sessions(&self, windows: &[Window]) -> Vec<Session> {
+        let mut sessions: Vec<Session> = Vec::new();
+        for window in windows {
+            let (subject, session, class) = (window.subject, window.session, window.class);
+            if sessions.last().is_none_or(|last| (last.key.subject, last.key.session) != (subject, session)) {
+                let all = self.prepared.subjects()[subject as usize].sessions[session as usize].rows[self.modality];
+                sessions.push(Session { key: RowKey { subject, session, class, start_secs: 0.0 }, all, windows: Vec::new() });
+            }
+            if let (Per::Window, Some(last)) = (self.config.per, sessions.last_mut()) {
+                last.windows.push((window.start_secs, window.rows[self.modality]));
+            }
+        }
+        if self.config.per == Per::Session {
+            for session in &mut sessions {
+                session.windows = match self.config.window {
+                    Some(config) => self.cut(session.all, config),
+                    None => vec![(0.0, session.all)],
+                };
+            }
+        }
+        sessions
+    }
+
+    /// Windows of one session in this modality alone.
+    fn cut(&self, all: RowRange, config: WindowConfig) -> Vec<(f64, RowRange)> {
+        let starts = (0u32..).map(|index| f64::from(index) * config.stride_secs);
+        match self.prepared.modalities()[self.modality].kind {
+            ModalityKind::Signal { rate_hz } => {
+                let count = ((config.window_secs * rate_hz).round() as u32).max(1);
+                let range = |secs: f64| {
+                    let first = (secs * rate_hz).round() as u32;
+                    (first.saturating_add(count) <= all.count)
+                        .then(|| (secs, RowRange { start: all.start + first, count }))
+                };
+                starts.map_while(range).collect()
+            }
+            ModalityKind::Series => {
+                let times = &self.prepared.times_secs(self.modality).unwrap_or_default()[rows(all)];
+                let end = times.last().copied().unwrap_or(f64::NEG_INFINITY);
+                let range = |secs: f64| {
+                    let first = times.partition_point(|&time| time < secs) as u32;
+                    let count = times.partition_point(|&time| time < secs + config.window_secs) as u32 - first;
+                    (secs, RowRange { start: all.start + first, count })
+                };
+                starts.take_while(|&secs| secs <= end).map(range).collect()
+            }
+            _ => vec![(0.0, all)],
+        }
+    }
+
+    /// The columns, if everything can be computed.
+    fn check(&self, sessions: &[Session]) -> Result<Vec<Column>, Problem> {
+        let counts = sessions.iter().flat_map(|session| &session.windows).map(|(_, range)| range.count as usize);
+        let shortest = counts.filter(|&count| count > 0).min().unwrap_or(0);
+        let kind = self.prepared.modalities()[self.modality].kind;
+        if self.config.compute.is_empty() {
+            let column = |channel: &Channel| Column { name: channel.name.clone(), unit: channel.unit.clone() };
+            return Ok(self.specs.iter().map(column).collect());
+        }
+        let mut columns = Vec::new();
+        for (at, compute) in self.config.compute.iter().enumerate() {
+            let found = compute.columns(&self.specs, kind, shortest);
+            columns.extend(found.map_err(|(key, message)| (format!("compute[{at}].{key}"), message))?);
+        }
+        let twice = columns.iter().enumerate().find(|(at, column)| columns[..*at].iter().any(|other| other.name == column.name));
+        match twice {
+            Some((_, column)) => Err(("compute".into(), format!("column {:?} is computed twice", column.name))),
+            None => Ok(columns),
+        }
+    }
+
+    /// The rows of one session, one after the other.
+    fn session(&self, session: &Session, width: usize) -> Vec<f64> {
+        let rows = match self.prepared.modalities()[self.modality].kind {
+            ModalityKind::Signal { rate_hz } => self.of_signal(session, rate_hz, width),
+            kind => {
+                let row = |(start_secs, range): &(f64, RowRange)| self.of_rows(kind, *start_secs, *range, width);
+                session.windows.iter().flat_map(row).collect()
+            }
+        };
+        match self.config.per == Per::Session && self.config.window.is_some() {
+            true => aggregate(&rows, width),
+            false => rows,
+        }
+    }
+
+    /// Windows that lie together are filtered as one block.
+    fn of_signal(&self, session: &Session, rate_hz: f64, width: usize) -> Vec<f64> {
+        let mut blocks: Vec<Range<usize>> = Vec::new();
+        for (at, (_, range)) in session.windows.iter().enumerate() {
+            let end = (range.start + range.count) as usize;
+            let fits = |block: &Range<usize>| end.saturating_sub(session.windows[block.start].1.start as usize) <= BLOCK_SAMPLES;
+            match blocks.last_mut().filter(|block| fits(block)) {
+                Some(block) => block.end = at + 1,
+                None => blocks.push(at..at + 1),
+            }
+        }
+        let compute = |scratch: &mut Scratch, block: Range<usize>| {
+            self.block(&session.windows[block], session.all, rate_hz, width, scratch)
+        };
+        let blocks: Vec<Vec<f64>> = blocks.into_par_iter().map_init(Scratch::default, compute).collect();
+        blocks.concat()
+    }
+
+    fn block(&self, windows: &[(f64, RowRange)], all: RowRange, rate_hz: f64, width: usize, scratch: &mut Scratch) -> Vec<f64> {
+        let ranges = || windows.iter().map(|(_, range)| range).filter(|range| range.count > 0);
+        let first = ranges().map(|range| range.start).min().unwrap_or(all.start);
+        let end = ranges().map(|range| range.start + range.count).max().unwrap_or(first);
+        let (first, end) = ((first - all.start) as usize, (end - all.start) as usize);
+        // The last filter says what it needs of the one before it, and so on.
+        let num_rows = all.count as usize;
+        let read = self.filters.iter().rev().fold(first..end, |range, filter| filter.reach(range, num_rows));
+        let num_columns = self.prepared.modalities()[self.modality].num_columns();
+        let table = self.prepared.table(self.modality);
+        let start = all.start as usize;
+        let mut channels: Vec<Vec<f64>> = (self.channels.iter())
+            .map(|&channel| {
+                let rows = table[(start + read.start) * num_columns..(start + read.end) * num_columns].chunks_exact(num_columns);
+                rows.map(|row| f64::from(row[channel])).collect()
+            })
+            .collect();
+        for filter in &self.filters {
+            let mut slices: Vec<&mut [f64]> = channels.iter_mut().map(Vec::as_mut_slice).collect();
+            filter.apply_channels(&mut slices);
+        }
+        let mut values = Vec::with_capacity(windows.len() * width);
+        for (_, range) in windows {
+            let before = values.len();
+            if range.count > 0 {
+                let from = (range.start - all.start) as usize - read.start;
+                let window: Vec<&[f64]> = channels.iter().map(|channel| &channel[from..from + range.count as usize]).collect();
+                let is_whole = window.iter().all(|channel| channel.iter().all(|value| value.is_finite()));
+                for feature in self.config.compute.iter().filter_map(ComputeConfig::signal) {
+                    if is_whole || feature.takes_missing() {
+                        feature.extract(&window, rate_hz, scratch, &mut values);
+                    } else {
+                        let info = SignalInfo { channels: &self.specs, rate_hz, num_samples: range.count as usize };
+                        values.resize(values.len() + feature.columns(&info).len(), f64::NAN);
+                    }
+                }
+            }
+            values.resize(before + width, f64::NAN);
+        }
+        values
+    }
+
+    fn of_rows(&self, kind: ModalityKind, start_secs: f64, range: RowRange, width: usize) -> Vec<f64> {
+        let mut values = Vec::with_capacity(width);
+        if let Some(table) = self.prepared.values(self.modality, range).filter(|_| range.count > 0) {
+            let num_columns = self.prepared.modalities()[self.modality].num_columns();
+            let column = |at: usize| -> Vec<f64> { table.iter().skip(at).step_by(num_columns).map(|&v| f64::from(v)).collect() };
+            match kind {
+                ModalityKind::Series => {
+                    let times = &self.prepared.times_secs(self.modality).unwrap_or_default()[rows(range)];
+                    let times: Vec<f64> = times.iter().map(|time| time - start_secs).collect();
+                    let columns: Vec<Vec<f64>> = self.channels.iter().map(|&at| column(at)).collect();
+                    let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+                    for compute in &self.config.compute {
+                        compute.of_series(&times, &self.specs, &columns, &mut values);
+                    }
+                }
+                ModalityKind::Image { height, width } => {
+                    let shape = (range.count as usize, num_columns / (height * width), height, width);
+                    if let Ok(images) = ArrayView4::from_shape(shape, table) {
+                        self.config.compute.iter().for_each(|compute| compute.of_images(images, &mut values));
+                    }
+                }
+                _ => values.extend(self.channels.iter().map(|&at| f64::from(table[at]))),
+            }
+        }
+        values.resize(width, f64::NAN);
+        values
+    }
+}
+
+fn rows(range: RowRange) -> Range<usize> {
+    range.start as usize..(range.start + range.count) as usize
+}
+
+fn kind_name(kind: ModalityKind) -> &'static str {
+    match kind {
+        ModalityKind::Row => "a row of a table",
+        ModalityKind::Signal { .. } => "a signal",
+        ModalityKind::Series => "a series",
+        ModalityKind::Image { .. } => "an image",
+    }
+}
+
+fn aggregate_columns(columns: &[Column]) -> Vec<Column> {
+    let of = |suffix: &'static str| {
+        columns.iter().map(move |column| Column { name: format!("{}.{suffix}", column.name), unit: column.unit.clone() })
+    };
+    of("mean").chain(of("sd")).collect()
+}
+
+/// Mean and standard deviation (`ddof = 0`) of each column over the rows where it is defined; NaN where it never is.
+fn aggregate(rows: &[f64], width: usize) -> Vec<f64> {
+    let moments = |at: usize| {
+        let values = || rows.iter().skip(at).step_by(width).copied().filter(|value| value.is_finite());
+        let count = values().count() as f64;
+        let mean = values().sum::<f64>() / count;
+        (mean, (values().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt())
+    };
+    let (means, deviations): (Vec<f64>, Vec<f64>) = (0..width).map(moments).unzip();
+    [means, deviations].concat()
+}

@@ -1,0 +1,51 @@
+//! `fitted.json`: everything that was fitted on training subjects, once per variant and split.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::experiment::{ExperimentPlan, PlannedReplica, Program};
+use crate::features::Scaler;
+use crate::features::table::Pipeline;
+
+/// What was fitted for one variant on one split.
+#[derive(Serialize)]
+struct Record<'a> {
+    variant: String,
+    repeat: usize,
+    fold: usize,
+    inner: Option<usize>,
+    streams: BTreeMap<&'a str, StreamRecord<'a>>,
+}
+
+#[derive(Serialize)]
+struct StreamRecord<'a> {
+    /// The transforms of the stream's features, in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pipeline: Option<&'a Pipeline>,
+    /// What comes last.
+    scaler: &'a Scaler,
+}
+
+/// Of all variants and splits; seeds share what is fitted.
+pub(super) fn records(plan: &ExperimentPlan) -> impl Serialize {
+    let of_program = |program| move |planned| record(program, planned);
+    let first = |planned: &&PlannedReplica| plan.config.seeds.first() == Some(&planned.seed);
+    let programs = plan.programs.iter();
+    programs.flat_map(|program| program.replicas.iter().filter(first).map(of_program(program))).collect::<Vec<_>>()
+}
+
+fn record<'a>(program: &'a Program, planned: &'a PlannedReplica) -> Record<'a> {
+    let fitted = planned.pipelines.iter().zip(&planned.replica.scalers);
+    let streams = program.config.model.stream.iter().zip(fitted).map(|(stream, (fitted, scaler))| {
+        let pipeline = fitted.as_ref().map(|fitted| &fitted.pipeline);
+        (stream.name.as_str(), StreamRecord { pipeline, scaler })
+    });
+    Record {
+        variant: planned.variant.clone(),
+        repeat: planned.repeat,
+        fold: planned.fold,
+        inner: planned.inner,
+        streams: streams.collect(),
+    }
+}
