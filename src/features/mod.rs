@@ -5,6 +5,7 @@
 
 mod extract;
 mod scaler;
+pub mod table;
 
 pub use extract::{Column, Scratch, SignalFeature, SignalInfo};
 pub use scaler::Scaler;
