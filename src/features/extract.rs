@@ -1,9 +1,11 @@
 //! What every feature of a signal is: names for its columns, a check, and a function of one window.
 
 use realfft::RealFftPlanner;
+use serde::{Deserialize, Serialize};
 
 /// One column of a feature table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Column {
     /// Name, unique in the table.
     pub name: String,
@@ -39,6 +41,11 @@ pub trait SignalFeature: Send + Sync {
     /// # Errors
     /// The first problem.
     fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)>;
+
+    /// Whether windows with missing samples are wanted; without, their features are NaN.
+    fn takes_missing(&self) -> bool {
+        false
+    }
 
     /// Appends one value per column. `window` has the samples of each channel, all finite; NaN is the value of what a
     /// window does not define, such as a heart rate without beats.

@@ -1,4 +1,6 @@
-//! Transforms fitted on training subjects.
+//! Features of recordings, and transforms fitted on training subjects.
+//!
+//! [`set`] computes the tables that an experiment names; the other modules hold what can be computed.
 //!
 //! Whatever is fitted here takes a [`TrainFold`](crate::data::split::TrainFold), so a statistic of a validation or
 //! test subject cannot be computed by mistake.
@@ -6,6 +8,8 @@
 mod extract;
 pub mod filter;
 mod scaler;
+pub mod set;
+pub mod table;
 
 pub use extract::{Column, Scratch, SignalFeature, SignalInfo};
 pub use scaler::Scaler;
