@@ -3,7 +3,7 @@ use recoup::data::prepared::Prepared;
 use recoup::experiment::plan::DataPaths;
 use recoup::experiment::{ExperimentFile, feature_tables};
 use recoup::features::set::{self, FeatureTable, Per};
-use recoup::features::table::{IdColumn, write_table};
+use recoup::data::formats::parquet::{IdColumn, write_table};
 
 use super::Usage;
 use crate::cli::FeaturesArgs;

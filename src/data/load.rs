@@ -5,11 +5,12 @@ use std::path::Path;
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::card::{Card, ColumnRule, DelimitedRule, ImageRule, LabelRule, ModalityRule, TimeUnit};
+use super::align::lag_secs;
+use super::card::{Card, ColumnRule, DelimitedRule, ImageRule, LabelRule, ModalityRule, SignalFileRule, TimeUnit};
 use super::cohort::natural_cmp;
 use super::formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 use super::formats::image;
-use super::{Cohort, DataError, Recording, Session, Subject};
+use super::{Cohort, DataError, ModalityKind, Recording, Session, Subject};
 
 mod contents;
 mod found;
@@ -71,6 +72,45 @@ impl Loader<'_> {
             .collect::<Result<Vec<_>, _>>()?;
         self.align(&mut recordings, session, subject)?;
         Ok(Session { id: session.id.clone(), class, recordings })
+    }
+
+    /// Moves the recordings whose rules ask for it onto the clock of another one.
+    fn align(
+        &self,
+        recordings: &mut [Option<Recording>],
+        session: &FoundSession,
+        subject: &str,
+    ) -> Result<(), DataError> {
+        let rules = &self.source.card.modalities;
+        for (index, rule) in rules.iter().enumerate() {
+            let ModalityRule::Signal(SignalFileRule { align: Some(align), rate_hz, missing, .. }) = rule else { continue };
+            let column = |modality: usize, channel: &str| {
+                let spec = rules.get(modality)?.spec();
+                let ModalityKind::Signal { rate_hz } = spec.kind else { return None };
+                let column = spec.channels.iter().position(|known| known.name == channel)?;
+                let recording = recordings.get(modality)?.as_ref()?;
+                Some((recording.values.column(column).to_vec(), rate_hz))
+            };
+            let other = rules.iter().position(|other| other.name() == align.to).unwrap_or(index);
+            // Without one of the two there is nothing to align.
+            let (Some((reference, reference_hz)), Some((own, own_hz))) =
+                (column(other, &align.to_channel), column(index, &align.channel))
+            else {
+                continue;
+            };
+            let found = lag_secs(&reference, reference_hz, &own, own_hz, align.max_lag_secs);
+            let lag_secs = found.map_err(|problem| {
+                let problem = format!("{}: {problem}", session.of(subject));
+                let hint = "name channels that show the same events, or leave `align` out";
+                self.source.card.error(format!("modality.{}.align", rule.name()), problem, hint)
+            })?;
+            // What the recording shows later than the other one does has to come earlier.
+            let shift = -(lag_secs.lag_secs * rate_hz).round() as isize;
+            if let Some(Some(recording)) = recordings.get_mut(index) {
+                recording.values = contents::shifted(&recording.values, shift, *missing);
+            }
+        }
+        Ok(())
     }
 
     fn class(&self, subject: &str, session: &FoundSession) -> Result<usize, DataError> {

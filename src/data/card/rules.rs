@@ -518,8 +518,7 @@ impl ModalityRule {
             Self::Image(rule) => rule.color.planes().iter().map(|plane| channel(plane, "1")).collect(),
             Self::Signal(rule) => rule.channels.iter().map(|rule| channel(rule.channel(), &rule.unit)).collect(),
             Self::Points(rule) => {
-                let axes = |point: &String| rule.axes.iter().map(move |axis| (point.clone(), axis.name()));
-                let names = rule.points.iter().flat_map(axes);
+                let names = rule.points.iter().flat_map(|point| rule.axes.iter().map(move |axis| (point, axis.name())));
                 names.map(|(point, axis)| channel(&format!("{point}.{axis}"), &rule.unit)).collect()
             }
             Self::Annotations(_) => vec![channel("label", "1"), channel("duration", "s")],
