@@ -29,6 +29,21 @@ pub struct SignalInfo<'a> {
 pub struct Scratch {
     /// Plans by length.
     pub fourier: RealFftPlanner<f64>,
+    /// Of spectra.
+    pub spectrum: super::spectrum::Buffers,
+    /// Of wavelet transforms.
+    pub wavelet: super::wavelet::Buffers,
+    /// Samples in order of size.
+    pub sorted: Vec<f64>,
+}
+
+/// The unit of a square: `mV^2`.
+pub(crate) fn squared(unit: &str) -> String {
+    match unit {
+        "1" => unit.to_owned(),
+        _ if unit.chars().all(char::is_alphanumeric) => format!("{unit}^2"),
+        _ => format!("({unit})^2"),
+    }
 }
 
 /// Features of a window of a signal. Implemented by the configuration of each kind, which stands in `[features]`.

@@ -5,11 +5,16 @@
 //! Whatever is fitted here takes a [`TrainFold`](crate::data::split::TrainFold), so a statistic of a validation or
 //! test subject cannot be computed by mistake.
 
+pub mod emg;
 mod extract;
 pub mod filter;
 mod scaler;
 pub mod set;
 pub mod table;
+pub mod spectrum;
+pub mod statistics;
+pub mod wavelet;
 
+pub(crate) use extract::squared;
 pub use extract::{Column, Scratch, SignalFeature, SignalInfo};
 pub use scaler::Scaler;

@@ -5,6 +5,8 @@ use std::convert::Infallible;
 use recoup::features::filter::{FilterConfig, Passband, Sos};
 use serde::Deserialize;
 
+use super::{difference, noise};
+
 #[derive(Deserialize)]
 struct Golden {
     noise: Vec<f64>,
@@ -36,24 +38,6 @@ fn golden() -> Golden {
 
 fn config(text: &str) -> FilterConfig {
     toml::from_str(text).unwrap()
-}
-
-/// A signal of all frequencies, the same on every machine.
-fn noise(len: usize) -> Vec<f64> {
-    let mut state = 1u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 11) as f64 / (1u64 << 53) as f64 - 0.5
-    };
-    (0..len).map(|_| next() + next() + next()).collect()
-}
-
-fn difference(a: &[f64], b: &[f64]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| if a.is_nan() && b.is_nan() { 0.0 } else { (a - b).abs() })
-        .fold(0.0, |worst, x| if x.is_nan() { f64::INFINITY } else { worst.max(x) })
 }
 
 #[test]

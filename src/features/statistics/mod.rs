@@ -1,0 +1,198 @@
+//! Statistics of a window, and rules that find faulty samples.
+
+mod cleaning;
+
+pub use cleaning::{CleaningRules, Fault};
+
+use serde::{Deserialize, Serialize};
+
+use super::emg::{line_length, rms};
+use super::{Column, Scratch, SignalFeature, SignalInfo, squared};
+
+/// Statistics of the samples `x` of a window with the mean `m` and the moments `m_k = mean (x - m)^k`: `mean`; `variance` and `sd`
+/// with the ddof given; `skewness` = `m_3 / m_2^1.5` and `kurtosis` = `m_4 / m_2^2 - 3`, both without correction for bias;
+/// `min`, `max`, `peak_to_peak`, `median`, quantiles `q05` (linear between order statistics, NumPy's default), `rms`, `line_length`
+/// = `sum |x[i+1] - x[i]|`; Hjorth's (1970) `mobility` = `sqrt(var dx / var x)` and `complexity` = `mobility(dx) / mobility(x)` with the
+/// differences `dx` of neighbours and ddof 0, `activity` being the variance; and autocorrelations `sum (x[i] - m) (x[i+k] - m) / sum
+/// (x - m)^2`. Of a constant window what is divided by its variance is NaN.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatisticsConfig {
+    /// 0: variance of the window itself; 1: estimate of that of its source. Default 0.
+    #[serde(default)]
+    pub ddof: usize,
+    /// Default `[0.05, 0.25, 0.75, 0.95]`.
+    #[serde(default = "quantiles")]
+    pub quantiles: Vec<f64>,
+    /// Delays of the autocorrelation, rounded to samples; default none.
+    #[serde(default)]
+    pub lags_secs: Vec<f64>,
+}
+
+fn quantiles() -> Vec<f64> {
+    vec![0.05, 0.25, 0.75, 0.95]
+}
+
+/// Mean and central moments of order 2 to 4.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moments {
+    /// `mean x`.
+    pub mean: f64,
+    /// `mean (x - m)^2`.
+    pub second: f64,
+    /// `mean (x - m)^3`.
+    pub third: f64,
+    /// `mean (x - m)^4`.
+    pub fourth: f64,
+}
+
+impl Moments {
+    /// In two passes.
+    pub fn of(samples: &[f64]) -> Self {
+        let count = samples.len() as f64;
+        let mean = samples.iter().sum::<f64>() / count;
+        let [second, third, fourth] = samples.iter().fold([0.0; 3], |[second, third, fourth], x| {
+            let square = (x - mean) * (x - mean);
+            [second + square, third + square * (x - mean), fourth + square * square]
+        });
+        Self { mean, second: second / count, third: third / count, fourth: fourth / count }
+    }
+
+    /// `m_3 / m_2^1.5`.
+    pub fn skewness(&self) -> f64 {
+        self.third / self.spread().powf(1.5)
+    }
+
+    /// `m_4 / m_2^2 - 3`: 0 of a normal distribution.
+    pub fn kurtosis(&self) -> f64 {
+        self.fourth / self.spread().powi(2) - 3.0
+    }
+
+    /// The variance, NaN where it is but the rounding of the mean.
+    fn spread(&self) -> f64 {
+        if self.second.sqrt() > 1e-14 * self.mean.abs() { self.second } else { f64::NAN }
+    }
+}
+
+/// The quantile of ordered values, linear between neighbours; NaN of none.
+pub fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share.clamp(0.0, 1.0) * sorted.len().saturating_sub(1) as f64;
+    let (below, above) = (sorted.get(place.floor() as usize), sorted.get(place.ceil() as usize));
+    let (Some(below), Some(above)) = (below, above) else { return f64::NAN };
+    below + (above - below) * place.fract()
+}
+
+/// Puts the values at which these ascending quantiles are read in their places: cheaper than sorting.
+fn order(values: &mut [f64], shares: &[f64]) {
+    let last = values.len().saturating_sub(1) as f64;
+    let mut start = 0;
+    for place in shares.iter().map(|share| share * last).flat_map(|place| [place.floor(), place.ceil()]) {
+        let place = place as usize;
+        if let Some(rest) = values.get_mut(start..).filter(|rest| place >= start && place - start < rest.len()) {
+            rest.select_nth_unstable_by(place - start, f64::total_cmp);
+            start = place + 1;
+        }
+    }
+}
+
+/// `sum (x[i] - m) (x[i + lag] - m) / sum (x - m)^2`; NaN of a constant.
+pub fn autocorrelation(samples: &[f64], lag: usize) -> f64 {
+    let moments = Moments::of(samples);
+    let mean = moments.mean;
+    let later = samples.get(lag..).unwrap_or_default();
+    let product: f64 = samples.iter().zip(later).map(|(a, b)| (a - mean) * (b - mean)).sum();
+    product / (moments.spread() * samples.len() as f64)
+}
+
+/// Hjorth's mobility and complexity.
+pub fn hjorth(samples: &[f64]) -> [f64; 2] {
+    let zeroth = Moments::of(samples).spread();
+    let first = variance(samples.windows(2).map(|pair| pair[1] - pair[0]));
+    let second = variance(samples.windows(3).map(|three| (three[2] - three[1]) - (three[1] - three[0])));
+    let mobility = (first / zeroth).sqrt();
+    [mobility, (second / first).sqrt() / mobility]
+}
+
+/// With ddof 0.
+fn variance(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
+    let count = values.len() as f64;
+    let mean = values.clone().sum::<f64>() / count;
+    values.map(|x| (x - mean) * (x - mean)).sum::<f64>() / count
+}
+
+impl SignalFeature for StatisticsConfig {
+    fn columns(&self, signal: &SignalInfo) -> Vec<Column> {
+        let mut columns = Vec::new();
+        for channel in signal.channels {
+            let mut column = |name: String, unit: &str| {
+                columns.push(Column { name: format!("{}.{name}", channel.name), unit: unit.to_owned() });
+            };
+            let unit = channel.unit.as_str();
+            column("mean".into(), unit);
+            column("variance".into(), &squared(unit));
+            column("sd".into(), unit);
+            column("skewness".into(), "1");
+            column("kurtosis".into(), "1");
+            for name in ["min", "max", "peak_to_peak", "median"] {
+                column(name.into(), unit);
+            }
+            for share in &self.quantiles {
+                column(quantile_name(*share), unit);
+            }
+            column("rms".into(), unit);
+            column("line_length".into(), unit);
+            column("mobility".into(), "1");
+            column("complexity".into(), "1");
+            for secs in &self.lags_secs {
+                column(format!("autocorrelation_{secs}s"), "1");
+            }
+        }
+        columns
+    }
+
+    fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
+        let problem = |key: &str, message: String| Err((key.to_owned(), message));
+        if self.ddof > 1 {
+            return problem("ddof", format!("must be 0 or 1, but is {}", self.ddof));
+        }
+        if let Some(share) = self.quantiles.iter().find(|share| !(0.0..=1.0).contains(*share)) {
+            return problem("quantiles", format!("must be shares from 0 to 1, but one is {share}"));
+        }
+        let window_secs = signal.num_samples as f64 / signal.rate_hz;
+        if let Some(secs) = self.lags_secs.iter().find(|secs| !(0.0..window_secs).contains(*secs)) {
+            return problem("lags_secs", format!("must be less than the window's {window_secs} s, but one is {secs}"));
+        }
+        if signal.num_samples < 3 {
+            return problem("kind", "needs windows of at least 3 samples".into());
+        }
+        Ok(())
+    }
+
+    fn extract(&self, window: &[&[f64]], rate_hz: f64, scratch: &mut Scratch, values: &mut Vec<f64>) {
+        let mut wanted: Vec<f64> = [0.0, 0.5, 1.0].iter().chain(&self.quantiles).copied().collect();
+        wanted.sort_by(f64::total_cmp);
+        for &samples in window {
+            let moments = Moments::of(samples);
+            let count = samples.len() as f64;
+            let variance = moments.second * count / (count - self.ddof as f64);
+            values.extend([moments.mean, variance, variance.sqrt(), moments.skewness(), moments.kurtosis()]);
+            let sorted = &mut scratch.sorted;
+            sorted.clear();
+            sorted.extend_from_slice(samples);
+            order(sorted, &wanted);
+            let [min, max, median] = [0.0, 1.0, 0.5].map(|share| quantile(sorted, share));
+            values.extend([min, max, max - min, median]);
+            values.extend(self.quantiles.iter().map(|&share| quantile(sorted, share)));
+            values.extend([rms(samples), line_length(samples)]);
+            values.extend(hjorth(samples));
+            let lag = |secs: &f64| (secs * rate_hz).round() as usize;
+            values.extend(self.lags_secs.iter().map(|secs| autocorrelation(samples, lag(secs))));
+        }
+    }
+}
+
+/// `q05` for 0.05, `q2.5` for 0.025.
+fn quantile_name(share: f64) -> String {
+    let percent = (share * 1e8).round() / 1e6;
+    if percent.fract() == 0.0 { format!("q{percent:02}") } else { format!("q{percent}") }
+}

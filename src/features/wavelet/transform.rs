@@ -1,0 +1,225 @@
+//! One level of the transform and many, forward and back.
+
+use super::{Padding, Wavelet};
+
+/// All bands of a transform of several levels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decomposition {
+    /// What is left after the last level.
+    pub approximation: Vec<f64>,
+    /// The details from the first level, the highest frequencies, to the last.
+    pub details: Vec<Vec<f64>>,
+}
+
+/// Levels after which a band is shorter than the filter: `floor(log2(num_samples / (taps - 1)))` (`pywt.dwt_max_level`).
+pub fn dwt_max_level(num_samples: usize, wavelet: Wavelet) -> usize {
+    (num_samples / (wavelet.taps.len() - 1)).checked_ilog2().unwrap_or(0) as usize
+}
+
+/// Approximation and detail of one level: `a[k] = sum_j h'[j] x[2 k + 1 - j]` with the decomposition's filters `h'`, and the
+/// signal extended as `padding` says (`pywt.dwt`). `floor((n + L - 1) / 2)` coefficients each, `ceil(n / 2)` for
+/// periodization; none of an empty signal. A signal of one sample is constant under the mirrors on a sample.
+pub fn dwt(samples: &[f64], wavelet: Wavelet, padding: Padding) -> (Vec<f64>, Vec<f64>) {
+    let mut extended = Vec::new();
+    let (mut low, mut high) = (Vec::new(), Vec::new());
+    dwt_into(samples, &Bank::new(wavelet), padding, &mut extended, &mut low, &mut high);
+    (low, high)
+}
+
+/// The two filters beside each other, so that one pass over the samples serves both.
+pub(super) struct Bank {
+    pairs: Vec<[f64; 2]>,
+}
+
+impl Bank {
+    pub(super) fn new(wavelet: Wavelet) -> Self {
+        Self { pairs: wavelet.taps.iter().copied().zip(wavelet.reconstruction_high()).map(|(l, h)| [l, h]).collect() }
+    }
+}
+
+pub(super) fn dwt_into(
+    samples: &[f64],
+    bank: &Bank,
+    padding: Padding,
+    extended: &mut Vec<f64>,
+    low: &mut Vec<f64>,
+    high: &mut Vec<f64>,
+) {
+    low.clear();
+    high.clear();
+    if samples.is_empty() {
+        return;
+    }
+    let len = bank.pairs.len();
+    // Coefficient k is the filter, reversed once more, over the extended samples from 2 k on.
+    let (before, count) = match padding {
+        Padding::Periodization => (len / 2 - 1, samples.len().div_ceil(2)),
+        _ => (len - 2, (samples.len() + len - 1) / 2),
+    };
+    extend(samples, padding, before, 2 * count + len - 2, extended);
+    low.reserve(count);
+    high.reserve(count);
+    let filter = match len {
+        2 => filter_of::<2>,
+        4 => filter_of::<4>,
+        6 => filter_of::<6>,
+        8 => filter_of::<8>,
+        12 => filter_of::<12>,
+        16 => filter_of::<16>,
+        _ => filter_of::<0>,
+    };
+    filter(&bank.pairs, extended, low, high);
+}
+
+/// Both filters at every second place. With the number of taps known to the compiler, if it is one of the usual ones, the loop
+/// over them is unrolled; 0 stands for any.
+fn filter_of<const TAPS: usize>(pairs: &[[f64; 2]], extended: &[f64], low: &mut Vec<f64>, high: &mut Vec<f64>) {
+    let mut push = |window: &[f64], pairs: &[[f64; 2]]| {
+        let mut sums = [0.0; 2];
+        for (x, pair) in window.iter().zip(pairs) {
+            sums[0] += x * pair[0];
+            sums[1] += x * pair[1];
+        }
+        low.push(sums[0]);
+        high.push(sums[1]);
+    };
+    match pairs.first_chunk::<TAPS>() {
+        Some(pairs) if TAPS > 0 => {
+            extended.array_windows::<TAPS>().step_by(2).for_each(|window| push(window, pairs));
+        }
+        _ => extended.windows(pairs.len().max(1)).step_by(2).for_each(|window| push(window, pairs)),
+    }
+}
+
+/// `total` samples from `before` samples before the first.
+fn extend(samples: &[f64], padding: Padding, before: usize, total: usize, extended: &mut Vec<f64>) {
+    extended.clear();
+    let beyond = Beyond::new(samples, padding);
+    extended.extend((1..=before as isize).rev().map(|distance| beyond.at(-distance)));
+    extended.extend_from_slice(&samples[..samples.len().min(total - before)]);
+    extended.extend((samples.len() as isize..(total - before) as isize).map(|index| beyond.at(index)));
+}
+
+/// The samples before the first and after the last.
+struct Beyond<'a> {
+    samples: &'a [f64],
+    padding: Padding,
+    first: f64,
+    last: f64,
+    /// The rise to the second sample, and from the last but one.
+    slopes: [f64; 2],
+}
+
+impl<'a> Beyond<'a> {
+    fn new(samples: &'a [f64], padding: Padding) -> Self {
+        let (first, last) = (samples.first().copied().unwrap_or(0.0), samples.last().copied().unwrap_or(0.0));
+        let slopes = match samples {
+            [a, b] => [b - a; 2],
+            [a, b, .., c, d] => [b - a, d - c],
+            [a, b, c] => [b - a, c - b],
+            _ => [0.0; 2],
+        };
+        Self { samples, padding, first, last, slopes }
+    }
+
+    fn at(&self, index: isize) -> f64 {
+        let len = self.samples.len() as isize;
+        // Position in a period of the extension, and how many periods away.
+        let fold = |period: isize| (index.rem_euclid(period), index.div_euclid(period));
+        let sample = |index: isize| self.samples.get(index as usize).copied().unwrap_or(0.0);
+        let distance = |end: isize| (index - end) as f64;
+        match self.padding {
+            Padding::Zero => 0.0,
+            Padding::Constant => {
+                if index < 0 {
+                    self.first
+                } else {
+                    self.last
+                }
+            }
+            Padding::Periodic => sample(fold(len).0),
+            Padding::Periodization => sample(fold(len + len % 2).0.min(len - 1)),
+            Padding::Smooth if index < 0 => self.first + distance(0) * self.slopes[0],
+            Padding::Smooth => self.last + distance(len - 1) * self.slopes[1],
+            Padding::Symmetric | Padding::Antisymmetric => {
+                let (place, _) = fold(2 * len);
+                let sign = if self.padding == Padding::Antisymmetric { -1.0 } else { 1.0 };
+                if place < len { sample(place) } else { sign * sample(2 * len - 1 - place) }
+            }
+            Padding::Reflect | Padding::Antireflect if len == 1 => self.first,
+            Padding::Reflect => {
+                let (place, _) = fold(2 * (len - 1));
+                sample(if place < len { place } else { 2 * (len - 1) - place })
+            }
+            Padding::Antireflect => {
+                let (place, periods) = fold(2 * (len - 1));
+                let rise = 2.0 * (self.last - self.first) * periods as f64;
+                rise + if place < len { sample(place) } else { 2.0 * self.last - sample(2 * (len - 1) - place) }
+            }
+        }
+    }
+}
+
+/// The signal of which these are the coefficients of one level (`pywt.idwt`): `2 m - L + 2` samples from `m` coefficients, `2 m`
+/// for periodization. `None` for bands of different lengths, and for fewer coefficients than any signal has.
+pub fn idwt(low: &[f64], high: &[f64], wavelet: Wavelet, padding: Padding) -> Option<Vec<f64>> {
+    let len = wavelet.taps.len();
+    let half = len / 2;
+    if low.len() != high.len() || low.is_empty() {
+        return None;
+    }
+    let bank = Bank::new(wavelet);
+    if padding == Padding::Periodization {
+        // The transpose of the forward transform, which is orthogonal.
+        let num_samples = 2 * low.len();
+        let mut samples = vec![0.0; num_samples];
+        for (k, (low, high)) in low.iter().zip(high).enumerate() {
+            // Whole periods are added so that the index stays positive.
+            let start = 2 * k + num_samples * half + 1 - half;
+            for (j, pair) in bank.pairs.iter().enumerate() {
+                if let Some(sample) = samples.get_mut((start + j) % num_samples) {
+                    *sample += low * pair[0] + high * pair[1];
+                }
+            }
+        }
+        return Some(samples);
+    }
+    let pairs_of_samples = (low.len() + 1).checked_sub(half).filter(|count| *count > 0)?;
+    let mut samples = Vec::with_capacity(2 * pairs_of_samples);
+    for (low, high) in low.windows(half).zip(high.windows(half)) {
+        for parity in [0, 1] {
+            let taps = bank.pairs.iter().skip(parity).step_by(2);
+            samples.push(
+                taps.rev().zip(low.iter().zip(high)).map(|(pair, (low, high))| low * pair[0] + high * pair[1]).sum(),
+            );
+        }
+    }
+    Some(samples)
+}
+
+/// `level` levels, each of the approximation of the one before (`pywt.wavedec`).
+pub fn wavedec(samples: &[f64], wavelet: Wavelet, padding: Padding, level: usize) -> Decomposition {
+    let bank = Bank::new(wavelet);
+    let mut extended = Vec::new();
+    let mut approximation = samples.to_vec();
+    let details = (0..level)
+        .map(|_| {
+            let (mut low, mut high) = (Vec::new(), Vec::new());
+            dwt_into(&approximation, &bank, padding, &mut extended, &mut low, &mut high);
+            approximation = low;
+            high
+        })
+        .collect();
+    Decomposition { approximation, details }
+}
+
+/// Back from [`wavedec`]; one sample more than the signal where its length was odd (`pywt.waverec`). `None` for bands
+/// whose lengths do not go together.
+pub fn waverec(bands: &Decomposition, wavelet: Wavelet, padding: Padding) -> Option<Vec<f64>> {
+    bands.details.iter().rev().try_fold(bands.approximation.clone(), |mut low, high| {
+        if low.len() == high.len() + 1 {
+            low.pop();
+        }
+        idwt(&low, high, wavelet, padding)
+    })
+}
