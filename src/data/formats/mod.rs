@@ -2,6 +2,7 @@
 
 mod contents;
 pub mod delimited;
+pub mod dicom;
 pub mod edf;
 pub mod image;
 pub mod wfdb;
