@@ -2,6 +2,8 @@
 
 mod contents;
 pub mod delimited;
+pub mod dicom;
+pub mod edf;
 pub mod image;
 pub mod parquet;
 pub mod wfdb;

@@ -1,5 +1,6 @@
 //! Readers of file formats against the field's own libraries, and against broken bytes.
 
+mod edf;
 mod mutate;
 mod parquet;
 mod wfdb;
