@@ -3,6 +3,7 @@
 mod contents;
 pub mod delimited;
 pub mod image;
+pub mod nifti;
 pub mod wfdb;
 
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};
