@@ -62,7 +62,7 @@ by_tifffile("tiles.tif", smooth(65535, (35, 21)).astype("u2"), 65535, tile=(16, 
 by_tifffile("big.tif", smooth(65535).astype("u2"), 65535, bigtiff=True, photometric="minisblack")
 by_tifffile("deflate.tif", smooth(65535, (20, 15)).astype("u2"), 65535, compression="zlib", photometric="minisblack")
 film = numpy.stack([smooth(65535, (6, 5)).astype("u2") for _ in range(4)])
-by_tifffile("pages.tif", film, 65535, lambda a: a[:, None], photometric="minisblack")
+by_tifffile("pages.tif", film, 65535, lambda a: a[:, None], photometric="minisblack", subfiletype=0)
 colours = numpy.stack([smooth(255, (5, 6)).astype("u1") for _ in range(3)])
 by_tifffile("planar.tif", colours, 255, lambda a: a[None], photometric="rgb", planarconfig="separate")
 rgb = numpy.ascontiguousarray(numpy.moveaxis(colours, 0, 2))
@@ -79,11 +79,13 @@ by_pillow("lzw-difference.tif", smooth(255, (20, 15)).astype("u1"), 255, "tiff_l
 by_pillow("packbits.tif", numpy.repeat(smooth(255, (12, 3)).astype("u1"), 5, axis=1), 255, "packbits")
 by_pillow("deflate-float.tif", smooth(40, (20, 15)).astype("f4"), 1, "tiff_adobe_deflate", 3)
 by_pillow("rgb-lzw.tif", rgb, 255, "tiff_lzw", 2)
-# The eight orientations, as Pillow's exif_transpose turns them.
+# The eight orientations, as Pillow's exif_transpose turns an image in memory (Pillow 13.0 itself fails to read 5 to 8).
 array = smooth(255, (3, 4)).astype("u1")
 for orientation in range(1, 9):
     name = f"turned{orientation}.tif"
     Image.fromarray(array).save(FIXTURES / name, tiffinfo={274: orientation})
-    keep(name, numpy.asarray(ImageOps.exif_transpose(Image.open(FIXTURES / name)))[None, None], 255)
+    image = Image.fromarray(array)
+    image.getexif()[274] = orientation
+    keep(name, numpy.asarray(ImageOps.exif_transpose(image))[None, None], 255)
 versions = {"tifffile": tifffile.__version__, "pillow": PIL.__version__, "libtiff": features.version("libtiff"), "numpy": numpy.__version__}
 json.dump({"versions": versions, "seed": 21, "cases": cases}, sys.stdout, separators=(",", ":"))

@@ -1,3 +1,5 @@
 //! Readers of file formats against the field's own libraries, and against broken bytes.
 
+mod image;
 mod mutate;
+mod nifti;

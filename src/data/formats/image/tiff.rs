@@ -41,6 +41,10 @@ pub fn decode(bytes: &[u8], file: &Path) -> Result<Tiff, DataError> {
         let hint = "save the image again, or remove it";
         wrong(file, format!("page {page}: {error}"), "a whole TIFF image", hint)
     };
+    if !first_directory_fits(bytes) {
+        let found = "page 1: a field with more values than the file has bytes, or no fields".into();
+        return Err(wrong(file, found, "a whole TIFF image", "save the image again, or remove it"));
+    }
     // Shared by all pages, as pages can lie on the same bytes.
     let mut budget = (MOST_BYTES_PER_BYTE * bytes.len() as u64).min(MAX_BYTES);
     let mut limits = Limits::default();
@@ -71,6 +75,28 @@ pub fn decode(bytes: &[u8], file: &Path) -> Result<Tiff, DataError> {
         decoder.next_image().map_err(|error| damaged(number + 1, error))?;
     }
     Ok(tiff)
+}
+
+/// Whether no field of the first directory promises more values than the file can hold. The crate reads this directory
+/// before limits can be set, with room for 256 MB.
+fn first_directory_fits(bytes: &[u8]) -> bool {
+    let big_endian = bytes.starts_with(b"M");
+    let number = |at: usize, num_bytes: usize| {
+        let field = bytes.get(at..at.checked_add(num_bytes)?)?.iter();
+        let digit = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+        Some(if big_endian { field.fold(0, digit) } else { field.rev().fold(0, digit) })
+    };
+    let fits = || {
+        let big = number(2, 2)? == 43;
+        let (offset_at, offset_bytes, count_bytes, entry_bytes) = if big { (8, 8, 8, 20) } else { (4, 4, 2, 12) };
+        let start = usize::try_from(number(offset_at, offset_bytes)?).ok()?;
+        let num_entries = usize::try_from(number(start, count_bytes)?).ok().filter(|&num| num <= bytes.len())?;
+        let first = start + count_bytes;
+        // Tag and type have two bytes each, the number of values as many as an offset.
+        let num_values = |entry: usize| number(first + entry * entry_bytes + 4, offset_bytes);
+        Some((0..num_entries).all(|entry| num_values(entry).is_some_and(|count| count <= bytes.len() as u64)))
+    };
+    fits().unwrap_or(false)
 }
 
 fn compression_name(code: u16) -> Option<&'static str> {

@@ -202,7 +202,8 @@ fn decoded(header: &Header, data: &[u8], path: &Path) -> Result<Vec<f32>, DataEr
         return Err(wrong(path, "scl_inter", header.intercept.to_string(), "a finite number beside a slope"));
     }
     let (slope, intercept) = if scaled { (header.slope, header.intercept) } else { (1.0, 0.0) };
-    let physical = |stored: f64| (stored * slope + intercept) as f32;
+    // Adding 0 would take the sign from -0.
+    let physical = |stored: f64| if intercept == 0.0 { stored * slope } else { stored * slope + intercept } as f32;
     macro_rules! decode {
         ($type:ty) => {{
             let number = if header.big_endian { <$type>::from_be_bytes } else { <$type>::from_le_bytes };
