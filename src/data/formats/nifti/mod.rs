@@ -2,7 +2,8 @@
 //!
 //! Layouts as in `nifti1.h` and `nifti2.h` of the NIfTI Data Format Working Group; affine, scaling and what is forgiven as
 //! in nibabel. The crate `nifti` 0.18 is not used: it knows no NIfTI-2, reserves what the header says before a byte is
-//! read, panics on voxel sizes below zero and on quaternions longer than one, and scales in `f32`.
+//! read, takes a slope of NaN, which stands for none, at its word, and panics on voxel sizes below zero and on quaternions
+//! longer than one.
 //!
 //! Values are `slope x stored + intercept` in `f64` where the slope is finite and not 0, as stored otherwise, rounded to
 //! `f32` once; so labels above 2^24 are rounded. Colours (RGB24) are 0 to 255 as stored.
@@ -30,6 +31,8 @@ use crate::data::formats::{Contents, Images, Part};
 /// Deflate gives at most 1032 bytes for one.
 const MOST_BYTES_PER_BYTE: usize = 1_032;
 const RGB24: i16 = 128;
+/// A volume takes seconds; thousands of them are milliseconds under a wrong unit.
+const LONGEST_TR_SECS: f64 = 100.0;
 
 fn wrong(path: &Path, place: &str, found: String, expected: &str) -> DataError {
     wrong_with(path, place, found, expected, "the file is damaged or not NIfTI; convert it again, or fetch it again")
@@ -156,6 +159,9 @@ fn contents(header: &Header, bytes: &[u8], path: &Path) -> Result<Contents, Data
     }
     if let Some(secs) = header.volume_secs() {
         facts.push(("TR".into(), format!("{secs} s")));
+        if secs > LONGEST_TR_SECS {
+            warnings.push(format!("{secs} s from one volume to the next: the header's unit of time is likely wrong"));
+        }
     }
     if !header.description.is_empty() {
         facts.push(("description".into(), header.description.clone()));
