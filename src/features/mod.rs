@@ -8,6 +8,7 @@
 pub mod emg;
 mod extract;
 pub mod filter;
+pub mod image;
 mod scaler;
 pub mod set;
 pub mod table;

@@ -6,6 +6,7 @@ pub mod dicom;
 pub mod edf;
 pub mod image;
 pub mod parquet;
+pub mod nifti;
 pub mod wfdb;
 
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};

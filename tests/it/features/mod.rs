@@ -62,3 +62,4 @@ fn units(feature: &impl SignalFeature) -> Vec<String> {
     let columns = feature.columns(&SignalInfo { channels: &channels, rate_hz: 1000.0, num_samples: 1000 });
     columns.into_iter().map(|column| format!("{} [{}]", column.name, column.unit)).collect()
 }
+mod image;

@@ -4,3 +4,6 @@ mod edf;
 mod mutate;
 mod parquet;
 mod wfdb;
+mod image;
+mod mutate;
+mod nifti;
