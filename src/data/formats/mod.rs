@@ -4,6 +4,8 @@ pub mod c3d;
 mod contents;
 pub mod delimited;
 pub mod image;
+pub mod keypoints;
+pub mod skeleton;
 pub mod wfdb;
 
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};
