@@ -9,6 +9,7 @@ pub mod emg;
 mod extract;
 pub mod filter;
 pub mod image;
+pub mod motion;
 mod scaler;
 pub mod set;
 pub mod table;

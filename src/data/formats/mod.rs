@@ -1,5 +1,6 @@
 //! Readers of file formats: bytes in, numbers out, no opinion on what they mean. One file per format.
 
+pub mod c3d;
 mod contents;
 pub mod delimited;
 pub mod dicom;
@@ -7,6 +8,8 @@ pub mod edf;
 pub mod image;
 pub mod parquet;
 pub mod nifti;
+pub mod keypoints;
+pub mod skeleton;
 pub mod wfdb;
 
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};

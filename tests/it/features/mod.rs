@@ -63,3 +63,4 @@ fn units(feature: &impl SignalFeature) -> Vec<String> {
     columns.into_iter().map(|column| format!("{} [{}]", column.name, column.unit)).collect()
 }
 mod image;
+mod motion;
