@@ -89,3 +89,52 @@ pub struct Annotation {
     /// What is marked.
     pub text: String,
 }
+
+/// Where an axis of a volume goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnatomicalAxis {
+    /// The scanner's axis that lies nearest: 0 to the right, 1 to the front, 2 up.
+    pub axis: usize,
+    /// Whether the index grows in the direction of that axis.
+    pub forward: bool,
+}
+
+impl AnatomicalAxis {
+    /// Letters of the beginning and of the end of the axis, such as `L` and `R`.
+    pub fn letters(self) -> [char; 2] {
+        let [low, high] = [['L', 'R'], ['P', 'A'], ['I', 'S']][self.axis.min(2)];
+        if self.forward { [low, high] } else { [high, low] }
+    }
+}
+
+impl Images {
+    /// Millimetres from one voxel to the next along columns, lines and slices: the lengths of the affine's columns.
+    pub fn spacing_mm(&self) -> Option<[f64; 3]> {
+        let affine = self.affine?;
+        Some(std::array::from_fn(|voxel| affine.iter().map(|row| row[voxel] * row[voxel]).sum::<f64>().sqrt()))
+    }
+
+    /// The scanner's axis that each of columns, lines and slices follows most closely, each taken once, the closest
+    /// pair first; `None` without an affine or with one that is flat.
+    pub fn orientation(&self) -> Option<[AnatomicalAxis; 3]> {
+        let affine = self.affine?;
+        let spacing = self.spacing_mm().filter(|spacing| spacing.iter().all(|mm| mm.is_finite() && *mm > 0.0))?;
+        let mut found = [None; 3];
+        for _ in 0..3 {
+            let mut best: Option<(f64, usize, usize)> = None;
+            for voxel in (0..3).filter(|&voxel| found[voxel].is_none()) {
+                let is_free = |axis: &usize| found.iter().flatten().all(|taken: &AnatomicalAxis| taken.axis != *axis);
+                for axis in (0..3).filter(is_free) {
+                    let cosine = affine[axis][voxel] / spacing[voxel];
+                    if best.is_none_or(|(most, _, _)| cosine.abs() > most.abs()) {
+                        best = Some((cosine, voxel, axis));
+                    }
+                }
+            }
+            let (cosine, voxel, axis) = best?;
+            found[voxel] = Some(AnatomicalAxis { axis, forward: cosine > 0.0 });
+        }
+        let [Some(columns), Some(lines), Some(slices)] = found else { return None };
+        Some([columns, lines, slices])
+    }
+}

@@ -2,7 +2,12 @@
 
 mod contents;
 pub mod delimited;
+pub mod describe;
 pub mod image;
+pub mod open;
+pub(in crate::data) mod sniff;
 pub mod wfdb;
 
-pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};
+pub use contents::{AnatomicalAxis, Annotation, Contents, Images, Part, Points, SignalChannel};
+pub use describe::{DescribeOptions, Description, describe};
+pub use open::{Format, detect, open};

@@ -44,6 +44,11 @@ impl Axis {
         Self::new(low - room, high + room, num_ticks)
     }
 
+    /// The axis with its low end where its high end was: lines of an image grow downwards.
+    pub(super) fn turned(self) -> Self {
+        Self { low: self.high, high: self.low, ..self }
+    }
+
     pub(super) fn label_width(&self) -> f64 {
         BODY.widest(self.ticks.iter().map(|(_, label)| label))
     }
