@@ -3,6 +3,7 @@
 mod contents;
 pub mod delimited;
 pub mod describe;
+pub mod edf;
 pub mod image;
 pub mod open;
 pub(in crate::data) mod sniff;

@@ -1,3 +1,4 @@
 //! Readers of file formats against the field's own libraries, and against broken bytes.
 
+mod edf;
 mod mutate;
