@@ -49,6 +49,12 @@ impl Axis {
         Self { low: self.high, high: self.low, ..self }
     }
 
+    /// At least two ticks, which a scale takes to be read, where there can be.
+    pub(super) fn readable(self) -> Self {
+        let more = (self.ticks.len()..8).map(|num_ticks| Self::new(self.low, self.high, num_ticks + 1));
+        if self.ticks.len() > 1 { self } else { more.into_iter().find(|axis| axis.ticks.len() > 1).unwrap_or(self) }
+    }
+
     pub(super) fn label_width(&self) -> f64 {
         BODY.widest(self.ticks.iter().map(|(_, label)| label))
     }

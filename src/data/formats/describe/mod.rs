@@ -181,7 +181,9 @@ pub struct AnnotationsDescription {
 /// Describes what a reader found.
 pub fn describe(contents: &Contents, options: DescribeOptions) -> Description {
     let shown = |(name, value): &(String, String)| {
-        let value = (options.personal || !columns::looks_personal(name)).then(|| value.clone());
+        // What EDF calls the recording names the technician.
+        let is_personal = columns::looks_personal(name) || name == "recording";
+        let value = (options.personal || !is_personal).then(|| value.clone());
         (name.clone(), value)
     };
     Description {

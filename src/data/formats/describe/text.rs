@@ -75,11 +75,11 @@ fn table(f: &mut fmt::Formatter<'_>, heading: &[&str], rows: &[Vec<String>], rig
         |column: usize| shown().map(|row| row.get(column).map_or(0, |cell| cell.chars().count())).max().unwrap_or(0);
     let widths: Vec<usize> = (0..heading.len()).map(width).collect();
     for row in shown() {
-        let mut line = String::from(" ");
+        let mut line = String::new();
         for ((cell, width), right) in row.iter().zip(&widths).zip(right) {
             match right {
                 true => write!(line, "  {cell:>width$}")?,
-                false => write!(line, " {cell:<width$}")?,
+                false => write!(line, "  {cell:<width$}")?,
             }
         }
         writeln!(f, "{}", line.trim_end())?;
@@ -102,13 +102,18 @@ impl fmt::Display for Description {
         writeln!(f, "{}", shortened(&self.format, 98))?;
         let width = self.facts.iter().map(|(name, _)| name.chars().count().min(MAX_NAME_CHARS)).max().unwrap_or(0);
         let indent = format!("\n  {:width$}  ", "");
-        for (name, value) in self.facts.iter().take(MAX_ROWS) {
-            let value = value.as_deref().unwrap_or("(hidden: may identify a person; --personal shows it)");
-            let value = wrapped(value, MAX_VALUE_CHARS.min(94 - width)).join(&indent);
+        // Hidden values of one name in succession share a line.
+        let same =
+            |a: &(String, Option<String>), b: &(String, Option<String>)| a.0 == b.0 && a.1.is_none() && b.1.is_none();
+        let groups: Vec<_> = self.facts.chunk_by(same).collect();
+        for group in groups.iter().take(MAX_ROWS) {
+            let Some((name, value)) = group.first() else { continue };
+            let hidden = format!("({} hidden: may identify a person; --personal shows it)", group.len());
+            let value = wrapped(value.as_ref().unwrap_or(&hidden), MAX_VALUE_CHARS.min(94 - width)).join(&indent);
             writeln!(f, "  {:width$}  {value}", shortened(name, MAX_NAME_CHARS))?;
         }
-        if self.facts.len() > MAX_ROWS {
-            writeln!(f, "  ... and {} more", self.facts.len() - MAX_ROWS)?;
+        if groups.len() > MAX_ROWS {
+            writeln!(f, "  ... and {} more", groups.len() - MAX_ROWS)?;
         }
         for part in &self.parts {
             writeln!(f)?;
@@ -272,10 +277,10 @@ fn columns(f: &mut fmt::Formatter<'_>, num_rows: usize, columns: &[ColumnDescrip
     let row = |column: &ColumnDescription| {
         let (kind, values) = kind(&column.kind);
         let missing = percent(column.num_missing as f64 / num_rows.max(1) as f64);
-        vec![shortened(&column.name, MAX_NAME_CHARS), kind.into(), missing, format!(" {}", shortened(&values, 46))]
+        vec![shortened(&column.name, MAX_NAME_CHARS), kind.into(), missing, shortened(&values, 46)]
     };
     let rows: Vec<_> = columns.iter().map(row).collect();
-    table(f, &["column", "kind", "missing", " values"], &rows, &[false, false, true, false])
+    table(f, &["column", "kind", "missing", "values"], &rows, &[false, false, true, false])
 }
 
 /// The name of a kind, and its values in a few words.
@@ -314,7 +319,7 @@ fn annotations(f: &mut fmt::Formatter<'_>, annotations: &AnnotationsDescription)
     writeln!(f, "  {}", wrapped(&counted(&annotations.kinds), 96).join("\n  "))?;
     let row = |(onset, length, text): &(f64, Option<f64>, String)| {
         let length = length.map_or_else(String::new, |secs| format!("for {}", duration(secs)));
-        vec![duration(*onset), length, format!(" {}", shortened(text, 60))]
+        vec![duration(*onset), length, shortened(text, 60)]
     };
     let rows: Vec<_> = annotations.first.iter().map(row).collect();
     table(f, &["first", "", ""], &rows, &[true, false, false])

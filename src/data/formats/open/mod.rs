@@ -14,7 +14,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::delimited::{Header, Separator};
 use super::sniff::sniff;
-use super::{Contents, Images, Part, SignalChannel, image, wfdb};
+use super::{Contents, Images, Part, edf, image, wfdb};
 use crate::data::DataError;
 
 pub use detect::{Format, detect};
@@ -37,45 +37,39 @@ pub fn open(path: &Path) -> Result<Contents, DataError> {
     }
     let record = path.with_file_name(format!("{}.hea", path.file_name().unwrap_or_default().to_string_lossy()));
     if !path.exists() && record.is_file() {
-        return read(Format::Wfdb, &[], &record);
+        return wfdb::contents_with(&record, read_file);
     }
     let head = head(path)?;
     if let Some(header) = header_that_names(path).filter(|_| !detect::has_signature(&head)) {
-        return read(Format::Wfdb, &[], &header);
+        return wfdb::contents_with(&header, read_file);
     }
+    let header = path.with_extension("hea");
     let format = match detect(&head, path) {
         Ok(format) => format,
-        // An annotation file has no signature and any extension.
-        Err(_) if path.with_extension("hea").is_file() => {
-            return read(Format::Wfdb, &[], &path.with_extension("hea"));
+        // An annotation file has no signature and any extension: the record with these annotations.
+        Err(_) if header.is_file() => {
+            let is_annotations = |file: &Path| file.extension().is_some_and(|extension| extension == "atr");
+            return wfdb::contents_with(&header, |file| read_file(if is_annotations(file) { path } else { file }));
         }
         Err(error) => return Err(error),
     };
-    let bytes = std::fs::read(path).map_err(DataError::io(path, "read"))?;
+    let bytes = read_file(path)?;
     let bytes = if is_gzip(&bytes) { inflate(&bytes, path, MAX_INFLATED_BYTES)? } else { bytes };
     read(format, &bytes, path)
 }
 
+fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
+    std::fs::read(path).map_err(DataError::io(path, "read"))
+}
+
 fn read(format: Format, bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
     match format {
-        Format::Wfdb => read_wfdb(path),
+        Format::Wfdb => wfdb::contents_with(path, read_file),
+        Format::Edf => edf::read(bytes, path),
         Format::Image => read_image(bytes, path),
         Format::Delimited => read_delimited(bytes, path),
         _ => todo!(),
     }
-}
-
-/// Values only: the reader's own conversion comes with it.
-fn read_wfdb(path: &Path) -> Result<Contents, DataError> {
-    let record = wfdb::read_record(path)?;
-    let channels = record.signals.iter().map(|signal| SignalChannel {
-        name: signal.name.clone(),
-        unit: signal.unit.clone(),
-        rate_hz: record.rate_hz,
-        values: signal.physical().unwrap_or_else(|| signal.digital()),
-    });
-    let parts = vec![Part::Signals(channels.collect())];
-    Ok(Contents { format: "WFDB".into(), parts, ..Contents::default() })
 }
 
 fn read_image(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {

@@ -55,25 +55,24 @@ impl<'a> Marks<'a> {
                 canvas.fill(Area { left: start, top: tick.top + 5.0, width: end - start, height: 2.0 }, COLOR);
             }
         }
-        let num_labels = self.draw_labels(canvas, strip, x_of);
+        self.draw_labels(canvas, strip, x_of);
         canvas.text("annotations", (left, strip.top + 6.0), Align::Left, BODY, BLACK);
-        let counts = match self.marks.len() {
-            total if total == num_labels => total.to_string(),
-            total => format!("{total}"),
-        };
-        canvas.text(&counts, (left, strip.top + 20.0), Align::Left, BODY, GRAY);
+        canvas.text(&self.marks.len().to_string(), (left, strip.top + 20.0), Align::Left, BODY, GRAY);
     }
 
-    /// Labels of rare kinds find their place first; one that would touch another is left out. Returns how many there are.
-    fn draw_labels(&self, canvas: &mut Canvas, strip: Area, x_of: impl Fn(f64) -> f64) -> usize {
+    /// Labels of rare kinds find their place first; one that would touch another is left out. A kind that is too frequent
+    /// for labels gets none, and is named at the right.
+    fn draw_labels(&self, canvas: &mut Canvas, strip: Area, x_of: impl Fn(f64) -> f64) {
         let mut counts = BTreeMap::<&str, usize>::new();
         for mark in &self.marks {
-            *counts.entry(&mark.text).or_default() += 1;
+            *counts.entry(mark.text.trim()).or_default() += 1;
         }
+        let count = |text: &str| counts.get(text.trim()).copied().unwrap_or(0);
+        let is_frequent = |count: usize| count as f64 * MIN_LINE_PIXELS > strip.width;
         let mut order: Vec<&&Annotation> = self.marks.iter().filter(|mark| !mark.text.trim().is_empty()).collect();
-        order.sort_by_key(|mark| counts.get(mark.text.as_str()).copied());
+        order.retain(|mark| !is_frequent(count(&mark.text)));
+        order.sort_by_key(|mark| count(&mark.text));
         let mut rows: [Vec<(f64, f64)>; NUM_ROWS] = Default::default();
-        let mut num_labels = 0;
         for mark in order {
             let text = shortened(mark.text.trim(), MAX_LABEL_CHARS);
             let half = BODY.width(&text) / 2.0;
@@ -86,8 +85,12 @@ impl<'a> Marks<'a> {
             rows[row].push((low, high));
             let y = strip.top + (row as f64 + 0.5) * ROW_HEIGHT;
             canvas.text(&text, (middle, y), Align::Center, BODY, COLOR);
-            num_labels += 1;
         }
-        num_labels
+        let frequent = counts.iter().filter(|(_, count)| is_frequent(**count)).map(|(text, _)| *text);
+        let frequent: Vec<&str> = frequent.collect();
+        if !frequent.is_empty() {
+            let note = format!("not {}", frequent.join(", "));
+            canvas.text(&shortened(&note, 12), (strip.right() + 6.0, strip.top + 6.0), Align::Left, BODY, GRAY);
+        }
     }
 }

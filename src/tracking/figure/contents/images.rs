@@ -154,7 +154,10 @@ impl Panel for Grid<'_> {
 
     fn draw(&self, canvas: &mut Canvas, area: Area) {
         let (num_images, num_planes, num_lines, num_pixels) = self.images.values.dim();
-        let mut heading = format!("{} of {num_images} images, {num_pixels} x {num_lines} pixels", self.shown.len());
+        let mut heading = match num_images {
+            1 => format!("{num_pixels} x {num_lines} pixels"),
+            _ => format!("{} of {num_images} images, {num_pixels} x {num_lines} pixels", self.shown.len()),
+        };
         if !self.is_color() && num_planes > 1 {
             let name = self.images.planes.first().map_or("1", String::as_str);
             heading.push_str(&format!(", plane {name} of {num_planes}"));

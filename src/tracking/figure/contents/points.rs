@@ -200,7 +200,11 @@ impl Panel for Coordinates<'_> {
             let lane = Area { top, height: LANE_HEIGHT, ..plot };
             let paths: Vec<_> = chosen.shown.iter().take(MAX_LINES).map(|&point| chosen.path(point, axis)).collect();
             let finite = paths.iter().flat_map(|(_, path)| path).filter(|value| value.is_finite());
-            let axes = Axes { area: lane, x: x.clone(), y: Axis::around(finite.map(|&value| value.into()), 0.06, 3) };
+            let axes = Axes {
+                area: lane,
+                x: x.clone(),
+                y: Axis::around(finite.map(|&value| value.into()), 0.06, 3).readable(),
+            };
             grid(canvas, &axes);
             for ((first, path), color) in paths.iter().zip(SERIES_COLORS) {
                 let x_of = |index: usize| {

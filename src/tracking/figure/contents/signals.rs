@@ -56,9 +56,11 @@ impl Span {
 }
 
 /// Room that names and tick labels need at the left of an area.
-fn left_margin(names: &[String], lanes: &[Axis]) -> f64 {
-    let ticks = lanes.iter().map(Axis::label_width).fold(BODY.width("-0.0001"), f64::max);
-    BODY.widest(names).max(BODY.width("annotations")) + 12.0 + ticks + 10.0
+fn left_margin(names: &[String], lanes: &[Axis], has_marks: bool) -> f64 {
+    let ticks = lanes.iter().map(Axis::label_width).fold(BODY.width("-0.5"), f64::max);
+    // The spectrogram says `frequency` there.
+    let least = if has_marks { "annotations" } else { "wide" };
+    BODY.widest(names).max(BODY.width(least)) + 12.0 + ticks + 10.0
 }
 
 struct Lane<'a> {
@@ -105,14 +107,14 @@ pub(super) fn panels<'a>(
             } else {
                 shortened(&format!("[{}]", channel.unit), MAX_NAME_CHARS)
             },
-            y: Axis::around(finite, 0.06, 3),
+            y: Axis::around(finite, 0.06, 3).readable(),
             channel,
         }
     };
     let lanes: Vec<Lane> = chosen.iter().take(MAX_LANES).map(lane).collect();
     let names: Vec<String> = lanes.iter().flat_map(|lane| [lane.name.clone(), lane.unit.clone()]).collect();
-    let left = left_margin(&names, &lanes.iter().map(|lane| lane.y.clone()).collect::<Vec<_>>());
     let marks = Marks::new(annotations, span);
+    let left = left_margin(&names, &lanes.iter().map(|lane| lane.y.clone()).collect::<Vec<_>>(), marks.is_some());
     panels.push(Box::new(Traces { num_more: chosen.len() - lanes.len(), lanes, span, marks, left }));
     let spectrum = chosen.first().and_then(|channel| Spectrum::new(channel, span, left, RIGHT));
     panels.extend(spectrum.map(|spectrum| Box::new(spectrum) as _));

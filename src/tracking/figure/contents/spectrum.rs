@@ -13,6 +13,8 @@ use crate::data::formats::SignalChannel;
 const MAX_FRAMES: usize = 1000;
 /// What lies further below the largest value is drawn as if it lay there.
 const RANGE_DB: f64 = 80.0;
+/// Fewer frames look like blocks.
+const MIN_FRAMES: usize = 300;
 const MIN_FFT: usize = 16;
 const MAX_FFT: usize = 4096;
 
@@ -42,14 +44,14 @@ impl Spectrum {
         if num_fft < MIN_FFT {
             return None;
         }
-        let hop = num_fft / 2;
+        let hop = hop(num_fft, values.len());
         let num_windows = (values.len() - num_fft) / hop + 1;
         let num_frames = num_windows.min(MAX_FRAMES);
         let secs = |sample: usize| sample as f64 / channel.rate_hz;
-        // Each window stands for the half of it around its centre.
+        // Each window stands for the samples around its centre that are nearer to it than to the next.
         let covered = Span {
-            start_secs: secs(first + hop / 2).max(span.start_secs),
-            end_secs: secs(first + hop / 2 + num_windows * hop).min(span.end_secs),
+            start_secs: secs(first + (num_fft - hop) / 2).max(span.start_secs),
+            end_secs: secs(first + (num_fft - hop) / 2 + num_windows * hop).min(span.end_secs),
         };
         let power = mean_power(values, channel.rate_hz, num_fft, num_frames)?;
         let decibels: Vec<f64> = power.iter().map(|&power| 10.0 * power.log10()).collect();
@@ -73,8 +75,14 @@ impl Spectrum {
     }
 }
 
+/// Half a window, or less of it down to an eighth where the signal has few windows.
+fn hop(num_fft: usize, num_samples: usize) -> usize {
+    let is_enough = |&share: &usize| num_samples / (num_fft / share) >= MIN_FRAMES;
+    num_fft / [2, 4].into_iter().find(is_enough).unwrap_or(8)
+}
+
 /// One-sided power spectral density `2 |sum w (x - mean(x)) e^(-i..)|^2 / (rate sum w^2)` (bins 0 and Nyquist once) of Hann
-/// windows with half overlap, of `num_frames` equal groups of successive windows the mean; `[bins, frames]`,
+/// windows [`hop`] samples apart, of `num_frames` equal groups of successive windows the mean; `[bins, frames]`,
 /// NaN where no window is finite.
 fn mean_power(values: &[f32], rate_hz: f64, num_fft: usize, num_frames: usize) -> Option<Vec<f64>> {
     let fft = RealFftPlanner::<f64>::new().plan_fft_forward(num_fft);
@@ -85,7 +93,7 @@ fn mean_power(values: &[f32], rate_hz: f64, num_fft: usize, num_frames: usize) -
     let num_bins = output.len();
     let mut sums = vec![0.0; num_bins * num_frames];
     let mut counts = vec![0_usize; num_frames];
-    let hop = num_fft / 2;
+    let hop = hop(num_fft, values.len());
     let num_windows = (values.len() - num_fft) / hop + 1;
     for index in 0..num_windows {
         let frame = index * num_frames / num_windows;

@@ -25,6 +25,8 @@ struct Histogram {
     low: f64,
     high: f64,
     counts: Vec<usize>,
+    /// One bin per whole number.
+    whole: bool,
 }
 
 impl Histograms {
@@ -65,13 +67,17 @@ impl Histogram {
                 *count += 1;
             }
         }
-        Self { name: name.to_owned(), num_values: numbers.len(), missing_share, low, high, counts }
+        Self { name: name.to_owned(), num_values: numbers.len(), missing_share, low, high, counts, whole }
     }
 
     fn draw(&self, canvas: &mut Canvas, area: Area) {
         let plot = Area { left: area.left + 52.0, top: area.top + 36.0, width: area.width - 66.0, height: PLOT_HEIGHT };
         let most = self.counts.iter().copied().max().unwrap_or(0).max(1) as f64;
-        let axes = Axes { area: plot, x: Axis::new(self.low, self.high, 4), y: Axis::new(0.0, most * 1.05, 3) };
+        // Whole numbers have no ticks between them.
+        let num_ticks = if self.whole { (self.high - self.low - 1.0).clamp(1.0, 4.0) as usize } else { 4 };
+        let x = Axis::new(self.low, self.high, num_ticks);
+        let x = if self.whole { x } else { x.readable() };
+        let axes = Axes { area: plot, x, y: Axis::new(0.0, most * 1.05, 3).readable() };
         let max_chars = (plot.width / HEADING.width("m")) as usize;
         canvas.text(&shortened(&self.name, max_chars), (plot.left, area.top + 8.0), Align::Left, HEADING, BLACK);
         let missing = match self.missing_share * 100.0 {
