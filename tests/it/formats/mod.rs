@@ -2,3 +2,4 @@
 
 mod edf;
 mod mutate;
+mod wfdb;

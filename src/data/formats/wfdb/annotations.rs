@@ -2,6 +2,7 @@
 //! annotation before (10 bits), or of what belongs to the annotation before them.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use crate::data::DataError;
@@ -17,6 +18,9 @@ const SUB: u8 = 61;
 const CHN: u8 = 62;
 const AUX: u8 = 63;
 const NOTE: u8 = 22;
+
+/// Codes of types that have no meaning of their own.
+const FREE: RangeInclusive<u8> = 42..=49;
 
 /// The contents of an annotation file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -141,14 +145,16 @@ fn define(marks: &mut Vec<Mark>, file: &Path) -> Result<(Option<f64>, BTreeMap<u
             inside = true;
         } else if text == "## end of definitions" {
             inside = false;
-        } else if inside {
+        } else {
             let mut fields = text.split_whitespace();
             match (fields.next().and_then(|code| code.parse().ok()), fields.next()) {
-                (Some(code), Some(symbol)) => drop(symbols.insert(code, symbol.to_string())),
-                _ => wrong = wrong.take().or(Some(text.into())),
+                // Old files define types that the standard leaves open outside of any block.
+                (Some(code), Some(symbol)) if inside || FREE.contains(&code) => {
+                    drop(symbols.insert(code, symbol.into()))
+                }
+                _ if inside => wrong = wrong.take().or(Some(text.into())),
+                _ => return true,
             }
-        } else {
-            return true;
         }
         false
     });

@@ -12,6 +12,11 @@ use claxon::metadata::{MetadataBlock, StreamInfo, read_metadata_block};
 
 use crate::data::DataError;
 
+/// A file that unpacks to so many samples per byte, and so many more, is refused: blocks of constant samples, at most
+/// 4096 long as encoders write them, do not reach it.
+const MOST_PER_BYTE: usize = 4096;
+const MOST_MORE: usize = 1 << 20;
+
 /// The samples of each channel: after `skip` as many as `wanted`, or all.
 pub(super) fn decode(
     file: &Path,
@@ -57,6 +62,10 @@ pub(super) fn decode(
             channel.extend_from_slice(samples);
         }
         position += length;
+        if position.saturating_mul(num_channels) > bytes.len().saturating_mul(MOST_PER_BYTE) + MOST_MORE {
+            let expected = format!("at most {MOST_PER_BYTE} per byte");
+            return Err(wrong(format!("sample {position}"), format!("samples from {} bytes", bytes.len()), expected));
+        }
         buffer = block.into_buffer();
     }
     if position < end && (wanted.is_some() || info.samples.is_some()) {

@@ -45,27 +45,7 @@ pub(super) fn channels(
             num_values += signals.iter().map(|signal| signal.samples.len()).sum::<usize>();
             check_size(master, num_values, files)?;
             let tracks = tracks.get_or_insert_with(|| tracks_of(&header));
-            for (index, (signal, place)) in signals.into_iter().zip(&header.signals).enumerate() {
-                let wrong = |found: &str, expected: &str| {
-                    line_error(
-                        &header.file,
-                        place.line,
-                        found,
-                        expected,
-                        "correct the header, or read segments one by one",
-                    )
-                };
-                let target = names.as_ref().map_or(Some(index), |names| names.get(&signal.name).copied());
-                let track = target.and_then(|target| tracks.get_mut(target)).filter(|track| track.name == signal.name);
-                let track =
-                    track.ok_or_else(|| wrong(&signal.name, "a signal of the layout or of the first segment"))?;
-                track.append(line.line, start, signal).map_err(|(found, expected)| wrong(&found, &expected))?;
-            }
-            if names.is_none() && header.signals.len() != tracks.len() {
-                let found = format!("{} signals", header.signals.len());
-                let expected = format!("{}, as in the first segment", tracks.len());
-                return Err(line_error(&header.file, 1, &found, &expected, "correct the header"));
-            }
+            distribute(signals, &header, tracks, names.as_ref(), (line.line, start))?;
         }
         start += line.num_frames;
     }
@@ -78,6 +58,30 @@ pub(super) fn channels(
     let per_frame = tracks.iter().try_fold(0, |sum: usize, track| sum.checked_add(track.samples_per_frame));
     check_size(master, per_frame.and_then(|number| number.checked_mul(num_frames)).unwrap_or(usize::MAX), files)?;
     Ok(tracks.into_iter().map(|track| track.join(num_frames, master.rate_hz)).collect())
+}
+
+/// Appends the signals of a segment (its line and first frame) to their tracks: by name, or in the same order.
+fn distribute(
+    signals: Vec<Signal>,
+    header: &Header,
+    tracks: &mut [Track],
+    names: Option<&BTreeMap<String, usize>>,
+    (line, start): (usize, usize),
+) -> Result<(), DataError> {
+    let hint = "correct the header, or read the segments one by one";
+    if names.is_none() && header.signals.len() != tracks.len() {
+        let found = format!("{} signals", header.signals.len());
+        let expected = format!("{}, as in the first segment", tracks.len());
+        return Err(line_error(&header.file, 1, &found, &expected, hint));
+    }
+    for (index, (signal, place)) in signals.into_iter().zip(&header.signals).enumerate() {
+        let wrong = |found: &str, expected: &str| line_error(&header.file, place.line, found, expected, hint);
+        let target = names.map_or(Some(index), |names| names.get(&signal.name).copied());
+        let track = target.and_then(|target| tracks.get_mut(target)).filter(|track| track.name == signal.name);
+        let track = track.ok_or_else(|| wrong(&signal.name, "a signal of the layout or of the first segment"))?;
+        track.append(line, start, signal).map_err(|(found, expected)| wrong(&found, &expected))?;
+    }
+    Ok(())
 }
 
 /// Frames of all segments, which must be those that the record announces.

@@ -32,98 +32,111 @@ impl<'a> Files<'a> {
 
     /// All signals of a header without segments, in its order. Each holds the header's number of frames.
     pub(super) fn signals(&mut self, header: &Header) -> Result<Vec<Signal>, DataError> {
-        let mut groups = BTreeMap::<&Path, Vec<(usize, &SignalLine, Format)>>::new();
+        let mut groups = BTreeMap::<&Path, Group>::new();
         for (index, line) in header.signals.iter().enumerate() {
             let Some(format) = line.format else {
                 let hint = "a layout has no samples of its own; read the record that names it";
                 return Err(line_error(&header.file, line.line, "~", "a file beside the header", hint));
             };
-            groups.entry(&line.file).or_default().push((index, line, format));
+            let group = || Group { file: &line.file, format, first: line, lines: Vec::new() };
+            groups.entry(&line.file).or_insert_with(group).add(index, line)?;
         }
         let mut signals = BTreeMap::new();
         let mut num_frames = header.num_frames;
-        for (file, lines) in groups {
+        for (file, group) in groups {
             let bytes = (self.read)(file)?;
-            let (decoded, frames) = self.decode(file, &lines, num_frames, &bytes)?;
+            let (decoded, frames) = match group.format {
+                Format::Flac(bits) => group.decode_flac(&bytes, bits, num_frames)?,
+                _ => group.decode(&bytes, num_frames, &mut self.warnings)?,
+            };
             num_frames = Some(frames);
             if self.seen.insert(file.to_path_buf()) {
                 self.num_values += decoded.iter().map(Vec::len).sum::<usize>();
             }
-            for ((index, line, format), mut samples) in lines.into_iter().zip(decoded) {
-                line.verify(format, &samples, &header.file)?;
-                align(line, format, &mut samples, frames, &header.file)?;
-                signals.insert(index, signal(line, format, samples));
+            for ((index, line), mut samples) in group.lines.into_iter().zip(decoded) {
+                line.verify(group.format, &samples, &header.file)?;
+                align(line, group.format, &mut samples, frames, &header.file)?;
+                signals.insert(index, signal(line, group.format, samples));
             }
         }
         Ok(signals.into_values().collect())
     }
+}
 
-    /// The samples of each signal of one file as they stand there, and the number of frames.
-    fn decode(
-        &mut self,
-        file: &Path,
-        lines: &[(usize, &SignalLine, Format)],
-        num_frames: Option<usize>,
-        bytes: &[u8],
-    ) -> Result<(Vec<Vec<i32>>, usize), DataError> {
-        let wrong = |place: &str, found: String, expected: String, hint: &str| DataError::File {
-            file: file.to_path_buf(),
-            place: place.into(),
-            found,
-            expected,
-            hint: hint.into(),
-        };
-        let Some(&(_, first, format)) = lines.first() else {
-            return Ok((Vec::new(), 0));
-        };
-        let is_flac = matches!(format, Format::Flac(_));
-        let same = |&&(_, line, other): &&(usize, &SignalLine, Format)| {
-            let same_rate = line.samples_per_frame == first.samples_per_frame;
-            other == format && line.offset == first.offset && (same_rate || !is_flac)
-        };
-        if let Some((_, other, _)) = lines.iter().find(|line| !same(line)) {
-            let expected = format!("`{}`, as signal 1 of this file", first.storage);
+/// The signals of one file, with their place in the header.
+struct Group<'a> {
+    file: &'a Path,
+    format: Format,
+    first: &'a SignalLine,
+    lines: Vec<(usize, &'a SignalLine)>,
+}
+
+impl<'a> Group<'a> {
+    fn error(&self, place: &str, found: String, expected: String, hint: &str) -> DataError {
+        DataError::File { file: self.file.to_path_buf(), place: place.into(), found, expected, hint: hint.into() }
+    }
+
+    fn add(&mut self, index: usize, line: &'a SignalLine) -> Result<(), DataError> {
+        let same_rate = line.samples_per_frame == self.first.samples_per_frame;
+        let same_place = line.format == Some(self.format) && line.offset == self.first.offset;
+        if !same_place || (matches!(self.format, Format::Flac(_)) && !same_rate) {
+            let expected = format!("`{}`, as signal 1 of this file", self.first.storage);
             let hint = "signals of one file share its format, and in FLAC their rate; correct the header";
-            return Err(wrong("format", format!("`{}`", other.storage), expected, hint));
+            return Err(self.error("format", format!("`{}`", line.storage), expected, hint));
         }
-        if let Format::Flac(bits) = format {
-            let wanted = num_frames.map(|frames| frames.saturating_mul(first.samples_per_frame));
-            let channels = flac::decode(file, bytes, (lines.len(), bits), first.offset, wanted)?;
-            let frames = num_frames.unwrap_or(channels.first().map_or(0, Vec::len) / first.samples_per_frame);
-            let whole = |mut samples: Vec<i32>| {
-                samples.truncate(frames.saturating_mul(first.samples_per_frame));
-                samples
-            };
-            return Ok((channels.into_iter().map(whole).collect(), frames));
-        }
-        let body = bytes.get(first.offset..).unwrap_or_default();
-        let frame = lines.iter().try_fold(0, |sum: usize, (_, line, _)| sum.checked_add(line.samples_per_frame));
-        let fits = frame.map(|frame| format.num_values(body.len()) / frame).unwrap_or(0);
-        let frames = num_frames.unwrap_or(fits);
-        let total = frame.and_then(|frame| frames.checked_mul(frame));
-        let num_bytes = total.and_then(|total| format.num_bytes(total));
-        let (Some(frame), Some(total), Some(num_bytes)) = (frame, total, num_bytes.filter(|&most| most <= body.len()))
-        else {
-            let expected = match num_bytes.and_then(|num_bytes| num_bytes.checked_add(first.offset)) {
+        self.lines.push((index, line));
+        Ok(())
+    }
+
+    /// The samples of each signal, and the number of frames.
+    fn decode_flac(
+        &self,
+        bytes: &[u8],
+        max_bits: u32,
+        num_frames: Option<usize>,
+    ) -> Result<(Vec<Vec<i32>>, usize), DataError> {
+        let per_frame = self.first.samples_per_frame;
+        let wanted = num_frames.map(|frames| frames.saturating_mul(per_frame));
+        let mut channels = flac::decode(self.file, bytes, (self.lines.len(), max_bits), self.first.offset, wanted)?;
+        let frames = num_frames.unwrap_or(channels.first().map_or(0, Vec::len) / per_frame);
+        channels.iter_mut().for_each(|samples| samples.truncate(frames.saturating_mul(per_frame)));
+        Ok((channels, frames))
+    }
+
+    /// As [`Self::decode_flac`], for samples that take turns.
+    fn decode(
+        &self,
+        bytes: &[u8],
+        num_frames: Option<usize>,
+        warnings: &mut Vec<String>,
+    ) -> Result<(Vec<Vec<i32>>, usize), DataError> {
+        let body = bytes.get(self.first.offset..).unwrap_or_default();
+        let per_frame = self.lines.iter().try_fold(0, |sum: usize, (_, line)| sum.checked_add(line.samples_per_frame));
+        let frames = num_frames.or(per_frame.map(|number| self.format.num_values(body.len()) / number)).unwrap_or(0);
+        let total = per_frame.and_then(|number| frames.checked_mul(number));
+        let num_bytes = total.and_then(|total| self.format.num_bytes(total));
+        let fitting = num_bytes.filter(|&number| number <= body.len());
+        let (Some(per_frame), Some(total), Some(used)) = (per_frame, total, fitting) else {
+            let expected = match num_bytes.and_then(|number| number.checked_add(self.first.offset)) {
                 Some(expected) => format!("at least {expected} bytes for {frames} samples"),
                 None => "a number of samples that a file can hold".into(),
             };
             let hint = "the file is cut short; fetch it again";
-            return Err(wrong("size", format!("{} bytes", bytes.len()), expected, hint));
+            return Err(self.error("size", format!("{} bytes", bytes.len()), expected, hint));
         };
-        let unused = body.len() - num_bytes;
-        if unused > MOST_PADDING_BYTES {
-            self.warnings.push(format!("{}: {unused} bytes after the last sample", file.display()));
+        if body.len() - used > MOST_PADDING_BYTES {
+            warnings.push(format!("{}: {} bytes after the last sample", self.file.display(), body.len() - used));
         }
-        let decoded = format.decode(body, total);
+        let decoded = self.format.decode(body, total);
         let mut start = 0;
         let mut samples = Vec::new();
-        for (_, line, _) in lines {
-            let part = start..start + line.samples_per_frame;
-            let frames = decoded.chunks_exact(frame).filter_map(|frame| frame.get(part.clone()));
-            let mut values = Vec::with_capacity(decoded.len() / frame * line.samples_per_frame);
-            frames.for_each(|part| values.extend_from_slice(part));
-            if format == Format::F8 {
+        for (_, line) in &self.lines {
+            let turn = start..start + line.samples_per_frame;
+            start = turn.end;
+            let mut values = Vec::with_capacity(frames * line.samples_per_frame);
+            let turns = decoded.chunks_exact(per_frame).filter_map(|frame| frame.get(turn.clone()));
+            turns.for_each(|turn| values.extend_from_slice(turn));
+            if self.format == Format::F8 {
                 let mut value = line.initial.unwrap_or(0);
                 for difference in &mut values {
                     value = value.wrapping_add(*difference);
@@ -131,7 +144,6 @@ impl<'a> Files<'a> {
                 }
             }
             samples.push(values);
-            start = part.end;
         }
         Ok((samples, frames))
     }
