@@ -4,6 +4,7 @@
 //! test subject cannot be computed by mistake.
 
 mod extract;
+pub mod image;
 mod scaler;
 
 pub use extract::{Column, Scratch, SignalFeature, SignalInfo};

@@ -7,6 +7,7 @@ pub mod edf;
 pub mod image;
 pub mod open;
 pub(in crate::data) mod sniff;
+pub mod nifti;
 pub mod wfdb;
 
 pub use contents::{AnatomicalAxis, Annotation, Contents, Images, Part, Points, SignalChannel};

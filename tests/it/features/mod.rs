@@ -1,1 +1,3 @@
 //! Features against SciPy, PyWavelets, scikit-learn, statsmodels and NeuroKit2, and against laws that need no reference.
+
+mod image;

@@ -3,3 +3,6 @@
 mod edf;
 mod mutate;
 mod wfdb;
+mod image;
+mod mutate;
+mod nifti;
