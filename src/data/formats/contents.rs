@@ -69,11 +69,13 @@ pub struct Images {
     /// Unit of the values after rescaling: `HU`, `degC`; `1` for shares of the largest value that pixels can have, and
     /// for numbers without a unit.
     pub unit: String,
-    /// Frames per second of a film.
+    /// Frames per second of a film, or volumes per second.
     pub rate_hz: Option<f64>,
     /// `[images, planes, lines, columns]`; the slices of a volume are images in ascending order of their third axis.
     pub values: Array4<f32>,
-    /// Voxel index (column, line, slice) to millimetres in the scanner's space.
+    /// Volumes that follow each other in `values`, each with the same number of slices; 1 for other images.
+    pub num_volumes: usize,
+    /// Voxel index (column, line, slice) to millimetres: x to the right of the patient, y to the front, z up (RAS+).
     pub affine: Option<[[f64; 4]; 3]>,
     /// What is shown as black and as white, where the file says so.
     pub display_range: Option<[f32; 2]>,
@@ -90,51 +92,10 @@ pub struct Annotation {
     pub text: String,
 }
 
-/// Where an axis of a volume goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AnatomicalAxis {
-    /// The scanner's axis that lies nearest: 0 to the right, 1 to the front, 2 up.
-    pub axis: usize,
-    /// Whether the index grows in the direction of that axis.
-    pub forward: bool,
-}
-
-impl AnatomicalAxis {
-    /// Letters of the beginning and of the end of the axis, such as `L` and `R`.
-    pub fn letters(self) -> [char; 2] {
-        let [low, high] = [['L', 'R'], ['P', 'A'], ['I', 'S']][self.axis.min(2)];
-        if self.forward { [low, high] } else { [high, low] }
-    }
-}
-
 impl Images {
     /// Millimetres from one voxel to the next along columns, lines and slices: the lengths of the affine's columns.
     pub fn spacing_mm(&self) -> Option<[f64; 3]> {
         let affine = self.affine?;
-        Some(std::array::from_fn(|voxel| affine.iter().map(|row| row[voxel] * row[voxel]).sum::<f64>().sqrt()))
-    }
-
-    /// The scanner's axis that each of columns, lines and slices follows most closely, each taken once, the closest
-    /// pair first; `None` without an affine or with one that is flat.
-    pub fn orientation(&self) -> Option<[AnatomicalAxis; 3]> {
-        let affine = self.affine?;
-        let spacing = self.spacing_mm().filter(|spacing| spacing.iter().all(|mm| mm.is_finite() && *mm > 0.0))?;
-        let mut found = [None; 3];
-        for _ in 0..3 {
-            let mut best: Option<(f64, usize, usize)> = None;
-            for voxel in (0..3).filter(|&voxel| found[voxel].is_none()) {
-                let is_free = |axis: &usize| found.iter().flatten().all(|taken: &AnatomicalAxis| taken.axis != *axis);
-                for axis in (0..3).filter(is_free) {
-                    let cosine = affine[axis][voxel] / spacing[voxel];
-                    if best.is_none_or(|(most, _, _)| cosine.abs() > most.abs()) {
-                        best = Some((cosine, voxel, axis));
-                    }
-                }
-            }
-            let (cosine, voxel, axis) = best?;
-            found[voxel] = Some(AnatomicalAxis { axis, forward: cosine > 0.0 });
-        }
-        let [Some(columns), Some(lines), Some(slices)] = found else { return None };
-        Some([columns, lines, slices])
+        Some(std::array::from_fn(|voxel| affine.iter().map(|row| row[voxel].powi(2)).sum::<f64>().sqrt()))
     }
 }

@@ -6,11 +6,11 @@ pub mod delimited;
 pub mod describe;
 pub mod edf;
 pub mod image;
+pub mod nifti;
 pub mod open;
 pub(in crate::data) mod sniff;
-pub mod nifti;
 pub mod wfdb;
 
-pub use contents::{AnatomicalAxis, Annotation, Contents, Images, Part, Points, SignalChannel};
+pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};
 pub use describe::{DescribeOptions, Description, describe};
 pub use open::{Format, detect, open};

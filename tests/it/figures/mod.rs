@@ -48,7 +48,7 @@ fn points(positions: Array3<f32>, unit: &str) -> Points {
 
 fn images(planes: &[&str], values: Array4<f32>) -> Images {
     let planes = planes.iter().map(ToString::to_string).collect();
-    Images { planes, unit: "1".into(), rate_hz: None, values, affine: None, display_range: None }
+    Images { planes, unit: "1".into(), rate_hz: None, values, num_volumes: 1, affine: None, display_range: None }
 }
 
 fn mark(onset_secs: f64, duration_secs: Option<f64>, text: &str) -> Annotation {

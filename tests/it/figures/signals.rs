@@ -15,16 +15,16 @@ fn a_spike_of_one_sample_among_a_million_is_as_high_as_the_plot() {
     let (first, last) = (columns[0].0, columns.last().unwrap().0);
     assert_eq!(columns.len() as u32, last - first + 1, "a column without ink");
     let spikes: Vec<_> = columns.iter().filter(|(_, top, bottom)| bottom - top > 20).collect();
-    assert_eq!(spikes.len(), 4, "each spike in its column and on its way back in the next: {spikes:?}");
+    assert_eq!(spikes.len(), 2, "each spike in its column: {spikes:?}");
     let x_of = |share: f64| f64::from(first) + share * f64::from(last - first + 1);
-    for (spike, (share, up)) in spikes.iter().step_by(2).zip([(0.2, false), (0.7, true)]) {
+    for (spike, (share, up)) in spikes.iter().zip([(0.2, false), (0.7, true)]) {
         assert!((f64::from(spike.0) - x_of(share)).abs() <= 1.0, "{spike:?} at {share}");
         let base = columns[5].1;
         assert_eq!(spike.1 < base - 20, up);
         assert_eq!(spike.2 > base + 20, !up);
     }
     // Room of 6 % above and below: the whole range is 1.12 of the plot's 220 pixels.
-    let (highest, lowest) = (spikes[2].1, spikes[0].2);
+    let (highest, lowest) = (spikes[1].1, spikes[0].2);
     assert!((f64::from(lowest - highest) - 220.0 / 1.12).abs() < 3.0, "{highest} to {lowest}");
 }
 

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array4, ArrayView1, Axis};
 use serde::Serialize;
 
+use super::nifti::orientation_code;
 use super::{Annotation, Contents, Images, Part, Points, SignalChannel};
 
 pub use columns::{ColumnDescription, ColumnKind, column_numbers};
@@ -139,6 +140,8 @@ pub struct PointDescription {
 pub struct ImagesDescription {
     /// Images, slices or frames.
     pub num_images: usize,
+    /// Volumes, among which the images are dealt out.
+    pub num_volumes: usize,
     /// Pixels from top to bottom.
     pub num_lines: usize,
     /// Pixels from left to right.
@@ -147,7 +150,7 @@ pub struct ImagesDescription {
     pub planes: Vec<String>,
     /// Unit of the values.
     pub unit: String,
-    /// Frames per second of a film.
+    /// Frames per second of a film, or volumes per second.
     pub rate_hz: Option<f64>,
     /// Of the finite values.
     pub range: Option<Range>,
@@ -272,6 +275,7 @@ fn describe_images(images: &Images) -> ImagesDescription {
     let (num_images, _, num_lines, num_columns) = values.dim();
     ImagesDescription {
         num_images,
+        num_volumes: images.num_volumes,
         num_lines,
         num_columns,
         planes: images.planes.clone(),
@@ -280,7 +284,7 @@ fn describe_images(images: &Images) -> ImagesDescription {
         range: Range::of(values.iter().copied()),
         num_missing: values.iter().filter(|value| !value.is_finite()).count(),
         display_range: images.display_range,
-        orientation: images.orientation().map(|axes| axes.iter().map(|axis| axis.letters()[1]).collect()),
+        orientation: images.affine.as_ref().and_then(orientation_code),
         spacing_mm: images.spacing_mm(),
         affine: images.affine,
     }

@@ -234,9 +234,17 @@ fn points(f: &mut fmt::Formatter<'_>, points: &PointsDescription) -> fmt::Result
 
 fn images(f: &mut fmt::Formatter<'_>, images: &ImagesDescription) -> fmt::Result {
     let (lines, columns) = (images.num_lines, images.num_columns);
-    let noun = if images.affine.is_some() { ["slice", "slices"] } else { ["image", "images"] };
-    let count = plural(images.num_images, noun[0], noun[1]);
-    writeln!(f, "{count} of {columns} x {lines} pixels{}", rate(images.rate_hz, images.num_images))?;
+    match images.num_volumes {
+        _ if images.affine.is_none() => {
+            let rate = rate(images.rate_hz, images.num_images);
+            writeln!(f, "{} of {columns} x {lines} pixels{rate}", plural(images.num_images, "image", "images"))?;
+        }
+        volumes => {
+            let slices = images.num_images / volumes.max(1);
+            let rate = if volumes > 1 { rate(images.rate_hz, volumes) } else { String::new() };
+            writeln!(f, "{} of {columns} x {lines} x {slices} voxels{rate}", plural(volumes, "volume", "volumes"))?;
+        }
+    }
     let mut fact = |name: &str, value: String| writeln!(f, "  {name:<12}  {value}");
     let planes = images.planes.iter().take(MAX_KINDS).map(String::as_str).collect::<Vec<_>>().join(", ");
     let more = images.planes.len().saturating_sub(MAX_KINDS);

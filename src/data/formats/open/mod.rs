@@ -14,7 +14,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::delimited::{Header, Separator};
 use super::sniff::sniff;
-use super::{Contents, Images, Part, edf, image, wfdb};
+use super::{Contents, Part, c3d, edf, image, nifti, wfdb};
 use crate::data::DataError;
 
 pub use detect::{Format, detect};
@@ -66,25 +66,12 @@ fn read(format: Format, bytes: &[u8], path: &Path) -> Result<Contents, DataError
     match format {
         Format::Wfdb => wfdb::contents_with(path, read_file),
         Format::Edf => edf::read(bytes, path),
-        Format::Image => read_image(bytes, path),
+        Format::Image => image::read(bytes, path),
+        Format::Nifti => nifti::read(bytes, path),
+        Format::C3d => c3d::read(bytes, path),
         Format::Delimited => read_delimited(bytes, path),
         _ => todo!(),
     }
-}
-
-fn read_image(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
-    let color = image::image_size(bytes).map_or(image::Color::Gray, |(_, _, color)| color);
-    let read = image::read_image(bytes, path, color)?;
-    let shape = (1, color.planes().len(), read.height, read.width);
-    let images = Images {
-        planes: color.planes().iter().map(ToString::to_string).collect(),
-        unit: "1".into(),
-        rate_hz: None,
-        values: ndarray::Array4::from_shape_vec(shape, read.values).unwrap_or_default(),
-        affine: None,
-        display_range: None,
-    };
-    Ok(Contents { format: "image".into(), parts: vec![Part::Images(images)], ..Contents::default() })
 }
 
 /// A table whose separator, header and decimal comma are guessed; numbers get a decimal point.

@@ -4,8 +4,11 @@ use super::super::axes::{Axes, Axis};
 use super::super::canvas::{Align, Area, BLACK, Canvas, HEADING, Rgb, TITLE};
 use super::Panel;
 use super::images::{Grays, RIGHT, paint};
-use crate::data::formats::{AnatomicalAxis, Images};
+use crate::data::formats::Images;
+use crate::data::formats::nifti::orientation;
 
+/// Of the low and the high end of the scanner's axes: left, right, back (posterior), front, down (inferior), up.
+const LETTERS: [[&str; 2]; 3] = [["L", "R"], ["P", "A"], ["I", "S"]];
 const LETTER_COLOR: Rgb = [230, 159, 0];
 const LEFT: f64 = 70.0;
 const BETWEEN: f64 = 76.0;
@@ -13,8 +16,8 @@ const BETWEEN: f64 = 76.0;
 pub(super) struct Volume<'a> {
     images: &'a Images,
     grays: Grays,
-    /// Of columns, lines and slices.
-    orientation: [AnatomicalAxis; 3],
+    /// Axis of the scanner that each of columns, lines and slices follows, and whether backwards.
+    orientation: [(usize, bool); 3],
     affine: [[f64; 4]; 3],
     /// Pixels per millimetre.
     scale: f64,
@@ -26,7 +29,8 @@ const VIEWS: [(&str, usize, usize); 3] = [("sagittal", 1, 2), ("coronal", 0, 2),
 impl<'a> Volume<'a> {
     /// `None` for images that are no volume: without an affine or with a single slice, line or column.
     pub(super) fn new(images: &'a Images, width: f64) -> Option<Self> {
-        let (affine, orientation) = (images.affine?, images.orientation()?);
+        let affine = images.affine?;
+        let orientation = orientation(&affine)?;
         let mut volume = Self { images, grays: Grays::new(images), orientation, affine, scale: 1.0 };
         if volume.sizes().iter().any(|size| *size < 2) {
             return None;
@@ -40,13 +44,13 @@ impl<'a> Volume<'a> {
 
     /// Columns, lines and slices.
     fn sizes(&self) -> [usize; 3] {
-        let (num_slices, _, num_lines, num_columns) = self.images.values.dim();
-        [num_columns, num_lines, num_slices]
+        let (num_images, _, num_lines, num_columns) = self.images.values.dim();
+        [num_columns, num_lines, num_images / self.images.num_volumes.max(1)]
     }
 
     /// The voxel axis that lies along an axis of the scanner.
     fn voxel_axis(&self, axis: usize) -> usize {
-        self.orientation.iter().position(|along| along.axis == axis).unwrap_or(0)
+        self.orientation.iter().position(|along| along.0 == axis).unwrap_or(0)
     }
 
     fn spacing_mm(&self, axis: usize) -> f64 {
@@ -66,11 +70,19 @@ impl<'a> Volume<'a> {
         (middle - half, middle + half)
     }
 
+    /// Of several volumes the first is drawn.
+    fn which(&self) -> String {
+        match self.images.num_volumes {
+            0..=1 => String::new(),
+            count => format!(" (volume 1 of {count})"),
+        }
+    }
+
     fn draw_view(&self, canvas: &mut Canvas, plot: Area, across: usize, up: usize) {
         let (horizontal, vertical) = (self.voxel_axis(across), self.voxel_axis(up));
         let sizes = self.sizes();
         let index = |axis: usize, step: usize| {
-            if self.orientation[axis].forward { step } else { sizes[axis] - 1 - step }
+            if self.orientation[axis].1 { sizes[axis] - 1 - step } else { step }
         };
         let value = |column: usize, line: usize| {
             let mut voxel = sizes.map(|size| size / 2);
@@ -86,13 +98,12 @@ impl<'a> Volume<'a> {
         };
         let axes = Axes { area: plot, x: axis(across, plot.width), y: axis(up, plot.height) };
         axes.draw(canvas, ["x [mm]", "y [mm]", "z [mm]"][across], ["x [mm]", "y [mm]", "z [mm]"][up]);
-        let letters = |axis: usize| AnatomicalAxis { axis, forward: true }.letters().map(String::from);
-        let ([left, right], [low, high]) = (letters(across), letters(up));
+                let ([left, right], [low, high]) = (LETTERS[across], LETTERS[up]);
         let (x, y) = (plot.left + plot.width / 2.0, plot.top + plot.height / 2.0);
-        canvas.text(&left, (plot.left + 8.0, y), Align::Center, TITLE, LETTER_COLOR);
-        canvas.text(&right, (plot.right() - 8.0, y), Align::Center, TITLE, LETTER_COLOR);
-        canvas.text(&high, (x, plot.top + 10.0), Align::Center, TITLE, LETTER_COLOR);
-        canvas.text(&low, (x, plot.bottom() - 10.0), Align::Center, TITLE, LETTER_COLOR);
+        canvas.text(left, (plot.left + 8.0, y), Align::Center, TITLE, LETTER_COLOR);
+        canvas.text(right, (plot.right() - 8.0, y), Align::Center, TITLE, LETTER_COLOR);
+        canvas.text(high, (x, plot.top + 10.0), Align::Center, TITLE, LETTER_COLOR);
+        canvas.text(low, (x, plot.bottom() - 10.0), Align::Center, TITLE, LETTER_COLOR);
     }
 }
 
@@ -113,7 +124,8 @@ impl Panel for Volume<'_> {
                 width: width.round().max(1.0),
                 height: height.round().max(1.0),
             };
-            canvas.text(name, (plot.left, area.top + 10.0), Align::Left, HEADING, BLACK);
+            let heading = if name == "sagittal" { format!("{name}{}", self.which()) } else { name.to_owned() };
+            canvas.text(&heading, (plot.left, area.top + 10.0), Align::Left, HEADING, BLACK);
             self.draw_view(canvas, plot, across, up);
             left += width + BETWEEN;
             last = Area { height: last.height.max(plot.height), ..plot };
