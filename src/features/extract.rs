@@ -1,9 +1,11 @@
 //! What every feature of a signal is: names for its columns, a check, and a function of one window.
 
 use realfft::RealFftPlanner;
+use serde::{Deserialize, Serialize};
 
 /// One column of a feature table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Column {
     /// Name, unique in the table.
     pub name: String,

@@ -6,6 +6,7 @@
 mod extract;
 pub mod image;
 mod scaler;
+pub mod table;
 
 pub use extract::{Column, Scratch, SignalFeature, SignalInfo};
 pub use scaler::Scaler;

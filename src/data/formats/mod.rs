@@ -8,6 +8,7 @@ pub mod edf;
 pub mod image;
 pub mod nifti;
 pub mod open;
+pub mod parquet;
 pub(in crate::data) mod sniff;
 pub mod wfdb;
 

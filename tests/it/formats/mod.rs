@@ -7,4 +7,5 @@ mod image;
 mod mutate;
 mod nifti;
 mod open;
+mod parquet;
 mod wfdb;

@@ -50,11 +50,13 @@ impl Format {
 type Signature = &'static [(usize, &'static [u8])];
 
 /// Signatures that no other content has by chance.
-const READ: [(Format, Signature); 14] = [
+const READ: [(Format, Signature); 16] = [
     (Format::Image, &[(0, b"\x89PNG\r\n\x1a\n")]),
     (Format::Image, &[(0, b"\xff\xd8\xff")]),
     (Format::Image, &[(0, b"II*\0")]),
     (Format::Image, &[(0, b"MM\0*")]),
+    (Format::Image, &[(0, b"II+\0")]),
+    (Format::Image, &[(0, b"MM\0+")]),
     (Format::Edf, &[(0, b"0       ")]),
     (Format::Edf, &[(0, b"\xffBIOSEMI")]),
     (Format::Dicom, &[(128, b"DICM")]),
@@ -68,7 +70,7 @@ const READ: [(Format, Signature); 14] = [
 ];
 
 /// What is known and not read, with what to do about it.
-const NOT_READ: [(&str, Signature, &str); 29] = [
+const NOT_READ: [(&str, Signature, &str); 27] = [
     ("HDF5 (also NetCDF-4, MATLAB 7.3, Keras)", &[(0, b"\x89HDF")], "export its arrays as Parquet or CSV with h5py"),
     ("Excel, OpenDocument or another ZIP archive", &[(0, b"PK\x03\x04")], "save a sheet as CSV; unpack an archive"),
     ("old Excel or another OLE2 document", &[(0, b"\xd0\xcf\x11\xe0")], "save the sheet as CSV in UTF-8"),
@@ -78,8 +80,6 @@ const NOT_READ: [(&str, Signature, &str); 29] = [
     ("WAV sound", &[(0, b"RIFF"), (8, b"WAVE")], "convert it to CSV, or to WFDB with wav2mit"),
     ("WebP image", &[(0, b"RIFF"), (8, b"WEBP")], "save the image as PNG"),
     ("GIF image", &[(0, b"GIF8")], "save the image as PNG"),
-    ("BigTIFF image", &[(0, b"II+\0")], "save it as plain TIFF: tiffcp -4 or tifffile"),
-    ("BigTIFF image", &[(0, b"MM\0+")], "save it as plain TIFF: tiffcp -4 or tifffile"),
     ("JPEG 2000 image", &[(4, b"jP  \r\n")], "save the image as PNG"),
     ("OpenEXR image", &[(0, b"\x76\x2f\x31\x01")], "save the image as 16-bit TIFF"),
     ("MATLAB 5 file", &[(0, b"MATLAB 5.0")], "export its arrays as Parquet or CSV with scipy.io.loadmat"),

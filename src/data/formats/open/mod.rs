@@ -14,7 +14,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::delimited::{Header, Separator};
 use super::sniff::sniff;
-use super::{Contents, Part, c3d, edf, image, nifti, wfdb};
+use super::{Contents, Part, c3d, edf, image, nifti, parquet, wfdb};
 use crate::data::DataError;
 
 pub use detect::{Format, detect};
@@ -51,11 +51,18 @@ pub fn open(path: &Path) -> Result<Contents, DataError> {
             let is_annotations = |file: &Path| file.extension().is_some_and(|extension| extension == "atr");
             return wfdb::contents_with(&header, |file| read_file(if is_annotations(file) { path } else { file }));
         }
+        // Nor have the values of a NIfTI pair.
+        Err(_)
+            if path.extension().is_some_and(|extension| extension == "img") && path.with_extension("hdr").is_file() =>
+        {
+            return open(&path.with_extension("hdr"));
+        }
         Err(error) => return Err(error),
     };
     let bytes = read_file(path)?;
-    let bytes = if is_gzip(&bytes) { inflate(&bytes, path, MAX_INFLATED_BYTES)? } else { bytes };
-    read(format, &bytes, path)
+    // The reader of NIfTI decompresses no more than the header asks for.
+    let inflates = is_gzip(&bytes) && format != Format::Nifti;
+    read(format, &if inflates { inflate(&bytes, path, MAX_INFLATED_BYTES)? } else { bytes }, path)
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
@@ -67,8 +74,12 @@ fn read(format: Format, bytes: &[u8], path: &Path) -> Result<Contents, DataError
         Format::Wfdb => wfdb::contents_with(path, read_file),
         Format::Edf => edf::read(bytes, path),
         Format::Image => image::read(bytes, path),
+        Format::Nifti if path.extension().is_some_and(|extension| extension == "hdr") => {
+            nifti::read_pair(bytes, &read_file(&path.with_extension("img"))?, path)
+        }
         Format::Nifti => nifti::read(bytes, path),
         Format::C3d => c3d::read(bytes, path),
+        Format::Parquet => parquet::contents(bytes, path),
         Format::Delimited => read_delimited(bytes, path),
         _ => todo!(),
     }

@@ -98,7 +98,7 @@ impl<'a> Volume<'a> {
         };
         let axes = Axes { area: plot, x: axis(across, plot.width), y: axis(up, plot.height) };
         axes.draw(canvas, ["x [mm]", "y [mm]", "z [mm]"][across], ["x [mm]", "y [mm]", "z [mm]"][up]);
-                let ([left, right], [low, high]) = (LETTERS[across], LETTERS[up]);
+        let ([left, right], [low, high]) = (LETTERS[across], LETTERS[up]);
         let (x, y) = (plot.left + plot.width / 2.0, plot.top + plot.height / 2.0);
         canvas.text(left, (plot.left + 8.0, y), Align::Center, TITLE, LETTER_COLOR);
         canvas.text(right, (plot.right() - 8.0, y), Align::Center, TITLE, LETTER_COLOR);
