@@ -13,7 +13,6 @@ use super::card::list_files;
 mod content;
 mod label;
 mod names;
-mod sniff;
 mod tables;
 mod write;
 

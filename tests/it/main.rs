@@ -10,6 +10,7 @@ mod evaluation;
 mod experiment;
 mod features;
 mod fetch;
+mod figures;
 mod formats;
 mod gradients;
 mod layering;

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::sniff::{Sniffed, sniff};
+use crate::data::formats::sniff::{Sniffed, sniff};
 use crate::data::DataError;
 use crate::data::card::TimeUnit;
 use crate::data::formats::delimited::Header;

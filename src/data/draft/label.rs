@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Group;
 use super::names::some;
-use super::sniff::is_missing_code;
+use crate::data::formats::sniff::is_missing_code;
 use super::tables::{FoundTable, Use};
 use super::write::quoted;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use super::sniff::{Sniffed, is_missing_code, sniff};
+use crate::data::formats::sniff::{Sniffed, is_missing_code, sniff};
 use crate::data::DataError;
 
 /// More words than these are free text.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::content::{Content, TimeColumn};
 use super::label::{Label, LabelSource, SITES, TIES, is_called, is_outcome};
-use super::sniff::{Sniffed, is_missing_code};
+use crate::data::formats::sniff::{Sniffed, is_missing_code};
 use super::tables::{FoundTable, Use};
 use super::{Draft, Group, Survey};
 use crate::data::card::TimeUnit;

@@ -69,11 +69,13 @@ pub struct Images {
     /// Unit of the values after rescaling: `HU`, `degC`; `1` for shares of the largest value that pixels can have, and
     /// for numbers without a unit.
     pub unit: String,
-    /// Frames per second of a film.
+    /// Frames per second of a film, or volumes per second.
     pub rate_hz: Option<f64>,
     /// `[images, planes, lines, columns]`; the slices of a volume are images in ascending order of their third axis.
     pub values: Array4<f32>,
-    /// Voxel index (column, line, slice) to millimetres in the scanner's space.
+    /// Volumes that follow each other in `values`, each with the same number of slices; 1 for other images.
+    pub num_volumes: usize,
+    /// Voxel index (column, line, slice) to millimetres: x to the right of the patient, y to the front, z up (RAS+).
     pub affine: Option<[[f64; 4]; 3]>,
     /// What is shown as black and as white, where the file says so.
     pub display_range: Option<[f32; 2]>,
@@ -97,5 +99,10 @@ impl Part {
             Self::Signals(channels) => channels,
             _ => &[],
         }
+impl Images {
+    /// Millimetres from one voxel to the next along columns, lines and slices: the lengths of the affine's columns.
+    pub fn spacing_mm(&self) -> Option<[f64; 3]> {
+        let affine = self.affine?;
+        Some(std::array::from_fn(|voxel| affine.iter().map(|row| row[voxel].powi(2)).sum::<f64>().sqrt()))
     }
 }

@@ -10,6 +10,15 @@ pub mod parquet;
 pub mod nifti;
 pub mod keypoints;
 pub mod skeleton;
+pub mod describe;
+pub mod edf;
+pub mod image;
+pub mod nifti;
+pub mod open;
+pub mod parquet;
+pub(in crate::data) mod sniff;
 pub mod wfdb;
 
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};
+pub use describe::{DescribeOptions, Description, describe};
+pub use open::{Format, detect, open};

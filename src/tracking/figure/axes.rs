@@ -44,6 +44,17 @@ impl Axis {
         Self::new(low - room, high + room, num_ticks)
     }
 
+    /// The axis with its low end where its high end was: lines of an image grow downwards.
+    pub(super) fn turned(self) -> Self {
+        Self { low: self.high, high: self.low, ..self }
+    }
+
+    /// At least two ticks, which a scale takes to be read, where there can be.
+    pub(super) fn readable(self) -> Self {
+        let more = (self.ticks.len()..8).map(|num_ticks| Self::new(self.low, self.high, num_ticks + 1));
+        if self.ticks.len() > 1 { self } else { more.into_iter().find(|axis| axis.ticks.len() > 1).unwrap_or(self) }
+    }
+
     pub(super) fn label_width(&self) -> f64 {
         BODY.widest(self.ticks.iter().map(|(_, label)| label))
     }

@@ -6,11 +6,13 @@
 mod axes;
 mod canvas;
 mod confusion;
+mod contents;
 mod curves;
 mod intervals;
 mod spectrogram;
 
 pub use confusion::confusion_matrix;
+pub use contents::{RenderOptions, render};
 pub use curves::curves;
 pub use intervals::{IntervalRow, intervals};
 pub use spectrogram::Spectrogram;

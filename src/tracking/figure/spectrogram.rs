@@ -48,18 +48,28 @@ impl Spectrogram<'_> {
     pub fn draw(&self) -> Result<Picture, TrackingError> {
         self.check()?;
         let area_size = (720.0, 340.0);
-        let values = self.values.iter().filter(|value| value.is_finite()).map(|&value| f64::from(value));
-        let colors = Axis::around(values, 0.0, 6);
+        let colors = self.colors();
         let y = Axis::new(0.0, self.nyquist_hz, 7);
         let top = if self.title.is_empty() { 16.0 } else { 44.0 };
         let area = Area { left: Axes::left_margin(&y), top, width: area_size.0, height: area_size.1 };
         let axes = Axes { area, x: Axis::new(0.0, self.duration_secs, 9), y };
-        let scale_area = Area { left: area.right() + 20.0, width: 14.0, ..area };
-        let scale_label_x = scale_area.right() + 12.0 + colors.label_width() + 14.0;
-        let width = (scale_label_x + 16.0).max(TITLE.width(self.title) + 32.0);
+        let width = (area.right() + scale_margin(&colors)).max(TITLE.width(self.title) + 32.0);
         let mut canvas = Canvas::new(width, area.bottom() + 52.0);
-
         canvas.text(self.title, (area.left, 22.0), Align::Left, TITLE, BLACK);
+        self.paint(&mut canvas, area);
+        self.draw_axes(&mut canvas, &axes, "time [s]");
+        canvas.into_picture()
+    }
+
+    /// The axis of the colour scale.
+    pub(super) fn colors(&self) -> Axis {
+        let values = self.values.iter().filter(|value| value.is_finite()).map(|&value| f64::from(value));
+        Axis::around(values, 0.0, 6)
+    }
+
+    /// Fills an area with the colours of the values.
+    pub(super) fn paint(&self, canvas: &mut Canvas, area: Area) {
+        let colors = self.colors();
         canvas.paint(area, |x, y| {
             let frames = covered(x, area.width, self.num_frames);
             let bins = covered((area.height as usize - 1) - y, area.height, self.num_bins);
@@ -68,15 +78,12 @@ impl Spectrogram<'_> {
                 None => LIGHT_GRAY,
             }
         });
-        axes.draw(&mut canvas, "time [s]", "frequency [Hz]");
+    }
 
-        canvas.paint(scale_area, |_, y| interpolate(&VIRIDIS, 1.0 - y as f64 / (scale_area.height - 1.0)));
-        canvas.frame(scale_area, GRAY);
-        let scale = Axes { area: scale_area, x: axes.x.clone(), y: colors };
-        scale.draw_y_ticks(&mut canvas, scale_area.right() + 1.0, Align::Left);
-        let middle = scale_area.top + scale_area.height / 2.0;
-        canvas.text_upwards(self.value_label, (scale_label_x, middle), Align::Center, BODY, BLACK);
-        canvas.into_picture()
+    /// The frame, the axes and, at their right, the colour scale.
+    pub(super) fn draw_axes(&self, canvas: &mut Canvas, axes: &Axes, x_label: &str) {
+        axes.draw(canvas, x_label, "frequency [Hz]");
+        draw_scale(canvas, axes.area, self.colors(), &VIRIDIS, self.value_label);
     }
 
     fn check(&self) -> Result<(), TrackingError> {
@@ -111,8 +118,25 @@ impl Spectrogram<'_> {
     }
 }
 
+/// Room that a colour scale takes at the right of an area.
+pub(super) fn scale_margin(colors: &Axis) -> f64 {
+    20.0 + 14.0 + 12.0 + colors.label_width() + 14.0 + 16.0
+}
+
+/// A colour scale at the right of `area`, with what it shows.
+pub(super) fn draw_scale(canvas: &mut Canvas, area: Area, colors: Axis, stops: &[Rgb], label: &str) {
+    let scale_area = Area { left: area.right() + 20.0, width: 14.0, ..area };
+    canvas.paint(scale_area, |_, y| interpolate(stops, 1.0 - y as f64 / (scale_area.height - 1.0).max(1.0)));
+    canvas.frame(scale_area, GRAY);
+    let label_x = scale_area.right() + 12.0 + colors.label_width() + 14.0;
+    let scale = Axes { area: scale_area, x: colors.clone(), y: colors };
+    scale.draw_y_ticks(canvas, scale_area.right() + 1.0, Align::Left);
+    let middle = scale_area.top + scale_area.height / 2.0;
+    canvas.text_upwards(label, (label_x, middle), Align::Center, BODY, BLACK);
+}
+
 /// Cells out of `num_cells` that pixel `pixel` out of `num_pixels` covers; at least one.
-fn covered(pixel: usize, num_pixels: f64, num_cells: usize) -> std::ops::Range<usize> {
+pub(super) fn covered(pixel: usize, num_pixels: f64, num_cells: usize) -> std::ops::Range<usize> {
     let edge = |pixel: usize| (pixel as f64 * num_cells as f64 / num_pixels) as usize;
     let first = edge(pixel).min(num_cells - 1);
     first..edge(pixel + 1).clamp(first + 1, num_cells)

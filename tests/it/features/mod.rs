@@ -64,3 +64,5 @@ fn units(feature: &impl SignalFeature) -> Vec<String> {
 }
 mod image;
 mod motion;
+mod image;
+mod table;

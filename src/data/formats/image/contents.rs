@@ -159,6 +159,7 @@ impl Stack {
             unit: if matches!(self.scaling, Scaling::Celsius { .. }) { "degC" } else { "1" }.into(),
             rate_hz,
             values: values.ok_or_else(nothing)?,
+            num_volumes: 1,
             affine: None,
             display_range: self.shares.then_some([0.0, 1.0]),
         })

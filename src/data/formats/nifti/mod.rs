@@ -20,8 +20,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 use ndarray::Array4;
 
-pub use self::affine::Affine;
-use self::affine::orientation_code;
+pub use self::affine::{Affine, orientation, orientation_code};
 use self::header::Header;
 pub use self::volume::{Mask, Volume};
 pub use self::write::{gzipped, write_nifti};
@@ -196,6 +195,7 @@ fn images(header: &Header, bytes: &[u8], path: &Path) -> Result<Images, DataErro
         unit: "1".into(),
         rate_hz: header.volume_secs().map(|secs| 1.0 / secs),
         values,
+        num_volumes: volumes,
         affine: Some(affine),
         display_range: if color { Some([0.0, 255.0]) } else { header.display_range },
     })

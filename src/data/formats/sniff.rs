@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::data::formats::delimited::{DelimitedLayout, DelimitedTable, Header, Separator};
+use super::delimited::{DelimitedLayout, DelimitedTable, Header, Separator};
 
 /// Lines that are looked at to find the separator.
 const NUM_LINES: usize = 50;
@@ -12,13 +12,13 @@ const MIN_SHARE: f64 = 0.7;
 
 /// A text that is a table.
 #[derive(Debug, Clone)]
-pub(super) struct Sniffed {
-    pub(super) layout: DelimitedLayout,
-    pub(super) table: DelimitedTable,
+pub(in crate::data) struct Sniffed {
+    pub(in crate::data) layout: DelimitedLayout,
+    pub(in crate::data) table: DelimitedTable,
 }
 
 /// The layout under which the text is a table of two columns at least, if there is one.
-pub(super) fn sniff(bytes: &[u8]) -> Option<Sniffed> {
+pub(in crate::data) fn sniff(bytes: &[u8]) -> Option<Sniffed> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let comment = ["#", "%", "//"].into_iter().find(|mark| text.lines().any(|line| line.starts_with(mark)));
@@ -111,12 +111,12 @@ fn number(layout: &DelimitedLayout, field: &str) -> bool {
 
 impl Sniffed {
     /// The fields of a column.
-    pub(super) fn column(&self, index: usize) -> impl Iterator<Item = &str> {
+    pub(in crate::data) fn column(&self, index: usize) -> impl Iterator<Item = &str> {
         self.table.rows.iter().map(move |row| row.field(index))
     }
 
     /// The numbers of a column, if all its fields but `missing` ones are numbers and there is one.
-    pub(super) fn numbers(&self, index: usize) -> Option<Vec<f64>> {
+    pub(in crate::data) fn numbers(&self, index: usize) -> Option<Vec<f64>> {
         let fields = self.column(index).filter(|field| !field.is_empty() && !is_missing_code(field));
         let numbers: Option<Vec<f64>> = fields.map(|field| self.layout.number::<f64>(field)).collect();
         numbers.filter(|numbers| !numbers.is_empty() && numbers.iter().all(|number| number.is_finite()))
@@ -124,6 +124,6 @@ impl Sniffed {
 }
 
 /// What people write for "missing".
-pub(super) fn is_missing_code(field: &str) -> bool {
+pub(in crate::data) fn is_missing_code(field: &str) -> bool {
     ["na", "n/a", "nan", "null", "none", "missing", "-", "?", "."].iter().any(|code| code.eq_ignore_ascii_case(field))
 }

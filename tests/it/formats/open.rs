@@ -1,0 +1,200 @@
+//! Which reader a file gets, by its bytes and whatever its name, and what is said about files that have none.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use recoup::data::formats::{Contents, Format, Part, detect, open};
+use tempfile::TempDir;
+
+pub(super) fn fixtures() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(file!());
+    here.ancestors().nth(3).unwrap().join("fixtures/data")
+}
+
+/// One file per variant that is read.
+const FILES: [(&str, Format); 23] = [
+    ("wfdb/frames.hea", Format::Wfdb),
+    ("wfdb/fixed.hea", Format::Wfdb),
+    ("formats/f212.hea", Format::Wfdb),
+    ("gaitndd/als4.hea", Format::Wfdb),
+    ("edf/plain.edf", Format::Edf),
+    ("edf/plus.edf", Format::Edf),
+    ("edf/plus.bdf", Format::Edf),
+    ("motion/eb015pi.c3d", Format::C3d),
+    ("motion/eb015sr.c3d", Format::C3d),
+    ("motion/eb015vr.c3d", Format::C3d),
+    ("nifti/f4le.nii", Format::Nifti),
+    ("nifti/f4be.nii", Format::Nifti),
+    ("nifti/v2.nii", Format::Nifti),
+    ("nifti/film.nii.gz", Format::Nifti),
+    ("nifti/pair.hdr", Format::Nifti),
+    ("images/gray8.png", Format::Image),
+    ("images/rgb.jpg", Format::Image),
+    ("tiff/u16.tif", Format::Image),
+    ("tiff/u16be.tif", Format::Image),
+    ("tiff/big.tif", Format::Image),
+    ("parquet/types-v1-snappy.parquet", Format::Parquet),
+    ("gaitndd/als4.ts", Format::Delimited),
+    ("gaitndd/subject-description.txt", Format::Delimited),
+];
+
+#[test]
+fn the_bytes_tell_the_format_and_a_wrong_name_does_not() {
+    let folder = TempDir::new().unwrap();
+    for (name, format) in FILES {
+        let bytes = fs::read(fixtures().join(name)).unwrap();
+        if !name.ends_with(".gz") {
+            let head = &bytes[..bytes.len().min(16 << 10)];
+            assert_eq!(detect(head, Path::new("wrong.mp4")).unwrap(), format, "{name}");
+        }
+        let own = open(&fixtures().join(name)).unwrap();
+        assert!(!own.parts.is_empty() || !own.facts.is_empty(), "{name}");
+        // A header leads to other files by their names, which stay.
+        if format == Format::Wfdb || name.ends_with(".hdr") {
+            continue;
+        }
+        for wrong in ["file", "file.xyz", "file.png", "file.csv", "file.edf", "file.nii.gz"] {
+            let path = folder.path().join(wrong);
+            fs::write(&path, &bytes).unwrap();
+            assert_eq!(open(&path).unwrap().format, own.format, "{name} as {wrong}");
+        }
+    }
+}
+
+#[test]
+fn compressed_files_are_read_as_what_is_inside() {
+    let folder = TempDir::new().unwrap();
+    for name in ["edf/plain.edf", "nifti/f4le.nii", "gaitndd/als4.ts", "images/gray8.png"] {
+        let bytes = fs::read(fixtures().join(name)).unwrap();
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&bytes).unwrap();
+        let compressed = encoder.finish().unwrap();
+        let path = folder.path().join("file.gz");
+        fs::write(&path, &compressed).unwrap();
+        let found = open(&path).unwrap();
+        assert_eq!(
+            format!("{:?}", found.facts),
+            format!("{:?}", open(&fixtures().join(name)).unwrap().facts),
+            "{name}"
+        );
+        fs::write(&path, &compressed[..compressed.len() - 20]).unwrap();
+        let message = open(&path).unwrap_err().to_string();
+        assert!(message.contains("file.gz"), "{name}: {message}");
+    }
+}
+
+fn num_marks(contents: &Contents) -> usize {
+    contents.annotations.len()
+}
+
+#[test]
+fn a_record_opens_by_any_of_its_files() {
+    let at = |name: &str| open(&fixtures().join("wfdb").join(name)).unwrap();
+    let whole = at("frames.hea");
+    assert_eq!(num_marks(&whole), 11);
+    for name in ["frames", "frames.dat", "frames.atr"] {
+        assert_eq!(format!("{:?}", at(name).parts), format!("{:?}", whole.parts), "{name}");
+        assert_eq!(at(name).annotations, whole.annotations, "{name}");
+    }
+    // Another file of annotations takes the place of the usual one.
+    let own = at("frames.own");
+    assert_eq!(format!("{:?}", own.parts), format!("{:?}", whole.parts));
+    assert_ne!(own.annotations, whole.annotations);
+    // The header of these has another stem than the signal file.
+    let parts = [at("flacframes_a.dat"), at("flacframes_b.dat")].map(|contents| format!("{:?}", contents.parts));
+    assert_eq!(parts[0], parts[1]);
+    let pair = ["pair.hdr", "pair.img"].map(|name| open(&fixtures().join("nifti").join(name)).unwrap());
+    assert_eq!(format!("{:?}", pair[0].parts), format!("{:?}", pair[1].parts));
+}
+
+#[test]
+fn decimal_commas_become_points() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("table.csv");
+    fs::write(&path, "name;weight\nx;71,5\ny;80\nz;1.234,5\n").unwrap();
+    fs::write(&path, "name;weight\nx;71,5\ny;80\n").unwrap();
+    let contents = open(&path).unwrap();
+    let [Part::Table(table)] = &contents.parts[..] else { panic!() };
+    let fields: Vec<_> = table.rows.iter().map(|row| row.field(1)).collect();
+    assert_eq!(fields, ["71.5", "80"]);
+    assert_eq!(table.columns, ["name", "weight"]);
+    assert!(contents.facts.contains(&("decimal mark".into(), "comma".into())));
+}
+
+#[test]
+fn files_without_a_reader_are_named_for_what_they_are() {
+    let message = |bytes: &[u8]| detect(bytes, Path::new("f")).unwrap_err().to_string();
+    let supported = "expected WFDB (.hea), EDF, EDF+, BDF, C3D, DICOM, NIfTI (.nii, .nii.gz), PNG, JPEG, TIFF, Parquet, \
+                     OpenPose and other pose JSON, or delimited text (CSV, TSV)";
+    assert_eq!(
+        message(b"\x89HDF\r\n\x1a\n and more"),
+        format!(
+            "f: first bytes: found what looks like HDF5 (also NetCDF-4, MATLAB 7.3, Keras), which is not read, {supported}\n  \
+             hint: export its arrays as Parquet or CSV with h5py"
+        )
+    );
+    for (bytes, name) in [
+        (&b"PK\x03\x04rest"[..], "Excel"),
+        (b"\0\0\0\x20ftypisom", "MP4"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "WAV"),
+        (b"RIFF\x24\0\0\0AVI LIST", "AVI"),
+        (b"\x93NUMPY\x01\0", "NumPy"),
+        (b"MATLAB 5.0 MAT-file", "MATLAB 5"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "old Excel"),
+        (b"GIF89a", "GIF"),
+        (b"%PDF-1.7", "PDF"),
+    ] {
+        let message = message(bytes);
+        assert!(message.contains(&format!("looks like {name}")) && message.contains("hint: "), "{message}");
+    }
+    assert_eq!(
+        message(b"\x01\x02\xfe\xff something"),
+        format!(
+            "f: first bytes: found 01 02 fe ff 20 73 6f 6d 65 74 68 69 6e 67 (\".... something\"), which no reader knows, \
+             {supported}\n  hint: convert it to one of these formats"
+        )
+    );
+    assert!(message(b"").contains("an empty file"));
+    assert!(message(b"Dear reader,\nthis is\na letter with words.\n").contains("text that is no table"));
+    assert!(message(b"{\"a\": 1}").contains("JSON without poses"));
+    assert!(message(b"<html><body>1,2</body></html>").contains("XML or HTML"));
+    // Nothing else that begins with the numbers of a header is one.
+    assert_eq!(detect(b"3 4\n1 2\n", Path::new("f")).unwrap(), Format::Delimited);
+    assert_eq!(detect(b"a b\n1 2\n3 4\n", Path::new("f")).unwrap(), Format::Delimited);
+}
+
+#[test]
+fn a_folder_is_one_thing_or_named_for_what_it_holds() {
+    let folder = TempDir::new().unwrap();
+    let message = || open(folder.path()).unwrap_err().to_string();
+    assert!(message().contains("found no file"));
+    fs::copy(fixtures().join("edf/plain.edf"), folder.path().join("a.edf")).unwrap();
+    fs::write(folder.path().join("b.csv"), "a,b\n1,2\n").unwrap();
+    fs::write(folder.path().join(".hidden"), "x").unwrap();
+    let message = message();
+    assert!(message.contains("found 1 EDF, 1 delimited text, expected"), "{message}");
+    assert!(message.contains("hint: name one of its files: a.edf, b.csv"), "{message}");
+    assert!(matches!(open(Path::new("/does/not/exist")), Err(recoup::data::DataError::Io { .. })));
+}
+
+#[test]
+fn broken_bytes_never_panic_in_detection() {
+    let samples: Vec<(&str, Vec<u8>, usize)> = FILES
+        .iter()
+        .map(|(name, _)| {
+            let mut bytes = fs::read(fixtures().join(name)).unwrap();
+            bytes.truncate(2048);
+            (*name, bytes, 600)
+        })
+        .collect();
+    super::mutate::survives(&samples, 100_000, &[], |name, bytes| match detect(bytes, Path::new(name)) {
+        Ok(_) => true,
+        Err(error) => {
+            assert!(error.to_string().contains(name));
+            false
+        }
+    });
+}
