@@ -83,7 +83,9 @@ impl Loader<'_> {
     ) -> Result<(), DataError> {
         let rules = &self.source.card.modalities;
         for (index, rule) in rules.iter().enumerate() {
-            let ModalityRule::Signal(SignalFileRule { align: Some(align), rate_hz, missing, .. }) = rule else { continue };
+            let ModalityRule::Signal(SignalFileRule { align: Some(align), rate_hz, missing, .. }) = rule else {
+                continue;
+            };
             let column = |modality: usize, channel: &str| {
                 let spec = rules.get(modality)?.spec();
                 let ModalityKind::Signal { rate_hz } = spec.kind else { return None };

@@ -13,9 +13,9 @@ use super::task::Task;
 use crate::data::prepared::Prepared;
 use crate::data::split::{Splits, SubjectInfo};
 use crate::data::window::{Window, windows};
+use crate::features::Column;
 use crate::features::set::{self, FeatureTable, Fitted, Progress};
 use crate::features::table::{FitConfig, columns_after};
-use crate::features::Column;
 
 /// Shared by variants with the same windows and features.
 pub(super) struct View {
@@ -93,7 +93,9 @@ impl View {
                 Ok(columns) => drop(fits.insert(at, Fit { steps, columns, by_split: OnceLock::new() })),
                 Err(wrong) => {
                     is_sound = false;
-                    wrong.into_iter().for_each(|message| problems.add(&format!("features.{}.fit", table.name), message));
+                    wrong
+                        .into_iter()
+                        .for_each(|message| problems.add(&format!("features.{}.fit", table.name), message));
                 }
             }
         }

@@ -118,8 +118,12 @@ impl DeviceData {
                     let pairs = scaler.mean.iter().zip(&scaler.deviation);
                     pairs.map(|(&mean, &deviation)| (mean as f32, deviation as f32)).collect()
                 };
-                let fitted: Vec<f32> =
-                    replicas.iter().filter_map(|replica| replica.fitted[stream].as_deref()).flatten().copied().collect();
+                let fitted: Vec<f32> = replicas
+                    .iter()
+                    .filter_map(|replica| replica.fitted[stream].as_deref())
+                    .flatten()
+                    .copied()
+                    .collect();
                 let num_rows = fitted.len() / (replicas.len() * width).max(1);
                 DeviceScaler {
                     table: self.sources[stream].fitted.then(|| Table::new(fitted.into(), width, &self.device)),

@@ -172,7 +172,8 @@ fn agrees(name: &str) {
         length: case.longest(),
         fixed: cohort.modalities[0].kind != ModalityKind::Series,
     };
-    let source = StreamSource { modality: 0, columns: (0..CHANNELS).collect(), shape, scaling: Scaling::Train, fitted: false };
+    let source =
+        StreamSource { modality: 0, columns: (0..CHANNELS).collect(), shape, scaling: Scaling::Train, fitted: false };
     let device = Device::flex();
     let samples: Arc<[_]> = windows(&prepared, None).unwrap().into();
     let data = DeviceData::new(&prepared, vec![source], samples, num_classes, &device);

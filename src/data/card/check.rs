@@ -8,9 +8,9 @@ use super::{
     Card, ColumnRule, DelimitedSignalRule, FilePattern, LabelRule, ModalityRule, OwnTableRule, PathGroup, Scale,
     SignalFileRule, SubjectRule, TableRule, TimeUnit, WfdbRule,
 };
-use crate::data::{DataError, ModalityKind};
 use crate::data::formats::delimited::{DelimitedLayout, Header};
 use crate::data::resample::Resampler;
+use crate::data::{DataError, ModalityKind};
 
 const HEADER_HINT: &str = "`layout.header` names every column of the file, in its order";
 const RATE_HINT: &str = "choose a rate whose ratio to that of the file is one of small whole numbers";
@@ -230,21 +230,34 @@ impl Card {
     fn check_align(&self, place: &str, rule: &SignalFileRule) -> Result<(), DataError> {
         let Some(align) = &rule.align else { return Ok(()) };
         let wrong = |key: &str, problem: String, hint: &str| self.error(format!("{place}.align.{key}"), problem, hint);
-        let Some(other) = self.modalities.iter().find(|other| other.name() == align.to && other.name() != rule.name) else {
+        let Some(other) = self.modalities.iter().find(|other| other.name() == align.to && other.name() != rule.name)
+        else {
             return Err(wrong("to", format!("no other modality is called `{}`", align.to), "name one with a signal"));
         };
         if !matches!(other.spec().kind, ModalityKind::Signal { .. }) {
             return Err(wrong("to", format!("`{}` is no signal", align.to), "name one with a signal"));
         }
         if matches!(other, ModalityRule::Signal(SignalFileRule { align: Some(_), .. })) {
-            return Err(wrong("to", format!("`{}` is aligned itself", align.to), "name the one that all are aligned to"));
+            return Err(wrong(
+                "to",
+                format!("`{}` is aligned itself", align.to),
+                "name the one that all are aligned to",
+            ));
         }
-        for (key, spec, name) in [("to_channel", other.spec(), &align.to_channel), ("channel", ModalityRule::Signal(rule.clone()).spec(), &align.channel)] {
+        for (key, spec, name) in [
+            ("to_channel", other.spec(), &align.to_channel),
+            ("channel", ModalityRule::Signal(rule.clone()).spec(), &align.channel),
+        ] {
             if !spec.channels.iter().any(|channel| channel.name == *name) {
                 return Err(wrong(key, format!("`{}` has no channel `{name}`", spec.name), "name one of its channels"));
             }
         }
-        self.check_positive(&format!("{place}.align"), "max_lag_secs", Some(align.max_lag_secs), "the largest shift to look at")
+        self.check_positive(
+            &format!("{place}.align"),
+            "max_lag_secs",
+            Some(align.max_lag_secs),
+            "the largest shift to look at",
+        )
     }
 
     fn check_wfdb(&self, place: &str, rule: &WfdbRule) -> Result<(), DataError> {

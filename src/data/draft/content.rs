@@ -6,11 +6,11 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::data::formats::sniff::{Sniffed, sniff};
 use crate::data::DataError;
 use crate::data::card::TimeUnit;
 use crate::data::formats::delimited::Header;
 use crate::data::formats::image::{Color, image_size};
+use crate::data::formats::sniff::{Sniffed, sniff};
 use crate::data::formats::wfdb;
 use crate::data::load::constant_rate;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::Group;
 use super::names::some;
-use crate::data::formats::sniff::is_missing_code;
 use super::tables::{FoundTable, Use};
 use super::write::quoted;
+use crate::data::formats::sniff::is_missing_code;
 
 /// Columns called so are more likely to be the outcome than an input.
 pub(super) const OUTCOMES: [&str; 11] =

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use crate::data::formats::sniff::{Sniffed, is_missing_code, sniff};
 use crate::data::DataError;
+use crate::data::formats::sniff::{Sniffed, is_missing_code, sniff};
 
 /// More words than these are free text.
 const MAX_WORDS: usize = 12;

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::content::{Content, TimeColumn};
 use super::label::{Label, LabelSource, SITES, TIES, is_called, is_outcome};
-use crate::data::formats::sniff::{Sniffed, is_missing_code};
 use super::tables::{FoundTable, Use};
 use super::{Draft, Group, Survey};
 use crate::data::card::TimeUnit;
 use crate::data::formats::delimited::{DelimitedLayout, Header, Separator};
 use crate::data::formats::image::Color;
+use crate::data::formats::sniff::{Sniffed, is_missing_code};
 
 pub(super) fn write(name: &str, survey: Survey) -> Draft {
     let Survey { groups, mut tables, subjects, findings, mut questions } = survey;

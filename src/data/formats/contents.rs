@@ -99,6 +99,9 @@ impl Part {
             Self::Signals(channels) => channels,
             _ => &[],
         }
+    }
+}
+
 impl Images {
     /// Millimetres from one voxel to the next along columns, lines and slices: the lengths of the affine's columns.
     pub fn spacing_mm(&self) -> Option<[f64; 3]> {

@@ -3,19 +3,15 @@
 pub mod c3d;
 mod contents;
 pub mod delimited;
+pub mod describe;
 pub mod dicom;
 pub mod edf;
 pub mod image;
-pub mod parquet;
-pub mod nifti;
 pub mod keypoints;
-pub mod skeleton;
-pub mod describe;
-pub mod edf;
-pub mod image;
 pub mod nifti;
 pub mod open;
 pub mod parquet;
+pub mod skeleton;
 pub(in crate::data) mod sniff;
 pub mod wfdb;
 

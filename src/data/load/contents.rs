@@ -18,7 +18,13 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn error(&self, place: impl Into<String>, found: impl Into<String>, expected: impl Into<String>, hint: &str) -> DataError {
+    fn error(
+        &self,
+        place: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+        hint: &str,
+    ) -> DataError {
         DataError::File {
             file: self.file.to_path_buf(),
             place: place.into(),
@@ -32,7 +38,12 @@ impl Wanted<'_> {
     fn check_unit(&self, place: String, found: &str, expected: &str) -> Result<(), DataError> {
         match found == expected {
             true => Ok(()),
-            false => Err(self.error(place, format!("unit `{found}`"), format!("`{expected}`"), "state the file's unit; units are not converted:")),
+            false => Err(self.error(
+                place,
+                format!("unit `{found}`"),
+                format!("`{expected}`"),
+                "state the file's unit; units are not converted:",
+            )),
         }
     }
 }
@@ -87,11 +98,17 @@ pub(super) fn points(source: &Source, rule: &PointsRule, files: &[String]) -> Re
         Part::Points(points) => Some(points),
         _ => None,
     });
-    let points = points.ok_or_else(|| wanted.error("content", &contents.format, "a file with points", "correct the pattern"))?;
+    let points =
+        points.ok_or_else(|| wanted.error("content", &contents.format, "a file with points", "correct the pattern"))?;
     wanted.check_unit("points".into(), &points.unit, &rule.unit)?;
     let num_axes = points.positions.dim().2;
     if let Some(axis) = rule.axes.iter().find(|axis| **axis as usize >= num_axes) {
-        return Err(wanted.error("points", format!("{num_axes} axes"), format!("an axis {}", axis.name()), "correct `axes`"));
+        return Err(wanted.error(
+            "points",
+            format!("{num_axes} axes"),
+            format!("an axis {}", axis.name()),
+            "correct `axes`",
+        ));
     }
     let rate_hz = points.rate_hz.or(rule.file_rate_hz).ok_or_else(|| {
         wanted.error("points", "no rate", "frames per second", "the format does not tell them: state `file_rate_hz`")
@@ -148,9 +165,16 @@ pub(super) fn images(source: &Source, rule: &ImageRule, files: &[String]) -> Res
     let images = images.ok_or_else(|| wanted.error("content", &contents.format, "images", "correct the pattern"))?;
     let [first, last, step] = rule.slices.unwrap_or([0, usize::MAX, 1]);
     let mut values = Vec::new();
-    for image in images.values.outer_iter().enumerate().filter(|(at, _)| (first..=last).contains(at) && (at - first) % step.max(1) == 0).map(|(_, image)| image) {
+    for image in images
+        .values
+        .outer_iter()
+        .enumerate()
+        .filter(|(at, _)| (first..=last).contains(at) && (at - first) % step.max(1) == 0)
+        .map(|(_, image)| image)
+    {
         let (_, height, width) = image.dim();
-        let planes: Vec<f32> = recolored(images, rule.color).iter().flat_map(|weights| plane(&image, weights)).collect();
+        let planes: Vec<f32> =
+            recolored(images, rule.color).iter().flat_map(|weights| plane(&image, weights)).collect();
         let resized = Image { height, width, values: planes }.resized(rule.height, rule.width);
         values.extend(resized.values.into_iter().map(|value| match rule.range {
             Some([low, high]) => ((value - low) / (high - low)).clamp(0.0, 1.0),

@@ -75,7 +75,13 @@ pub(super) fn delimited(
     Ok(side_by_side(&channels))
 }
 
-pub(super) fn resampler(source: &Source, name: &str, file: &str, from_hz: f64, to_hz: f64) -> Result<Resampler, DataError> {
+pub(super) fn resampler(
+    source: &Source,
+    name: &str,
+    file: &str,
+    from_hz: f64,
+    to_hz: f64,
+) -> Result<Resampler, DataError> {
     Resampler::new(from_hz, to_hz).ok_or_else(|| {
         let problem = format!("cannot resample {from_hz} Hz ({file}) to {to_hz} Hz");
         let hint = "choose a rate whose ratio to that of the file is one of small whole numbers";

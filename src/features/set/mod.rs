@@ -54,6 +54,8 @@ pub struct FeatureTable {
     pub present: Vec<bool>,
     /// What rows stand for.
     pub per: Per,
+    /// Height and width where each row is an image, plane by plane.
+    pub image_size: Option<[usize; 2]>,
 }
 
 /// Computes all tables, for the windows of an experiment.
@@ -84,11 +86,13 @@ pub fn extract(
         let parts: Vec<&FeatureTable> = config.join.iter().filter_map(part).collect();
         let own = FeatureConfig { join: config.join.clone(), fit: config.fit.clone(), ..Default::default() };
         if *config != own {
-            problems.push((format!("features.{name}"), "joins tables, so it has only the keys `join` and `fit`".into()));
+            problems
+                .push((format!("features.{name}"), "joins tables, so it has only the keys `join` and `fit`".into()));
         } else if parts.len() == config.join.len() {
             tables.push(join(name, &parts, windows));
         } else if problems.is_empty() {
-            let known: Vec<&str> = configs.iter().filter(|(_, c)| c.join.is_empty()).map(|(name, _)| name.as_str()).collect();
+            let known: Vec<&str> =
+                configs.iter().filter(|(_, c)| c.join.is_empty()).map(|(name, _)| name.as_str()).collect();
             let message = format!("expected tables that are computed of a modality: {}", known.join(", "));
             problems.push((format!("features.{name}.join"), message));
         }
@@ -100,7 +104,8 @@ pub fn extract(
 /// `table.column`.
 pub fn join(name: &str, parts: &[&FeatureTable], windows: &[Window]) -> FeatureTable {
     let columns = parts.iter().flat_map(|part| {
-        let column = |column: &Column| Column { name: format!("{}.{}", part.name, column.name), unit: column.unit.clone() };
+        let column =
+            |column: &Column| Column { name: format!("{}.{}", part.name, column.name), unit: column.unit.clone() };
         part.columns.iter().map(column)
     });
     let columns: Vec<Column> = columns.collect();
@@ -122,7 +127,7 @@ pub fn join(name: &str, parts: &[&FeatureTable], windows: &[Window]) -> FeatureT
         }
         first += part.columns.len();
     }
-    FeatureTable { name: name.into(), columns, values, rows, present, per }
+    FeatureTable { name: name.into(), columns, values, rows, present, per, image_size: None }
 }
 
 impl RowKey {
@@ -152,7 +157,18 @@ impl FeatureTable {
 
     /// The table as a modality of `prepared`.
     fn computed(&self, prepared: &Prepared) -> Computed {
-        let channels = self.columns.iter().map(|column| Channel { name: column.name.clone(), unit: column.unit.clone() });
+        let channel = |column: &Column| Channel { name: column.name.clone(), unit: column.unit.clone() };
+        let (kind, channels) = match self.image_size {
+            None => (ModalityKind::Row, self.columns.iter().map(channel).collect()),
+            Some([height, width]) => {
+                let plane = |column: &Column| {
+                    let name = column.name.split('.').next().unwrap_or_default();
+                    Channel { name: name.into(), unit: column.unit.clone() }
+                };
+                let planes = self.columns.iter().step_by(height * width).map(plane);
+                (ModalityKind::Image { height, width }, planes.collect())
+            }
+        };
         let mut rows: Vec<Vec<RowRange>> =
             prepared.subjects().iter().map(|subject| vec![RowRange::default(); subject.sessions.len()]).collect();
         for (row, key) in (0u32..).zip(&self.rows) {
@@ -163,7 +179,7 @@ impl FeatureTable {
             };
         }
         Computed {
-            spec: ModalitySpec { name: self.name.clone(), kind: ModalityKind::Row, channels: channels.collect() },
+            spec: ModalitySpec { name: self.name.clone(), kind, channels },
             values: self.values.iter().map(|&value| value as f32).collect(),
             rows,
         }

@@ -6,20 +6,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ndarray::{Array2, ArrayView4};
 use rayon::prelude::*;
 
-use super::compute::ComputeConfig;
+use super::compute::{ComputeConfig, Extractor};
 use super::config::{FeatureConfig, Per};
 use super::{FeatureTable, RowKey};
 use crate::data::prepared::{Prepared, RowRange};
 use crate::data::window::{Window, WindowConfig};
 use crate::data::{Channel, ModalityKind};
 use crate::features::filter::Filter;
-use crate::features::{Column, Scratch, SignalFeature as _, SignalInfo};
+use crate::features::{Column, Scratch, SignalInfo};
 
 /// Samples of one channel that a thread holds at most, where windows are not longer.
 const BLOCK_SAMPLES: usize = 1 << 17;
 
 /// The key that is wrong, below the table's own, and why.
-type Problem = (String, String);
+pub(super) type Problem = (String, String);
 
 /// Called with how many sessions are done, and of how many.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
@@ -34,6 +34,9 @@ pub(super) struct Recipe<'a> {
     /// Names and units of these.
     specs: Vec<Channel>,
     filters: Vec<Filter>,
+    extractors: Vec<Extractor>,
+    /// Height and width where what is computed is an image.
+    image_size: Option<[usize; 2]>,
 }
 
 /// The windows of one session, as ranges of rows of the modality.
@@ -72,20 +75,33 @@ impl<'a> Recipe<'a> {
             _ if config.filter.is_empty() => Vec::new(),
             _ => return Err(("filter".into(), format!("{:?} is no signal, and only signals are filtered", spec.name))),
         };
+        let mut extractors = Vec::new();
         for (at, compute) in config.compute.iter().enumerate() {
             if !compute.fits(spec.kind) {
-                let message = format!("not for {:?}, which is {}", spec.name, kind_name(spec.kind));
+                let message = format!("is not for {:?}, which is {}", spec.name, kind_name(spec.kind));
                 return Err((format!("compute[{at}].kind"), message));
             }
+            let extractor = compute.extractor(&specs);
+            extractors.push(extractor.map_err(|(key, message)| (format!("compute[{at}].{key}"), message))?);
+        }
+        let image_size = config.compute.iter().find_map(ComputeConfig::image_size);
+        if image_size.is_some() && (config.compute.len() > 1 || config.per == Per::Session || !config.fit.is_empty()) {
+            return Err((
+                "compute".into(),
+                "an image stands alone, one per window, and nothing is fitted to it".into(),
+            ));
         }
         if config.compute.is_empty() && spec.kind != ModalityKind::Row {
             let message = format!("{:?} is {}: say what to compute of it", spec.name, kind_name(spec.kind));
             return Err(("compute".into(), message));
         }
         if config.window.is_some() && config.per == Per::Window {
-            return Err(("window".into(), "is for `per = \"session\"`; rows per window use those of the experiment".into()));
+            return Err((
+                "window".into(),
+                "is for `per = \"session\"`; rows per window use those of the experiment".into(),
+            ));
         }
-        Ok(Self { config, prepared, modality, channels, specs, filters })
+        Ok(Self { config, prepared, modality, channels, specs, filters, extractors, image_size })
     }
 
     /// The table for these windows of the experiment.
@@ -111,15 +127,19 @@ impl<'a> Recipe<'a> {
                     present.push(session.all.count > 0);
                 }
                 Per::Window => {
-                    rows.extend(session.windows.iter().map(|(start_secs, _)| RowKey { start_secs: *start_secs, ..session.key }));
+                    rows.extend(
+                        session.windows.iter().map(|(start_secs, _)| RowKey { start_secs: *start_secs, ..session.key }),
+                    );
                     present.extend(session.windows.iter().map(|(_, range)| range.count > 0));
                 }
             }
         }
         let values = values.concat();
         let shape = (rows.len(), columns.len());
-        let values = Array2::from_shape_vec(shape, values).map_err(|error| ("compute".to_string(), error.to_string()))?;
-        Ok(FeatureTable { name: name.into(), columns, values, rows, present, per: self.config.per })
+        let values =
+            Array2::from_shape_vec(shape, values).map_err(|error| ("compute".to_string(), error.to_string()))?;
+        let (name, image_size, per) = (name.into(), self.image_size, self.config.per);
+        Ok(FeatureTable { name, columns, values, rows, present, per, image_size })
     }
 
     /// The sessions of the experiment's windows, in their order.
@@ -129,7 +149,11 @@ impl<'a> Recipe<'a> {
             let (subject, session, class) = (window.subject, window.session, window.class);
             if sessions.last().is_none_or(|last| (last.key.subject, last.key.session) != (subject, session)) {
                 let all = self.prepared.subjects()[subject as usize].sessions[session as usize].rows[self.modality];
-                sessions.push(Session { key: RowKey { subject, session, class, start_secs: 0.0 }, all, windows: Vec::new() });
+                sessions.push(Session {
+                    key: RowKey { subject, session, class, start_secs: 0.0 },
+                    all,
+                    windows: Vec::new(),
+                });
             }
             if let (Per::Window, Some(last)) = (self.config.per, sessions.last_mut()) {
                 last.windows.push((window.start_secs, window.rows[self.modality]));
@@ -177,17 +201,19 @@ impl<'a> Recipe<'a> {
     fn check(&self, sessions: &[Session]) -> Result<Vec<Column>, Problem> {
         let counts = sessions.iter().flat_map(|session| &session.windows).map(|(_, range)| range.count as usize);
         let shortest = counts.filter(|&count| count > 0).min().unwrap_or(0);
-        let kind = self.prepared.modalities()[self.modality].kind;
-        if self.config.compute.is_empty() {
+        if self.extractors.is_empty() {
             let column = |channel: &Channel| Column { name: channel.name.clone(), unit: channel.unit.clone() };
             return Ok(self.specs.iter().map(column).collect());
         }
         let mut columns = Vec::new();
-        for (at, compute) in self.config.compute.iter().enumerate() {
-            let found = compute.columns(&self.specs, kind, shortest);
+        for (at, extractor) in self.extractors.iter().enumerate() {
+            let found = extractor.columns(&self.prepared.modalities()[self.modality], &self.specs, shortest);
             columns.extend(found.map_err(|(key, message)| (format!("compute[{at}].{key}"), message))?);
         }
-        let twice = columns.iter().enumerate().find(|(at, column)| columns[..*at].iter().any(|other| other.name == column.name));
+        let twice = columns
+            .iter()
+            .enumerate()
+            .find(|(at, column)| columns[..*at].iter().any(|other| other.name == column.name));
         match twice {
             Some((_, column)) => Err(("compute".into(), format!("column {:?} is computed twice", column.name))),
             None => Ok(columns),
@@ -199,7 +225,7 @@ impl<'a> Recipe<'a> {
         let rows = match self.prepared.modalities()[self.modality].kind {
             ModalityKind::Signal { rate_hz } => self.of_signal(session, rate_hz, width),
             kind => {
-                let row = |(start_secs, range): &(f64, RowRange)| self.of_rows(kind, *start_secs, *range, width);
+                let row = |(_, range): &(f64, RowRange)| self.of_rows(kind, *range, width);
                 session.windows.iter().flat_map(row).collect()
             }
         };
@@ -214,7 +240,9 @@ impl<'a> Recipe<'a> {
         let mut blocks: Vec<Range<usize>> = Vec::new();
         for (at, (_, range)) in session.windows.iter().enumerate() {
             let end = (range.start + range.count) as usize;
-            let fits = |block: &Range<usize>| end.saturating_sub(session.windows[block.start].1.start as usize) <= BLOCK_SAMPLES;
+            let fits = |block: &Range<usize>| {
+                end.saturating_sub(session.windows[block.start].1.start as usize) <= BLOCK_SAMPLES
+            };
             match blocks.last_mut().filter(|block| fits(block)) {
                 Some(block) => block.end = at + 1,
                 None => blocks.push(at..at + 1),
@@ -227,7 +255,14 @@ impl<'a> Recipe<'a> {
         blocks.concat()
     }
 
-    fn block(&self, windows: &[(f64, RowRange)], all: RowRange, rate_hz: f64, width: usize, scratch: &mut Scratch) -> Vec<f64> {
+    fn block(
+        &self,
+        windows: &[(f64, RowRange)],
+        all: RowRange,
+        rate_hz: f64,
+        width: usize,
+        scratch: &mut Scratch,
+    ) -> Vec<f64> {
         let ranges = || windows.iter().map(|(_, range)| range).filter(|range| range.count > 0);
         let first = ranges().map(|range| range.start).min().unwrap_or(all.start);
         let end = ranges().map(|range| range.start + range.count).max().unwrap_or(first);
@@ -240,7 +275,8 @@ impl<'a> Recipe<'a> {
         let start = all.start as usize;
         let mut channels: Vec<Vec<f64>> = (self.channels.iter())
             .map(|&channel| {
-                let rows = table[(start + read.start) * num_columns..(start + read.end) * num_columns].chunks_exact(num_columns);
+                let rows = table[(start + read.start) * num_columns..(start + read.end) * num_columns]
+                    .chunks_exact(num_columns);
                 rows.map(|row| f64::from(row[channel])).collect()
             })
             .collect();
@@ -248,20 +284,29 @@ impl<'a> Recipe<'a> {
             let mut slices: Vec<&mut [f64]> = channels.iter_mut().map(Vec::as_mut_slice).collect();
             filter.apply_channels(&mut slices);
         }
+        let info = SignalInfo { channels: &self.specs, rate_hz, num_samples: end - first };
+        let features = self.extractors.iter().filter_map(Extractor::signal).map(|feature| {
+            let position = |name: &str| self.specs.iter().position(|channel| channel.name == name);
+            let channels: Vec<usize> = feature.channels(&info).into_iter().filter_map(position).collect();
+            (feature, channels, feature.columns(&info).len())
+        });
+        let features: Vec<_> = features.collect();
         let mut values = Vec::with_capacity(windows.len() * width);
         for (_, range) in windows {
             let before = values.len();
             if range.count > 0 {
                 let from = (range.start - all.start) as usize - read.start;
-                let window: Vec<&[f64]> = channels.iter().map(|channel| &channel[from..from + range.count as usize]).collect();
-                let is_whole = window.iter().all(|channel| channel.iter().all(|value| value.is_finite()));
-                for feature in self.config.compute.iter().filter_map(ComputeConfig::signal) {
-                    if is_whole || feature.takes_missing() {
+                let window: Vec<&[f64]> =
+                    channels.iter().map(|channel| &channel[from..from + range.count as usize]).collect();
+                let is_whole: Vec<bool> =
+                    window.iter().map(|channel| channel.iter().all(|value| value.is_finite())).collect();
+                for (feature, channels, width) in &features {
+                    let end = values.len() + width;
+                    if feature.takes_missing() || channels.iter().all(|&channel| is_whole[channel]) {
+                        let window: Vec<&[f64]> = channels.iter().map(|&channel| window[channel]).collect();
                         feature.extract(&window, rate_hz, scratch, &mut values);
-                    } else {
-                        let info = SignalInfo { channels: &self.specs, rate_hz, num_samples: range.count as usize };
-                        values.resize(values.len() + feature.columns(&info).len(), f64::NAN);
                     }
+                    values.resize(end, f64::NAN);
                 }
             }
             values.resize(before + width, f64::NAN);
@@ -269,25 +314,22 @@ impl<'a> Recipe<'a> {
         values
     }
 
-    fn of_rows(&self, kind: ModalityKind, start_secs: f64, range: RowRange, width: usize) -> Vec<f64> {
+    fn of_rows(&self, kind: ModalityKind, range: RowRange, width: usize) -> Vec<f64> {
         let mut values = Vec::with_capacity(width);
         if let Some(table) = self.prepared.values(self.modality, range).filter(|_| range.count > 0) {
             let num_columns = self.prepared.modalities()[self.modality].num_columns();
-            let column = |at: usize| -> Vec<f64> { table.iter().skip(at).step_by(num_columns).map(|&v| f64::from(v)).collect() };
+            let column =
+                |at: usize| -> Vec<f64> { table.iter().skip(at).step_by(num_columns).map(|&v| f64::from(v)).collect() };
             match kind {
                 ModalityKind::Series => {
-                    let times = &self.prepared.times_secs(self.modality).unwrap_or_default()[rows(range)];
-                    let times: Vec<f64> = times.iter().map(|time| time - start_secs).collect();
                     let columns: Vec<Vec<f64>> = self.channels.iter().map(|&at| column(at)).collect();
                     let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
-                    for compute in &self.config.compute {
-                        compute.of_series(&times, &self.specs, &columns, &mut values);
-                    }
+                    self.extractors.iter().for_each(|one| one.of_series(&self.specs, &columns, &mut values));
                 }
                 ModalityKind::Image { height, width } => {
                     let shape = (range.count as usize, num_columns / (height * width), height, width);
                     if let Ok(images) = ArrayView4::from_shape(shape, table) {
-                        self.config.compute.iter().for_each(|compute| compute.of_images(images, &mut values));
+                        self.extractors.iter().for_each(|one| one.of_images(images, &mut values));
                     }
                 }
                 _ => values.extend(self.channels.iter().map(|&at| f64::from(table[at]))),
@@ -313,7 +355,9 @@ fn kind_name(kind: ModalityKind) -> &'static str {
 
 fn aggregate_columns(columns: &[Column]) -> Vec<Column> {
     let of = |suffix: &'static str| {
-        columns.iter().map(move |column| Column { name: format!("{}.{suffix}", column.name), unit: column.unit.clone() })
+        columns
+            .iter()
+            .map(move |column| Column { name: format!("{}.{suffix}", column.name), unit: column.unit.clone() })
     };
     of("mean").chain(of("sd")).collect()
 }

@@ -2,9 +2,11 @@
 
 mod emg;
 mod filter;
-mod table;
+mod image;
+mod motion;
 mod spectrum;
 mod statistics;
+mod table;
 mod wavelet;
 
 use recoup::data::Channel;
@@ -62,7 +64,3 @@ fn units(feature: &impl SignalFeature) -> Vec<String> {
     let columns = feature.columns(&SignalInfo { channels: &channels, rate_hz: 1000.0, num_samples: 1000 });
     columns.into_iter().map(|column| format!("{} [{}]", column.name, column.unit)).collect()
 }
-mod image;
-mod motion;
-mod image;
-mod table;

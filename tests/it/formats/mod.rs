@@ -1,13 +1,5 @@
 //! Readers of file formats against the field's own libraries, and against broken bytes.
 
-mod edf;
-mod c3d;
-mod mutate;
-mod parquet;
-mod wfdb;
-mod image;
-mod mutate;
-mod nifti;
 mod c3d;
 mod describe;
 mod edf;

@@ -52,7 +52,11 @@ impl<'b> Envelope<'b> {
             None => {
                 let guess = guess(raw).ok_or_else(|| {
                     let start = raw.get(..8).unwrap_or(raw);
-                    parser.error(body_at, format!("bytes {start:02x?}"), "the first element of a data set, or `DICM` at byte 128")
+                    parser.error(
+                        body_at,
+                        format!("bytes {start:02x?}"),
+                        "the first element of a data set, or `DICM` at byte 128",
+                    )
                 })?;
                 warnings.push("the file does not tell its transfer syntax; it was guessed".into());
                 guess

@@ -128,9 +128,8 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
         }
     };
     let shape = (pixels.num_frames, planes.len(), pixels.rows, pixels.columns);
-    let values = Array4::from_shape_vec(shape, values).map_err(|error| {
-        refuse(path, "PixelData", &error.to_string(), &format!("{shape:?} values"), DAMAGED)
-    })?;
+    let values = Array4::from_shape_vec(shape, values)
+        .map_err(|error| refuse(path, "PixelData", &error.to_string(), &format!("{shape:?} values"), DAMAGED))?;
     let gray = planes.len() == 1;
     let slices: Vec<Option<Plane>> =
         (0..pixels.num_frames).map(|index| Plane::read(&Frame::new(dataset, index), dataset, index)).collect();
@@ -143,6 +142,7 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
         rate_hz: rate_hz.filter(|_| pixels.num_frames > 1),
         values,
         affine,
+        num_volumes: 1,
         display_range: if gray { display_range(dataset, &pixels) } else { None },
     };
     Ok(Reading { images, planes: slices, warnings })
@@ -151,7 +151,8 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
 const COLOURS: &[&str] = &["red", "green", "blue"];
 
 fn monochrome(dataset: &Dataset, pixels: &Pixels) -> Result<Vec<f32>, DataError> {
-    let lut = dataset.items(MODALITY_LUT).first().and_then(|item| Table::read(item, LUT_DESCRIPTOR, LUT_DATA, pixels.signed));
+    let lut =
+        dataset.items(MODALITY_LUT).first().and_then(|item| Table::read(item, LUT_DESCRIPTOR, LUT_DATA, pixels.signed));
     let dose = dataset.number(DOSE_SCALING).map(|scaling| [scaling, 0.0]);
     let mut values = Vec::new();
     for index in 0..pixels.num_frames {
@@ -187,7 +188,13 @@ fn colours(pixels: &Pixels, path: &Path) -> Result<Vec<f32>, DataError> {
     let largest = ((1u64 << pixels.bits_stored) - 1) as f64;
     if !pixels.is_rgb() && !matches!(pixels.photometric.as_str(), "YBR_FULL" | "YBR_FULL_422") {
         let found = &pixels.photometric;
-        return Err(refuse(path, "PhotometricInterpretation", found, "RGB, YBR_FULL or YBR_FULL_422", super::syntax::UNPACK));
+        return Err(refuse(
+            path,
+            "PhotometricInterpretation",
+            found,
+            "RGB, YBR_FULL or YBR_FULL_422",
+            super::syntax::UNPACK,
+        ));
     }
     let mut values = Vec::new();
     for index in 0..pixels.num_frames {

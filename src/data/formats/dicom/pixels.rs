@@ -77,7 +77,8 @@ impl<'b> Pixels<'b> {
     }
 
     fn check(&self) -> Result<(), DataError> {
-        let wrong = |place: &str, found: String, expected: &str| Err(refuse(self.path, place, &found, expected, DAMAGED));
+        let wrong =
+            |place: &str, found: String, expected: &str| Err(refuse(self.path, place, &found, expected, DAMAGED));
         if ![1, 8, 16, 32].contains(&self.bits_allocated) || (self.bits_allocated == 1 && self.samples != 1) {
             return wrong("BitsAllocated", self.bits_allocated.to_string(), "1, 8, 16 or 32");
         }
@@ -261,10 +262,12 @@ impl<'b> Pixels<'b> {
             let bits = if info.pixel_format == PixelFormat::L16 { 16 } else { 8 };
             Ok((bits, decoder.decode().map_err(|error| error.to_string())?))
         }));
-        let (bits, decoded) = decoded.unwrap_or_else(|_| Err("a JPEG image that cannot be decoded".into())).map_err(|found| {
-            let expected = format!("a JPEG image of {} x {} pixels of 8 bits, or lossless", self.rows, self.columns);
-            refuse(self.path, "PixelData", &found, &expected, syntax::UNPACK)
-        })?;
+        let (bits, decoded) =
+            decoded.unwrap_or_else(|_| Err("a JPEG image that cannot be decoded".into())).map_err(|found| {
+                let expected =
+                    format!("a JPEG image of {} x {} pixels of 8 bits, or lossless", self.rows, self.columns);
+                refuse(self.path, "PixelData", &found, &expected, syntax::UNPACK)
+            })?;
         Ok(self.planes(integers(&decoded, bits, false, cfg!(target_endian = "big")).collect()))
     }
 

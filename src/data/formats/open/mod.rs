@@ -69,6 +69,22 @@ fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     std::fs::read(path).map_err(DataError::io(path, "read"))
 }
 
+/// As [`open`], of one file and through a function that returns a file's bytes.
+///
+/// # Errors
+/// Those of [`open`] and of `read_file`.
+pub fn open_with(path: &Path, read_file: &dyn Fn(&Path) -> Result<Vec<u8>, DataError>) -> Result<Contents, DataError> {
+    todo!("{path:?}");
+}
+
+/// The files of one series or sequence: slices of a DICOM volume, frames of OpenPose, images.
+///
+/// # Errors
+/// Those of the format's reader.
+pub fn open_files(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError> {
+    todo!();
+}
+
 fn read(format: Format, bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
     match format {
         Format::Wfdb => wfdb::contents_with(path, read_file),
