@@ -4,6 +4,7 @@ mod emg;
 mod filter;
 mod image;
 mod motion;
+mod set;
 mod spectrum;
 mod statistics;
 mod table;
