@@ -185,7 +185,10 @@ impl SignalFeature for EmgConfig {
                 problem("baseline_secs", format!("must be less than the window's {window_secs} s, but is {secs}"))
             }
             _ if !self.onset_deviations.is_finite() => problem("onset_deviations", "must be finite".into()),
-            _ if !(self.onset_secs >= 0.0) => problem("onset_secs", "must be at least 0".into()),
+            _ if !(0.0..=window_secs).contains(&self.onset_secs) => problem(
+                "onset_secs",
+                format!("must be from 0 to the window's {window_secs} s, but is {}", self.onset_secs),
+            ),
             _ => Ok(()),
         }
     }
