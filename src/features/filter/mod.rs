@@ -1,7 +1,7 @@
 //! Filters of signals: Butterworth and mains notch, without delay or causal.
 //!
-//! Own code because the crates there are cover part of it: `sci-rs` has the design and the zero-phase pass but no state
-//! that is carried from chunk to chunk, and nothing has blocks of a longer recording or gaps.
+//! Own code: `sci-rs` agrees with SciPy but has rested since 2024, and what is needed beyond it, blocks of a longer recording, gaps,
+//! settling times and several channels at a time, is most of this module.
 
 mod config;
 mod design;

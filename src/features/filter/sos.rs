@@ -106,8 +106,8 @@ impl Sos {
         self.sections.iter().map(radius).fold(0.0, f64::max)
     }
 
-    /// Samples in which a disturbance decays to 1e-12: `radius^n = 1e-12`, with a section's worth more for each other
-    /// section, because poles of almost the same radius add up before they decay.
+    /// Samples in which a disturbance decays to 1e-12: `n` of `radius^n = exp(-2 sections) 1e-12`, the factor because poles of
+    /// almost the same radius add up before they decay.
     pub fn settling_samples(&self) -> usize {
         let radius = self.pole_radius();
         if !(f64::MIN_POSITIVE..1.0).contains(&radius) {

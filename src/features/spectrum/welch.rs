@@ -66,7 +66,7 @@ impl Welch {
 pub(super) fn fold_sides(power: &mut [f64], len: usize, scale: f64) {
     power.iter_mut().for_each(|p| *p *= scale);
     // 0 Hz and, of an even length, the Nyquist frequency have no mirror image.
-    let end = if len % 2 == 0 { power.len() - 1 } else { power.len() };
+    let end = if len.is_multiple_of(2) { power.len() - 1 } else { power.len() };
     power.iter_mut().take(end).skip(1).for_each(|p| *p *= 2.0);
 }
 
@@ -77,7 +77,7 @@ impl Spectrum {
         let welch =
             Welch { segment: samples.len(), overlap: 0, taper, detrend: Detrend::None, scaling: Scaling::Spectrum };
         let mut spectrum = welch.estimate(samples, rate_hz, scratch);
-        let (last, even) = (spectrum.power.len().saturating_sub(1), samples.len() % 2 == 0);
+        let (last, even) = (spectrum.power.len().saturating_sub(1), samples.len().is_multiple_of(2));
         for (bin, power) in spectrum.power.iter_mut().enumerate() {
             let sides = if bin == 0 || even && bin == last { 1.0 } else { 2.0 };
             *power = (sides * *power).sqrt();

@@ -151,7 +151,7 @@ impl SignalFeature for CleaningRules {
             }
         }
         for (key, range) in [("device_range", self.device_range), ("valid_range", self.valid_range)] {
-            if let Some([low, high]) = range.filter(|[low, high]| !(low < high)) {
+            if let Some([low, high]) = range.filter(|[low, high]| low >= high || low.is_nan() || high.is_nan()) {
                 return Err((key.into(), format!("must be [lowest, highest], but is [{low}, {high}]")));
             }
         }

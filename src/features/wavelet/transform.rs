@@ -57,37 +57,15 @@ pub(super) fn dwt_into(
         _ => (len - 2, (samples.len() + len - 1) / 2),
     };
     extend(samples, padding, before, 2 * count + len - 2, extended);
-    low.reserve(count);
-    high.reserve(count);
-    let filter = match len {
-        2 => filter_of::<2>,
-        4 => filter_of::<4>,
-        6 => filter_of::<6>,
-        8 => filter_of::<8>,
-        12 => filter_of::<12>,
-        16 => filter_of::<16>,
-        _ => filter_of::<0>,
-    };
-    filter(&bank.pairs, extended, low, high);
-}
-
-/// Both filters at every second place. With the number of taps known to the compiler, if it is one of the usual ones, the loop
-/// over them is unrolled; 0 stands for any.
-fn filter_of<const TAPS: usize>(pairs: &[[f64; 2]], extended: &[f64], low: &mut Vec<f64>, high: &mut Vec<f64>) {
-    let mut push = |window: &[f64], pairs: &[[f64; 2]]| {
+    low.resize(count, 0.0);
+    high.resize(count, 0.0);
+    for ((window, low), high) in extended.windows(len).step_by(2).zip(low).zip(high) {
         let mut sums = [0.0; 2];
-        for (x, pair) in window.iter().zip(pairs) {
+        for (x, pair) in window.iter().zip(&bank.pairs) {
             sums[0] += x * pair[0];
             sums[1] += x * pair[1];
         }
-        low.push(sums[0]);
-        high.push(sums[1]);
-    };
-    match pairs.first_chunk::<TAPS>() {
-        Some(pairs) if TAPS > 0 => {
-            extended.array_windows::<TAPS>().step_by(2).for_each(|window| push(window, pairs));
-        }
-        _ => extended.windows(pairs.len().max(1)).step_by(2).for_each(|window| push(window, pairs)),
+        [*low, *high] = sums;
     }
 }
 
