@@ -1,4 +1,5 @@
 //! Readers of file formats against the field's own libraries, and against broken bytes.
 
+mod dicom;
 mod edf;
 mod mutate;

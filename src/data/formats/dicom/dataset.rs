@@ -115,7 +115,11 @@ impl<'b> Parser<'b> {
         wanted: impl Fn(Tag) -> bool,
     ) -> Result<(Dataset<'b>, usize), DataError> {
         if depth > MOST_DEPTH {
-            return Err(self.error(at, "a deeper sequence".into(), &format!("at most {MOST_DEPTH} sequences in sequences")));
+            return Err(self.error(
+                at,
+                "a deeper sequence".into(),
+                &format!("at most {MOST_DEPTH} sequences in sequences"),
+            ));
         }
         let mut dataset = Dataset { encoding: self.encoding, elements: Vec::new() };
         while at < end {
@@ -160,7 +164,8 @@ impl<'b> Parser<'b> {
             return Ok((element(vr, Value::Fragments(fragments)), next));
         }
         if length == UNDEFINED || known == *b"SQ" {
-            let stop = if length == UNDEFINED { end } else { value_at + self.take(value_at, length as usize, end)?.len() };
+            let stop =
+                if length == UNDEFINED { end } else { value_at + self.take(value_at, length as usize, end)?.len() };
             let (items, next) = inner.items(value_at, stop, length == UNDEFINED, depth)?;
             return Ok((element(*b"SQ", Value::Items(items)), next));
         }
@@ -168,7 +173,13 @@ impl<'b> Parser<'b> {
         Ok((element(known, Value::Bytes(Cow::Borrowed(bytes))), value_at + bytes.len()))
     }
 
-    fn items(&self, mut at: usize, end: usize, open: bool, depth: usize) -> Result<(Vec<Dataset<'b>>, usize), DataError> {
+    fn items(
+        &self,
+        mut at: usize,
+        end: usize,
+        open: bool,
+        depth: usize,
+    ) -> Result<(Vec<Dataset<'b>>, usize), DataError> {
         let mut items = Vec::new();
         while at < end {
             let (tag, length) = (self.tag(at, end)?, self.u32(at + 4, end)?);

@@ -79,7 +79,9 @@ impl Deidentification<'_> {
                 (Action::Uid, _) => new(each(dataset, element.tag, |uid| self.uid(uid))),
                 (Action::Date, _) => new(each(dataset, element.tag, |date| self.date(date))),
                 (Action::Time, _) => match self.shift_days {
-                    Some(_) => new(each(dataset, element.tag, |time| if is_time(time) { time.into() } else { String::new() })),
+                    Some(_) => {
+                        new(each(dataset, element.tag, |time| if is_time(time) { time.into() } else { String::new() }))
+                    }
                     None => new(String::new()),
                 },
                 (Action::Items, _) => None,
@@ -159,7 +161,8 @@ fn text_element<'b>(tag: Tag, vr: &[u8; 2], text: String) -> Element<'b> {
 /// File meta information of PS3.10 7.1, without the name of whoever wrote the file.
 fn meta<'b>(dataset: &Dataset, transfer_syntax: &str) -> Dataset<'b> {
     let uid = |tag, from: Tag| text_element(tag, b"UI", dataset.text(from).unwrap_or_default());
-    let bytes = |tag, vr: &[u8; 2], bytes: &[u8]| Element { tag, vr: *vr, value: Value::Bytes(Cow::Owned(bytes.to_vec())) };
+    let bytes =
+        |tag, vr: &[u8; 2], bytes: &[u8]| Element { tag, vr: *vr, value: Value::Bytes(Cow::Owned(bytes.to_vec())) };
     let mut elements = vec![
         bytes(Tag(2, 1), b"OB", &[0, 1]),
         uid(Tag(2, 2), Tag(0x0008, 0x0016)),

@@ -52,13 +52,25 @@ impl<'b> Envelope<'b> {
             None => {
                 let guess = guess(raw).ok_or_else(|| {
                     let start = raw.get(..8).unwrap_or(raw);
-                    parser.error(body_at, format!("bytes {start:02x?}"), "the first element of a data set, or `DICM` at byte 128")
+                    parser.error(
+                        body_at,
+                        format!("bytes {start:02x?}"),
+                        "the first element of a data set, or `DICM` at byte 128",
+                    )
                 })?;
                 warnings.push("the file does not tell its transfer syntax; it was guessed".into());
                 guess
             }
         };
         let body = if transfer_syntax == "1.2.840.10008.1.2.1.99" { inflate(raw, path)? } else { Cow::Borrowed(raw) };
+        // Some writers compress the pixels and leave the data set implicit.
+        let encoding = match guess(&body) {
+            Some((_, found)) if found != encoding => {
+                warnings.push("the data set is not encoded as its transfer syntax says".into());
+                found
+            }
+            _ => encoding,
+        };
         Ok(Self { path, transfer_syntax, encoding, body, warnings })
     }
 

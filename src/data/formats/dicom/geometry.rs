@@ -33,7 +33,8 @@ pub(super) struct Plane {
 
 impl Plane {
     pub fn read(frame: &Frame, dataset: &Dataset, index: usize) -> Option<Self> {
-        let numbers = |group, tag| frame.places(group).map(|place| place.numbers(tag)).find(|numbers| !numbers.is_empty());
+        let numbers =
+            |group, tag| frame.places(group).map(|place| place.numbers(tag)).find(|numbers| !numbers.is_empty());
         let mut position: [f64; 3] = numbers(PLANE_POSITION, POSITION)?.try_into().ok()?;
         let orientation: [f64; 6] = numbers(PLANE_ORIENTATION, ORIENTATION)?.try_into().ok()?;
         let [line_spacing, column_spacing]: [f64; 2] = numbers(PIXEL_MEASURES, PIXEL_SPACING)?.try_into().ok()?;
@@ -42,7 +43,10 @@ impl Plane {
         let length = dot(normal, normal).sqrt();
         let spacings = [line_spacing, column_spacing];
         let all = position.iter().chain(&orientation).chain(&spacings);
-        if !all.into_iter().all(|number| number.is_finite()) || (length - 1.0).abs() > 1e-3 || spacings.iter().any(|&s| s <= 0.0) {
+        if !all.into_iter().all(|number| number.is_finite())
+            || (length - 1.0).abs() > 1e-3
+            || spacings.iter().any(|&s| s <= 0.0)
+        {
             return None;
         }
         let normal = normal.map(|part| part / length);
@@ -50,7 +54,8 @@ impl Plane {
         if let Some(offset) = dataset.numbers(GRID_FRAME_OFFSETS).get(index) {
             position = add(position, normal, *offset);
         }
-        let positive = |tag| frame.places(PIXEL_MEASURES).find_map(|place| place.number(tag)).filter(|&size| size > 0.0);
+        let positive =
+            |tag| frame.places(PIXEL_MEASURES).find_map(|place| place.number(tag)).filter(|&size| size > 0.0);
         Some(Self {
             position,
             steps: [[x0, y0, z0].map(|part| part * column_spacing), [x1, y1, z1].map(|part| part * line_spacing)],

@@ -11,6 +11,7 @@ use super::refuse;
 use crate::data::DataError;
 use crate::data::formats::Images;
 
+const IMAGE_TYPE: Tag = Tag(0x0008, 0x0008);
 const MODALITY: Tag = Tag(0x0008, 0x0060);
 const FRAME_TIME_MS: Tag = Tag(0x0018, 0x1063);
 const CINE_RATE: Tag = Tag(0x0018, 0x0040);
@@ -128,13 +129,20 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
         }
     };
     let shape = (pixels.num_frames, planes.len(), pixels.rows, pixels.columns);
-    let values = Array4::from_shape_vec(shape, values).map_err(|error| {
-        refuse(path, "PixelData", &error.to_string(), &format!("{shape:?} values"), DAMAGED)
-    })?;
+    let values = Array4::from_shape_vec(shape, values)
+        .map_err(|error| refuse(path, "PixelData", &error.to_string(), &format!("{shape:?} values"), DAMAGED))?;
     let gray = planes.len() == 1;
     let slices: Vec<Option<Plane>> =
         (0..pixels.num_frames).map(|index| Plane::read(&Frame::new(dataset, index), dataset, index)).collect();
-    let affine = geometry::affine(&slices, &mut warnings);
+    let is_mosaic = dataset.text(IMAGE_TYPE).is_some_and(|kinds| kinds.split('\\').any(|kind| kind.trim() == "MOSAIC"));
+    let affine = if is_mosaic {
+        warnings.push(
+            "the slices of a volume lie side by side in one image (mosaic) and are not taken apart; no affine".into(),
+        );
+        None
+    } else {
+        geometry::affine(&slices, &mut warnings)
+    };
     let frame_ms = dataset.number(FRAME_TIME_MS).filter(|&ms| ms > 0.0);
     let rate_hz = frame_ms.map(|ms| 1000.0 / ms).or(dataset.number(CINE_RATE).filter(|&rate| rate > 0.0));
     let images = Images {
@@ -151,7 +159,8 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
 const COLOURS: &[&str] = &["red", "green", "blue"];
 
 fn monochrome(dataset: &Dataset, pixels: &Pixels) -> Result<Vec<f32>, DataError> {
-    let lut = dataset.items(MODALITY_LUT).first().and_then(|item| Table::read(item, LUT_DESCRIPTOR, LUT_DATA, pixels.signed));
+    let lut =
+        dataset.items(MODALITY_LUT).first().and_then(|item| Table::read(item, LUT_DESCRIPTOR, LUT_DATA, pixels.signed));
     let dose = dataset.number(DOSE_SCALING).map(|scaling| [scaling, 0.0]);
     let mut values = Vec::new();
     for index in 0..pixels.num_frames {
@@ -187,7 +196,13 @@ fn colours(pixels: &Pixels, path: &Path) -> Result<Vec<f32>, DataError> {
     let largest = ((1u64 << pixels.bits_stored) - 1) as f64;
     if !pixels.is_rgb() && !matches!(pixels.photometric.as_str(), "YBR_FULL" | "YBR_FULL_422") {
         let found = &pixels.photometric;
-        return Err(refuse(path, "PhotometricInterpretation", found, "RGB, YBR_FULL or YBR_FULL_422", super::syntax::UNPACK));
+        return Err(refuse(
+            path,
+            "PhotometricInterpretation",
+            found,
+            "RGB, YBR_FULL or YBR_FULL_422",
+            super::syntax::UNPACK,
+        ));
     }
     let mut values = Vec::new();
     for index in 0..pixels.num_frames {

@@ -77,7 +77,8 @@ impl<'b> Pixels<'b> {
     }
 
     fn check(&self) -> Result<(), DataError> {
-        let wrong = |place: &str, found: String, expected: &str| Err(refuse(self.path, place, &found, expected, DAMAGED));
+        let wrong =
+            |place: &str, found: String, expected: &str| Err(refuse(self.path, place, &found, expected, DAMAGED));
         if ![1, 8, 16, 32].contains(&self.bits_allocated) || (self.bits_allocated == 1 && self.samples != 1) {
             return wrong("BitsAllocated", self.bits_allocated.to_string(), "1, 8, 16 or 32");
         }
@@ -261,10 +262,12 @@ impl<'b> Pixels<'b> {
             let bits = if info.pixel_format == PixelFormat::L16 { 16 } else { 8 };
             Ok((bits, decoder.decode().map_err(|error| error.to_string())?))
         }));
-        let (bits, decoded) = decoded.unwrap_or_else(|_| Err("a JPEG image that cannot be decoded".into())).map_err(|found| {
-            let expected = format!("a JPEG image of {} x {} pixels of 8 bits, or lossless", self.rows, self.columns);
-            refuse(self.path, "PixelData", &found, &expected, syntax::UNPACK)
-        })?;
+        let (bits, decoded) =
+            decoded.unwrap_or_else(|_| Err("a JPEG image that cannot be decoded".into())).map_err(|found| {
+                let expected =
+                    format!("a JPEG image of {} x {} pixels of 8 bits, or lossless", self.rows, self.columns);
+                refuse(self.path, "PixelData", &found, &expected, syntax::UNPACK)
+            })?;
         Ok(self.planes(integers(&decoded, bits, false, cfg!(target_endian = "big")).collect()))
     }
 
@@ -297,7 +300,8 @@ fn tells_colours(data: &[u8]) -> bool {
     let mut at = 2;
     while let Some(&[0xFF, marker, high, low, ref rest @ ..]) = data.get(at..) {
         match marker {
-            0xEE if rest.starts_with(b"Adobe") => return true,
+            // The last byte is 0 for RGB and 1 for YCbCr; some writers leave others there.
+            0xEE if rest.starts_with(b"Adobe") => return matches!(rest.get(11), Some(0 | 1)),
             0xE0 if rest.starts_with(b"JFIF") => return true,
             // The frame or the scan.
             0xC0..=0xC3 | 0xDA => return false,

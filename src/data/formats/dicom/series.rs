@@ -61,7 +61,8 @@ pub fn read_series(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError> 
     }
     order.sort_by(|one, other| one.0.total_cmp(&other.0));
     for (one, other) in order.iter().zip(order.iter().skip(1)) {
-        if let (true, Some(one), Some(other)) = ((one.0 - other.0).abs() < 1e-4, slices.get(one.1), slices.get(other.1)) {
+        if let (true, Some(one), Some(other)) = ((one.0 - other.0).abs() < 1e-4, slices.get(one.1), slices.get(other.1))
+        {
             let hint = "the folder holds several volumes, such as times or echoes; select one of them";
             let expected = format!("another place than {}", one.path.display());
             return Err(refuse(other.path, "slice", "the same place", &expected, hint));
@@ -70,16 +71,17 @@ pub fn read_series(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError> 
     let first = order.first().map_or(0, |&(_, index)| index);
     let mut sorted = contents.swap_remove(first);
     for other in contents {
-        sorted.warnings.extend(other.warnings.into_iter().filter(|warning| !sorted.warnings.contains(warning)).collect::<Vec<_>>());
+        sorted.warnings.extend(
+            other.warnings.into_iter().filter(|warning| !sorted.warnings.contains(warning)).collect::<Vec<_>>(),
+        );
     }
     if !placed {
         sorted.warnings.push("ordered by InstanceNumber: not every file tells its position".into());
     }
     let in_order: Vec<&Slice> = order.iter().filter_map(|&(_, index)| slices.get(index)).collect();
     let views: Vec<_> = in_order.iter().map(|slice| slice.images.values.view()).collect();
-    let values = concatenate(Axis(0), &views).map_err(|error| {
-        refuse(first_path, "series", &error.to_string(), "slices of one size", "select one series")
-    })?;
+    let values = concatenate(Axis(0), &views)
+        .map_err(|error| refuse(first_path, "series", &error.to_string(), "slices of one size", "select one series"))?;
     let planes: Vec<Option<Plane>> = in_order.iter().map(|slice| slice.plane.clone()).collect();
     let affine = geometry::affine(&planes, &mut sorted.warnings);
     if let Some(slice) = in_order.first() {
@@ -103,7 +105,13 @@ fn slice<'f>(dataset: &Dataset, transfer_syntax: &str, path: &'f PathBuf) -> Res
     let mut reading = image::read(dataset, transfer_syntax, path)?;
     if reading.images.values.len_of(Axis(0)) != 1 {
         let found = format!("{} frames", reading.images.values.len_of(Axis(0)));
-        return Err(refuse(path, "NumberOfFrames", &found, "one slice in each file", "read the file alone: it is a volume"));
+        return Err(refuse(
+            path,
+            "NumberOfFrames",
+            &found,
+            "one slice in each file",
+            "read the file alone: it is a volume",
+        ));
     }
     Ok(Slice {
         path,
@@ -123,8 +131,14 @@ fn difference(first: &Slice, other: &Slice) -> Option<(&'static str, String, Str
         _ => true,
     };
     let direction = (!parallel).then(|| {
-        ("ImageOrientationPatient or PixelSpacing", "another direction or pixel size".into(), "those of the first file".into())
+        (
+            "ImageOrientationPatient or PixelSpacing",
+            "another direction or pixel size".into(),
+            "those of the first file".into(),
+        )
     });
     let series = |slice: &Slice| slice.series.clone().unwrap_or_default();
-    differs("SeriesInstanceUID", series(other), series(first)).or(differs("size", size(other), size(first))).or(direction)
+    differs("SeriesInstanceUID", series(other), series(first))
+        .or(differs("size", size(other), size(first)))
+        .or(direction)
 }

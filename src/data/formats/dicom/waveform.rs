@@ -76,7 +76,8 @@ fn place(index: usize) -> String {
 fn group(item: &Dataset, index: usize, path: &Path) -> Result<Group, DataError> {
     let wrong = |found: &str, expected: &str| refuse(path, &place(index), found, expected, DAMAGED);
     let missing = |name: &str| wrong(&format!("no {name} that can be read"), name);
-    let num_channels = item.count(NUM_CHANNELS).filter(|&count| count > 0).ok_or_else(|| missing("NumberOfWaveformChannels"))?;
+    let num_channels =
+        item.count(NUM_CHANNELS).filter(|&count| count > 0).ok_or_else(|| missing("NumberOfWaveformChannels"))?;
     let num_samples = item.count(NUM_SAMPLES).ok_or_else(|| missing("NumberOfWaveformSamples"))?;
     let rate_hz = item.number(RATE_HZ).filter(|&rate| rate > 0.0).ok_or_else(|| missing("SamplingFrequency"))?;
     let interpretation = item.text(INTERPRETATION).unwrap_or_default();
