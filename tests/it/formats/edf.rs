@@ -19,7 +19,6 @@ struct Golden {
 
 #[derive(Deserialize)]
 struct Reading {
-    refused: Option<String>,
     signals: Vec<Signal>,
     num_annotations: Option<usize>,
     #[serde(default)]

@@ -63,6 +63,14 @@ impl<'b> Envelope<'b> {
             }
         };
         let body = if transfer_syntax == "1.2.840.10008.1.2.1.99" { inflate(raw, path)? } else { Cow::Borrowed(raw) };
+        // Some writers compress the pixels and leave the data set implicit.
+        let encoding = match guess(&body) {
+            Some((_, found)) if found != encoding => {
+                warnings.push("the data set is not encoded as its transfer syntax says".into());
+                found
+            }
+            _ => encoding,
+        };
         Ok(Self { path, transfer_syntax, encoding, body, warnings })
     }
 

@@ -11,6 +11,7 @@ use super::refuse;
 use crate::data::DataError;
 use crate::data::formats::Images;
 
+const IMAGE_TYPE: Tag = Tag(0x0008, 0x0008);
 const MODALITY: Tag = Tag(0x0008, 0x0060);
 const FRAME_TIME_MS: Tag = Tag(0x0018, 0x1063);
 const CINE_RATE: Tag = Tag(0x0018, 0x0040);
@@ -133,7 +134,15 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
     let gray = planes.len() == 1;
     let slices: Vec<Option<Plane>> =
         (0..pixels.num_frames).map(|index| Plane::read(&Frame::new(dataset, index), dataset, index)).collect();
-    let affine = geometry::affine(&slices, &mut warnings);
+    let is_mosaic = dataset.text(IMAGE_TYPE).is_some_and(|kinds| kinds.split('\\').any(|kind| kind.trim() == "MOSAIC"));
+    let affine = if is_mosaic {
+        warnings.push(
+            "the slices of a volume lie side by side in one image (mosaic) and are not taken apart; no affine".into(),
+        );
+        None
+    } else {
+        geometry::affine(&slices, &mut warnings)
+    };
     let frame_ms = dataset.number(FRAME_TIME_MS).filter(|&ms| ms > 0.0);
     let rate_hz = frame_ms.map(|ms| 1000.0 / ms).or(dataset.number(CINE_RATE).filter(|&rate| rate > 0.0));
     let images = Images {

@@ -300,7 +300,8 @@ fn tells_colours(data: &[u8]) -> bool {
     let mut at = 2;
     while let Some(&[0xFF, marker, high, low, ref rest @ ..]) = data.get(at..) {
         match marker {
-            0xEE if rest.starts_with(b"Adobe") => return true,
+            // The last byte is 0 for RGB and 1 for YCbCr; some writers leave others there.
+            0xEE if rest.starts_with(b"Adobe") => return matches!(rest.get(11), Some(0 | 1)),
             0xE0 if rest.starts_with(b"JFIF") => return true,
             // The frame or the scan.
             0xC0..=0xC3 | 0xDA => return false,
