@@ -8,7 +8,9 @@
 pub mod align;
 pub mod audit;
 pub mod card;
+pub mod clinical;
 pub mod cohort;
+pub mod deidentify;
 pub mod draft;
 pub mod error;
 pub mod fetch;

@@ -1,6 +1,8 @@
 //! Readers of file formats against the field's own libraries, and against broken bytes.
 
 mod c3d;
+mod clinical;
+mod deidentify;
 mod describe;
 mod dicom;
 mod edf;
