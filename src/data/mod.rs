@@ -5,6 +5,7 @@
 //! Every modality is a table of rows, `[rows, channels]`: samples of a signal, strides, images, or the one row of a
 //! clinical table. A window is one range of rows in each table, and an empty range is a missing modality.
 
+pub mod align;
 pub mod audit;
 pub mod card;
 pub mod cohort;

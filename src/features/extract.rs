@@ -22,6 +22,32 @@ pub struct SignalInfo<'a> {
     pub num_samples: usize,
 }
 
+impl<'a> SignalInfo<'a> {
+    /// The channel with this name; `key` is the key that asks for it.
+    ///
+    /// # Errors
+    /// The key, and the names that there are.
+    pub fn channel(&self, key: &str, name: &str) -> Result<&'a crate::data::Channel, (String, String)> {
+        self.channels.iter().find(|channel| channel.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.channels.iter().map(|channel| format!("`{}`", channel.name)).collect();
+            (key.into(), format!("must name a channel, but `{name}` is none of {}", names.join(", ")))
+        })
+    }
+
+    /// Whether the rate is high enough; `key` is the key of what needs it.
+    ///
+    /// # Errors
+    /// The key, and both rates.
+    pub fn at_least(&self, key: &str, rate_hz: f64) -> Result<(), (String, String)> {
+        match self.rate_hz >= rate_hz {
+            true => Ok(()),
+            false => {
+                Err((key.into(), format!("must have a rate of at least {rate_hz} Hz, but has {} Hz", self.rate_hz)))
+            }
+        }
+    }
+}
+
 /// Plans of Fourier transforms and buffers that one thread keeps between windows.
 #[derive(Default)]
 pub struct Scratch {
@@ -46,6 +72,12 @@ pub(crate) fn squared(unit: &str) -> String {
 
 /// Features of a window of a signal. Implemented by the configuration of each kind, which stands in `[features]`.
 pub trait SignalFeature: Send + Sync {
+    /// Names of the channels that [`Self::extract`] takes, in its order; a name may stand twice. All of the signal,
+    /// unless a feature says otherwise.
+    fn channels<'s>(&'s self, signal: &SignalInfo<'s>) -> Vec<&'s str> {
+        signal.channels.iter().map(|channel| channel.name.as_str()).collect()
+    }
+
     /// The columns, for all channels of the signal.
     fn columns(&self, signal: &SignalInfo) -> Vec<Column>;
 
@@ -55,7 +87,7 @@ pub trait SignalFeature: Send + Sync {
     /// The first problem.
     fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)>;
 
-    /// Appends one value per column. `window` has the samples of each channel, all finite; NaN is the value of what a
-    /// window does not define, such as a heart rate without beats.
+    /// Appends one value per column. `window` has the samples of each channel of [`Self::channels`], all finite; NaN is
+    /// the value of what a window does not define, such as a heart rate without beats.
     fn extract(&self, window: &[&[f64]], rate_hz: f64, scratch: &mut Scratch, values: &mut Vec<f64>);
 }

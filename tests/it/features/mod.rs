@@ -1,9 +1,14 @@
 //! Features against SciPy, PyWavelets, scikit-learn, statsmodels and NeuroKit2, and against laws that need no reference.
 
+mod align;
+mod eeg;
 mod emg;
 mod filter;
+mod heart;
+mod random;
 mod spectrum;
 mod statistics;
+mod stride;
 mod wavelet;
 
 use recoup::data::Channel;
