@@ -74,6 +74,12 @@ pub(crate) fn squared(unit: &str) -> String {
 
 /// Features of a window of a signal. Implemented by the configuration of each kind, which stands in `[features]`.
 pub trait SignalFeature: Send + Sync {
+    /// Names of the channels that [`Self::extract`] takes, in its order; a name may stand twice. All of the signal,
+    /// unless a feature says otherwise.
+    fn channels<'s>(&'s self, signal: &SignalInfo<'s>) -> Vec<&'s str> {
+        signal.channels.iter().map(|channel| channel.name.as_str()).collect()
+    }
+
     /// The columns, for all channels of the signal.
     fn columns(&self, signal: &SignalInfo) -> Vec<Column>;
 
@@ -83,19 +89,12 @@ pub trait SignalFeature: Send + Sync {
     /// The first problem.
     fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)>;
 
-    /// Names of the channels that [`Self::extract`] takes, in its order; a name may stand twice. All of the signal,
-    /// unless a feature says otherwise.
-    fn channels<'s>(&'s self, signal: &SignalInfo<'s>) -> Vec<&'s str> {
-        signal.channels.iter().map(|channel| channel.name.as_str()).collect()
-    }
-
     /// Whether windows with missing samples are wanted; without, their features are NaN.
     fn takes_missing(&self) -> bool {
         false
     }
 
-    /// Appends one value per column. `window` has the samples of each channel of
-    /// [`Self::channels`], all finite; NaN is the value of what a
-    /// window does not define, such as a heart rate without beats.
+    /// Appends one value per column. `window` has the samples of each channel of [`Self::channels`], all finite; NaN is
+    /// the value of what a window does not define, such as a heart rate without beats.
     fn extract(&self, window: &[&[f64]], rate_hz: f64, scratch: &mut Scratch, values: &mut Vec<f64>);
 }

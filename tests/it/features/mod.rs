@@ -1,12 +1,17 @@
 //! Features against SciPy, PyWavelets, scikit-learn, statsmodels and NeuroKit2, and against laws that need no reference.
 
+mod align;
+mod eeg;
 mod emg;
 mod filter;
+mod heart;
 mod image;
 mod motion;
+mod random;
 mod set;
 mod spectrum;
 mod statistics;
+mod stride;
 mod table;
 mod wavelet;
 
