@@ -265,6 +265,10 @@ impl SignalFeature for MotionExtractor {
         }
     }
 
+    fn takes_missing(&self) -> bool {
+        true
+    }
+
     /// `window` may hold NaN.
     fn extract(&self, window: &[&[f64]], rate_hz: f64, _scratch: &mut Scratch, values: &mut Vec<f64>) {
         let mut positions = self.joints.positions(window, rate_hz, self.feature.cleaning());

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::compute::ComputeConfig;
 use crate::data::window::WindowConfig;
 use crate::features::filter::FilterConfig;
+use crate::features::statistics::CleaningRules;
 use crate::features::table::FitConfig;
 
 /// One feature table, `[features.NAME]`; a stream reads it as `modality = "NAME"`.
@@ -34,6 +35,9 @@ pub struct FeatureConfig {
     /// deviation of each. Without it the recording is one window, and held in memory as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowConfig>,
+    /// Faults of a signal, which become missing samples before it is filtered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clean: Option<CleaningRules>,
     /// Filters of a signal, one after the other, over the whole recording and before windows are cut.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub filter: Vec<FilterConfig>,

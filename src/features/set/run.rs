@@ -72,7 +72,7 @@ impl<'a> Recipe<'a> {
                 };
                 config.filter.iter().enumerate().map(design).collect::<Result<_, _>>()?
             }
-            _ if config.filter.is_empty() => Vec::new(),
+            _ if config.filter.is_empty() && config.clean.is_none() => Vec::new(),
             _ => return Err(("filter".into(), format!("{:?} is no signal, and only signals are filtered", spec.name))),
         };
         let mut extractors = Vec::new();
@@ -270,6 +270,11 @@ impl<'a> Recipe<'a> {
         // The last filter says what it needs of the one before it, and so on.
         let num_rows = all.count as usize;
         let read = self.filters.iter().rev().fold(first..end, |range, filter| filter.reach(range, num_rows));
+        // Faults are told by what lies around them.
+        let margin = self.config.clean.as_ref().map_or(0.0, |clean| {
+            2.0 * rate_hz * (clean.flat_secs.unwrap_or(0.0) + clean.packet_secs.unwrap_or(0.0)) + 1.0
+        });
+        let read = read.start.saturating_sub(margin as usize)..read.end.saturating_add(margin as usize).min(num_rows);
         let num_columns = self.prepared.modalities()[self.modality].num_columns();
         let table = self.prepared.table(self.modality);
         let start = all.start as usize;
@@ -280,6 +285,9 @@ impl<'a> Recipe<'a> {
                 rows.map(|row| f64::from(row[channel])).collect()
             })
             .collect();
+        for (clean, channel) in self.config.clean.iter().flat_map(|clean| channels.iter_mut().map(move |c| (clean, c))) {
+            clean.mask(channel, rate_hz);
+        }
         for filter in &self.filters {
             let mut slices: Vec<&mut [f64]> = channels.iter_mut().map(Vec::as_mut_slice).collect();
             filter.apply_channels(&mut slices);
