@@ -100,7 +100,7 @@ def short(path):
     }
 
 
-fixtures = {name: full(FIXTURES / f"{name}.c3d") for name in ["eb015pr", "plates", "many"]}
+fixtures = {name: full(FIXTURES / f"{name}.c3d") for name in ["eb015pr", "plates", "many", "written"]}
 samples = {}
 if len(sys.argv) > 1:
     root = pathlib.Path(sys.argv[1])

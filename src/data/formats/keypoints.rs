@@ -140,21 +140,7 @@ pub fn read_openpose(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError
     for (path, bytes) in files {
         let frame: OpenPoseFrame = parse(bytes, path, "a file of OpenPose with a list `people`")?;
         for person in &frame.people {
-            let expected: &[&'static [&'static str]] = match &names {
-                Some(names) => std::slice::from_ref(names),
-                None => &[&BODY_25, &COCO_18],
-            };
-            let count = person.pose_keypoints_2d.len();
-            let Some(found) = expected.iter().find(|names| 3 * names.len() == count) else {
-                let counts: Vec<String> = expected.iter().map(|names| (3 * names.len()).to_string()).collect();
-                let expected = format!("{}: x, y and confidence of each keypoint", counts.join(" or "));
-                let hint = "models BODY_25 and COCO are read, one of them in all frames";
-                return Err(wrong(path, "pose_keypoints_2d", format!("{count} numbers"), &expected, hint));
-            };
-            names = Some(found);
-            if person.pose_keypoints_2d.iter().any(|value| !value.is_finite()) {
-                return Err(wrong(path, "pose_keypoints_2d", "a huge number".into(), "coordinates", REPAIR));
-            }
+            names = Some(model(&person.pose_keypoints_2d, names, path)?);
         }
         num_crowded += usize::from(frame.people.len() > 1);
         let best = frame.people.into_iter().map(|person| person.pose_keypoints_2d).max_by(|a, b| {
@@ -196,6 +182,25 @@ pub fn read_openpose(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError
             confidence: Some(confidence),
         })],
         ..Contents::default()
+    })
+}
+
+/// Names of a person's keypoints by their number, which must be that of `before`.
+fn model(
+    keypoints: &[f32],
+    before: Option<&'static [&'static str]>,
+    path: &Path,
+) -> Result<&'static [&'static str], DataError> {
+    let place = "pose_keypoints_2d";
+    if keypoints.iter().any(|value| !value.is_finite()) {
+        return Err(wrong(path, place, "a huge number".into(), "coordinates", REPAIR));
+    }
+    let models: Vec<&'static [&'static str]> = before.map_or(vec![&BODY_25, &COCO_18], |names| vec![names]);
+    models.iter().find(|names| 3 * names.len() == keypoints.len()).copied().ok_or_else(|| {
+        let counts: Vec<String> = models.iter().map(|names| (3 * names.len()).to_string()).collect();
+        let expected = format!("{}: x, y and confidence of each keypoint", counts.join(" or "));
+        let hint = "models BODY_25 and COCO are read, one of them in all frames";
+        wrong(path, place, format!("{} numbers", keypoints.len()), &expected, hint)
     })
 }
 

@@ -228,8 +228,6 @@ fn told(name: &str, result: Result<Contents, DataError>) -> bool {
 
 #[test]
 fn broken_json_gives_a_value_or_an_error() {
-    let positions =
-        fixtures!["op.json", "ap.json"].map(|(name, bytes)| (name, bytes[..2200.min(bytes.len())].to_vec(), 200));
     let short =
         b"{\"positions\": {\"1\": {\"Nose\": [0.5, 0.25], \"Neck\": [0.5, 1]}, \"2\": {\"Nose\": [1, 2]}}}".to_vec();
     let samples = [("short.json", short, 60), ("ap.json", fixtures!["ap.json"][0].1.to_vec(), 200)];

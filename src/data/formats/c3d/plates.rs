@@ -1,6 +1,6 @@
 //! Force plates: from the channels of a plate to forces, moments and the centre of pressure in the laboratory.
 
-use super::finite;
+use super::layout::finite;
 use super::parameters::Parameters;
 use crate::data::formats::SignalChannel;
 
@@ -26,7 +26,7 @@ enum Kind {
     /// Type 3: eight forces of four corners.
     EightForces,
     /// Type 4: type 2 after the 6 x 6 matrix, row by row.
-    Calibrated([[f64; 6]; 6]),
+    Calibrated(Box<[[f64; 6]; 6]>),
 }
 
 /// The channels `plateN.Fx` to `plateN.COPz` of every plate that can be computed, and why others cannot.
@@ -98,7 +98,7 @@ impl Group {
                 let values = slice(&self.matrices, index, 36).as_chunks::<6>().0;
                 let columns: &[[f64; 6]; 6] = values.try_into().map_err(|_| "CAL_MATRIX has no 6 x 6 values for it")?;
                 // The first axis of a parameter runs fastest, so that columns lie together.
-                Kind::Calibrated(std::array::from_fn(|row| columns.map(|column| column[row])))
+                Kind::Calibrated(Box::new(std::array::from_fn(|row| columns.map(|column| column[row]))))
             }
             Some(other) => return Err(format!("type {other} is not computed, 2, 3 and 4 are")),
             None => return Err("it has no TYPE".into()),

@@ -56,10 +56,8 @@ pub fn write_c3d(points: &Points, signals: &[SignalChannel], path: &Path) -> Res
     section.words(1, "USED", &[used]);
     section.floats(1, "SCALE", &[scale]);
     section.floats(1, "RATE", &[rate_hz as f32]);
-    match u16::try_from(num_frames) {
-        Ok(num_frames) if num_frames < u16::MAX => section.words(1, "FRAMES", &[num_frames]),
-        _ => section.floats(1, "FRAMES", &[num_frames as f32]),
-    }
+    let last = u16::try_from(num_frames).unwrap_or(u16::MAX);
+    section.words(1, "FRAMES", &[last]);
     section.texts(1, "UNITS", &[points.unit.as_str()]);
     section.texts(1, "LABELS", &points.names.iter().map(String::as_str).collect::<Vec<_>>());
     section.texts(1, "DESCRIPTIONS", &vec![""; num_points]);
@@ -72,13 +70,18 @@ pub fn write_c3d(points: &Points, signals: &[SignalChannel], path: &Path) -> Res
     section.texts(2, "UNITS", &signals.iter().map(|signal| signal.unit.as_str()).collect::<Vec<_>>());
     section.texts(2, "LABELS", &signals.iter().map(|signal| signal.name.as_str()).collect::<Vec<_>>());
     section.texts(2, "DESCRIPTIONS", &vec![""; signals.len()]);
+    if last == u16::MAX {
+        // The true number, low word first.
+        section.group("TRIAL", 3);
+        section.words(3, "ACTUAL_START_FIELD", &[1, 0]);
+        section.words(3, "ACTUAL_END_FIELD", &[num_frames as u16, (num_frames >> 16) as u16]);
+    }
     let Some((parameters, num_blocks)) = section.finish() else {
         let found = format!("{num_points} points and {count} signals");
         return Err(wrong("names", found, "at most 255 blocks of parameters", "write several files"));
     };
 
     let mut bytes = vec![2, 0x50];
-    let last = u16::try_from(num_frames).unwrap_or(u16::MAX);
     let data_start = u16::from(num_blocks) + 2;
     for word in [used, samples_in_frame, 1, last, 0] {
         bytes.extend(word.to_le_bytes());
