@@ -97,7 +97,8 @@ impl Deidentification<'_> {
 
     /// `2.25.` and 128 bits of a keyed hash as a decimal number (PS3.5 B.2).
     fn uid(&self, uid: &str) -> String {
-        if uid.is_empty() || uid.starts_with(STANDARD) {
+        let is_standard = uid.starts_with(STANDARD) && uid.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        if uid.is_empty() || is_standard {
             return uid.into();
         }
         // HMAC takes keys of any length.
