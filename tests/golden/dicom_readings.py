@@ -53,6 +53,8 @@ def image(ds):
         pixels = pydicom.pixels.apply_color_lut(pixels[..., 0], ds) / 65535
     elif ds.SamplesPerPixel == 3:
         pixels = pixels.astype("f8") / (2**ds.BitsStored - 1)
+    elif "ModalityLUTSequence" in ds:
+        pixels = pydicom.pixels.apply_modality_lut(pixels, ds)
     else:
         pixels = pixels.astype("f8")
         for index, frame in enumerate(pixels):

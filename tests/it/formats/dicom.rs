@@ -144,7 +144,7 @@ fn assert_reading(name: &str, bytes: &[u8], golden: &Reading) {
 #[test]
 fn fixtures_read_as_pydicom_reads_them() {
     let golden = golden();
-    assert_eq!(golden.fixtures.len(), 25);
+    assert_eq!(golden.fixtures.len(), 31);
     for (name, golden) in &golden.fixtures {
         assert_reading(name, &fixture(name), golden);
     }
@@ -181,7 +181,7 @@ fn one_image_in_every_encoding_reads_equal() {
     assert_eq!((expected.unit.as_str(), &expected.planes[..]), ("HU", &["gray".to_string()][..]));
     // Window 40 / 400: PS3.3 C.11.2.1.2.1.
     assert_eq!(expected.display_range, Some([-160.0, 239.0]));
-    for encoding in ["implicit", "big_endian", "deflated", "rle", "jpeg_lossless", "no_preamble"] {
+    for encoding in ["implicit", "big_endian", "deflated", "rle", "jpeg_lossless", "no_preamble", "mislabelled"] {
         let contents = read_fixture(&format!("ct_{encoding}.dcm"));
         let found = images(&contents);
         assert_eq!(found.values, expected.values, "{encoding}");
@@ -189,7 +189,12 @@ fn one_image_in_every_encoding_reads_equal() {
             (&found.unit, found.affine, found.display_range),
             (&expected.unit, expected.affine, expected.display_range)
         );
-        assert_eq!(contents.warnings.len(), usize::from(encoding == "no_preamble"), "{:?}", contents.warnings);
+        assert_eq!(
+            contents.warnings.len(),
+            usize::from(["no_preamble", "mislabelled"].contains(&encoding)),
+            "{:?}",
+            contents.warnings
+        );
     }
     let facts = ["transfer_syntax", "modality", "tube_voltage_kv", "convolution_kernel", "bits_stored"];
     let values = facts.map(|name| explicit.facts.iter().find(|fact| fact.0 == name).map(|fact| fact.1.as_str()));
@@ -210,6 +215,13 @@ fn polarity_planes_and_rates_are_told() {
             (&["red", "green", "blue"].map(String::from)[..], "1")
         );
     }
+    let dose = read_fixture("dose_rle.dcm");
+    assert_eq!((images(&dose).unit.as_str(), images(&dose).values.dim()), ("Gy", (3, 1, 4, 5)));
+    assert_eq!(
+        images(&dose).affine.unwrap(),
+        [[-0.5, 0.0, 0.0, 40.0], [0.0, -0.75, 0.0, -10.0], [0.0, 0.0, 2.5, 30.0]]
+    );
+    assert_eq!(images(&read_fixture("modality_lut.dcm")).unit, "OD");
     // Slices along the normal (0 1 0) x (0 0 -1) = (-1 0 0), against which the frames of the file go.
     let enhanced = read_fixture("enhanced.dcm");
     let affine = images(&enhanced).affine.unwrap();
@@ -332,8 +344,10 @@ fn deidentification_keeps_the_data_in_every_encoding() {
         "ct_rle.dcm",
         "ct_jpeg_lossless.dcm",
         "ct_no_preamble.dcm",
+        "ct_mislabelled.dcm",
         "enhanced.dcm",
         "palette.dcm",
+        "film_fragments.dcm",
     ] {
         let clean = deidentify(&fixture(name), Path::new(name), HOW).unwrap();
         let (original, read) = (read_fixture(name), read(&clean, Path::new(name)).unwrap());
@@ -414,6 +428,9 @@ fn images_survive_broken_bytes() {
         "palette.dcm",
         "enhanced.dcm",
         "film.dcm",
+        "film_fragments.dcm",
+        "dose_rle.dcm",
+        "bits1.dcm",
     ];
     mutate::survives(&samples(&names), 100_000, &[], |name, bytes| accepts(name, read(bytes, Path::new(name))));
 }

@@ -1,6 +1,6 @@
 //! A DICOM file without what identifies its patient.
 //!
-//! The profile is in [`super::profile`]; pixels, their compression and the byte order stay as they are. With shifted dates
+//! The profile is in `profile.rs`; pixels, their compression and the byte order stay as they are. With shifted dates
 //! this is the profile's option "Retain Longitudinal Temporal Information with Modified Dates": intervals are kept, and so
 //! are the times of day.
 
@@ -34,7 +34,7 @@ pub struct Deidentification<'a> {
 }
 
 /// The bytes of the file without what identifies the patient; `path` is for messages. The Basic Application Level
-/// Confidentiality Profile of PS3.15 annex E, or more: see [`super::profile`].
+/// Confidentiality Profile of PS3.15 annex E, or more: see `profile.rs`.
 ///
 /// Pixels are not looked at: a file that says that text is burned into them is refused.
 ///
@@ -59,7 +59,9 @@ pub fn deidentify(bytes: &[u8], path: &Path, how: Deidentification) -> Result<Ve
     let mut out = vec![0; 128];
     out.extend(b"DICM");
     write_dataset(&meta(&clean, syntax), EXPLICIT, &mut out);
-    write_dataset(&clean, envelope.encoding, &mut out);
+    // Numbers keep their byte order, whatever the transfer syntax says.
+    let same_order = envelope.declared.big_endian == envelope.encoding.big_endian;
+    write_dataset(&clean, if same_order { envelope.declared } else { envelope.encoding }, &mut out);
     Ok(out)
 }
 
@@ -72,7 +74,10 @@ impl Deidentification<'_> {
                 (Action::Keep, _) => Some(element.clone()),
                 (Action::Empty, _) => new(String::new()),
                 (Action::Pseudonym, _) => new(self.pseudonym.into()),
-                (Action::Items, Value::Items(items)) => {
+                // Items of unknown representation are little-endian even in a big-endian file, and go.
+                (Action::Items, Value::Items(items))
+                    if items.iter().all(|item| item.encoding.big_endian == dataset.encoding.big_endian) =>
+                {
                     let items = items.iter().map(|item| self.clean(item, true)).collect();
                     Some(Element { value: Value::Items(items), ..element.clone() })
                 }
@@ -92,7 +97,8 @@ impl Deidentification<'_> {
 
     /// `2.25.` and 128 bits of a keyed hash as a decimal number (PS3.5 B.2).
     fn uid(&self, uid: &str) -> String {
-        if uid.is_empty() || uid.starts_with(STANDARD) {
+        let is_standard = uid.starts_with(STANDARD) && uid.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        if uid.is_empty() || is_standard {
             return uid.into();
         }
         // HMAC takes keys of any length.

@@ -17,7 +17,10 @@ pub(super) struct Envelope<'b> {
     pub path: &'b Path,
     /// UID of the transfer syntax; a guess where the file does not tell.
     pub transfer_syntax: String,
+    /// How the data set is written.
     pub encoding: Encoding,
+    /// How it should be, by its transfer syntax.
+    pub declared: Encoding,
     /// Bytes of the data set, inflated.
     pub body: Cow<'b, [u8]>,
     pub warnings: Vec<String>,
@@ -40,7 +43,7 @@ impl<'b> Envelope<'b> {
         if !has_preamble {
             warnings.push("the file has no preamble `DICM` of 128 bytes".into());
         }
-        let (transfer_syntax, encoding) = match meta.text(TRANSFER_SYNTAX) {
+        let (transfer_syntax, declared) = match meta.text(TRANSFER_SYNTAX) {
             Some(uid) => {
                 let encoding = match uid.as_str() {
                     "1.2.840.10008.1.2" => IMPLICIT,
@@ -65,13 +68,13 @@ impl<'b> Envelope<'b> {
         let body = if transfer_syntax == "1.2.840.10008.1.2.1.99" { inflate(raw, path)? } else { Cow::Borrowed(raw) };
         // Some writers compress the pixels and leave the data set implicit.
         let encoding = match guess(&body) {
-            Some((_, found)) if found != encoding => {
+            Some((_, found)) if found != declared => {
                 warnings.push("the data set is not encoded as its transfer syntax says".into());
                 found
             }
-            _ => encoding,
+            _ => declared,
         };
-        Ok(Self { path, transfer_syntax, encoding, body, warnings })
+        Ok(Self { path, transfer_syntax, encoding, declared, body, warnings })
     }
 
     pub fn dataset(&self) -> Result<Dataset<'_>, DataError> {

@@ -132,17 +132,13 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
     let values = Array4::from_shape_vec(shape, values)
         .map_err(|error| refuse(path, "PixelData", &error.to_string(), &format!("{shape:?} values"), DAMAGED))?;
     let gray = planes.len() == 1;
-    let slices: Vec<Option<Plane>> =
-        (0..pixels.num_frames).map(|index| Plane::read(&Frame::new(dataset, index), dataset, index)).collect();
     let is_mosaic = dataset.text(IMAGE_TYPE).is_some_and(|kinds| kinds.split('\\').any(|kind| kind.trim() == "MOSAIC"));
-    let affine = if is_mosaic {
-        warnings.push(
-            "the slices of a volume lie side by side in one image (mosaic) and are not taken apart; no affine".into(),
-        );
-        None
-    } else {
-        geometry::affine(&slices, &mut warnings)
-    };
+    if is_mosaic {
+        warnings.push("the slices lie side by side in one image (mosaic) and are not taken apart; no affine".into());
+    }
+    let plane = |index| if is_mosaic { None } else { Plane::read(&Frame::new(dataset, index), dataset, index) };
+    let slices: Vec<Option<Plane>> = (0..pixels.num_frames).map(plane).collect();
+    let affine = geometry::affine(&slices, &mut warnings);
     let frame_ms = dataset.number(FRAME_TIME_MS).filter(|&ms| ms > 0.0);
     let rate_hz = frame_ms.map(|ms| 1000.0 / ms).or(dataset.number(CINE_RATE).filter(|&rate| rate > 0.0));
     let images = Images {

@@ -95,7 +95,7 @@ impl<'b> Pixels<'b> {
         let pixels = [self.rows, self.columns].iter().try_fold(self.num_frames, |all, &side| all.checked_mul(side));
         let (fits, there) = match &self.element.value {
             Value::Bytes(bytes) => {
-                let bits = pixels.and_then(|pixels| pixels.checked_mul(self.samples_per_bytes()));
+                let bits = pixels.and_then(|pixels| pixels.checked_mul(self.bits_per_pixel()));
                 (bits.is_some_and(|bits| bits.div_ceil(8) <= bytes.len()), bytes.len())
             }
             Value::Fragments(fragments) => {
@@ -117,7 +117,7 @@ impl<'b> Pixels<'b> {
     }
 
     /// Bits of a pixel in native data: two pixels share their colour in YBR_FULL_422.
-    fn samples_per_bytes(&self) -> usize {
+    fn bits_per_pixel(&self) -> usize {
         let samples = if self.photometric == "YBR_FULL_422" { 2 } else { self.samples };
         samples * self.bits_allocated
     }
@@ -155,10 +155,10 @@ impl<'b> Pixels<'b> {
         if self.bits_allocated == 1 {
             // Frames follow each other without padding, the lowest bit of a byte first.
             let swap = usize::from(self.big_endian && words);
-            let bit = |at: usize| bytes.get(at / 8 ^ swap).map_or(0, |byte| i64::from(byte >> (at % 8) & 1));
+            let bit = |at: usize| bytes.get((at / 8) ^ swap).map_or(0, |byte| i64::from(byte >> (at % 8) & 1));
             return (index * pixels..(index + 1) * pixels).map(bit).collect();
         }
-        let length = pixels * self.samples_per_bytes() / 8;
+        let length = pixels * self.bits_per_pixel() / 8;
         if self.bits_allocated == 8 && self.big_endian && words {
             // Two samples share a word, whose bytes are swapped.
             let byte = |at: usize| i64::from(bytes.get(at ^ 1).copied().unwrap_or_default());

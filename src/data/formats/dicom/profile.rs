@@ -35,7 +35,7 @@ const EMPTY: [Tag; 6] = [
 ];
 
 /// Short texts that describe the device or the data, not a person or a place.
-const TEXTS: [Tag; 24] = [
+const TEXTS: [Tag; 22] = [
     Tag(0x0008, 0x0070), // Manufacturer
     Tag(0x0008, 0x0100), // CodeValue
     Tag(0x0008, 0x0102), // CodingSchemeDesignator
@@ -57,9 +57,7 @@ const TEXTS: [Tag; 24] = [
     Tag(0x003A, 0x0020), // MultiplexGroupLabel
     Tag(0x003A, 0x0203), // ChannelLabel
     Tag(0x0040, 0x9210), // LUTLabel
-    Tag(0x0054, 0x0400), // ImageID of the isotope's module
     Tag(0x0062, 0x0005), // SegmentLabel
-    Tag(0x0062, 0x0020), // TrackingID of a segment's algorithm
 ];
 
 /// Codes, numbers and sequences that the table removes.

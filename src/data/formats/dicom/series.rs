@@ -46,6 +46,39 @@ pub fn read_series(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError> 
             return Err(refuse(slice.path, place, &found, &expected, hint));
         }
     }
+    let (order, placed) = order(&slices)?;
+    let first = order.first().copied().unwrap_or(0);
+    let mut sorted = contents.swap_remove(first);
+    for other in contents {
+        sorted.warnings.extend(
+            other.warnings.into_iter().filter(|warning| !sorted.warnings.contains(warning)).collect::<Vec<_>>(),
+        );
+    }
+    if !placed {
+        sorted.warnings.push("ordered by InstanceNumber: not every file tells its position".into());
+    }
+    let in_order: Vec<&Slice> = order.iter().filter_map(|&index| slices.get(index)).collect();
+    let views: Vec<_> = in_order.iter().map(|slice| slice.images.values.view()).collect();
+    let values = concatenate(Axis(0), &views)
+        .map_err(|error| refuse(first_path, "series", &error.to_string(), "slices of one size", "select one series"))?;
+    let planes: Vec<Option<Plane>> = in_order.iter().map(|slice| slice.plane.clone()).collect();
+    let affine = geometry::affine(&planes, &mut sorted.warnings);
+    if let Some(slice) = in_order.first() {
+        let images = Images {
+            planes: slice.images.planes.clone(),
+            unit: slice.images.unit.clone(),
+            rate_hz: None,
+            values,
+            affine,
+            display_range: slice.images.display_range,
+        };
+        sorted.parts.push(Part::Images(images));
+    }
+    Ok(sorted)
+}
+
+/// Indices of the slices in order, and whether the order is that of their positions.
+fn order(slices: &[Slice]) -> Result<(Vec<usize>, bool), DataError> {
     let placed = slices.iter().all(|slice| slice.plane.is_some());
     let key = |slice: &Slice| match &slice.plane {
         Some(plane) if placed => Some(plane.height()),
@@ -68,35 +101,7 @@ pub fn read_series(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError> 
             return Err(refuse(other.path, "slice", "the same place", &expected, hint));
         }
     }
-    let first = order.first().map_or(0, |&(_, index)| index);
-    let mut sorted = contents.swap_remove(first);
-    for other in contents {
-        sorted.warnings.extend(
-            other.warnings.into_iter().filter(|warning| !sorted.warnings.contains(warning)).collect::<Vec<_>>(),
-        );
-    }
-    if !placed {
-        sorted.warnings.push("ordered by InstanceNumber: not every file tells its position".into());
-    }
-    let in_order: Vec<&Slice> = order.iter().filter_map(|&(_, index)| slices.get(index)).collect();
-    let views: Vec<_> = in_order.iter().map(|slice| slice.images.values.view()).collect();
-    let values = concatenate(Axis(0), &views)
-        .map_err(|error| refuse(first_path, "series", &error.to_string(), "slices of one size", "select one series"))?;
-    let planes: Vec<Option<Plane>> = in_order.iter().map(|slice| slice.plane.clone()).collect();
-    let affine = geometry::affine(&planes, &mut sorted.warnings);
-    if let Some(slice) = in_order.first() {
-        let images = Images {
-            num_volumes: 1,
-            planes: slice.images.planes.clone(),
-            unit: slice.images.unit.clone(),
-            rate_hz: None,
-            values,
-            affine,
-            display_range: slice.images.display_range,
-        };
-        sorted.parts.push(Part::Images(images));
-    }
-    Ok(sorted)
+    Ok((order.into_iter().map(|(_, index)| index).collect(), placed))
 }
 
 fn slice<'f>(dataset: &Dataset, transfer_syntax: &str, path: &'f PathBuf) -> Result<Slice<'f>, DataError> {
