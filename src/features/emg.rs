@@ -6,19 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use super::filter::{Filter, Passband, Phase, Sos};
 use super::spectrum::Welch;
+use super::statistics::{mean_variance, sum, sum_neighbours};
 use super::{Column, Scratch, SignalFeature, SignalInfo, squared};
 
 /// Order of the envelope's low-pass.
 const ENVELOPE_ORDER: usize = 4;
 
-/// Features of the electromyogram `x` of a window, for `N` samples at `rate` per second (Phinyomark et al. 2012 where they name
-/// one). Amplitude: `rms`; `mav` = `mean |x|`; `iemg` = `sum |x| / rate`; `variance` (ddof 1); `waveform_length` =
-/// `sum |x[i+1] - x[i]|`. Counts, of changes of at least `threshold`: `zero_crossings` of opposite signs; `slope_sign_changes`, samples
-/// above or below both neighbours and away from one by the threshold (Hudgins et al. 1993); `willison_amplitude`, steps.
-/// Envelope (the rectified signal through a zero-phase Butterworth low-pass of order 4): `envelope_mean`, `envelope_peak`. Spectrum
-/// (Welch's density with Hann segments, half overlapping, within `band_hz`): `mean_frequency` = `sum f P / sum P`;
-/// `median_frequency`, the lowest with at least half of the power up to it; `dominant_frequency`; NaN of silence. With
-/// `baseline_secs`: `onset`, the seconds from the start of the window until the envelope rises; NaN if it does not.
+/// Features of the electromyogram `x` of a window, for `N` samples at `rate` per second (Phinyomark et al. 2012 where
+/// they name one). Amplitude: `rms`; `mav` = `mean |x|`; `iemg` = `sum |x| / rate`; `variance` (ddof 1);
+/// `waveform_length` = `sum |x[i+1] - x[i]|`. Counts, of changes of at least `threshold`: `zero_crossings` of opposite
+/// signs; `slope_sign_changes`, samples above or below both neighbours and away from one by the threshold (Hudgins et
+/// al. 1993); `willison_amplitude`, steps. Envelope (the rectified signal through a zero-phase Butterworth low-pass of
+/// order 4): `envelope_mean`, `envelope_peak`. Spectrum (Welch's density with Hann segments, half overlapping, within
+/// `band_hz`): `mean_frequency` = `sum f P / sum P`; `median_frequency`, the lowest with at least half of the power up
+/// to it; `dominant_frequency`; NaN of silence. With `baseline_secs`: `onset`, the seconds from the start of the window
+/// until the envelope rises; NaN if it does not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmgConfig {
@@ -33,8 +35,8 @@ pub struct EmgConfig {
     /// Lowest and highest frequency of the spectrum's features; default `[20, 450]`.
     #[serde(default = "band_hz")]
     pub band_hz: [f64; 2],
-    /// The start of each window in which the muscle rests; absent: no onset. An envelope without delay rises before the muscle, at
-    /// 6 Hz by 0.1 to 0.2 s: a higher `envelope_hz` gives a sharper onset.
+    /// The start of each window in which the muscle rests; absent: no onset. An envelope without delay rises before the
+    /// muscle, at 6 Hz by 0.1 to 0.2 s: a higher `envelope_hz` gives a sharper onset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_secs: Option<f64>,
     /// Standard deviations above the mean of the rest at which activity begins; default 3.
@@ -67,34 +69,36 @@ fn onset_secs() -> f64 {
 
 /// `sqrt(mean x^2)`.
 pub fn rms(samples: &[f64]) -> f64 {
-    (samples.iter().map(|x| x * x).sum::<f64>() / samples.len() as f64).sqrt()
+    (sum(samples, |x| x * x) / samples.len() as f64).sqrt()
 }
 
 /// Pairs of neighbours of opposite signs that differ by at least `threshold`.
 pub fn zero_crossings(samples: &[f64], threshold: f64) -> usize {
-    samples.windows(2).filter(|pair| pair[0] * pair[1] < 0.0 && (pair[0] - pair[1]).abs() >= threshold).count()
+    let crosses = |pair: &[f64]| usize::from((pair[0] * pair[1] < 0.0) & ((pair[0] - pair[1]).abs() >= threshold));
+    samples.windows(2).map(crosses).sum()
 }
 
 /// Samples above or below both neighbours that differ from at least one of them by `threshold`.
 pub fn slope_sign_changes(samples: &[f64], threshold: f64) -> usize {
-    let turns = |three: &&[f64]| {
+    let turns = |three: &[f64]| {
         let (before, after) = (three[1] - three[0], three[1] - three[2]);
-        before * after > 0.0 && before.abs().max(after.abs()) >= threshold
+        usize::from((before * after > 0.0) & ((before.abs() >= threshold) | (after.abs() >= threshold)))
     };
-    samples.windows(3).filter(turns).count()
+    samples.windows(3).map(turns).sum()
 }
 
 /// Steps of at least `threshold`.
 pub fn willison_amplitude(samples: &[f64], threshold: f64) -> usize {
-    samples.windows(2).filter(|pair| (pair[0] - pair[1]).abs() >= threshold).count()
+    samples.windows(2).map(|pair| usize::from((pair[0] - pair[1]).abs() >= threshold)).sum()
 }
 
 /// `sum |x[i+1] - x[i]|`: the waveform length, also known as line length.
 pub fn line_length(samples: &[f64]) -> f64 {
-    samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum()
+    sum_neighbours(samples, |a, b| (b - a).abs())
 }
 
-/// The rectified signal through a zero-phase Butterworth low-pass of order 4; all NaN if it is too short for that (15 samples).
+/// The rectified signal through a zero-phase Butterworth low-pass of order 4; all NaN if it is too short for that (15
+/// samples).
 pub fn envelope(samples: &[f64], low_pass_hz: f64, rate_hz: f64) -> Vec<f64> {
     let mut values: Vec<f64> = samples.iter().map(|x| x.abs()).collect();
     if !Sos::butterworth(ENVELOPE_ORDER, Passband::Low(low_pass_hz), rate_hz).zero_phase(&mut values) {
@@ -103,14 +107,12 @@ pub fn envelope(samples: &[f64], low_pass_hz: f64, rate_hz: f64) -> Vec<f64> {
     values
 }
 
-/// The first sample after the baseline from which the envelope stays above `mean + deviations * sd` (ddof 0) of the baseline for at
-/// least `min_samples` (Hodges & Bui 1996).
+/// The first sample after the baseline from which the envelope stays above `mean + deviations * sd` (ddof 0) of the
+/// baseline for at least `min_samples` (Hodges & Bui 1996).
 pub fn onset(envelope: &[f64], baseline: Range<usize>, deviations: f64, min_samples: usize) -> Option<usize> {
     let rest = envelope.get(baseline.clone()).filter(|rest| !rest.is_empty())?;
-    let count = rest.len() as f64;
-    let mean = rest.iter().sum::<f64>() / count;
-    let sd = (rest.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
-    let threshold = mean + deviations * sd;
+    let [mean, variance] = mean_variance(rest, 0);
+    let threshold = mean + deviations * variance.sqrt();
     let mut above = 0;
     let end = envelope.iter().enumerate().skip(baseline.end).find_map(|(index, x)| {
         above = if *x > threshold { above + 1 } else { 0 };
@@ -185,7 +187,10 @@ impl SignalFeature for EmgConfig {
                 problem("baseline_secs", format!("must be less than the window's {window_secs} s, but is {secs}"))
             }
             _ if !self.onset_deviations.is_finite() => problem("onset_deviations", "must be finite".into()),
-            _ if !(self.onset_secs >= 0.0) => problem("onset_secs", "must be at least 0".into()),
+            _ if !(0.0..=window_secs).contains(&self.onset_secs) => problem(
+                "onset_secs",
+                format!("must be from 0 to the window's {window_secs} s, but is {}", self.onset_secs),
+            ),
             _ => Ok(()),
         }
     }
@@ -198,14 +203,12 @@ impl SignalFeature for EmgConfig {
         Filter { sos, phase: Phase::Zero }.apply_channels(&mut channels);
         for (samples, envelope) in window.iter().zip(&envelopes) {
             let count = samples.len() as f64;
-            let mean = samples.iter().sum::<f64>() / count;
-            let rectified: f64 = samples.iter().map(|x| x.abs()).sum();
+            let rectified = sum(samples, f64::abs);
             values.extend([rms(samples), rectified / count, rectified / rate_hz]);
-            values.push(samples.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (count - 1.0));
-            values.push(line_length(samples));
+            values.extend([mean_variance(samples, 1)[1], line_length(samples)]);
             let counts = [zero_crossings, slope_sign_changes, willison_amplitude];
             values.extend(counts.map(|number| number(samples, self.threshold) as f64));
-            values.push(envelope.iter().sum::<f64>() / count);
+            values.push(sum(envelope, |x| x) / count);
             values.push(envelope.iter().copied().fold(f64::NEG_INFINITY, f64::max));
             let spectrum = welch.estimate(samples, rate_hz, scratch);
             let bins = spectrum.bins(self.band_hz[0], self.band_hz[1]);

@@ -49,7 +49,7 @@ impl Integration {
             values.windows(3).step_by(2).map(parabola).sum::<f64>() * step / 3.0
         };
         match (self, values) {
-            (Self::Simpson, [rest @ .., last]) if values.len() >= 4 && values.len() % 2 == 0 => {
+            (Self::Simpson, [rest @ .., last]) if values.len() >= 4 && values.len().is_multiple_of(2) => {
                 let [before, middle] = [rest[rest.len() - 2], rest[rest.len() - 1]];
                 simpson(rest) + step * (5.0 * last + 8.0 * middle - before) / 12.0
             }
@@ -100,25 +100,22 @@ impl Spectrum {
         weighted / power.iter().sum::<f64>()
     }
 
-    /// The lowest frequency up to which these bins have at least `share` of their power: the median frequency for 1/2, the
-    /// spectral edge for 0.95; NaN without power.
+    /// The lowest frequency up to which these bins have at least `share` of their power: the median frequency for 1/2,
+    /// the spectral edge for 0.95; NaN without power.
     pub fn edge_hz(&self, bins: Range<usize>, share: f64) -> f64 {
         let power = self.of(&bins);
         let wanted = share * power.iter().sum::<f64>();
-        if !(wanted > 0.0) {
-            return f64::NAN;
-        }
         let mut sum = 0.0;
         let reached = power.iter().position(|p| {
             sum += p;
             sum >= wanted
         });
         // Rounding may leave the sum below a share of 1.
-        self.hz(bins.start + reached.unwrap_or(power.len() - 1))
+        if wanted > 0.0 { self.hz(bins.start + reached.unwrap_or(power.len() - 1)) } else { f64::NAN }
     }
 
-    /// Shannon entropy of the shares of these bins over that of as many equal ones: `-sum p log p / log N`, from 0 for a
-    /// tone to 1 for white noise; NaN without power or of one bin.
+    /// Shannon entropy of the shares of these bins over that of as many equal ones: `-sum p log p / log N`, from 0 for
+    /// a tone to 1 for white noise; NaN without power or of one bin.
     pub fn entropy(&self, bins: Range<usize>) -> f64 {
         let power = self.of(&bins);
         let total: f64 = power.iter().sum();

@@ -66,18 +66,18 @@ impl Welch {
 pub(super) fn fold_sides(power: &mut [f64], len: usize, scale: f64) {
     power.iter_mut().for_each(|p| *p *= scale);
     // 0 Hz and, of an even length, the Nyquist frequency have no mirror image.
-    let end = if len % 2 == 0 { power.len() - 1 } else { power.len() };
+    let end = if len.is_multiple_of(2) { power.len() - 1 } else { power.len() };
     power.iter_mut().take(end).skip(1).for_each(|p| *p *= 2.0);
 }
 
 impl Spectrum {
-    /// Amplitudes `2 |X[k]| / sum w` (`|X| / sum w` at 0 Hz and at the Nyquist frequency) of the whole signal: a tone on a
-    /// bin has its amplitude there.
+    /// Amplitudes `2 |X[k]| / sum w` (`|X| / sum w` at 0 Hz and at the Nyquist frequency) of the whole signal: a tone
+    /// on a bin has its amplitude there.
     pub fn amplitude(samples: &[f64], rate_hz: f64, taper: Taper, scratch: &mut Scratch) -> Self {
         let welch =
             Welch { segment: samples.len(), overlap: 0, taper, detrend: Detrend::None, scaling: Scaling::Spectrum };
         let mut spectrum = welch.estimate(samples, rate_hz, scratch);
-        let (last, even) = (spectrum.power.len().saturating_sub(1), samples.len() % 2 == 0);
+        let (last, even) = (spectrum.power.len().saturating_sub(1), samples.len().is_multiple_of(2));
         for (bin, power) in spectrum.power.iter_mut().enumerate() {
             let sides = if bin == 0 || even && bin == last { 1.0 } else { 2.0 };
             *power = (sides * *power).sqrt();
@@ -86,9 +86,10 @@ impl Spectrum {
     }
 }
 
-/// Features of Welch's density: per band `power` (its integral) and `relative_power` (its share of the integral over all
-/// frequencies); and of all frequencies above 0 `dominant_frequency`, `mean_frequency`, `median_frequency`, `spectral_edge` and
-/// `spectral_entropy` (`-sum p log p / log N`). Of silence, shares, frequencies and entropy are NaN.
+/// Features of Welch's density: per band `power` (its integral) and `relative_power` (its share of the integral over
+/// all frequencies); and of all frequencies above 0 `dominant_frequency`, `mean_frequency`, `median_frequency`,
+/// `spectral_edge` and `spectral_entropy` (`-sum p log p / log N`). Of silence, shares, frequencies and entropy are
+/// NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WelchConfig {

@@ -1,6 +1,9 @@
 //! Statistics of a window, and rules that find faulty samples.
 
 mod cleaning;
+mod sums;
+
+pub(crate) use sums::{sum, sum_neighbours, sum_pairs};
 
 pub use cleaning::{CleaningRules, Fault};
 
@@ -9,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::emg::{line_length, rms};
 use super::{Column, Scratch, SignalFeature, SignalInfo, squared};
 
-/// Statistics of the samples `x` of a window with the mean `m` and the moments `m_k = mean (x - m)^k`: `mean`; `variance` and `sd`
-/// with the ddof given; `skewness` = `m_3 / m_2^1.5` and `kurtosis` = `m_4 / m_2^2 - 3`, both without correction for bias;
-/// `min`, `max`, `peak_to_peak`, `median`, quantiles `q05` (linear between order statistics, NumPy's default), `rms`, `line_length`
-/// = `sum |x[i+1] - x[i]|`; Hjorth's (1970) `mobility` = `sqrt(var dx / var x)` and `complexity` = `mobility(dx) / mobility(x)` with the
-/// differences `dx` of neighbours and ddof 0, `activity` being the variance; and autocorrelations `sum (x[i] - m) (x[i+k] - m) / sum
-/// (x - m)^2`. Of a constant window what is divided by its variance is NaN.
+/// Statistics of the samples `x` of a window with the mean `m` and the moments `m_k = mean (x - m)^k`: `mean`;
+/// `variance` and `sd` with the ddof given; `skewness` = `m_3 / m_2^1.5` and `kurtosis` = `m_4 / m_2^2 - 3`, both
+/// without correction for bias; `min`, `max`, `peak_to_peak`, `median`, quantiles `q05` (linear between order
+/// statistics, NumPy's default), `rms`, `line_length` = `sum |x[i+1] - x[i]|`; Hjorth's (1970) `mobility` =
+/// `sqrt(var dx / var x)` and `complexity` = `mobility(dx) / mobility(x)` with the differences `dx` of neighbours and
+/// ddof 0, `activity` being the variance; and autocorrelations `sum (x[i] - m) (x[i+k] - m) / sum (x - m)^2`. Of a
+/// constant window what is divided by its variance is NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatisticsConfig {
@@ -50,12 +54,11 @@ impl Moments {
     /// In two passes.
     pub fn of(samples: &[f64]) -> Self {
         let count = samples.len() as f64;
-        let mean = samples.iter().sum::<f64>() / count;
-        let [second, third, fourth] = samples.iter().fold([0.0; 3], |[second, third, fourth], x| {
-            let square = (x - mean) * (x - mean);
-            [second + square, third + square * (x - mean), fourth + square * square]
-        });
-        Self { mean, second: second / count, third: third / count, fourth: fourth / count }
+        let mean = sum(samples, |x| x) / count;
+        let second = sum(samples, |x| (x - mean).powi(2)) / count;
+        let third = sum(samples, |x| (x - mean).powi(3)) / count;
+        let fourth = sum(samples, |x| (x - mean).powi(4)) / count;
+        Self { mean, second, third, fourth }
     }
 
     /// `m_3 / m_2^1.5`.
@@ -68,10 +71,21 @@ impl Moments {
         self.fourth / self.spread().powi(2) - 3.0
     }
 
-    /// The variance, NaN where it is but the rounding of the mean.
     fn spread(&self) -> f64 {
-        if self.second.sqrt() > 1e-14 * self.mean.abs() { self.second } else { f64::NAN }
+        spread(self.mean, self.second)
     }
+}
+
+/// The variance, NaN where it is but the rounding of the mean.
+fn spread(mean: f64, variance: f64) -> f64 {
+    if variance.sqrt() > 1e-14 * mean.abs() { variance } else { f64::NAN }
+}
+
+/// Mean, and `sum (x - m)^2 / (N - ddof)`.
+pub fn mean_variance(samples: &[f64], ddof: usize) -> [f64; 2] {
+    let count = samples.len() as f64;
+    let mean = sum(samples, |x| x) / count;
+    [mean, sum(samples, |x| (x - mean) * (x - mean)) / (count - ddof as f64)]
 }
 
 /// The quantile of ordered values, linear between neighbours; NaN of none.
@@ -82,42 +96,45 @@ pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
-/// Puts the values at which these ascending quantiles are read in their places: cheaper than sorting.
-fn order(values: &mut [f64], shares: &[f64]) {
-    let last = values.len().saturating_sub(1) as f64;
-    let mut start = 0;
-    for place in shares.iter().map(|share| share * last).flat_map(|place| [place.floor(), place.ceil()]) {
-        let place = place as usize;
-        if let Some(rest) = values.get_mut(start..).filter(|rest| place >= start && place - start < rest.len()) {
-            rest.select_nth_unstable_by(place - start, f64::total_cmp);
-            start = place + 1;
-        }
-    }
+/// Puts the values of these places, ascending and each once, where sorting would put them, in a third of its time.
+/// `offset` is the place of the first value.
+fn order(values: &mut [f64], places: &[usize], offset: usize) {
+    let (before, after) = places.split_at(places.len() / 2);
+    let Some((&place, after)) = after.split_first().filter(|(place, _)| **place - offset < values.len()) else {
+        return;
+    };
+    let (lower, _, upper) = values.select_nth_unstable_by(place - offset, f64::total_cmp);
+    order(lower, before, offset);
+    order(upper, after, place + 1);
 }
 
 /// `sum (x[i] - m) (x[i + lag] - m) / sum (x - m)^2`; NaN of a constant.
 pub fn autocorrelation(samples: &[f64], lag: usize) -> f64 {
-    let moments = Moments::of(samples);
-    let mean = moments.mean;
-    let later = samples.get(lag..).unwrap_or_default();
-    let product: f64 = samples.iter().zip(later).map(|(a, b)| (a - mean) * (b - mean)).sum();
-    product / (moments.spread() * samples.len() as f64)
+    let [mean, variance] = mean_variance(samples, 0);
+    let product = sum_pairs(samples, samples.get(lag..).unwrap_or_default(), |a, b| (a - mean) * (b - mean));
+    product / (spread(mean, variance) * samples.len() as f64)
 }
 
 /// Hjorth's mobility and complexity.
 pub fn hjorth(samples: &[f64]) -> [f64; 2] {
-    let zeroth = Moments::of(samples).spread();
-    let first = variance(samples.windows(2).map(|pair| pair[1] - pair[0]));
-    let second = variance(samples.windows(3).map(|three| (three[2] - three[1]) - (three[1] - three[0])));
-    let mobility = (first / zeroth).sqrt();
+    let differences = |x: &[f64]| -> Vec<f64> { x.iter().zip(x.iter().skip(1)).map(|(a, b)| b - a).collect() };
+    let first = differences(samples);
+    let [mean, variance] = mean_variance(samples, 0);
+    let [[_, first], [_, second]] = [mean_variance(&first, 0), mean_variance(&differences(&first), 0)];
+    let mobility = (first / spread(mean, variance)).sqrt();
     [mobility, (second / first).sqrt() / mobility]
 }
 
-/// With ddof 0.
-fn variance(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
-    let count = values.len() as f64;
-    let mean = values.clone().sum::<f64>() / count;
-    values.map(|x| (x - mean) * (x - mean)).sum::<f64>() / count
+impl StatisticsConfig {
+    /// The places of `len` ordered values at which [`quantile`] looks.
+    fn places(&self, len: usize) -> Vec<usize> {
+        let shares = [0.0, 0.5, 1.0].iter().chain(&self.quantiles);
+        let exact = shares.map(|share| share * len.saturating_sub(1) as f64);
+        let mut places: Vec<usize> = exact.flat_map(|place| [place.floor() as usize, place.ceil() as usize]).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
 }
 
 impl SignalFeature for StatisticsConfig {
@@ -169,8 +186,6 @@ impl SignalFeature for StatisticsConfig {
     }
 
     fn extract(&self, window: &[&[f64]], rate_hz: f64, scratch: &mut Scratch, values: &mut Vec<f64>) {
-        let mut wanted: Vec<f64> = [0.0, 0.5, 1.0].iter().chain(&self.quantiles).copied().collect();
-        wanted.sort_by(f64::total_cmp);
         for &samples in window {
             let moments = Moments::of(samples);
             let count = samples.len() as f64;
@@ -179,7 +194,7 @@ impl SignalFeature for StatisticsConfig {
             let sorted = &mut scratch.sorted;
             sorted.clear();
             sorted.extend_from_slice(samples);
-            order(sorted, &wanted);
+            order(sorted, &self.places(samples.len()), 0);
             let [min, max, median] = [0.0, 1.0, 0.5].map(|share| quantile(sorted, share));
             values.extend([min, max, max - min, median]);
             values.extend(self.quantiles.iter().map(|&share| quantile(sorted, share)));

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::transform::{Bank, dwt_into};
 use super::{Padding, Wavelet, dwt_max_level};
+use crate::features::statistics::{mean_variance, sum};
 use crate::features::{Column, Scratch, SignalFeature, SignalInfo};
 
-/// Features of each band of a wavelet transform, from the details of level 1 (`d1`, the upper half of the frequencies) to
-/// the approximation of the last (`a4`). For the coefficients `c` of a band:
-/// `energy` = `sum c^2`; `relative_energy` = its share of all bands; `entropy` = `-sum p ln p` with `p = c^2 / energy` (Shannon,
-/// in nats); `mean_abs` = `mean |c|`; `sd` = standard deviation with ddof 0. And over the bands of a channel,
-/// `wavelet_entropy` = `-sum p ln p` with `p` the relative energies (Rosso et al. 2001). Of silence, shares and entropies are NaN.
+/// Features of each band of a wavelet transform, from the details of level 1 (`d1`, the upper half of the frequencies)
+/// to the approximation of the last (`a4`). For the coefficients `c` of a band: `energy` = `sum c^2`; `relative_energy`
+/// = its share of all bands; `entropy` = `-sum p ln p` with `p = c^2 / energy` (Shannon, in nats); `mean_abs` =
+/// `mean |c|`; `sd` = standard deviation with ddof 0. And over the bands of a channel, `wavelet_entropy` =
+/// `-sum p ln p` with `p` the relative energies (Rosso et al. 2001). Of silence, shares and entropies are NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WaveletConfig {
@@ -48,21 +49,18 @@ struct Summary {
 impl Summary {
     fn of(band: &[f64]) -> Self {
         let count = band.len() as f64;
-        let energy: f64 = band.iter().map(|c| c * c).sum();
-        let mean = band.iter().sum::<f64>() / count;
+        let energy = sum(band, |c| c * c);
         Self {
             energy,
-            entropy: entropy(band.iter().map(|c| c * c), energy),
-            mean_abs: band.iter().map(|c| c.abs()).sum::<f64>() / count,
-            sd: (band.iter().map(|c| (c - mean).powi(2)).sum::<f64>() / count).sqrt(),
+            entropy: entropy(sum(band, |c| if c != 0.0 { c * c * (c * c).ln() } else { 0.0 }), energy),
+            mean_abs: sum(band, f64::abs) / count,
+            sd: mean_variance(band, 0)[1].sqrt(),
         }
     }
 }
 
-/// `-sum p ln p` of the shares of a total; NaN if that is 0.
-fn entropy(parts: impl Iterator<Item = f64>, total: f64) -> f64 {
-    let sum: f64 = parts.filter(|&x| x > 0.0).map(|x| x * x.ln()).sum();
-    // -sum (x/t) (ln x - ln t)
+/// `-sum p ln p` of the shares `p = x / t` of a total, from `sum x ln x`; NaN if the total is 0.
+fn entropy(sum: f64, total: f64) -> f64 {
     if total > 0.0 { (total.ln() - sum / total).max(0.0) } else { f64::NAN }
 }
 
@@ -114,7 +112,9 @@ impl SignalFeature for WaveletConfig {
             for Summary { energy, entropy, mean_abs, sd } in &summaries {
                 values.extend([*energy, energy / total, *entropy, *mean_abs, *sd]);
             }
-            values.push(entropy(summaries.iter().map(|band| band.energy), total));
+            let logarithms =
+                summaries.iter().map(|band| band.energy).filter(|energy| *energy > 0.0).map(|x| x * x.ln());
+            values.push(entropy(logarithms.sum(), total));
         }
     }
 }

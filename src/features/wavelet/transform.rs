@@ -11,14 +11,15 @@ pub struct Decomposition {
     pub details: Vec<Vec<f64>>,
 }
 
-/// Levels after which a band is shorter than the filter: `floor(log2(num_samples / (taps - 1)))` (`pywt.dwt_max_level`).
+/// Levels after which a band is shorter than the filter: `floor(log2(num_samples / (taps - 1)))`
+/// (`pywt.dwt_max_level`).
 pub fn dwt_max_level(num_samples: usize, wavelet: Wavelet) -> usize {
     (num_samples / (wavelet.taps.len() - 1)).checked_ilog2().unwrap_or(0) as usize
 }
 
-/// Approximation and detail of one level: `a[k] = sum_j h'[j] x[2 k + 1 - j]` with the decomposition's filters `h'`, and the
-/// signal extended as `padding` says (`pywt.dwt`). `floor((n + L - 1) / 2)` coefficients each, `ceil(n / 2)` for
-/// periodization; none of an empty signal. A signal of one sample is constant under the mirrors on a sample.
+/// Approximation and detail of one level: `a[k] = sum_j h'[j] x[2 k + 1 - j]` with the decomposition's filters `h'`,
+/// and the signal extended as `padding` says (`pywt.dwt`). `floor((n + L - 1) / 2)` coefficients each, `ceil(n / 2)`
+/// for periodization; none of an empty signal. A signal of one sample is constant under the mirrors on a sample.
 pub fn dwt(samples: &[f64], wavelet: Wavelet, padding: Padding) -> (Vec<f64>, Vec<f64>) {
     let mut extended = Vec::new();
     let (mut low, mut high) = (Vec::new(), Vec::new());
@@ -57,37 +58,15 @@ pub(super) fn dwt_into(
         _ => (len - 2, (samples.len() + len - 1) / 2),
     };
     extend(samples, padding, before, 2 * count + len - 2, extended);
-    low.reserve(count);
-    high.reserve(count);
-    let filter = match len {
-        2 => filter_of::<2>,
-        4 => filter_of::<4>,
-        6 => filter_of::<6>,
-        8 => filter_of::<8>,
-        12 => filter_of::<12>,
-        16 => filter_of::<16>,
-        _ => filter_of::<0>,
-    };
-    filter(&bank.pairs, extended, low, high);
-}
-
-/// Both filters at every second place. With the number of taps known to the compiler, if it is one of the usual ones, the loop
-/// over them is unrolled; 0 stands for any.
-fn filter_of<const TAPS: usize>(pairs: &[[f64; 2]], extended: &[f64], low: &mut Vec<f64>, high: &mut Vec<f64>) {
-    let mut push = |window: &[f64], pairs: &[[f64; 2]]| {
+    low.resize(count, 0.0);
+    high.resize(count, 0.0);
+    for ((window, low), high) in extended.windows(len).step_by(2).zip(low).zip(high) {
         let mut sums = [0.0; 2];
-        for (x, pair) in window.iter().zip(pairs) {
+        for (x, pair) in window.iter().zip(&bank.pairs) {
             sums[0] += x * pair[0];
             sums[1] += x * pair[1];
         }
-        low.push(sums[0]);
-        high.push(sums[1]);
-    };
-    match pairs.first_chunk::<TAPS>() {
-        Some(pairs) if TAPS > 0 => {
-            extended.array_windows::<TAPS>().step_by(2).for_each(|window| push(window, pairs));
-        }
-        _ => extended.windows(pairs.len().max(1)).step_by(2).for_each(|window| push(window, pairs)),
+        [*low, *high] = sums;
     }
 }
 
@@ -160,8 +139,9 @@ impl<'a> Beyond<'a> {
     }
 }
 
-/// The signal of which these are the coefficients of one level (`pywt.idwt`): `2 m - L + 2` samples from `m` coefficients, `2 m`
-/// for periodization. `None` for bands of different lengths, and for fewer coefficients than any signal has.
+/// The signal of which these are the coefficients of one level (`pywt.idwt`): `2 m - L + 2` samples from `m`
+/// coefficients, `2 m` for periodization. `None` for bands of different lengths, and for fewer coefficients than any
+/// signal has.
 pub fn idwt(low: &[f64], high: &[f64], wavelet: Wavelet, padding: Padding) -> Option<Vec<f64>> {
     let len = wavelet.taps.len();
     let half = len / 2;

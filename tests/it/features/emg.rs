@@ -111,6 +111,7 @@ fn what_the_recording_cannot_give_is_refused() {
         ("threshold = 0.1\nenvelope_hz = 500.0", "envelope_hz must lie above 0 and below 500 Hz, but is 500"),
         ("threshold = 0.1\nsegment_secs = 0.3", "segment_secs must be at most the window's 0.25 s, but is 0.3"),
         ("threshold = 0.1\nbaseline_secs = 0.25", "baseline_secs must be less than the window's 0.25 s, but is 0.25"),
+        ("threshold = 0.1\nonset_secs = nan", "onset_secs must be from 0 to the window's 0.25 s, but is NaN"),
         ("threshold = 0.1\nband_hz = [21, 23]", "band_hz has no bin of the spectrum: take longer segments"),
     ] {
         assert_eq!(refused(&config(text), 1000.0, 250), wanted);
