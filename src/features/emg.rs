@@ -12,14 +12,15 @@ use super::{Column, Scratch, SignalFeature, SignalInfo, squared};
 /// Order of the envelope's low-pass.
 const ENVELOPE_ORDER: usize = 4;
 
-/// Features of the electromyogram `x` of a window, for `N` samples at `rate` per second (Phinyomark et al. 2012 where they name
-/// one). Amplitude: `rms`; `mav` = `mean |x|`; `iemg` = `sum |x| / rate`; `variance` (ddof 1); `waveform_length` =
-/// `sum |x[i+1] - x[i]|`. Counts, of changes of at least `threshold`: `zero_crossings` of opposite signs; `slope_sign_changes`, samples
-/// above or below both neighbours and away from one by the threshold (Hudgins et al. 1993); `willison_amplitude`, steps.
-/// Envelope (the rectified signal through a zero-phase Butterworth low-pass of order 4): `envelope_mean`, `envelope_peak`. Spectrum
-/// (Welch's density with Hann segments, half overlapping, within `band_hz`): `mean_frequency` = `sum f P / sum P`;
-/// `median_frequency`, the lowest with at least half of the power up to it; `dominant_frequency`; NaN of silence. With
-/// `baseline_secs`: `onset`, the seconds from the start of the window until the envelope rises; NaN if it does not.
+/// Features of the electromyogram `x` of a window, for `N` samples at `rate` per second (Phinyomark et al. 2012 where
+/// they name one). Amplitude: `rms`; `mav` = `mean |x|`; `iemg` = `sum |x| / rate`; `variance` (ddof 1);
+/// `waveform_length` = `sum |x[i+1] - x[i]|`. Counts, of changes of at least `threshold`: `zero_crossings` of opposite
+/// signs; `slope_sign_changes`, samples above or below both neighbours and away from one by the threshold (Hudgins et
+/// al. 1993); `willison_amplitude`, steps. Envelope (the rectified signal through a zero-phase Butterworth low-pass of
+/// order 4): `envelope_mean`, `envelope_peak`. Spectrum (Welch's density with Hann segments, half overlapping, within
+/// `band_hz`): `mean_frequency` = `sum f P / sum P`; `median_frequency`, the lowest with at least half of the power up
+/// to it; `dominant_frequency`; NaN of silence. With `baseline_secs`: `onset`, the seconds from the start of the window
+/// until the envelope rises; NaN if it does not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmgConfig {
@@ -34,8 +35,8 @@ pub struct EmgConfig {
     /// Lowest and highest frequency of the spectrum's features; default `[20, 450]`.
     #[serde(default = "band_hz")]
     pub band_hz: [f64; 2],
-    /// The start of each window in which the muscle rests; absent: no onset. An envelope without delay rises before the muscle, at
-    /// 6 Hz by 0.1 to 0.2 s: a higher `envelope_hz` gives a sharper onset.
+    /// The start of each window in which the muscle rests; absent: no onset. An envelope without delay rises before the
+    /// muscle, at 6 Hz by 0.1 to 0.2 s: a higher `envelope_hz` gives a sharper onset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_secs: Option<f64>,
     /// Standard deviations above the mean of the rest at which activity begins; default 3.
@@ -96,7 +97,8 @@ pub fn line_length(samples: &[f64]) -> f64 {
     sum_neighbours(samples, |a, b| (b - a).abs())
 }
 
-/// The rectified signal through a zero-phase Butterworth low-pass of order 4; all NaN if it is too short for that (15 samples).
+/// The rectified signal through a zero-phase Butterworth low-pass of order 4; all NaN if it is too short for that (15
+/// samples).
 pub fn envelope(samples: &[f64], low_pass_hz: f64, rate_hz: f64) -> Vec<f64> {
     let mut values: Vec<f64> = samples.iter().map(|x| x.abs()).collect();
     if !Sos::butterworth(ENVELOPE_ORDER, Passband::Low(low_pass_hz), rate_hz).zero_phase(&mut values) {
@@ -105,8 +107,8 @@ pub fn envelope(samples: &[f64], low_pass_hz: f64, rate_hz: f64) -> Vec<f64> {
     values
 }
 
-/// The first sample after the baseline from which the envelope stays above `mean + deviations * sd` (ddof 0) of the baseline for at
-/// least `min_samples` (Hodges & Bui 1996).
+/// The first sample after the baseline from which the envelope stays above `mean + deviations * sd` (ddof 0) of the
+/// baseline for at least `min_samples` (Hodges & Bui 1996).
 pub fn onset(envelope: &[f64], baseline: Range<usize>, deviations: f64, min_samples: usize) -> Option<usize> {
     let rest = envelope.get(baseline.clone()).filter(|rest| !rest.is_empty())?;
     let [mean, variance] = mean_variance(rest, 0);

@@ -11,8 +11,8 @@ const MAX_ORDER: usize = 12;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FilterConfig {
-    /// Butterworth: gain `1 / sqrt(1 + (f / f_c)^(2 order))` before the bilinear transform, -3 dB at the cut-offs in one
-    /// pass and -6 dB in the two of zero phase. Band-pass and band-stop have `2 order` poles, as SciPy counts.
+    /// Butterworth: gain `1 / sqrt(1 + (f / f_c)^(2 order))` before the bilinear transform, -3 dB at the cut-offs in
+    /// one pass and -6 dB in the two of zero phase. Band-pass and band-stop have `2 order` poles, as SciPy counts.
     Butterworth {
         /// What passes.
         band: Band,

@@ -28,8 +28,9 @@ struct Zpk {
 
 impl Sos {
     /// A Butterworth filter: the analogue prototype, its frequencies prewarped, through the bilinear transform;
-    /// `scipy.signal.butter(output="sos")` with the same sections in the same order. Cut-offs lie between 0 and half
-    /// the rate, the order is at least 1; other values give sections of NaN or none.
+    /// `scipy.signal.butter(output="sos")` with the same sections in the same order (but that rounding decides where
+    /// poles have the same radius, in a band centred on a quarter of the rate). Cut-offs lie between 0 and half the
+    /// rate, the order is at least 1; other values give sections of NaN or none.
     pub fn butterworth(order: usize, passband: Passband, rate_hz: f64) -> Self {
         // SciPy's unit: a rate of 2, so that cut-offs are shares of the Nyquist frequency.
         let warped = |hz: f64| 4.0 * (PI * (hz / (rate_hz / 2.0)) / 2.0).tan();

@@ -1,7 +1,7 @@
 //! Filters of signals: Butterworth and mains notch, without delay or causal.
 //!
-//! Own code: `sci-rs` agrees with SciPy but has rested since 2024, and what is needed beyond it, blocks of a longer recording, gaps,
-//! settling times and several channels at a time, is most of this module.
+//! Own code: `sci-rs` agrees with SciPy but has rested since 2024, and what is needed beyond it, blocks of a longer
+//! recording, gaps, settling times and several channels at a time, is most of this module.
 
 mod config;
 mod design;
@@ -28,8 +28,8 @@ pub struct Filter {
 impl Filter {
     /// Filters a recording in place, each finite stretch alone.
     ///
-    /// Zero phase: a stretch of at most [`Sos::pad_len`] samples cannot be extended at its ends and becomes NaN. Causal: each
-    /// stretch starts in the steady state of its first sample, so a constant offset does not ring.
+    /// Zero phase: a stretch of at most [`Sos::pad_len`] samples cannot be extended at its ends and becomes NaN.
+    /// Causal: each stretch starts in the steady state of its first sample, so a constant offset does not ring.
     pub fn apply(&self, samples: &mut [f64]) {
         self.apply_channels(&mut [samples]);
     }
@@ -77,8 +77,9 @@ impl Filter {
         block.start.saturating_sub(margin).min(num_samples)..end.min(num_samples)
     }
 
-    /// The samples `block` of the filtered recording of `num_samples`, of which `read` is asked for [`Self::reach`] only:
-    /// memory is that of the block and its margins. Equal to filtering all of it within 1e-10 of the signal's range.
+    /// The samples `block` of the filtered recording of `num_samples`, of which `read` is asked for [`Self::reach`]
+    /// only: memory is that of the block and its margins. Equal to filtering all of it within 1e-10 of the signal's
+    /// range.
     ///
     /// # Errors
     /// Those of `read`.

@@ -5,7 +5,7 @@
 //! 5 to 15 Hz without delay, and the derivative and the moving window are centred, so that no delay is to be taken off.
 //! Left out is the rule that halves the thresholds in an irregular rhythm: one false beat makes the rhythm irregular
 //! and so brings more of them (in white noise of 0.3 R waves precision fell from 0.97 to 0.78, with the same
-//! sensitivity), and searching back has half the threshold anyway.
+//! sensitivity), and searching back has half the threshold anyway. Added is a recovery after artefacts.
 
 use crate::features::filter::{Passband, Sos};
 
@@ -37,8 +37,10 @@ pub fn r_peaks(ecg: &[f64], rate_hz: f64) -> Vec<usize> {
     let squared: Vec<f64> = slopes.iter().map(|x| x * x).collect();
     let energy = moving_average(&squared, samples(WINDOW_SECS, rate_hz));
     let candidates = candidates(&energy, &filtered, &slopes, rate_hz);
-    let mut detector = Detector::new(&energy, &filtered, rate_hz);
+    let amplitudes: Vec<f64> = filtered.iter().map(|x| x.abs()).collect();
+    let mut detector = Detector::new(&energy, &amplitudes, rate_hz);
     for candidate in candidates {
+        detector.recover(candidate.index);
         detector.search_back(candidate.index);
         detector.take(candidate);
     }
@@ -138,13 +140,13 @@ struct Level {
 }
 
 impl Level {
-    /// From the first ten seconds: beats are as high as the median maximum of two seconds, noise as half the median
+    /// From ten seconds: beats are as high as the median maximum of two seconds, noise as half the median
     /// sample. The paper learns for two seconds and does not say how; five stretches survive an artefact in one.
-    fn learn(values: impl Iterator<Item = f64>, rate_hz: f64) -> Self {
-        let values: Vec<f64> = values.take(samples(10.0, rate_hz)).collect();
+    fn learn(values: &[f64], rate_hz: f64) -> Self {
+        let values = values.get(..samples(10.0, rate_hz)).unwrap_or(values);
         let maxima: Vec<f64> =
             values.chunks(samples(2.0, rate_hz)).map(|piece| piece.iter().copied().fold(0.0, f64::max)).collect();
-        Self { beat: super::median(&maxima), noise: super::median(&values) / 2.0 }
+        Self { beat: super::median(&maxima), noise: super::median(values) / 2.0 }
     }
 
     fn threshold(&self) -> f64 {
@@ -153,26 +155,55 @@ impl Level {
 }
 
 /// The adaptive thresholds.
-struct Detector {
+struct Detector<'s> {
     rate_hz: f64,
+    energies: &'s [f64],
+    amplitudes: &'s [f64],
     energy: Level,
     amplitude: Level,
     beats: Vec<Candidate>,
-    /// Candidates since the last beat that were taken for noise, those told to be T waves excepted.
+    /// The latest candidates since the last beat that were taken for noise, those told to be T waves excepted.
     rejected: Vec<Candidate>,
     /// Mean of those of the last eight intervals that were regular, in samples; 0 before the second beat.
     regular_interval: f64,
+    /// Sample from which the levels were learned.
+    learned_from: usize,
 }
 
-impl Detector {
-    fn new(energy: &[f64], filtered: &[f64], rate_hz: f64) -> Self {
+impl<'s> Detector<'s> {
+    fn new(energies: &'s [f64], amplitudes: &'s [f64], rate_hz: f64) -> Self {
         Self {
             rate_hz,
-            energy: Level::learn(energy.iter().copied(), rate_hz),
-            amplitude: Level::learn(filtered.iter().map(|x| x.abs()), rate_hz),
+            energies,
+            amplitudes,
+            energy: Level::learn(energies, rate_hz),
+            amplitude: Level::learn(amplitudes, rate_hz),
             beats: Vec::new(),
             rejected: Vec::new(),
             regular_interval: 0.0,
+            learned_from: 0,
+        }
+    }
+
+    /// After four seconds without a beat the levels are learned anew and what was rejected is judged again, unless what
+    /// is there has less than a tenth of the energy of the beats before: an artefact of fifty R waves raises the
+    /// running level by hundreds, and the paper's detector, whose threshold falls with beats only, would find nothing
+    /// any more.
+    fn recover(&mut self, now: usize) {
+        let Some(last) = self.beats.last() else { return };
+        let from = last.index.max(self.learned_from);
+        if ((now - from) as f64) < 4.0 * self.rate_hz {
+            return;
+        }
+        self.learned_from = now;
+        // The last beat may have been the artefact itself.
+        let start = from + samples(1.0, self.rate_hz);
+        let learn = |values: &[f64]| Level::learn(values.get(start..).unwrap_or_default(), self.rate_hz);
+        let (energy, amplitude) = (learn(self.energies), learn(self.amplitudes));
+        let before: Vec<f64> = self.beats.iter().map(|beat| beat.energy).collect();
+        if energy.beat > 0.1 * super::median(&before) {
+            (self.energy, self.amplitude) = (energy, amplitude);
+            std::mem::take(&mut self.rejected).into_iter().for_each(|candidate| self.take(candidate));
         }
     }
 
@@ -189,6 +220,10 @@ impl Detector {
             self.energy.noise += 0.125 * (candidate.energy - self.energy.noise);
             self.amplitude.noise += 0.125 * (candidate.amplitude - self.amplitude.noise);
             if !is_t_wave {
+                // At most five in a second: those of the last ten.
+                if self.rejected.len() == 50 {
+                    self.rejected.remove(0);
+                }
                 self.rejected.push(candidate);
             }
         }

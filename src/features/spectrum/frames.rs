@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::features::Scratch;
 
-/// Weights of the samples of a frame; periodic, as SciPy's `get_window` returns them: `w[n] = sum_k a_k (-1)^k cos(2 pi k n / N)`.
+/// Weights of the samples of a frame; periodic, as SciPy's `get_window` returns them:
+/// `w[n] = sum_k a_k (-1)^k cos(2 pi k n / N)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Taper {
@@ -64,8 +65,8 @@ pub enum Edges {
     /// The first begins at the first sample, and all lie within the signal.
     #[default]
     Inside,
-    /// Every frame that touches the signal with a sample of non-zero weight, frame 0 centred on the first sample, with zeros
-    /// around the signal: the frames of `scipy.signal.ShortTimeFFT.stft`.
+    /// Every frame that touches the signal with a sample of non-zero weight, frame 0 centred on the first sample, with
+    /// zeros around the signal: the frames of `scipy.signal.ShortTimeFFT.stft`.
     Zero,
 }
 
@@ -114,8 +115,9 @@ impl Frames {
         (first..end).step_by(hop as usize)
     }
 
-    /// `[frame]` of one-sided transforms `X[m, k] = sum_n x[s_m + n] w[n] exp(-2 pi i k n / N)` without scaling, the phase counted
-    /// from the frame's first sample (`ShortTimeFFT` with `phase_shift=None`), handed to `visit` one by one.
+    /// `[frame]` of one-sided transforms `X[m, k] = sum_n x[s_m + n] w[n] exp(-2 pi i k n / N)` without scaling, the
+    /// phase counted from the frame's first sample (`ShortTimeFFT` with `phase_shift=None`), handed to `visit` one by
+    /// one.
     pub fn transform(&self, samples: &[f64], scratch: &mut Scratch, mut visit: impl FnMut(&[Complex64])) {
         if self.len == 0 {
             return;

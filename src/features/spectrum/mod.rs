@@ -100,8 +100,8 @@ impl Spectrum {
         weighted / power.iter().sum::<f64>()
     }
 
-    /// The lowest frequency up to which these bins have at least `share` of their power: the median frequency for 1/2, the
-    /// spectral edge for 0.95; NaN without power.
+    /// The lowest frequency up to which these bins have at least `share` of their power: the median frequency for 1/2,
+    /// the spectral edge for 0.95; NaN without power.
     pub fn edge_hz(&self, bins: Range<usize>, share: f64) -> f64 {
         let power = self.of(&bins);
         let wanted = share * power.iter().sum::<f64>();
@@ -114,8 +114,8 @@ impl Spectrum {
         if wanted > 0.0 { self.hz(bins.start + reached.unwrap_or(power.len() - 1)) } else { f64::NAN }
     }
 
-    /// Shannon entropy of the shares of these bins over that of as many equal ones: `-sum p log p / log N`, from 0 for a
-    /// tone to 1 for white noise; NaN without power or of one bin.
+    /// Shannon entropy of the shares of these bins over that of as many equal ones: `-sum p log p / log N`, from 0 for
+    /// a tone to 1 for white noise; NaN without power or of one bin.
     pub fn entropy(&self, bins: Range<usize>) -> f64 {
         let power = self.of(&bins);
         let total: f64 = power.iter().sum();

@@ -9,9 +9,10 @@ use crate::features::{Column, Scratch, SignalFeature, SignalInfo};
 /// Power below this share of a square unit counts as this much, so that silence has a logarithm.
 const LEAST_POWER: f64 = 1e-20;
 
-/// How the power of each band goes over time, frame by frame, in dB of a square unit: `10 log10` of the integral over the band
-/// (trapezoid) of the frame's one-sided density `2 |X|^2 / (rate sum w^2)`. Per band: `log_power_mean`, `log_power_sd` (ddof 0),
-/// and `log_power_slope`, the least-squares slope in dB per second (NaN of a single frame). Power below 1e-20 counts as 1e-20.
+/// How the power of each band goes over time, frame by frame, in dB of a square unit: `10 log10` of the integral over
+/// the band (trapezoid) of the frame's one-sided density `2 |X|^2 / (rate sum w^2)`. Per band: `log_power_mean`,
+/// `log_power_sd` (ddof 0), and `log_power_slope`, the least-squares slope in dB per second (NaN of a single frame).
+/// Power below 1e-20 counts as 1e-20.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StftConfig {

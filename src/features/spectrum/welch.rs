@@ -71,8 +71,8 @@ pub(super) fn fold_sides(power: &mut [f64], len: usize, scale: f64) {
 }
 
 impl Spectrum {
-    /// Amplitudes `2 |X[k]| / sum w` (`|X| / sum w` at 0 Hz and at the Nyquist frequency) of the whole signal: a tone on a
-    /// bin has its amplitude there.
+    /// Amplitudes `2 |X[k]| / sum w` (`|X| / sum w` at 0 Hz and at the Nyquist frequency) of the whole signal: a tone
+    /// on a bin has its amplitude there.
     pub fn amplitude(samples: &[f64], rate_hz: f64, taper: Taper, scratch: &mut Scratch) -> Self {
         let welch =
             Welch { segment: samples.len(), overlap: 0, taper, detrend: Detrend::None, scaling: Scaling::Spectrum };
@@ -86,9 +86,10 @@ impl Spectrum {
     }
 }
 
-/// Features of Welch's density: per band `power` (its integral) and `relative_power` (its share of the integral over all
-/// frequencies); and of all frequencies above 0 `dominant_frequency`, `mean_frequency`, `median_frequency`, `spectral_edge` and
-/// `spectral_entropy` (`-sum p log p / log N`). Of silence, shares, frequencies and entropy are NaN.
+/// Features of Welch's density: per band `power` (its integral) and `relative_power` (its share of the integral over
+/// all frequencies); and of all frequencies above 0 `dominant_frequency`, `mean_frequency`, `median_frequency`,
+/// `spectral_edge` and `spectral_entropy` (`-sum p log p / log N`). Of silence, shares, frequencies and entropy are
+/// NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WelchConfig {

@@ -11,15 +11,15 @@ pub struct CleaningRules {
     /// Flat line: at least this long the same value (an electrode is off); a fault of every sample of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flat_secs: Option<f64>,
-    /// What the device can measure, `[lowest, highest]` in the signal's unit: clipped is a sample that is at least as low or as
-    /// high and has a neighbour on the same side.
+    /// What the device can measure, `[lowest, highest]` in the signal's unit: clipped is a sample that is at least as
+    /// low or as high and has a neighbour on the same side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_range: Option<[f64; 2]>,
     /// What is possible, `[lowest, highest]` in the signal's unit: a sample beyond is out of range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_range: Option<[f64; 2]>,
-    /// Length of the packets of the device: a stretch at least this long that repeats the stretch of this length before it value
-    /// for value was sent twice. A flat line is not a duplicate.
+    /// Length of the packets of the device: a stretch at least this long that repeats the stretch of this length before
+    /// it value for value was sent twice. A flat line is not a duplicate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packet_secs: Option<f64>,
 }

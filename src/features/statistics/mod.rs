@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::emg::{line_length, rms};
 use super::{Column, Scratch, SignalFeature, SignalInfo, squared};
 
-/// Statistics of the samples `x` of a window with the mean `m` and the moments `m_k = mean (x - m)^k`: `mean`; `variance` and `sd`
-/// with the ddof given; `skewness` = `m_3 / m_2^1.5` and `kurtosis` = `m_4 / m_2^2 - 3`, both without correction for bias;
-/// `min`, `max`, `peak_to_peak`, `median`, quantiles `q05` (linear between order statistics, NumPy's default), `rms`, `line_length`
-/// = `sum |x[i+1] - x[i]|`; Hjorth's (1970) `mobility` = `sqrt(var dx / var x)` and `complexity` = `mobility(dx) / mobility(x)` with the
-/// differences `dx` of neighbours and ddof 0, `activity` being the variance; and autocorrelations `sum (x[i] - m) (x[i+k] - m) / sum
-/// (x - m)^2`. Of a constant window what is divided by its variance is NaN.
+/// Statistics of the samples `x` of a window with the mean `m` and the moments `m_k = mean (x - m)^k`: `mean`;
+/// `variance` and `sd` with the ddof given; `skewness` = `m_3 / m_2^1.5` and `kurtosis` = `m_4 / m_2^2 - 3`, both
+/// without correction for bias; `min`, `max`, `peak_to_peak`, `median`, quantiles `q05` (linear between order
+/// statistics, NumPy's default), `rms`, `line_length` = `sum |x[i+1] - x[i]|`; Hjorth's (1970) `mobility` =
+/// `sqrt(var dx / var x)` and `complexity` = `mobility(dx) / mobility(x)` with the differences `dx` of neighbours and
+/// ddof 0, `activity` being the variance; and autocorrelations `sum (x[i] - m) (x[i+k] - m) / sum (x - m)^2`. Of a
+/// constant window what is divided by its variance is NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatisticsConfig {
@@ -95,8 +96,8 @@ pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
-/// Puts the values of these places, ascending and each once, where sorting would put them, in a third of its time. `offset` is
-/// the place of the first value.
+/// Puts the values of these places, ascending and each once, where sorting would put them, in a third of its time.
+/// `offset` is the place of the first value.
 fn order(values: &mut [f64], places: &[usize], offset: usize) {
     let (before, after) = places.split_at(places.len() / 2);
     let Some((&place, after)) = after.split_first().filter(|(place, _)| **place - offset < values.len()) else {

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use super::dfa::dfa_alpha;
-use crate::features::statistics::quantile;
+use crate::features::statistics::{autocorrelation, quantile};
 
 /// Which values of a series are taken for errors of detection, ectopic beats or turns, and left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,10 +119,7 @@ pub(crate) const STATISTICS: [(&str, Option<&str>); 5] =
 /// less than two values, ratios of 0.
 pub fn statistics(series: &[f64], dfa_sizes: RangeInclusive<usize>) -> [f64; 5] {
     let (mean, deviation) = (mean(series), deviation(series));
-    let squares: f64 = series.iter().map(|x| (x - mean).powi(2)).sum();
-    let products: f64 = series.iter().zip(series.iter().skip(1)).map(|(a, b)| (a - mean) * (b - mean)).sum();
-    let lag1 = if squares > 0.0 { products / squares } else { f64::NAN };
-    [mean, deviation, ratio(100.0 * deviation, mean), lag1, dfa_alpha(series, dfa_sizes)]
+    [mean, deviation, ratio(100.0 * deviation, mean), autocorrelation(series, 1), dfa_alpha(series, dfa_sizes)]
 }
 
 /// `2 |left - right| / (left + right)` (Robinson et al. 1987): 0 for equal sides, 2 when one is 0.

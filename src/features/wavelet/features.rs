@@ -7,11 +7,11 @@ use super::{Padding, Wavelet, dwt_max_level};
 use crate::features::statistics::{mean_variance, sum};
 use crate::features::{Column, Scratch, SignalFeature, SignalInfo};
 
-/// Features of each band of a wavelet transform, from the details of level 1 (`d1`, the upper half of the frequencies) to
-/// the approximation of the last (`a4`). For the coefficients `c` of a band:
-/// `energy` = `sum c^2`; `relative_energy` = its share of all bands; `entropy` = `-sum p ln p` with `p = c^2 / energy` (Shannon,
-/// in nats); `mean_abs` = `mean |c|`; `sd` = standard deviation with ddof 0. And over the bands of a channel,
-/// `wavelet_entropy` = `-sum p ln p` with `p` the relative energies (Rosso et al. 2001). Of silence, shares and entropies are NaN.
+/// Features of each band of a wavelet transform, from the details of level 1 (`d1`, the upper half of the frequencies)
+/// to the approximation of the last (`a4`). For the coefficients `c` of a band: `energy` = `sum c^2`; `relative_energy`
+/// = its share of all bands; `entropy` = `-sum p ln p` with `p = c^2 / energy` (Shannon, in nats); `mean_abs` =
+/// `mean |c|`; `sd` = standard deviation with ddof 0. And over the bands of a channel, `wavelet_entropy` =
+/// `-sum p ln p` with `p` the relative energies (Rosso et al. 2001). Of silence, shares and entropies are NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WaveletConfig {

@@ -11,7 +11,8 @@ pub use transform::{Decomposition, dwt, dwt_max_level, idwt, wavedec, waverec};
 
 use serde::{Deserialize, Serialize};
 
-/// An orthogonal wavelet: `db1` to `db20` (Daubechies; `haar` is `db1`), `sym2` to `sym20` (symlets), `coif1` to `coif5`.
+/// An orthogonal wavelet: `db1` to `db20` (Daubechies; `haar` is `db1`), `sym2` to `sym20` (symlets), `coif1` to
+/// `coif5`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(into = "String")]
 pub struct Wavelet {
@@ -41,7 +42,8 @@ impl Wavelet {
         self.taps
     }
 
-    /// High-pass filter of the reconstruction, `g[n] = (-1)^n h[L - 1 - n]`. Those of the decomposition are both reversed.
+    /// High-pass filter of the reconstruction, `g[n] = (-1)^n h[L - 1 - n]`. Those of the decomposition are both
+    /// reversed.
     pub fn reconstruction_high(&self) -> impl Iterator<Item = f64> {
         self.taps.iter().rev().enumerate().map(|(n, h)| if n % 2 == 0 { *h } else { -h })
     }

@@ -11,14 +11,15 @@ pub struct Decomposition {
     pub details: Vec<Vec<f64>>,
 }
 
-/// Levels after which a band is shorter than the filter: `floor(log2(num_samples / (taps - 1)))` (`pywt.dwt_max_level`).
+/// Levels after which a band is shorter than the filter: `floor(log2(num_samples / (taps - 1)))`
+/// (`pywt.dwt_max_level`).
 pub fn dwt_max_level(num_samples: usize, wavelet: Wavelet) -> usize {
     (num_samples / (wavelet.taps.len() - 1)).checked_ilog2().unwrap_or(0) as usize
 }
 
-/// Approximation and detail of one level: `a[k] = sum_j h'[j] x[2 k + 1 - j]` with the decomposition's filters `h'`, and the
-/// signal extended as `padding` says (`pywt.dwt`). `floor((n + L - 1) / 2)` coefficients each, `ceil(n / 2)` for
-/// periodization; none of an empty signal. A signal of one sample is constant under the mirrors on a sample.
+/// Approximation and detail of one level: `a[k] = sum_j h'[j] x[2 k + 1 - j]` with the decomposition's filters `h'`,
+/// and the signal extended as `padding` says (`pywt.dwt`). `floor((n + L - 1) / 2)` coefficients each, `ceil(n / 2)`
+/// for periodization; none of an empty signal. A signal of one sample is constant under the mirrors on a sample.
 pub fn dwt(samples: &[f64], wavelet: Wavelet, padding: Padding) -> (Vec<f64>, Vec<f64>) {
     let mut extended = Vec::new();
     let (mut low, mut high) = (Vec::new(), Vec::new());
@@ -138,8 +139,9 @@ impl<'a> Beyond<'a> {
     }
 }
 
-/// The signal of which these are the coefficients of one level (`pywt.idwt`): `2 m - L + 2` samples from `m` coefficients, `2 m`
-/// for periodization. `None` for bands of different lengths, and for fewer coefficients than any signal has.
+/// The signal of which these are the coefficients of one level (`pywt.idwt`): `2 m - L + 2` samples from `m`
+/// coefficients, `2 m` for periodization. `None` for bands of different lengths, and for fewer coefficients than any
+/// signal has.
 pub fn idwt(low: &[f64], high: &[f64], wavelet: Wavelet, padding: Padding) -> Option<Vec<f64>> {
     let len = wavelet.taps.len();
     let half = len / 2;

@@ -127,6 +127,23 @@ fn weak_beats_are_found_by_the_search_back_and_tall_t_waves_are_not_beats() {
 }
 
 #[test]
+fn beats_are_found_again_after_an_artefact_and_not_in_a_loose_lead() {
+    let (peaks, mut signal) = planted(250.0);
+    // Fifty times an R wave, for one and a half seconds from 40 s on.
+    let mut normal = Normal::new(5);
+    signal[10_000..10_375].iter_mut().for_each(|x| *x += 50.0 * normal.next());
+    let found = r_peaks(&signal, 250.0);
+    let away = |peaks: &[usize]| -> Vec<usize> {
+        peaks.iter().copied().filter(|peak| !(9_800..10_600).contains(peak)).collect()
+    };
+    assert_eq!(away(&found), away(&peaks));
+    // Noise of 2 % of an R wave from 60 s to 100 s.
+    signal[15_000..25_000].iter_mut().for_each(|x| *x = 0.02 * normal.next());
+    let loose = r_peaks(&signal, 250.0).iter().filter(|peak| (15_200..24_800).contains(*peak)).count();
+    assert_eq!(loose, 0);
+}
+
+#[test]
 fn signals_without_beats_have_none() {
     for signal in [vec![], vec![1.5; 10], vec![1.5; 5000]] {
         assert!(r_peaks(&signal, 250.0).is_empty());

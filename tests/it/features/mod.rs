@@ -1,4 +1,5 @@
-//! Features against SciPy, PyWavelets, scikit-learn, statsmodels and NeuroKit2, and against laws that need no reference.
+//! Features against SciPy, PyWavelets, scikit-learn, statsmodels and NeuroKit2, and against laws that need no
+//! reference.
 
 mod align;
 mod eeg;
@@ -39,8 +40,8 @@ fn difference(a: &[f64], b: &[f64]) -> f64 {
     apart.fold(0.0, f64::max)
 }
 
-/// The features of a window by column, after the checks that every feature must pass: names that are unique, and the same values
-/// with a scratch that has served another window, for both of two channels.
+/// The features of a window by column, after the checks that every feature must pass: names that are unique, and the
+/// same values with a scratch that has served another window, for both of two channels.
 fn features(feature: &impl SignalFeature, samples: &[f64], rate_hz: f64) -> Vec<(String, f64)> {
     let channels = ["a", "b"].map(|name| Channel { name: name.into(), unit: "mV".into() });
     let signal = SignalInfo { channels: &channels, rate_hz, num_samples: samples.len() };

@@ -1,5 +1,5 @@
-//! Statistics against NumPy, SciPy and statsmodels (`golden/window_statistics.json`), laws that need no reference, and planted
-//! faults.
+//! Statistics against NumPy, SciPy and statsmodels (`golden/window_statistics.json`), laws that need no reference, and
+//! planted faults.
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;

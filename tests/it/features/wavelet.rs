@@ -150,8 +150,8 @@ fn every_signal_comes_back() {
             let signal = noise(333);
             let bands = wavedec(&signal, wavelet, padding, 4);
             let back = waverec(&bands, wavelet, padding).unwrap();
-            // The straight lines that `smooth` draws beyond the ends make coefficients of 1000 from a signal of 1, and their digits
-            // are lost, as PyWavelets loses them.
+            // The straight lines that `smooth` draws beyond the ends make coefficients of 1000 from a signal of 1, and
+            // their digits are lost, as PyWavelets loses them.
             let all = bands.details.iter().flatten().chain(&bands.approximation);
             let largest = all.fold(1.0, |largest: f64, c| largest.max(c.abs()));
             let scale = if padding == Padding::Smooth { largest } else { 1.0 };
