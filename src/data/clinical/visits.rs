@@ -162,13 +162,13 @@ impl VisitsConfig {
         self.weeks.iter().copied().chain(self.months.iter().map(|month| last + month * MONTH_DAYS / 7.0)).collect()
     }
 
-    /// Puts the scores on the grid: each visit gets the nearest in time, the earlier of two equally near, and none further
-    /// than the tolerance. One score may serve two visits. `layout` says which fields are missing and how numbers are written. By patient,
-    /// then item.
+    /// Puts the scores on the grid: each visit gets the nearest in time, the earlier of two equally near, and none
+    /// further than the tolerance. One score may serve two visits. `layout` says which fields are missing and how
+    /// numbers are written. By patient, then item.
     ///
     /// # Errors
-    /// [`DataError::File`] naming patient, time, item and value of a score outside its scale, of a field that is no number
-    /// or date, and of two different scores of an item at one time.
+    /// [`DataError::File`] naming patient, time, item and value of a score outside its scale, of a field that is no
+    /// number or date, and of two different scores of an item at one time.
     pub fn trajectories(&self, table: &DelimitedTable, layout: &DelimitedLayout) -> Result<Vec<Trajectory>, DataError> {
         let wrong = |place: String, found: String, expected: String| DataError::File {
             file: table.file.clone(),
@@ -251,8 +251,8 @@ impl VisitsConfig {
     }
 }
 
-/// Minutes of training per week of each patient: `sum (sessions per week * minutes per session)` over the rows of a table
-/// of programmes, whose columns are named in this order after the patient's.
+/// Minutes of training per week of each patient: `sum (sessions per week * minutes per session)` over the rows of a
+/// table of programmes, whose columns are named in this order after the patient's.
 ///
 /// # Errors
 /// [`DataError::File`] for a field that is no number from 0.

@@ -92,7 +92,8 @@ fn visits_and_slopes_equal_those_of_pandas_and_numpy() {
 
 #[test]
 fn ties_tolerance_carrying_forward_and_follow_up() {
-    let text = "patient,week,item,value\na,1,BI,20\na,3,BI,40\na,10.9,BI,60\na,11.1,BI,65\nb,0,other,7\na,17.3,BI,90\na,9,BI,\n";
+    let text = "patient,week,item,value\na,1,BI,20\na,3,BI,40\na,10.9,BI,60\na,11.1,BI,65\nb,0,other,7\na,17.3,BI,90\n\
+        a,9,BI,\n";
     let config = visits("week = \"week\"\nweeks = [0, 2, 4, 6, 8, 10, 12]\nmonths = [1, 2]\n[items]\nBI = \"barthel\"");
     let layout = DelimitedLayout::default();
     let found = config.trajectories(&table(text), &layout).unwrap();
