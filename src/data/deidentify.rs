@@ -1,12 +1,12 @@
 //! De-identification on import: pseudonyms by key, dates shifted per patient, free text dropped, great ages grouped.
 //!
-//! Every column of a table must be classified; one that is not is an error, never kept. The identifiers are those of the
-//! HIPAA Safe Harbor method as far as tables and headers carry them; the result is as good as the classification.
+//! Every column of a table must be classified; one that is not is an error, never kept. The identifiers are those of
+//! the HIPAA Safe Harbor method as far as tables and headers carry them; the result is as good as the classification.
 //!
 //! *Pseudonym*: the first 80 bits of HMAC-SHA-256(key, `id` 0 id) in base 32, after a prefix. Equal ids get equal
 //! pseudonyms in every file, and only the key's holder can compute them. *Date shift*: a number of whole days in
-//! -365..-1 or 1..365 from HMAC-SHA-256(key, `shift` 0 patient), so that intervals within a patient are kept to the day and times of day
-//! are untouched.
+//! -365..-1 or 1..365 from HMAC-SHA-256(key, `shift` 0 patient), so that intervals within a patient are kept to the day
+//! and times of day are untouched.
 //!
 //! A date of birth that is shifted still tells an age above 89: drop it and keep the age.
 
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::data::DataError;
-use crate::data::formats::delimited::{DelimitedRow, DelimitedTable};
+use crate::data::formats::delimited::DelimitedTable;
 
 const LEAST_KEY_BYTES: usize = 16;
 const MOST_SHIFT_DAYS: u64 = 365;
@@ -65,8 +65,8 @@ pub struct DeidentifyRules {
 pub enum ColumnClass {
     /// Replaced by a pseudonym.
     Id,
-    /// Shifted by the patient's days: `2021-03-04` with or without a time of day, `04.03.2021`, or DICOM's `20210304` and
-    /// `20210304101112.5+0100`.
+    /// Shifted by the patient's days: `2021-03-04` with or without a time of day, `04.03.2021`, or DICOM's `20210304`
+    /// and `20210304101112.5+0100`.
     Date,
     /// Kept; a field that is a date or one of the table's ids is an error.
     Keep,
@@ -176,7 +176,7 @@ impl Deidentifier {
         }
         let patient = table.column(&self.rules.patient, "patient")?;
         let classes: Vec<ColumnClass> = table.columns.iter().filter_map(class).collect();
-        let ids = self.ids(table, &classes);
+        let ids = distinctive_ids(table, &classes);
         let mut out = csv::Writer::from_writer(Vec::new());
         let unwritten = |error: csv::Error| DataError::io(&table.file, "write")(std::io::Error::other(error));
         let kept = |(_, class): &(&String, &ColumnClass)| **class != ColumnClass::Drop;
@@ -200,14 +200,6 @@ impl Deidentifier {
         out.into_inner().map_err(|error| DataError::io(&table.file, "write")(std::io::Error::other(error.to_string())))
     }
 
-    /// All ids of the table that are long enough to be told from a number or a word.
-    fn ids<'t>(&self, table: &'t DelimitedTable, classes: &[ColumnClass]) -> BTreeSet<&'t str> {
-        let ids = |row: &'t DelimitedRow| {
-            row.fields.iter().zip(classes.to_vec()).filter(|(_, class)| *class == ColumnClass::Id)
-        };
-        table.rows.iter().flat_map(ids).map(|(id, _)| id.as_str()).filter(|id| is_distinctive(id)).collect()
-    }
-
     /// The field as it is written, or what was expected and what to do.
     fn field(
         &self,
@@ -224,7 +216,8 @@ impl Deidentifier {
             ColumnClass::Id => Ok(self.pseudonym(field)),
             ColumnClass::Date if is_missing(patient) => Err(("a patient in this row", "dates are shifted per patient")),
             ColumnClass::Date => {
-                let hint = "formats: 2021-03-04 with or without a time, 04.03.2021, 20210304, 20210304101112; or drop the column";
+                let hint =
+                    "formats: 2021-03-04 or 20210304, with or without a time, and 04.03.2021; or drop the column";
                 self.shift_date(patient, field).ok_or(("a full date", hint))
             }
             ColumnClass::Age => {
@@ -241,6 +234,15 @@ impl Deidentifier {
             ColumnClass::Keep | ColumnClass::Drop => Ok(field.to_string()),
         }
     }
+}
+
+/// All ids of the table that are long enough to be told from a number or a word.
+fn distinctive_ids<'t>(table: &'t DelimitedTable, classes: &[ColumnClass]) -> BTreeSet<&'t str> {
+    let mut ids = BTreeSet::new();
+    for (column, _) in classes.iter().enumerate().filter(|(_, class)| **class == ColumnClass::Id) {
+        ids.extend(table.rows.iter().map(|row| row.field(column)).filter(|id| is_distinctive(id)));
+    }
+    ids
 }
 
 /// Whether a text is unlikely to stand in a field by chance.

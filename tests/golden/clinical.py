@@ -39,8 +39,14 @@ order = draws.permutation(len(rows))
 
 mixed = []
 for spread, noise, drop in [(8.0, 3.0, 0.0), (5.0, 5.0, 0.3), (0.0, 4.0, 0.1)]:
-    table = [(patient, week, 30 + 1.5 * week + offset + noise * draws.normal())
-             for patient, offset in enumerate(spread * draws.normal(size=25)) for week in WEEKS if draws.random() >= drop]
+    table = []
+    for patient in range(25):
+        weeks = [week for week in WEEKS if draws.random() >= drop]
+        errors = noise * draws.normal(size=len(weeks))
+        if spread == 0 and weeks:
+            errors -= errors.mean()  # patients differ by less than chance
+        offset = spread * draws.normal()
+        table += [(patient, week, 30 + 1.5 * week + offset + error) for week, error in zip(weeks, errors)]
     frame = pandas.DataFrame(table, columns=["patient", "week", "score"])
     fit = statsmodels.formula.api.mixedlm("score ~ week", frame, groups="patient").fit(reml=True)
     between, within = float(fit.cov_re.iloc[0, 0]), fit.scale

@@ -51,7 +51,8 @@ pub fn mixed_slope(observations: &[(usize, f64, f64)]) -> Option<MixedSlope> {
     if patients.len() < 2 || num < 3.0 || xx <= 0.0 {
         return None;
     }
-    // At a ratio: the determinant of X^T V^-1 X, and [intercept, slope, RSS, entry of the inverse for the slope, criterion].
+    // At a ratio: the determinant of X^T V^-1 X, and [intercept, slope, RSS, entry of the inverse for the slope,
+    // criterion].
     let at = |ratio: f64| {
         let (mut s1, mut sx, mut sy, mut sxx, mut sxy, mut syy, mut log) = (num, 0.0, 0.0, xx, xy, yy, 0.0);
         for sums in patients.values() {

@@ -1,7 +1,7 @@
 //! Scales of stroke rehabilitation: what they range over, which way is better, and changes that matter.
 //!
-//! Ranges and parts are those of the instruments' forms. Each [`Mcid`] names its study; where a study gives a range, both
-//! ends stand in the list. None of them is a default: which change counts as success is the experiment's decision.
+//! Ranges and parts are those of the instruments' forms. Each [`Mcid`] names its study; where a study gives a range,
+//! both ends stand in the list. None of them is a default: which change counts as success is the experiment's decision.
 
 use serde::{Deserialize, Serialize};
 

@@ -130,6 +130,9 @@ impl Trajectory {
     }
 }
 
+/// Day and score, by patient and item.
+type Records<'t> = BTreeMap<(&'t str, &'t str), Vec<(f64, f64)>>;
+
 impl VisitsConfig {
     /// Checks what no table can change.
     ///
@@ -162,13 +165,13 @@ impl VisitsConfig {
         self.weeks.iter().copied().chain(self.months.iter().map(|month| last + month * MONTH_DAYS / 7.0)).collect()
     }
 
-    /// Puts the scores on the grid: each visit gets the nearest in time, the earlier of two equally near, and none further
-    /// than the tolerance. One score may serve two visits. `layout` says which fields are missing and how numbers are written. By patient,
-    /// then item.
+    /// Puts the scores on the grid: each visit gets the nearest in time, the earlier of two equally near, and none
+    /// further than the tolerance. One score may serve two visits. `layout` says which fields are missing and how
+    /// numbers are written. By patient, then item.
     ///
     /// # Errors
-    /// [`DataError::File`] naming patient, time, item and value of a score outside its scale, of a field that is no number
-    /// or date, and of two different scores of an item at one time.
+    /// [`DataError::File`] naming patient, time, item and value of a score outside its scale, of a field that is no
+    /// number or date, and of two different scores of an item at one time.
     pub fn trajectories(&self, table: &DelimitedTable, layout: &DelimitedLayout) -> Result<Vec<Trajectory>, DataError> {
         let wrong = |place: String, found: String, expected: String| DataError::File {
             file: table.file.clone(),
@@ -184,44 +187,50 @@ impl VisitsConfig {
         let time_name = self.date.as_ref().or(self.week.as_ref()).map_or("", String::as_str);
         let time = table.column(time_name, "visits.date")?;
         let start = self.start.as_ref().map(|name| table.column(name, "visits.start")).transpose()?;
-        let mut records = BTreeMap::<(&str, &str), Vec<(f64, f64)>>::new();
+        let mut records = Records::new();
         // Of each patient, over all items read: week 0 is one day, whichever item was scored first.
         let mut first_day = BTreeMap::<&str, f64>::new();
         for row in &table.rows {
             let (patient, item) = (row.field(patient), row.field(item));
             let (Some(scale), field) = (self.items.get(item), row.field(value)) else { continue };
+            let wrong = |found: String, expected: String| {
+                let time = row.field(time);
+                let place = format!("line {}: patient `{patient}`, visit `{time}`, item `{item}`", row.line);
+                wrong(place, found, expected)
+            };
+            let days = |column| {
+                let text = row.field(column);
+                let expected = if self.week.is_some() { "a number of weeks" } else { "a date such as 2021-03-04" };
+                self.days(text, layout).ok_or_else(|| wrong(format!("time `{text}`"), expected.into()))
+            };
+            let day = days(time)? - start.map_or(Ok(0.0), days)?;
+            // A visit without score is a visit.
+            first_day.entry(patient).and_modify(|first| *first = first.min(day)).or_insert(day);
             if layout.is_missing(field) {
                 continue;
             }
-            let place = || {
-                let time = row.field(time);
-                format!("line {}: patient `{patient}`, visit `{time}`, item `{item}`", row.line)
-            };
             let number = layout.number::<f64>(field);
-            let score = number.ok_or_else(|| wrong(place(), format!("`{field}`"), "a number".into()))?;
-            scale.check(score).map_err(|allowed| wrong(place(), format!("{score}"), allowed))?;
-            let days = |column| match (&self.week, row.field(column)) {
-                (Some(_), text) => layout.number::<f64>(text).filter(|week| week.is_finite()).map(|week| week * 7.0),
-                (None, text) => {
-                    let epoch = NaiveDate::default();
-                    let date = text.parse::<NaiveDate>().ok()?;
-                    Some(date.signed_duration_since(epoch).num_days() as f64)
-                }
-            };
-            let expected = if self.week.is_some() { "a number of weeks" } else { "a date such as 2021-03-04" };
-            let no_time = |column| wrong(place(), format!("time `{}`", row.field(column)), expected.into());
-            let mut day = days(time).ok_or_else(|| no_time(time))?;
-            if let Some(start) = start {
-                day -= days(start).ok_or_else(|| no_time(start))?;
-            }
+            let score = number.ok_or_else(|| wrong(format!("`{field}`"), "a number".into()))?;
+            scale.check(score).map_err(|allowed| wrong(score.to_string(), allowed))?;
             let scores = records.entry((patient, item)).or_default();
             if let Some(other) = scores.iter().find(|other| other.0 == day && other.1 != score) {
-                let expected = format!("one score at a time, not {} as well", other.1);
-                return Err(wrong(place(), format!("{score}"), expected));
+                return Err(wrong(score.to_string(), format!("one score at a time, not {} as well", other.1)));
             }
             scores.push((day, score));
-            first_day.entry(patient).and_modify(|first| *first = first.min(day)).or_insert(day);
         }
+        Ok(self.on_grid(records, &first_day))
+    }
+
+    /// Days since the start, or since 1970 for dates.
+    fn days(&self, text: &str, layout: &DelimitedLayout) -> Option<f64> {
+        if self.week.is_some() {
+            return layout.number::<f64>(text).filter(|week| week.is_finite()).map(|week| week * 7.0);
+        }
+        let date = text.parse::<NaiveDate>().ok()?;
+        Some(date.signed_duration_since(NaiveDate::default()).num_days() as f64)
+    }
+
+    fn on_grid(&self, records: Records, first_day: &BTreeMap<&str, f64>) -> Vec<Trajectory> {
         let weeks = self.visit_weeks();
         let from_first = self.date.is_some() && self.start.is_none();
         let trajectory = |((patient, item), mut scores): ((&str, &str), Vec<(f64, f64)>)| {
@@ -239,7 +248,7 @@ impl VisitsConfig {
             let scale = self.items.get(item).copied()?;
             Some(Trajectory { patient: patient.into(), item: item.into(), scale, weeks: weeks.clone(), scores })
         };
-        Ok(records.into_iter().filter_map(trajectory).collect())
+        records.into_iter().filter_map(trajectory).collect()
     }
 
     /// The score nearest to `day` among those in order of time; NaN if none is within the tolerance.
@@ -251,8 +260,8 @@ impl VisitsConfig {
     }
 }
 
-/// Minutes of training per week of each patient: `sum (sessions per week * minutes per session)` over the rows of a table
-/// of programmes, whose columns are named in this order after the patient's.
+/// Minutes of training per week of each patient: `sum (sessions per week * minutes per session)` over the rows of a
+/// table of programmes, whose columns are named in this order after the patient's.
 ///
 /// # Errors
 /// [`DataError::File`] for a field that is no number from 0.

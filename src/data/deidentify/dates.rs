@@ -76,8 +76,19 @@ pub(super) fn move_date(date: NaiveDate, days: i64) -> Option<NaiveDate> {
     date.checked_add_signed(TimeDelta::try_days(days)?)
 }
 
-/// Whether a text is a date, in one of the formats, with the year of someone alive today: eight digits may be a number.
+/// Whether a text begins as a date of someone alive today does, in one of the formats or in others with three numbers:
+/// `3/4/2021`, `2021.3.4`.
 pub(super) fn is_date(text: &str) -> bool {
     use chrono::Datelike as _;
-    parse(text.trim()).is_some_and(|(date, ..)| (1900..2100).contains(&date.year()))
+    const YEARS: std::ops::Range<i32> = 1900..2100;
+    if parse(text.trim()).is_some_and(|(date, ..)| YEARS.contains(&date.year())) {
+        return true;
+    }
+    let numbers: Vec<&str> = text.trim().split(['-', '/', '.']).take(3).map(leading_digits).collect();
+    let is_year = |number: &&str| number.len() == 4 && number.parse().is_ok_and(|year| YEARS.contains(&year));
+    numbers.len() == 3 && numbers.iter().all(|number| (1..=4).contains(&number.len())) && numbers.iter().any(is_year)
+}
+
+fn leading_digits(text: &str) -> &str {
+    text.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default()
 }

@@ -22,8 +22,8 @@ impl Deidentifier {
     /// lines stay byte for byte.
     ///
     /// # Errors
-    /// [`DataError::File`] when the record line is absent, or the patient's id stands in what is left: the record's name,
-    /// or that of a file or signal.
+    /// [`DataError::File`] when the record line is absent, or the patient's id stands in what is left: the record's
+    /// name, or that of a file or signal.
     pub fn wfdb_header(&self, patient: &str, bytes: &[u8], file: &Path) -> Result<Vec<u8>, DataError> {
         let mut out = Vec::new();
         let mut has_record = false;
@@ -62,9 +62,9 @@ impl Deidentifier {
         }
     }
 
-    /// The header of an EDF, EDF+ or BDF file, in place: the patient becomes the pseudonym, the recording keeps its shifted
-    /// date only, the start date is shifted; times of day stay. All other bytes stay. Tells whether the file has a signal
-    /// of annotations, whose texts are not touched and may identify.
+    /// The header of an EDF, EDF+ or BDF file, in place: the patient becomes the pseudonym, the recording keeps its
+    /// shifted date only, the start date is shifted; times of day stay. All other bytes stay. Tells whether the file
+    /// has a signal of annotations, whose texts are not touched and may identify.
     ///
     /// # Errors
     /// [`DataError::File`] when the header is cut off or its start date is none; `bytes` are then what they were.

@@ -92,7 +92,8 @@ fn visits_and_slopes_equal_those_of_pandas_and_numpy() {
 
 #[test]
 fn ties_tolerance_carrying_forward_and_follow_up() {
-    let text = "patient,week,item,value\na,1,BI,20\na,3,BI,40\na,10.9,BI,60\na,11.1,BI,65\nb,0,other,7\na,17.3,BI,90\na,9,BI,\n";
+    let text = "patient,week,item,value\na,1,BI,20\na,3,BI,40\na,10.9,BI,60\na,11.1,BI,65\nb,0,other,7\na,17.3,BI,90\n\
+        a,9,BI,\n";
     let config = visits("week = \"week\"\nweeks = [0, 2, 4, 6, 8, 10, 12]\nmonths = [1, 2]\n[items]\nBI = \"barthel\"");
     let layout = DelimitedLayout::default();
     let found = config.trajectories(&table(text), &layout).unwrap();
@@ -110,9 +111,11 @@ fn ties_tolerance_carrying_forward_and_follow_up() {
     assert!(same(&found[0].scores, &[20.0, 20.0, 40.0, 40.0, 40.0, 60.0, 65.0, 90.0, 90.0]));
     // Without a start, a patient's first date is week 0 of all items.
     let dated = visits("date = \"week\"\nweeks = [0, 1]\n[items]\nBI = \"barthel\"\nmRS = \"modified-rankin\"");
-    let text = "patient,week,item,value\na,2021-12-27,BI,20\na,2022-01-03,mRS,4\n";
+    let text =
+        "patient,week,item,value\na,2021-12-27,BI,20\na,2022-01-03,mRS,4\nb,2021-12-20,mRS,\nb,2021-12-28,mRS,3\n";
     let found = dated.trajectories(&table(text), &layout).unwrap();
     assert!(same(&found[1].scores, &[4.0, 4.0]) && found[1].item == "mRS");
+    assert!(same(&found[2].scores, &[nan, 3.0]), "a visit without score is a visit");
     let strict = VisitsConfig { tolerance_days: 6.0, ..dated };
     assert!(same(&strict.trajectories(&table(text), &layout).unwrap()[1].scores, &[nan, 4.0]));
 }

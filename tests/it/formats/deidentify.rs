@@ -6,6 +6,8 @@ use recoup::data::deidentify::{Deidentifier, DeidentifyRules, key_from_environme
 use recoup::data::formats::delimited::{DelimitedLayout, DelimitedTable};
 use recoup::data::formats::parquet;
 
+use super::mutate::survives;
+
 const KEY: &[u8] = b"sixteen bytes or more of a key";
 
 const RULES: &str = r#"
@@ -125,6 +127,8 @@ fn what_is_not_classified_or_does_not_fit_is_an_error() {
         ("mrn,admitted\n,2021-02-03\n", "expected a patient in this row"),
         ("mrn,age\nMRN-1,old\n", "expected an age in years"),
         ("mrn,barthel\nMRN-1,2021-02-03\n", "expected no date in a column that is kept"),
+        ("mrn,barthel\nMRN-1,3/4/2021\n", "expected no date in a column that is kept"),
+        ("mrn,barthel\nMRN-1,2021.3.4 10:00\n", "expected no date in a column that is kept"),
         ("mrn,barthel\nMRN-1,20210203\n", "expected no date in a column that is kept"),
         ("mrn,barthel\nMRN-004711,see MRN004712\nMRN004712,5\n", "expected no id in a column that is kept"),
         ("mrn,barthel\nMRN-004711,MRN-004711\n", "expected no id in a column that is kept"),
@@ -172,7 +176,8 @@ fn a_wfdb_header_loses_comments_and_times_only() {
     let one = with_key(KEY);
     let header = b"# Meyer\r\nr001 2 360 650000 10:30:00 04/03/2021\r\nr001.dat 212 200 11 1024 995 -22131 0 MLII\r\n\
         r001.dat 212 200 11 1024 1011 20052 0 V5\r\n#<age>: 67 <sex>: M\r\n";
-    let expected = b"r001 2 360 650000\r\nr001.dat 212 200 11 1024 995 -22131 0 MLII\r\nr001.dat 212 200 11 1024 1011 20052 0 V5\r\n";
+    let expected = b"r001 2 360 650000\r\nr001.dat 212 200 11 1024 995 -22131 0 MLII\r\n\
+        r001.dat 212 200 11 1024 1011 20052 0 V5\r\n";
     assert_eq!(one.wfdb_header("MRN-004711", header, Path::new("r001.hea")).unwrap(), expected);
     let plain = b"r001   1  360  10 \nr001.dat 16";
     assert_eq!(one.wfdb_header("MRN-004711", plain, Path::new("r001.hea")).unwrap(), plain);
@@ -225,4 +230,30 @@ fn an_edf_header_loses_patient_and_date_only() {
     assert!(one.edf_header("MRN-004711", &mut wrong, Path::new("a.edf")).unwrap_err().to_string().contains("byte 168"));
     assert_eq!(wrong, before);
     assert!(one.edf_header("MRN-004711", &mut before[..100].to_vec(), Path::new("a.edf")).is_err());
+}
+
+#[test]
+fn a_hundred_thousand_damaged_headers_and_tables_are_survived() {
+    let one = with_key(KEY);
+    let wfdb =
+        b"r001 2 360 650000 10:30:00 04/03/2021\r\nr001.dat 212 200 11 1024 995 -22131 0 MLII\n#<age>: 67\n".to_vec();
+    let samples = [
+        ("a.edf", edf("EDF+C", "EDF Annotations"), 300),
+        ("r001.hea", wfdb, 60),
+        ("emr.csv", TABLE.as_bytes().to_vec(), 60),
+    ];
+    survives(&samples, 100_000, &[], |name, bytes| match name {
+        "a.edf" => {
+            let mut after = bytes.to_vec();
+            let done = one.edf_header("MRN-004711", &mut after, Path::new(name)).is_ok();
+            assert_eq!(after.len(), bytes.len());
+            assert!(done || after == bytes);
+            done
+        }
+        "r001.hea" => one.wfdb_header("MRN-004711", bytes, Path::new(name)).is_ok(),
+        _ => {
+            let table = DelimitedLayout::default().table(bytes, Path::new(name));
+            table.and_then(|table| one.table(&table)).is_ok()
+        }
+    });
 }
