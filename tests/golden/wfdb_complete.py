@@ -2,7 +2,7 @@
 
 What the `wfdb` package of PyPI reads from the records under tests/fixtures/data/wfdb and, if given, from the sample-data folder
 of its own repository (MIT-LCP/wfdb-python, commit 6850ad1a). Per signal: name, unit, rate, and SHA-256 of the physical
-values as little-endian f32 with NaN as 0x7fc00000; of the fixtures of one segment also all digital values. Of annotation
+values as little-endian f32 with NaN as 0x7fc00000; of the short fixtures of one segment also all digital values. Of annotation
 files: times, symbols, subtypes, channels, numbers and texts, for samples as SHA-256 of one line each. A record
 that the package cannot read has its error instead.
 """
@@ -69,7 +69,7 @@ def annotations(path, full):
 
 versions = {name: importlib.metadata.version(name) for name in ["wfdb", "numpy", "soundfile"]}
 root = FIXTURES
-records = {p.stem: describe(str(p.with_suffix("")), p.stem not in ("fixed", "variable")) for p in sorted(root.glob("*.hea"))}
+records = {p.stem: describe(str(p.with_suffix("")), p.stem not in ("fixed", "variable", "flacmodes")) for p in sorted(root.glob("*.hea"))}
 marks = {p.name: annotations(p, True) for p in [root / "frames.atr", root / "frames.own"]}
 samples, sample_marks = {}, {}
 if len(sys.argv) > 1:

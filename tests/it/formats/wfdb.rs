@@ -12,6 +12,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 mod damage;
+mod mutations;
 mod written;
 
 #[derive(Deserialize)]
@@ -137,7 +138,7 @@ fn assert_equal(name: &str, contents: &Contents, golden: &Channels) {
 #[test]
 fn fixtures_read_as_the_wfdb_package_reads_them() {
     let golden = golden();
-    assert_eq!(golden.records.len(), 35);
+    assert_eq!(golden.records.len(), 36);
     for (name, record) in &golden.records {
         let path = fixtures().join(format!("{name}.hea"));
         let (contents, Record::Read(expected)) = (read(&path), record) else {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use super::RATES_HZ;
 use crate::data::DataError;
 use crate::data::formats::Annotation;
 
@@ -138,7 +139,7 @@ fn define(marks: &mut Vec<Mark>, file: &Path) -> Result<(Option<f64>, BTreeMap<u
         }
         let text = mark.text.as_str();
         if let Some(resolution) = text.strip_prefix("## time resolution:") {
-            let rate = resolution.trim().parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+            let rate = resolution.trim().parse().ok().filter(|rate| RATES_HZ.contains(rate));
             wrong = wrong.take().or(rate.is_none().then(|| text.to_string()));
             rate_hz = rate_hz.or(rate);
         } else if text == "## annotation type definitions" {

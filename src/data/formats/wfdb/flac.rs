@@ -2,7 +2,9 @@
 //! record follow each other in it.
 //!
 //! Frames are decoded by `claxon`, which verifies their CRCs. The blocks of metadata before them are skipped here: that crate
-//! reserves memory by their counts, and none but the first concerns the samples.
+//! reserves memory by their counts, and none but the first concerns the samples. Files with
+//! residuals that are not Rice-coded, or with samples of other than 8, 12, 16, 20 or 24 bits, are refused: it does not know them,
+//! and common encoders do not write them.
 
 use std::io::Cursor;
 use std::path::Path;

@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
+use super::RATES_HZ;
 use super::storage::Format;
 use crate::data::DataError;
 
@@ -150,7 +151,7 @@ impl Header {
         let rate_field = fields.next().unwrap_or("250");
         let rate = rate_field.split(['/', '(']).next().unwrap_or(rate_field);
         let rate_hz: f64 = place.number(rate, "a rate in Hz")?;
-        if !(rate_hz.is_finite() && rate_hz > 0.0) {
+        if !RATES_HZ.contains(&rate_hz) {
             return Err(place.error(rate, "a positive rate in Hz", "correct the header"));
         }
         let num_frames = fields.next().map(|field| place.number(field, "a number of samples")).transpose()?;

@@ -5,8 +5,7 @@
 //! in a fixed or a variable layout. The initial value and the 16-bit checksum that a header holds for a signal
 //! must be those of the samples as they stand in the file, before skew is undone.
 //!
-//! The reader is our own: the crate `wfdb` reads no FLAC, no first differences in several samples per frame, and verifies no
-//! checksums.
+//! The reader is our own: the crate `wfdb` calls itself unstable and reads no FLAC.
 
 mod annotations;
 mod flac;
@@ -17,6 +16,7 @@ mod storage;
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use self::header::{Header, line_error};
@@ -28,6 +28,8 @@ pub use annotations::{Annotations, Mark, read_annotations};
 
 /// Unit of digital values: steps of the analog-digital converter.
 const UNCALIBRATED: &str = "adu";
+/// Rates that a device can have, in Hz: others are damage.
+const RATES_HZ: RangeInclusive<f64> = 1e-9..=1e12;
 
 /// A record of one segment: its signals have one rate and one length.
 #[derive(Debug, Clone, PartialEq)]

@@ -51,7 +51,11 @@ impl<'a> Files<'a> {
             };
             num_frames = Some(frames);
             if self.seen.insert(file.to_path_buf()) {
-                self.num_values += decoded.iter().map(Vec::len).sum::<usize>();
+                // Other segments may have other parts of the file.
+                self.num_values += match group.format {
+                    Format::Flac(_) => decoded.iter().map(Vec::len).sum(),
+                    format => format.num_values(bytes.len()),
+                };
             }
             for ((index, line), mut samples) in group.lines.into_iter().zip(decoded) {
                 line.verify(group.format, &samples, &header.file)?;

@@ -45,25 +45,35 @@ fn crc(bytes: &[u8], width: u32, polynomial: u32) -> u32 {
     })
 }
 
-/// A FLAC stream of verbatim frames of at most 16 samples.
-fn pack_flac(channels: &[Vec<i32>], bits: u32) -> Vec<u8> {
-    let (count, length) = (channels.len() as u32, channels[0].len());
+/// The start of a FLAC stream of so many channels, bits and samples.
+pub(super) fn flac_start(count: usize, bits: u32, length: usize) -> Vec<u8> {
     let mut stream = b"fLaC\x80\0\0\x22\0\x10\0\x10\0\0\0\0\0\0".to_vec();
-    let description = 96_000u64 << 44 | u64::from(count - 1) << 41 | u64::from(bits - 1) << 36 | length as u64;
+    let description = 96_000u64 << 44 | (count as u64 - 1) << 41 | u64::from(bits - 1) << 36 | length as u64;
     stream.extend(description.to_be_bytes());
     stream.extend([0; 16]);
+    stream
+}
+
+/// A FLAC frame with its checksums.
+pub(super) fn flac_frame(header: &[u8], channels: &[u8]) -> Vec<u8> {
+    let mut frame = [header, &[crc(header, 8, 0x07) as u8], channels].concat();
+    frame.extend((crc(&frame, 16, 0x8005) as u16).to_be_bytes());
+    frame
+}
+
+/// A FLAC stream of verbatim frames of at most 16 samples.
+fn pack_flac(channels: &[Vec<i32>], bits: u32) -> Vec<u8> {
+    let (count, length) = (channels.len(), channels[0].len());
+    let mut stream = flac_start(count, bits, length);
     for start in (0..length).step_by(16) {
         let size = 16.min(length - start);
         let code = [1, 4, 6][bits as usize / 8 - 1];
-        let mut frame = vec![0xff, 0xf8, 0x60, (count - 1) as u8 * 16 | code << 1, (start / 16) as u8, size as u8 - 1];
-        frame.push(crc(&frame, 8, 0x07) as u8);
-        for channel in channels {
-            frame.push(2);
-            let bytes = |&v: &i32| v.to_be_bytes().into_iter().skip(4 - bits as usize / 8);
-            frame.extend(channel[start..start + size].iter().flat_map(bytes));
-        }
-        frame.extend((crc(&frame, 16, 0x8005) as u16).to_be_bytes());
-        stream.extend(frame);
+        let header = [0xff, 0xf8, 0x60, (count as u8 - 1) << 4 | code << 1, (start / 16) as u8, size as u8 - 1];
+        let bytes = |&v: &i32| v.to_be_bytes().into_iter().skip(4 - bits as usize / 8);
+        let verbatim = channels
+            .iter()
+            .flat_map(|channel| std::iter::once(2).chain(channel[start..start + size].iter().flat_map(bytes)));
+        stream.extend(flac_frame(&header, &verbatim.collect::<Vec<_>>()));
     }
     stream
 }
