@@ -8,7 +8,8 @@ mod motion;
 mod region;
 mod sobel;
 
-use ndarray::{ArrayView2, ArrayView4, Axis};
+use ndarray::{ArrayView2, ArrayView3, ArrayView4, Axis};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub use self::asymmetry::asymmetry;
@@ -112,37 +113,37 @@ impl ImageFeature {
         }
     }
 
-    /// Appends one value per column. `images` are `[images, planes, lines, columns]`, all finite; every value but those of
-    /// motion energy is the mean over the images. NaN for what the images do not define: no image, and motion of one.
+    /// Appends one value per column. `images` are `[images, planes, lines, columns]`, all finite; every value but those
+    /// of motion energy is the mean over the images. NaN for what the images do not define: no image, and motion of
+    /// one.
     pub fn extract(&self, images: ArrayView4<f32>, values: &mut Vec<f64>) {
         for plane in images.axis_iter(Axis(1)) {
             match self {
                 Self::Histogram { bins, range } => {
-                    values.extend(average(plane.outer_iter(), |image| histogram(image, *bins, *range).to_array()));
+                    values.extend(average(plane, |image| histogram(image, *bins, *range).to_array()));
                 }
                 Self::Sobel { threshold } => {
-                    let statistics = |image| edge_statistics(sobel_magnitude(image).view(), *threshold);
-                    values.extend(average(plane.outer_iter(), statistics));
+                    let statistics =
+                        |image: ArrayView2<f32>| edge_statistics(sobel_magnitude(image).view(), *threshold);
+                    values.extend(average(plane, statistics));
                 }
                 Self::MotionEnergy {} => values.extend(motion::statistics(&motion_energy(plane))),
-                Self::Asymmetry {} => values.extend(average(plane.outer_iter(), asymmetry)),
-                Self::Region(region) => values.extend(average(plane.outer_iter(), |image| region.statistics(image))),
+                Self::Asymmetry {} => values.extend(average(plane, asymmetry)),
+                Self::Region(region) => values.extend(average(plane, |image| region.statistics(image))),
             }
         }
     }
 }
 
-/// Means over the images; NaN without one.
-fn average<'v, const N: usize>(
-    images: impl Iterator<Item = ArrayView2<'v, f32>>,
-    statistics: impl Fn(ArrayView2<'v, f32>) -> [f64; N],
+/// Means over the images, on all cores; NaN without one. The sum has the order of the images, so the numbers do not
+/// depend on how many cores there are.
+fn average<const N: usize>(
+    images: ArrayView3<f32>,
+    statistics: impl Fn(ArrayView2<f32>) -> [f64; N] + Sync,
 ) -> [f64; N] {
-    let (mut sums, mut count) = ([0.0; N], 0u32);
-    for image in images {
-        sums.iter_mut().zip(statistics(image)).for_each(|(sum, value)| *sum += value);
-        count += 1;
-    }
-    sums.map(|sum| sum / f64::from(count))
+    let images: Vec<_> = images.outer_iter().collect();
+    let rows: Vec<[f64; N]> = images.par_iter().map(|image| statistics(*image)).collect();
+    std::array::from_fn(|column| mean(rows.iter().filter_map(|row| row.get(column).copied())))
 }
 
 /// Mean of any number of values; NaN without one.

@@ -88,7 +88,10 @@ fn assert_place(name: &str, contents: &Contents, expected: &Image) {
     assert_eq!(images.values.dim(), (size(2) * size(3), planes, size(1), size(0)), "{name}");
     assert_eq!(fact(contents, "orientation"), Some(expected.axes.as_str()), "{name}");
     assert_close(name, images.affine.as_ref().unwrap(), &expected.affine, 1e-14);
-    assert!(contents.warnings.is_empty(), "{name}: {:?}", contents.warnings);
+    // Two samples call their 2000 milliseconds seconds.
+    let doubtful = ["example4d.nii.gz", "example_nifti2.nii.gz"].contains(&name);
+    let warning = "2000 s from one volume to the next: the header's unit of time is likely wrong";
+    assert_eq!(contents.warnings, doubtful.then_some(warning).into_iter().collect::<Vec<_>>(), "{name}");
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Page {
         match self.num_planes {
             1 => vec!["gray".into()],
             3 => ["red", "green", "blue"].map(String::from).to_vec(),
-            bands => (1..=bands).map(|band| format!("band {band}")).collect(),
+            bands => (1..=bands).map(|band| format!("band-{band}")).collect(),
         }
     }
 }

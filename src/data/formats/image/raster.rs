@@ -47,6 +47,9 @@ pub fn decode(bytes: &[u8], file: &Path) -> Result<Page, DataError> {
         let (width, height) = decoder.dimensions();
         return Err(damaged(format!("{} bytes for {width} x {height} pixels", bytes.len())));
     }
+    if format == ImageFormat::Jpeg && !ends(bytes) {
+        return Err(damaged("no end: the file is cut short".into()));
+    }
     let orientation = decoder.orientation().map_err(failed)?;
     let mut decoded = DynamicImage::from_decoder(decoder).map_err(failed)?;
     decoded.apply_orientation(orientation);
@@ -64,6 +67,13 @@ pub fn decode(bytes: &[u8], file: &Path) -> Result<Page, DataError> {
     };
     let num_planes = if color.has_color() { 3 } else { 1 };
     Ok(Page { height, width, num_planes, planar: false, samples, lossy: format == ImageFormat::Jpeg })
+}
+
+/// Whether the last scan of a JPEG file has an end. The decoder takes what is missing for gray. Within a scan 0xff
+/// comes before zeros and restarts only, and thumbnails with ends of their own come before it.
+fn ends(bytes: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| bytes.array_windows().rposition(|&pair: &[u8; 2]| pair == marker);
+    last([0xff, 0xda]) < last([0xff, 0xd9])
 }
 
 /// Whether the file is long enough for the picture that its header promises. PNG packs and indexes pixels, so that its

@@ -86,9 +86,9 @@ impl Volume {
         Ok(Self { values: values.as_standard_layout().into_owned(), affine, volume_secs: self.volume_secs })
     }
 
-    /// The volume on the grid of voxels of `voxel_mm` (columns, lines, slices) whose axes are right, front and up and that
-    /// starts at the least coordinates of the old voxel centres and reaches the greatest: `ceil(extent / voxel) + 1`
-    /// voxels. Trilinear between the centres of old voxels, in `f64`; 0 outside of them. As nibabel's
+    /// The volume on the grid of voxels of `voxel_mm` (columns, lines, slices) whose axes are right, front and up and
+    /// that starts at the least coordinates of the old voxel centres and reaches the greatest: `ceil(extent / voxel) +
+    /// 1` voxels. Trilinear between the centres of old voxels, in `f64`; 0 outside of them. As nibabel's
     /// `resample_to_output(..., order=1)`, but for points on the very edge, which are inside.
     ///
     /// # Errors
@@ -102,7 +102,8 @@ impl Volume {
         let high = [0, 1, 2].map(|axis: usize| corners.iter().map(|at| at[axis]).fold(f64::NEG_INFINITY, f64::max));
         let sizes = [0, 1, 2].map(|axis: usize| ((high[axis] - low[axis]) / voxel_mm[axis]).ceil() + 1.0);
         let num_voxels = sizes.iter().product::<f64>() * self.values.len_of(Axis(0)) as f64;
-        if voxel_mm.iter().any(|&size| !(size.is_finite() && size > 0.0)) || !(num_voxels <= MAX_VOXELS) {
+        let above_0 = voxel_mm.iter().all(|&size| size.is_finite() && size > 0.0);
+        if !above_0 || num_voxels.is_nan() || num_voxels > MAX_VOXELS {
             return Err(format!(
                 "voxels of {voxel_mm:?} mm give a grid of {sizes:?}; expected at most 2^31 voxels above 0 mm"
             ));
