@@ -7,7 +7,9 @@
 
 pub mod audit;
 pub mod card;
+pub mod clinical;
 pub mod cohort;
+pub mod deidentify;
 pub mod draft;
 pub mod error;
 pub mod fetch;

@@ -1,11 +1,11 @@
 //! Parquet tables, read as text so that they stand wherever a card names a delimited file, and feature tables written.
 //!
-//! Reading is the `parquet` crate's, column by column, behind three fences, because it trusts what damaged files say: the
-//! headers of pages and the depth of the schema are checked before it sees them (it reserves memory by the former and
-//! recurses by the latter), what columns unpack to is counted while they do, and its panics are caught.
+//! Reading is the `parquet` crate's, column by column, behind three fences, because it trusts what damaged files say:
+//! the headers of pages and the depth of the schema are checked before it sees them (it reserves memory by the former
+//! and recurses by the latter), what columns unpack to is counted while they do, and its panics are caught.
 //!
-//! Nulls become empty fields. Numbers are written so that they parse back to the same bits; dates and times as ISO 8601,
-//! with `Z` where the file says that they are in UTC; decimals with all their digits; bytes that are no UTF-8 as
+//! Nulls become empty fields. Numbers are written so that they parse back to the same bits; dates and times as ISO
+//! 8601, with `Z` where the file says that they are in UTC; decimals with all their digits; bytes that are no UTF-8 as
 //! hexadecimal. Columns of nested groups are called `group.column`; lists and maps are no columns and an error.
 
 mod page;

@@ -67,8 +67,8 @@ pub enum FitConfig {
         variance: Option<f64>,
     },
     /// Keeps the columns that LASSO selects and sets the others to 0. One model per class against the others (one in
-    /// all for two classes) on 0/1 targets; a column stays if any model has it. The penalty of each model is the one with
-    /// the least squared error in cross-validation by subject inside the training rows, the larger among equals.
+    /// all for two classes) on 0/1 targets; a column stays if any model has it. The penalty of each model is the one
+    /// with the least squared error in cross-validation by subject inside the training rows, the larger among equals.
     Lasso {
         /// Number of penalties to try, falling geometrically from the smallest that selects nothing to a thousandth.
         #[serde(default = "default_alphas")]

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::config::KnnWeights;
 use super::scale::mean;
 
-/// Troyanskaya's KNN imputation as scikit-learn defines it. For each missing value the donors are the training rows that
-/// have the column and share one with the row; the `neighbors` nearest are averaged. Among rows at one distance the
-/// earlier is nearer. Without a donor, the column's training mean; a column without any
-/// training value becomes 0 as a whole.
+/// Troyanskaya's KNN imputation as scikit-learn defines it. For each missing value the donors are the training rows
+/// that have the column and share one with the row; the `neighbors` nearest are averaged. Among rows at one distance
+/// the earlier is nearer. Without a donor, the column's training mean; a column without any training value becomes 0 as
+/// a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnnImputer {

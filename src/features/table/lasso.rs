@@ -2,8 +2,8 @@
 //!
 //! Own code: of the crates at hand, one leaves the columns of X where they are when it fits an intercept, which is
 //! another problem, and the other takes `alpha` for its half on top of that. Coordinates are updated on the moments
-//! `X^T X / n` and `X^T y / n` of centred data, so a sweep costs `p` products per coefficient that changes, however many
-//! rows there are; the path is warm-started from the largest penalty down.
+//! `X^T X / n` and `X^T y / n` of centred data, so a sweep costs `p` products per coefficient that changes, however
+//! many rows there are; the path is warm-started from the largest penalty down.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};

@@ -13,6 +13,7 @@
 mod config;
 mod encode;
 mod impute;
+mod join;
 mod lasso;
 mod pca;
 mod pipeline;
@@ -21,6 +22,7 @@ mod scale;
 
 pub use config::{FitConfig, KnnWeights, problems};
 pub use impute::KnnImputer;
+pub use join::{Block, Joined, join};
 pub use lasso::{Design, LassoModel, LassoPath, alpha_grid, cross_validation_errors};
 pub use pca::Pca;
 pub use pipeline::{Pipeline, Step};

@@ -304,7 +304,7 @@ fn select(train: &TrainRows, alphas: usize, folds: usize, notes: &mut Vec<String
         if path.num_unsettled > 0 {
             notes.push(format!("class {class}: {} penalties did not converge", path.num_unsettled));
         }
-        let last = path.coefficients.rows().into_iter().last();
+        let last = path.coefficients.rows().into_iter().next_back();
         let coefficients = last.map_or_else(|| vec![0.0; train.values.ncols()], |b| b.to_vec());
         if coefficients.iter().all(|&b| b == 0.0) {
             notes.push(format!("class {class}: no column is selected"));

@@ -14,8 +14,8 @@ pub struct TrainRows {
 }
 
 impl TrainRows {
-    /// Keeps the rows of the training subjects of `values`, `[rows, columns]`. `subject_of_row` has positions in the list
-    /// of subjects that the fold was made for, `class_of_row` class indices.
+    /// Keeps the rows of the training subjects of `values`, `[rows, columns]`. `subject_of_row` has positions in the
+    /// list of subjects that the fold was made for, `class_of_row` class indices.
     ///
     /// # Errors
     /// When the lengths differ, a subject is outside the list, or no row is left.

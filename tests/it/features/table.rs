@@ -38,8 +38,8 @@ fn columns(count: usize) -> Vec<Column> {
     (0..count).map(|index| Column { name: format!("c{index}"), unit: "mm".into() }).collect()
 }
 
-/// A split whose training subjects are `train` of `total`, and the position of each in the cohort. Which subject is where
-/// is the split's draw, so rows are given to subjects afterwards.
+/// A split whose training subjects are `train` of `total`, and the position of each in the cohort. Which subject is
+/// where is the split's draw, so rows are given to subjects afterwards.
 fn fold_of(train: usize, total: usize) -> (TrainFold, Vec<usize>) {
     // Leave one site out: site `b` is the test part, and validation takes one of the rest.
     let site = |index: usize| Some(if index <= train { "a" } else { "b" }.to_string());

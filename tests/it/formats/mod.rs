@@ -4,6 +4,8 @@ mod c3d;
 mod describe;
 mod edf;
 mod image;
+mod clinical;
+mod deidentify;
 mod mutate;
 mod nifti;
 mod open;

@@ -21,9 +21,9 @@ const ROWS_PER_GROUP: usize = 1 << 16;
 /// JSON: name of each column of numbers to its unit.
 const UNITS_KEY: &str = "recoup.units";
 
-/// Writes a table of features, replacing `path` as a whole: text columns `ids` (name, one value per row) that say what a
-/// row is of, then one column of 64-bit numbers per name and unit, from `values`, `[rows, columns]`. No column has nulls:
-/// a missing number is NaN, and all bits are kept. Units stand in the file's metadata under `recoup.units`.
+/// Writes a table of features, replacing `path` as a whole: text columns `ids` (name, one value per row) that say what
+/// a row is of, then one column of 64-bit numbers per name and unit, from `values`, `[rows, columns]`. No column has
+/// nulls: a missing number is NaN, and all bits are kept. Units stand in the file's metadata under `recoup.units`.
 ///
 /// # Errors
 /// When lengths or names contradict each other, or the disk fails; `path` is then what it was before.

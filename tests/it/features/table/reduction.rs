@@ -62,7 +62,8 @@ fn what_has_no_component_is_zero_or_refused() {
     assert!(Pca::fit(missing.view(), 2, None).unwrap_err().contains("missing"));
 }
 
-/// The worst violation of the conditions, computed from the data and not from moments, as a share of the largest penalty.
+/// The worst violation of the conditions, computed from the data and not from moments, as a share of the largest
+/// penalty.
 fn violation(table: &Array2<f64>, target: &Array1<f64>, b: &Array1<f64>, intercept: f64, alpha: f64) -> f64 {
     let residual = target - &(table.dot(b) + intercept);
     let mean = table.mean_axis(ndarray::Axis(0)).unwrap();
@@ -99,7 +100,7 @@ fn lasso_path_and_its_cross_validation_equal_those_of_scikit_learn() {
         let grid = alpha_grid(&design, &target, 20);
         assert_close(&row(&grid), &row(&numbers(&case["alphas"])), 1e-12, name);
         let folds: Vec<usize> = numbers(&case["folds"]).into_iter().map(|fold| fold as usize).collect();
-        let errors = cross_validation_errors(table.view(), &[target], &[grid.clone()], &folds);
+        let errors = cross_validation_errors(table.view(), &[target], std::slice::from_ref(&grid), &folds);
         assert_close(&row(&errors[0]), &row(&numbers(&case["errors"])), 1e-8, name);
         let best = errors[0].iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
         assert!((grid[best] / case["alpha"].as_f64().unwrap() - 1.0).abs() < 1e-12, "{name}");
