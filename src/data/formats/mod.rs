@@ -4,6 +4,7 @@ pub mod c3d;
 mod contents;
 pub mod delimited;
 pub mod describe;
+pub mod dicom;
 pub mod edf;
 pub mod image;
 pub mod nifti;

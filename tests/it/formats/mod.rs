@@ -2,6 +2,7 @@
 
 mod c3d;
 mod describe;
+mod dicom;
 mod edf;
 mod image;
 mod clinical;
