@@ -5,6 +5,7 @@
 
 mod extract;
 pub mod image;
+pub mod motion;
 mod scaler;
 pub mod table;
 

@@ -11,6 +11,8 @@ pub mod nifti;
 pub mod open;
 pub mod parquet;
 pub(in crate::data) mod sniff;
+pub mod keypoints;
+pub mod skeleton;
 pub mod wfdb;
 
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};

@@ -12,3 +12,6 @@ mod nifti;
 mod open;
 mod parquet;
 mod wfdb;
+mod keypoints;
+mod mutate;
+mod skeleton;

@@ -88,7 +88,17 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
             warnings.push(format!("several points are called `{twice}`"));
         }
     }
-    let (plates, problems) = plates::plates(&parameters, &analog, &points.unit);
+    let analog_hz = layout.rate_hz * layout.samples_per_frame as f64;
+    let values: Vec<&[f64]> = analog.iter().map(|(_, values)| values.as_slice()).collect();
+    let (plates, problems) = plates::plates(&parameters, &values, analog_hz, &points.unit);
+    let analog: Vec<SignalChannel> = (analog.into_iter())
+        .map(|(channel, values)| SignalChannel {
+            name: channel.name,
+            unit: channel.unit,
+            rate_hz: analog_hz,
+            values: values.into_iter().map(finite).collect(),
+        })
+        .collect();
     warnings.extend(problems);
     let start_secs = (layout.first_frame as f64 - 1.0) / layout.rate_hz;
     let annotations = events::events(bytes, order, &parameters, start_secs);
@@ -199,11 +209,11 @@ impl Layout {
     }
 
     /// `body` has at least the bytes of `num_frames`.
-    fn decode(&self, body: &[u8], num_frames: usize, parameters: &Parameters) -> (Points, Vec<SignalChannel>) {
+    fn decode(&self, body: &[u8], num_frames: usize, parameters: &Parameters) -> (Points, Vec<(Channel, Vec<f64>)>) {
         let width = self.width();
         let channels = self.channels(parameters);
         let num_samples = num_frames * self.samples_per_frame;
-        let mut analog = vec![Vec::with_capacity(num_samples); channels.len()];
+        let mut analog = vec![Vec::<f64>::with_capacity(num_samples); channels.len()];
         let mut positions = Array3::from_elem((num_frames, self.num_points, 3), f32::NAN);
         for (frame, mut positions) in body.chunks_exact(self.frame_bytes()).zip(positions.outer_iter_mut()) {
             let (points, samples) = frame.split_at(4 * self.num_points * width);
@@ -214,7 +224,7 @@ impl Layout {
             }
             for sample in samples.chunks_exact((channels.len() * width).max(1)) {
                 for ((raw, channel), values) in sample.chunks_exact(width).zip(&channels).zip(&mut analog) {
-                    values.push(finite((self.analog(raw, channel.unsigned) - channel.offset) * channel.scale));
+                    values.push((self.analog(raw, channel.unsigned) - channel.offset) * channel.scale);
                 }
             }
         }
@@ -226,10 +236,7 @@ impl Layout {
             positions,
             confidence: None,
         };
-        let rate_hz = self.rate_hz * self.samples_per_frame as f64;
-        let signal =
-            |(channel, values): (Channel, _)| SignalChannel { name: channel.name, unit: channel.unit, rate_hz, values };
-        (points, channels.into_iter().zip(analog).map(signal).collect())
+        (points, channels.into_iter().zip(analog).collect())
     }
 
     /// Position of a point; `None` if it was not seen. The fourth word holds residual and cameras, and is negative for

@@ -42,8 +42,12 @@ impl Parameters {
             let cut = || (at, "a record that is cut off".to_string(), "a name and the distance to the next record");
             let (name, rest) = rest.split_at_checked(length).ok_or_else(cut)?;
             let (&distance, body) = rest.split_first_chunk().ok_or_else(cut)?;
-            let distance = usize::from(order.word(distance) as u16);
             // The distance counts from its own place; 0 marks the last record.
+            let distance = order.word(distance) as u16;
+            let fits = |distance: u16| usize::from(distance) <= body.len() + 2;
+            // Software that turned files round forgot the distance of a record that it had moved to the end.
+            let turned = !fits(distance) && fits(distance.swap_bytes());
+            let distance = usize::from(if turned { distance.swap_bytes() } else { distance });
             let body = match distance {
                 0 => body,
                 1 => return Err((at, "a record that ends before it begins".into(), "a distance of at least 2")),

@@ -38,7 +38,8 @@ enum Kind {
 /// is turned round (types 2 and 4), or z alone (type 3, whose x and y are distances). `FORCE_PLATFORM:ZERO` is not applied.
 pub(super) fn plates(
     parameters: &Parameters,
-    analog: &[SignalChannel],
+    analog: &[&[f64]],
+    rate_hz: f64,
     length_unit: &str,
 ) -> (Vec<SignalChannel>, Vec<String>) {
     let (mut channels, mut warnings) = (Vec::new(), Vec::new());
@@ -57,7 +58,7 @@ pub(super) fn plates(
         match group.plate(index, analog.len()) {
             Ok(plate) => {
                 let units = [&force_unit, &format!("{force_unit}{length_unit}"), length_unit];
-                channels.extend(plate.signals(index + 1, analog, units));
+                channels.extend(plate.signals(index + 1, analog, rate_hz, units));
             }
             Err(problem) => warnings.push(format!("force plate {}: {problem}; it is left out", index + 1)),
         }
@@ -129,13 +130,12 @@ impl Group {
 }
 
 impl Plate {
-    fn signals(&self, number: usize, analog: &[SignalChannel], units: [&str; 3]) -> Vec<SignalChannel> {
-        let sources: Vec<&SignalChannel> = self.channels.iter().filter_map(|&index| analog.get(index)).collect();
-        let rate_hz = sources.first().map_or(0.0, |channel| channel.rate_hz);
-        let num_samples = sources.first().map_or(0, |channel| channel.values.len());
+    fn signals(&self, number: usize, analog: &[&[f64]], rate_hz: f64, units: [&str; 3]) -> Vec<SignalChannel> {
+        let sources: Vec<&[f64]> = self.channels.iter().filter_map(|&index| analog.get(index).copied()).collect();
+        let num_samples = sources.first().map_or(0, |values| values.len());
         let mut values: [Vec<f32>; 9] = std::array::from_fn(|_| Vec::with_capacity(num_samples));
         for sample in 0..num_samples {
-            let raw: Vec<f64> = sources.iter().map(|channel| channel.values[sample].into()).collect();
+            let raw: Vec<f64> = sources.iter().map(|values| values[sample]).collect();
             let result = self.sample(&raw).into_iter().flatten();
             values.iter_mut().zip(result).for_each(|(channel, value)| channel.push(finite(value)));
         }
