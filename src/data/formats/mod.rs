@@ -7,12 +7,12 @@ pub mod describe;
 pub mod dicom;
 pub mod edf;
 pub mod image;
+pub mod keypoints;
 pub mod nifti;
 pub mod open;
 pub mod parquet;
-pub(in crate::data) mod sniff;
-pub mod keypoints;
 pub mod skeleton;
+pub(in crate::data) mod sniff;
 pub mod wfdb;
 
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};

@@ -1,5 +1,5 @@
 //! Features against SciPy, PyWavelets, scikit-learn, statsmodels and NeuroKit2, and against laws that need no reference.
 
 mod image;
-mod table;
 mod motion;
+mod table;

@@ -90,6 +90,7 @@ pub fn read_series(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError> 
             unit: slice.images.unit.clone(),
             rate_hz: None,
             values,
+            num_volumes: 1,
             affine,
             display_range: slice.images.display_range,
         };
