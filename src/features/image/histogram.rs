@@ -27,8 +27,8 @@ impl Histogram {
 }
 
 /// Statistics of an image; the entropy over `bins` bins of equal width that cover `range`. As `numpy.histogram`, a bin
-/// has its lower edge, and the last one both; other than there, values beyond the range fall into the outermost bins. Mean
-/// and moments take the values as they are. NaN for an image without a pixel.
+/// has its lower edge, and the last one both; other than there, values beyond the range fall into the outermost bins.
+/// Mean and moments take the values as they are. NaN for an image without a pixel.
 pub fn histogram(image: ArrayView2<f32>, bins: usize, range: [f64; 2]) -> Histogram {
     let values = || image.iter().map(|&value| f64::from(value));
     let Some(first) = values().next() else {

@@ -113,8 +113,9 @@ impl ImageFeature {
         }
     }
 
-    /// Appends one value per column. `images` are `[images, planes, lines, columns]`, all finite; every value but those of
-    /// motion energy is the mean over the images. NaN for what the images do not define: no image, and motion of one.
+    /// Appends one value per column. `images` are `[images, planes, lines, columns]`, all finite; every value but those
+    /// of motion energy is the mean over the images. NaN for what the images do not define: no image, and motion of
+    /// one.
     pub fn extract(&self, images: ArrayView4<f32>, values: &mut Vec<f64>) {
         for plane in images.axis_iter(Axis(1)) {
             match self {
@@ -134,8 +135,8 @@ impl ImageFeature {
     }
 }
 
-/// Means over the images, on all cores; NaN without one. The sum has the order of the images, so the numbers do not depend
-/// on how many cores there are.
+/// Means over the images, on all cores; NaN without one. The sum has the order of the images, so the numbers do not
+/// depend on how many cores there are.
 fn average<const N: usize>(
     images: ArrayView3<f32>,
     statistics: impl Fn(ArrayView2<f32>) -> [f64; N] + Sync,

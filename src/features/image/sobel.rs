@@ -1,8 +1,8 @@
 //! Edges by the operator of Sobel: `Gx = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]`, correlated with the image, and its
 //! transpose `Gy`; magnitude `sqrt(Gx^2 + Gy^2)`.
 //!
-//! The image goes on beyond its border as its own reflection at the edge of the outermost pixels (d c b a | a b c d | d c b
-//! a, the mode "reflect" of scipy.ndimage), so the nearest pixel stands for one that is missing.
+//! The image goes on beyond its border as its own reflection at the edge of the outermost pixels (d c b a | a b c d | d
+//! c b a, the mode "reflect" of scipy.ndimage), so the nearest pixel stands for one that is missing.
 
 use ndarray::{Array2, Array4, ArrayView2, ArrayView4, Axis};
 use rayon::prelude::*;
@@ -29,7 +29,8 @@ pub fn sobel_magnitudes(images: ArrayView4<f32>) -> Array4<f64> {
     Array4::from_shape_vec(images.dim(), magnitudes).unwrap_or_default()
 }
 
-/// Line by line: three lines of the image become their smoothed sum and their difference, and these one line of the result.
+/// Line by line: three lines of the image become their smoothed sum and their difference, and these one line of the
+/// result.
 fn fill(image: ArrayView2<f32>, magnitude: &mut [f64]) {
     let (height, width) = image.dim();
     let line = |y: usize| image.row(y).iter().map(|&value| f64::from(value)).collect::<Vec<_>>();

@@ -83,6 +83,7 @@ impl MotionImage {
             unit: "1".into(),
             rate_hz: None,
             values: Array4::from_shape_vec(shape, values).unwrap_or_else(|_| Array4::from_elem(shape, f32::NAN)),
+            num_volumes: 1,
             affine: None,
             display_range: Some([0.0, 1.0]),
         }

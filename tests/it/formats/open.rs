@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use recoup::data::formats::{Contents, Format, Part, detect, open};
+use recoup::data::formats::{Format, Part, detect, open};
 use tempfile::TempDir;
 
 pub(super) fn fixtures() -> PathBuf {
@@ -15,7 +15,7 @@ pub(super) fn fixtures() -> PathBuf {
 }
 
 /// One file per variant that is read.
-const FILES: [(&str, Format); 23] = [
+const FILES: [(&str, Format); 31] = [
     ("wfdb/frames.hea", Format::Wfdb),
     ("wfdb/fixed.hea", Format::Wfdb),
     ("formats/f212.hea", Format::Wfdb),
@@ -38,7 +38,15 @@ const FILES: [(&str, Format); 23] = [
     ("tiff/big.tif", Format::Image),
     ("parquet/types-v1-snappy.parquet", Format::Parquet),
     ("gaitndd/als4.ts", Format::Delimited),
-    ("gaitndd/subject-description.txt", Format::Delimited),
+    ("dicom/ct_implicit.dcm", Format::Dicom),
+    ("dicom/ct_big_endian.dcm", Format::Dicom),
+    ("dicom/ct_no_preamble.dcm", Format::Dicom),
+    ("dicom/ecg.dcm", Format::Dicom),
+    ("motion/ap.json", Format::Keypoints),
+    ("motion/bp.json", Format::Keypoints),
+    ("motion/kinect.txt", Format::Skeleton),
+    ("motion/vicon.txt", Format::Skeleton),
+    ("motion/kimore.csv", Format::Skeleton),
 ];
 
 #[test]
@@ -86,15 +94,11 @@ fn compressed_files_are_read_as_what_is_inside() {
     }
 }
 
-fn num_marks(contents: &Contents) -> usize {
-    contents.annotations.len()
-}
-
 #[test]
 fn a_record_opens_by_any_of_its_files() {
     let at = |name: &str| open(&fixtures().join("wfdb").join(name)).unwrap();
     let whole = at("frames.hea");
-    assert_eq!(num_marks(&whole), 11);
+    assert_eq!(whole.annotations.len(), 6);
     for name in ["frames", "frames.dat", "frames.atr"] {
         assert_eq!(format!("{:?}", at(name).parts), format!("{:?}", whole.parts), "{name}");
         assert_eq!(at(name).annotations, whole.annotations, "{name}");
@@ -114,7 +118,6 @@ fn a_record_opens_by_any_of_its_files() {
 fn decimal_commas_become_points() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("table.csv");
-    fs::write(&path, "name;weight\nx;71,5\ny;80\nz;1.234,5\n").unwrap();
     fs::write(&path, "name;weight\nx;71,5\ny;80\n").unwrap();
     let contents = open(&path).unwrap();
     let [Part::Table(table)] = &contents.parts[..] else { panic!() };
@@ -171,11 +174,30 @@ fn a_folder_is_one_thing_or_named_for_what_it_holds() {
     let folder = TempDir::new().unwrap();
     let message = || open(folder.path()).unwrap_err().to_string();
     assert!(message().contains("found no file"));
+    for (index, name) in ["b10.dcm", "b9.dcm", "b1.dcm", "b2.dcm"].iter().enumerate() {
+        let slice = fixtures().join(format!("dicom/series_{index}.dcm"));
+        fs::copy(slice, folder.path().join(name)).unwrap();
+    }
+    fs::write(folder.path().join("README"), "words only").unwrap();
+    let series = open(folder.path()).unwrap();
+    let [Part::Images(images)] = &series.parts[..] else { panic!() };
+    assert_eq!((images.values.dim().0, images.affine.is_some()), (4, true));
+    assert_eq!(series.warnings.last().unwrap(), "left out: README");
+    let folder = TempDir::new().unwrap();
+    for (index, name) in [(0_u8, "frame2.png"), (1, "frame10.png"), (2, "frame1.png")] {
+        image::GrayImage::from_pixel(3, 2, image::Luma([index * 51])).save(folder.path().join(name)).unwrap();
+    }
+    let film = open(folder.path()).unwrap();
+    let [Part::Images(images)] = &film.parts[..] else { panic!() };
+    assert_eq!(images.values.outer_iter().map(|frame| frame[(0, 0, 0)]).collect::<Vec<_>>(), [0.4, 0.0, 0.2]);
+    assert_eq!((images.rate_hz, images.num_volumes), (None, 1));
+    let folder = TempDir::new().unwrap();
+    let message = || open(folder.path()).unwrap_err().to_string();
     fs::copy(fixtures().join("edf/plain.edf"), folder.path().join("a.edf")).unwrap();
     fs::write(folder.path().join("b.csv"), "a,b\n1,2\n").unwrap();
     fs::write(folder.path().join(".hidden"), "x").unwrap();
     let message = message();
-    assert!(message.contains("found 1 EDF, 1 delimited text, expected"), "{message}");
+    assert!(message.contains("found 1 EDF, 1 delimited text, expected the images"), "{message}");
     assert!(message.contains("hint: name one of its files: a.edf, b.csv"), "{message}");
     assert!(matches!(open(Path::new("/does/not/exist")), Err(recoup::data::DataError::Io { .. })));
 }

@@ -12,6 +12,7 @@ const MAX_ROWS: usize = 40;
 /// Kinds of annotations and of categories that are shown.
 const MAX_KINDS: usize = 8;
 const MAX_NAME_CHARS: usize = 28;
+const MAX_CHANNEL_CHARS: usize = 20;
 const MAX_VALUE_CHARS: usize = 72;
 
 /// A number with four significant digits, all digits of larger ones; a power of ten from a million and below a
@@ -185,24 +186,20 @@ fn signals(f: &mut fmt::Formatter<'_>, channels: &[ChannelDescription]) -> fmt::
         )?;
         let row = |channel: &ChannelDescription| {
             let [min, max, mean] = range_cells(channel.range);
-            let missing = missing(channel.missing, channel.num_samples);
-            vec![shortened(&channel.name, MAX_NAME_CHARS), shortened(&channel.unit, 12), min, max, mean, missing]
+            let Missing { count, stretches, .. } = channel.missing;
+            let share = percent(count as f64 / channel.num_samples.max(1) as f64);
+            let [missing, stretches] = match count {
+                0 => ["-", "-"].map(String::from),
+                _ => [format!("{count} ({share})"), stretches.to_string()],
+            };
+            let (name, unit) = (shortened(&channel.name, MAX_CHANNEL_CHARS), shortened(&channel.unit, 8));
+            vec![name, unit, min, max, mean, missing, stretches]
         };
         let rows: Vec<_> = group.iter().map(row).collect();
-        let heading = ["channel", "unit", "min", "max", "mean", "missing"];
-        table(f, &heading, &rows, &[false, false, true, true, true, true])?;
+        let heading = ["channel", "unit", "min", "max", "mean", "missing", "stretches"];
+        table(f, &heading, &rows, &[false, false, true, true, true, true, true])?;
     }
     Ok(())
-}
-
-fn missing(missing: Missing, total: usize) -> String {
-    match missing {
-        Missing { count: 0, .. } => "-".into(),
-        Missing { count, stretches, .. } => {
-            let share = percent(count as f64 / total.max(1) as f64);
-            format!("{count} ({share}) in {}", plural(stretches, "stretch", "stretches"))
-        }
-    }
 }
 
 fn rate(rate_hz: Option<f64>, count: usize) -> String {

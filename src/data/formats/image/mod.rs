@@ -1,8 +1,8 @@
 //! PNG, JPEG and TIFF images as planes of numbers.
 //!
-//! [`read_image`] gives one PNG or JPEG image in the colours that are asked for; [`read`] everything that a file holds, the
-//! pages of a TIFF file included; [`read_scaled`] counts or temperatures of a thermal image; [`read_sequence`] a film whose
-//! frames are files.
+//! [`read_image`] gives one PNG or JPEG image in the colours that are asked for; [`read`] everything that a file holds,
+//! the pages of a TIFF file included; [`read_scaled`] counts or temperatures of a thermal image; [`read_sequence`] a
+//! film whose frames are files.
 //!
 //! A value is divided by the largest of its bit depth (255, or 65535 for 16 bits; PNG's smaller depths are spread over
 //! 8 bits first). Gray becomes three equal planes where colour is wanted; colour becomes gray by the luma of ITU-R
@@ -27,8 +27,8 @@ use crate::data::DataError;
 /// Images beyond these would be mistakes or attacks.
 const MAX_SIDE: u32 = 16_384;
 const MAX_BYTES: u64 = 1 << 30;
-/// Most bytes that a compressed byte can stand for: LZW reaches 1365, JPEG with subsampled colours as many, deflate 1032.
-/// A header that promises more is not believed.
+/// Most bytes that a compressed byte can stand for: LZW reaches 1365, JPEG with subsampled colours as many, deflate
+/// 1032. A header that promises more is not believed.
 const MOST_BYTES_PER_BYTE: u64 = 1_400;
 
 /// Planes to keep of an image.

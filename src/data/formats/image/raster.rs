@@ -69,8 +69,8 @@ pub fn decode(bytes: &[u8], file: &Path) -> Result<Page, DataError> {
     Ok(Page { height, width, num_planes, planar: false, samples, lossy: format == ImageFormat::Jpeg })
 }
 
-/// Whether the last scan of a JPEG file has an end. The decoder takes what is missing for gray. Within a scan 0xff comes
-/// before zeros and restarts only, and thumbnails with ends of their own come before it.
+/// Whether the last scan of a JPEG file has an end. The decoder takes what is missing for gray. Within a scan 0xff
+/// comes before zeros and restarts only, and thumbnails with ends of their own come before it.
 fn ends(bytes: &[u8]) -> bool {
     let last = |marker: [u8; 2]| bytes.array_windows().rposition(|&pair: &[u8; 2]| pair == marker);
     last([0xff, 0xda]) < last([0xff, 0xd9])

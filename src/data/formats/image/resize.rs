@@ -4,9 +4,9 @@ use super::Image;
 
 impl Image {
     /// The image with another size, by a triangle filter ("bilinear"): pixels are squares with the value at their
-    /// centre, and the filter reaches one pixel to either side, of the coarser of the two grids, so that making an image
-    /// smaller averages. Weights are cut off at the edges and sum to one. Lines first, then columns, rounded to `f32`
-    /// after each; the same numbers as Pillow's `resize(..., BILINEAR)` of images of mode "F".
+    /// centre, and the filter reaches one pixel to either side, of the coarser of the two grids, so that making an
+    /// image smaller averages. Weights are cut off at the edges and sum to one. Lines first, then columns, rounded to
+    /// `f32` after each; the same numbers as Pillow's `resize(..., BILINEAR)` of images of mode "F".
     pub fn resized(&self, height: usize, width: usize) -> Self {
         let mut image = self.clone();
         if width != image.width {

@@ -1,5 +1,5 @@
-//! TIFF through the crate `tiff`: pages of gray, RGB or any number of bands with 8 to 64 bits, integers or fractions, plain
-//! or compressed by LZW, deflate or PackBits.
+//! TIFF through the crate `tiff`: pages of gray, RGB or any number of bands with 8 to 64 bits, integers or fractions,
+//! plain or compressed by LZW, deflate or PackBits.
 //!
 //! JPEG and fax inside of TIFF are refused: their decoders take memory by a second header of their own, and neither has
 //! exact counts. The crate turns white-is-zero over, so that white is the largest value.

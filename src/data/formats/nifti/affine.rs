@@ -84,9 +84,9 @@ fn inverse_3x3(m: &[[f64; 3]; 3]) -> Option<[[f64; 3]; 3]> {
     inverse.iter().flatten().all(|value| value.is_finite()).then_some(inverse)
 }
 
-/// For each voxel axis the closest axis in space and whether it runs backwards, as nibabel's `io_orientation`; `None` for a
-/// map that flattens space. The rotation is the orthogonal polar factor of the map with columns of length one, by Newton's
-/// iteration (Higham 1986, doi 10.1137/0907079); axes are dealt out from the clearest to the least clear.
+/// For each voxel axis the closest axis in space and whether it runs backwards, as nibabel's `io_orientation`; `None`
+/// for a map that flattens space. The rotation is the orthogonal polar factor of the map with columns of length one, by
+/// Newton's iteration (Higham 1986, doi 10.1137/0907079); axes are dealt out from the clearest to the least clear.
 pub fn orientation(affine: &Affine) -> Option<[(usize, bool); 3]> {
     let mut rotation = affine.map(|[x, y, z, _]| [x, y, z]);
     for column in 0..3 {

@@ -1,12 +1,12 @@
 //! NIfTI-1 and NIfTI-2 images, the format of brain imaging: `.nii`, `.nii.gz`, and pairs of `.hdr` and `.img`.
 //!
-//! Layouts as in `nifti1.h` and `nifti2.h` of the NIfTI Data Format Working Group; affine, scaling and what is forgiven as
-//! in nibabel. The crate `nifti` 0.18 is not used: it knows no NIfTI-2, reserves what the header says before a byte is
-//! read, takes a slope of NaN, which stands for none, at its word, and panics on voxel sizes below zero and on quaternions
-//! longer than one.
+//! Layouts as in `nifti1.h` and `nifti2.h` of the NIfTI Data Format Working Group; affine, scaling and what is forgiven
+//! as in nibabel. The crate `nifti` 0.18 is not used: it knows no NIfTI-2, reserves what the header says before a byte
+//! is read, takes a slope of NaN, which stands for none, at its word, and panics on voxel sizes below zero and on
+//! quaternions longer than one.
 //!
-//! Values are `slope x stored + intercept` in `f64` where the slope is finite and not 0, as stored otherwise, rounded to
-//! `f32` once; so labels above 2^24 are rounded. Colours (RGB24) are 0 to 255 as stored.
+//! Values are `slope x stored + intercept` in `f64` where the slope is finite and not 0, as stored otherwise, rounded
+//! to `f32` once; so labels above 2^24 are rounded. Colours (RGB24) are 0 to 255 as stored.
 
 mod affine;
 mod header;
@@ -42,8 +42,8 @@ fn wrong_with(path: &Path, place: &str, found: String, expected: &str, hint: &st
     DataError::File { file: path.to_path_buf(), place, found, expected, hint }
 }
 
-/// Reads a single-file image, `.nii` or `.nii.gz`. Slices are images in the order of the third axis, volume after volume;
-/// lines and columns are the second and first axis, as stored. [`Images::rate_hz`] is that of the volumes.
+/// Reads a single-file image, `.nii` or `.nii.gz`. Slices are images in the order of the third axis, volume after
+/// volume; lines and columns are the second and first axis, as stored. [`Images::rate_hz`] is that of the volumes.
 ///
 /// # Errors
 /// [`DataError::File`] for another format, a header that contradicts itself or the size of the file, more than four
@@ -88,8 +88,8 @@ fn head(bytes: &[u8]) -> Cow<'_, [u8]> {
     unzipped(bytes, 540)
 }
 
-/// The first `most` bytes, or fewer if there are fewer or the compressed ones are damaged. What a header promises is never
-/// reserved, and what comes after it is never decompressed.
+/// The first `most` bytes, or fewer if there are fewer or the compressed ones are damaged. What a header promises is
+/// never reserved, and what comes after it is never decompressed.
 fn unzipped(bytes: &[u8], most: usize) -> Cow<'_, [u8]> {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Cow::Borrowed(bytes.get(..most).unwrap_or(bytes));

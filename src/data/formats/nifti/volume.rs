@@ -86,9 +86,9 @@ impl Volume {
         Ok(Self { values: values.as_standard_layout().into_owned(), affine, volume_secs: self.volume_secs })
     }
 
-    /// The volume on the grid of voxels of `voxel_mm` (columns, lines, slices) whose axes are right, front and up and that
-    /// starts at the least coordinates of the old voxel centres and reaches the greatest: `ceil(extent / voxel) + 1`
-    /// voxels. Trilinear between the centres of old voxels, in `f64`; 0 outside of them. As nibabel's
+    /// The volume on the grid of voxels of `voxel_mm` (columns, lines, slices) whose axes are right, front and up and
+    /// that starts at the least coordinates of the old voxel centres and reaches the greatest: `ceil(extent / voxel) +
+    /// 1` voxels. Trilinear between the centres of old voxels, in `f64`; 0 outside of them. As nibabel's
     /// `resample_to_output(..., order=1)`, but for points on the very edge, which are inside.
     ///
     /// # Errors

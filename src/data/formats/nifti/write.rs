@@ -12,8 +12,8 @@ const HEADER_BYTES: usize = 348;
 const DATA_OFFSET: usize = 352;
 
 /// The bytes of a single-file NIfTI-1 image (`.nii`), little-endian `f32`, which keeps values bit for bit. `values` are
-/// `[volumes, slices, lines, columns]`; `affine` takes a voxel index (column, line, slice) to millimetres in the scanner's
-/// space and is stored as `sform` in `f32`; `volume_secs` is the time from one volume to the next.
+/// `[volumes, slices, lines, columns]`; `affine` takes a voxel index (column, line, slice) to millimetres in the
+/// scanner's space and is stored as `sform` in `f32`; `volume_secs` is the time from one volume to the next.
 ///
 /// # Errors
 /// A side of 0 or above 32767, and an affine beyond `f32`; in words.

@@ -23,8 +23,12 @@ pub enum Format {
     Image,
     /// Apache Parquet table.
     Parquet,
-    /// JSON of a pose estimator, such as OpenPose.
+    /// What OpenPose writes: JSON with the people of one frame.
+    OpenPose,
+    /// JSON with the keypoints of all frames.
     Keypoints,
+    /// Skeletons of Kinect or Vicon as text, one frame per line.
+    Skeleton,
     /// Text table.
     Delimited,
 }
@@ -40,7 +44,9 @@ impl Format {
             Self::Nifti => "NIfTI",
             Self::Image => "image",
             Self::Parquet => "Parquet",
-            Self::Keypoints => "poses",
+            Self::OpenPose => "OpenPose",
+            Self::Keypoints => "keypoints",
+            Self::Skeleton => "skeletons",
             Self::Delimited => "delimited text",
         }
     }
@@ -144,12 +150,14 @@ pub fn detect(head: &[u8], path: &Path) -> Result<Format, DataError> {
         return Err(refused(format!("{}, which no reader knows", glimpse(head)), "convert it to one of these formats"));
     };
     match text.trim_start() {
-        json if json.starts_with(['{', '[']) => match is_pose(json) {
-            true => Ok(Format::Keypoints),
-            false => Err(refused("JSON without poses".into(), "write its numbers as CSV or Parquet")),
+        json if json.starts_with(['{', '[']) => match () {
+            () if json.contains("\"people\"") => Ok(Format::OpenPose),
+            () if json.contains("\"positions\"") || json.contains("\"visibility\"") => Ok(Format::Keypoints),
+            () => Err(refused("JSON without poses".into(), "write its numbers as CSV or Parquet")),
         },
         markup if markup.starts_with('<') => Err(refused("XML or HTML".into(), "export the data as CSV or EDF")),
         _ if is_wfdb_header(text) => Ok(Format::Wfdb),
+        _ if is_skeleton(text) => Ok(Format::Skeleton),
         _ if sniff(text.as_bytes()).is_some() => Ok(Format::Delimited),
         _ => {
             let hint = "a table has one separator and as many fields in every line";
@@ -194,8 +202,22 @@ fn is_bare_dicom(head: &[u8]) -> bool {
     (little || big) && (representation || short)
 }
 
-fn is_pose(json: &str) -> bool {
-    ["\"people\"", "\"positions\"", "\"keypoints\"", "\"pose_keypoints_2d\""].iter().any(|key| json.contains(key))
+/// As many numbers as the joints of a skeleton take, each joint with a quaternion of length 1 (or none) or a tracking
+/// state behind its position.
+fn is_skeleton(text: &str) -> bool {
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let fields = line.split([',', ' ', '\t', '\r']).filter(|field| !field.is_empty());
+    let numbers: Option<Vec<f64>> = fields.map(|field| field.parse().ok()).collect();
+    let numbers = numbers.unwrap_or_default();
+    let is_turn = |joint: &[f64]| {
+        let length = joint.iter().skip(3).map(|number| number * number).sum::<f64>();
+        length == 0.0 || (length - 1.0).abs() < 0.01
+    };
+    match numbers.len() {
+        175 | 119 => numbers.chunks_exact(7).all(is_turn),
+        100 => numbers.chunks_exact(4).all(|joint| joint.last().is_some_and(|state| [0.0, 1.0, 2.0].contains(state))),
+        _ => false,
+    }
 }
 
 /// `NAME[/SEGMENTS] SIGNALS ...` and, unless there are no signals, `FILE FORMAT ...` or `SEGMENT SAMPLES`.

@@ -3,36 +3,74 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Format, detect, head};
+use super::{Format, detect, head, read_file};
 use crate::data::DataError;
-use crate::data::formats::Contents;
+use crate::data::formats::{Contents, Images, Part, dicom, image, keypoints};
 
-/// Files of a folder that are looked at to name its formats.
+/// Files that are named in a message.
 const MAX_LISTED: usize = 5;
 
+/// Files of no known format are left out with a warning.
 pub(super) fn open(folder: &Path) -> Result<Contents, DataError> {
     let files = files(folder)?;
-    let mut formats = BTreeMap::<&str, Vec<&PathBuf>>::new();
+    let mut formats = BTreeMap::<Option<Format>, Vec<&PathBuf>>::new();
     for file in &files {
         let format = head(file).ok().and_then(|head| detect(&head, file).ok());
-        formats.entry(format.map_or("other", Format::name)).or_default().push(file);
+        formats.entry(format).or_default().push(file);
     }
-    let counts: Vec<String> = formats.iter().map(|(name, files)| format!("{} {name}", files.len())).collect();
-    Err(DataError::File {
+    let others = formats.remove(&None).unwrap_or_default();
+    let mut contents = match formats.iter().collect::<Vec<_>>()[..] {
+        [(Some(Format::Image), frames)] => {
+            // No file tells the rate, and the reader wants one.
+            let images = image::read_sequence(&read_all(frames)?, 1.0, image::Scaling::Share)?;
+            let parts = vec![Part::Images(Images { rate_hz: None, ..images })];
+            Contents { format: "sequence of images".into(), parts, ..Contents::default() }
+        }
+        [(Some(Format::Dicom), slices)] => dicom::read_series(&read_all(slices)?)?,
+        [(Some(Format::OpenPose), frames)] => keypoints::read_openpose(&read_all(frames)?)?,
+        _ => return Err(refused(folder, &files, &formats, others.len())),
+    };
+    if !others.is_empty() {
+        contents.warnings.push(format!("left out: {}", names(&others)));
+    }
+    Ok(contents)
+}
+
+fn refused(
+    folder: &Path,
+    files: &[PathBuf],
+    formats: &BTreeMap<Option<Format>, Vec<&PathBuf>>,
+    num_others: usize,
+) -> DataError {
+    let count =
+        |(format, files): (&Option<Format>, &Vec<_>)| format.map(|format| format!("{} {}", files.len(), format.name()));
+    let mut counts: Vec<String> = formats.iter().filter_map(count).collect();
+    if num_others > 0 {
+        counts.push(format!("{num_others} other"));
+    }
+    DataError::File {
         file: folder.to_path_buf(),
         place: "folder".into(),
         found: if counts.is_empty() { "no file".into() } else { counts.join(", ") },
         expected: "the images of one sequence, the slices of one DICOM series, or the frames of OpenPose".into(),
-        hint: match files.get(..MAX_LISTED.min(files.len())) {
-            Some(first @ [_, ..]) => format!("name one of its files: {}", names(first)),
-            _ => "name a file".into(),
+        hint: match files {
+            [] => "name a file".into(),
+            _ => format!("name one of its files: {}", names(&files.iter().collect::<Vec<_>>())),
         },
-    })
+    }
 }
 
-fn names(files: &[PathBuf]) -> String {
-    let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap_or_default().to_string_lossy()).collect();
-    names.join(", ")
+fn read_all(files: &[&PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, DataError> {
+    files.iter().map(|file| Ok((PathBuf::from(file), read_file(file)?))).collect()
+}
+
+fn names(files: &[&PathBuf]) -> String {
+    let name = |file: &&PathBuf| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let names: Vec<String> = files.iter().take(MAX_LISTED).map(name).collect();
+    match files.len().saturating_sub(MAX_LISTED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
 }
 
 /// The files of a folder, without hidden ones, in the order of the numbers in their names.

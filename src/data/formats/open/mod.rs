@@ -14,7 +14,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::delimited::{Header, Separator};
 use super::sniff::sniff;
-use super::{Contents, Part, c3d, edf, image, nifti, parquet, wfdb};
+use super::{Contents, Part, c3d, dicom, edf, image, keypoints, nifti, parquet, skeleton, wfdb};
 use crate::data::DataError;
 
 pub use detect::{Format, detect};
@@ -24,7 +24,8 @@ const HEAD_BYTES: usize = 16 << 10;
 /// What a compressed file may grow to.
 const MAX_INFLATED_BYTES: u64 = 8 << 30;
 
-/// Reads a file of any supported format, compressed by gzip or not, or a folder of images.
+/// Reads a file of any supported format, compressed by gzip or not, or a folder: a sequence of images, a DICOM series or
+/// the frames of OpenPose.
 ///
 /// A WFDB record may be named by its header, by one of its signal or annotation files, or without extension.
 ///
@@ -95,9 +96,12 @@ fn read(format: Format, bytes: &[u8], path: &Path) -> Result<Contents, DataError
         }
         Format::Nifti => nifti::read(bytes, path),
         Format::C3d => c3d::read(bytes, path),
+        Format::Dicom => dicom::read(bytes, path),
+        Format::OpenPose => keypoints::read_openpose(&[(path.to_path_buf(), bytes.to_vec())]),
+        Format::Keypoints => keypoints::read(bytes, path),
+        Format::Skeleton => skeleton::read(bytes, path),
         Format::Parquet => parquet::contents(bytes, path),
         Format::Delimited => read_delimited(bytes, path),
-        _ => todo!(),
     }
 }
 
