@@ -7,7 +7,7 @@ use ndarray::{Array2, Axis as Dim, s};
 use super::signal::{fill, resampler, side_by_side};
 use super::source::Source;
 use crate::data::card::{AnnotationsRule, Axis, ImageRule, MissingRule, PointsRule, SignalFileRule};
-use crate::data::formats::image::{Color, Image};
+use crate::data::formats::image::{self, Color, Image, Scaling};
 use crate::data::formats::{Contents, Images, Part, Points, SignalChannel, open};
 use crate::data::{DataError, Recording};
 
@@ -59,11 +59,13 @@ fn read(source: &Source, files: &[String]) -> Result<(Contents, PathBuf), DataEr
             Ok((open::open_with(&path(file), &beside)?, path(file)))
         }
         files => {
-            let read: Result<Vec<(PathBuf, Vec<u8>)>, DataError> =
-                files.iter().map(|file| Ok((path(file), source.read(file)?))).collect();
-            Ok((open::open_files(&read?)?, files.first().map(path).unwrap_or_default()))
+            Ok((open::open_files(&read_all(source, files)?)?, files.first().map(path).unwrap_or_default()))
         }
     }
+}
+
+fn read_all(source: &Source, files: &[String]) -> Result<Vec<(PathBuf, Vec<u8>)>, DataError> {
+    files.iter().map(|file| Ok((source.raw_dir.join(file), source.read(file)?))).collect()
 }
 
 /// The channels of a file as the card wants them, `[samples, channels]`.
@@ -156,7 +158,14 @@ fn bridge(values: &mut [f32], longest: usize) {
 
 /// The images of one session, one below the other, each a flat row.
 pub(super) fn images(source: &Source, rule: &ImageRule, files: &[String]) -> Result<Array2<f32>, DataError> {
-    let (contents, path) = read(source, files)?;
+    let (contents, path) = match rule.scale {
+        None => read(source, files)?,
+        Some([slope, offset]) => {
+            let images = image::read_sequence(&read_all(source, files)?, 1.0, Scaling::Celsius { slope, offset })?;
+            let contents = Contents { parts: vec![Part::Images(images)], ..Contents::default() };
+            (contents, files.first().map(|file| source.raw_dir.join(file)).unwrap_or_default())
+        }
+    };
     let wanted = Wanted { file: &path, card: &source.card.path };
     let images = contents.parts.iter().find_map(|part| match part {
         Part::Images(images) => Some(images),

@@ -78,7 +78,6 @@ impl MotionImage {
         }
         let shape = (1, num_axes, self.height, self.width);
         Images {
-            num_volumes: 1,
             planes: ["x", "y", "z"].into_iter().take(num_axes).map(String::from).collect(),
             unit: "1".into(),
             rate_hz: None,

@@ -285,8 +285,8 @@ impl<'a> Recipe<'a> {
                 rows.map(|row| f64::from(row[channel])).collect()
             })
             .collect();
-        for (clean, channel) in self.config.clean.iter().flat_map(|clean| channels.iter_mut().map(move |c| (clean, c))) {
-            clean.mask(channel, rate_hz);
+        if let Some(clean) = &self.config.clean {
+            channels.iter_mut().for_each(|channel| drop(clean.mask(channel, rate_hz)));
         }
         for filter in &self.filters {
             let mut slices: Vec<&mut [f64]> = channels.iter_mut().map(Vec::as_mut_slice).collect();

@@ -146,7 +146,6 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
         unit: if gray { unit(dataset) } else { "1".into() },
         rate_hz: rate_hz.filter(|_| pixels.num_frames > 1),
         values,
-        num_volumes: 1,
         affine,
         num_volumes: 1,
         display_range: if gray { display_range(dataset, &pixels) } else { None },

@@ -65,6 +65,7 @@ pub fn read_series(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError> 
     let affine = geometry::affine(&planes, &mut sorted.warnings);
     if let Some(slice) = in_order.first() {
         let images = Images {
+            num_volumes: 1,
             planes: slice.images.planes.clone(),
             unit: slice.images.unit.clone(),
             rate_hz: None,

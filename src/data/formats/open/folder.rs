@@ -1,6 +1,6 @@
 //! A folder that is one thing: a sequence of images, a series of slices, a sequence of poses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{Format, detect, head, read_file};
@@ -9,6 +9,8 @@ use crate::data::formats::{Contents, Images, Part, dicom, image, keypoints};
 
 /// Files that are named in a message.
 const MAX_LISTED: usize = 5;
+/// What several files can be together.
+pub(super) const SEQUENCES: &str = "the images of one sequence, the slices of one DICOM series, or the frames of OpenPose";
 
 /// Files of no known format are left out with a warning.
 pub(super) fn open(folder: &Path) -> Result<Contents, DataError> {
@@ -19,21 +21,36 @@ pub(super) fn open(folder: &Path) -> Result<Contents, DataError> {
         formats.entry(format).or_default().push(file);
     }
     let others = formats.remove(&None).unwrap_or_default();
-    let mut contents = match formats.iter().collect::<Vec<_>>()[..] {
-        [(Some(Format::Image), frames)] => {
-            // No file tells the rate, and the reader wants one.
-            let images = image::read_sequence(&read_all(frames)?, 1.0, image::Scaling::Share)?;
-            let parts = vec![Part::Images(Images { rate_hz: None, ..images })];
-            Contents { format: "sequence of images".into(), parts, ..Contents::default() }
-        }
-        [(Some(Format::Dicom), slices)] => dicom::read_series(&read_all(slices)?)?,
-        [(Some(Format::OpenPose), frames)] => keypoints::read_openpose(&read_all(frames)?)?,
-        _ => return Err(refused(folder, &files, &formats, others.len())),
+    let known: BTreeSet<Format> = formats.keys().flatten().copied().collect();
+    let read = match formats.values().next() {
+        Some(files) if is_sequence(&known) => read_files(&known, &read_all(files)?),
+        _ => None,
     };
+    let mut contents = read.unwrap_or_else(|| Err(refused(folder, &files, &formats, others.len())))?;
     if !others.is_empty() {
         contents.warnings.push(format!("left out: {}", names(&others)));
     }
     Ok(contents)
+}
+
+fn is_sequence(formats: &BTreeSet<Format>) -> bool {
+    formats.len() == 1 && [Format::Image, Format::Dicom, Format::OpenPose].iter().any(|format| formats.contains(format))
+}
+
+/// The files as one sequence; `None` where their formats make none.
+pub(super) fn read_files(
+    formats: &BTreeSet<Format>,
+    files: &[(PathBuf, Vec<u8>)],
+) -> Option<Result<Contents, DataError>> {
+    match formats.first().filter(|_| is_sequence(formats))? {
+        // No file tells the rate, and the reader wants one.
+        Format::Image => Some(image::read_sequence(files, 1.0, image::Scaling::Share).map(|images| {
+            let parts = vec![Part::Images(Images { rate_hz: None, ..images })];
+            Contents { format: "sequence of images".into(), parts, ..Contents::default() }
+        })),
+        Format::Dicom => Some(dicom::read_series(files)),
+        _ => Some(keypoints::read_openpose(files)),
+    }
 }
 
 fn refused(
@@ -52,7 +69,7 @@ fn refused(
         file: folder.to_path_buf(),
         place: "folder".into(),
         found: if counts.is_empty() { "no file".into() } else { counts.join(", ") },
-        expected: "the images of one sequence, the slices of one DICOM series, or the frames of OpenPose".into(),
+        expected: SEQUENCES.into(),
         hint: match files {
             [] => "name a file".into(),
             _ => format!("name one of its files: {}", names(&files.iter().collect::<Vec<_>>())),

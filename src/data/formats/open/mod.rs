@@ -6,6 +6,7 @@
 mod detect;
 mod folder;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -63,30 +64,50 @@ pub fn open(path: &Path) -> Result<Contents, DataError> {
     let bytes = read_file(path)?;
     // The reader of NIfTI decompresses no more than the header asks for.
     let inflates = is_gzip(&bytes) && format != Format::Nifti;
-    read(format, &if inflates { inflate(&bytes, path, MAX_INFLATED_BYTES)? } else { bytes }, path)
+    let bytes = if inflates { inflate(&bytes, path, MAX_INFLATED_BYTES)? } else { bytes };
+    read(format, &bytes, path, &read_file)
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     std::fs::read(path).map_err(DataError::io(path, "read"))
 }
 
-/// As [`open`], of one file and through a function that returns a file's bytes.
+/// As [`open`] of a file, through a function that returns a file's bytes.
 ///
 /// # Errors
 /// Those of [`open`] and of `read_file`.
 pub fn open_with(path: &Path, read_file: &dyn Fn(&Path) -> Result<Vec<u8>, DataError>) -> Result<Contents, DataError> {
-    todo!("{path:?}");
+    let bytes = read_file(path)?;
+    let format = detect(&head_of(&bytes), path)?;
+    let inflates = is_gzip(&bytes) && format != Format::Nifti;
+    let bytes = if inflates { inflate(&bytes, path, MAX_INFLATED_BYTES)? } else { bytes };
+    read(format, &bytes, path, read_file)
 }
 
-/// The files of one series or sequence: slices of a DICOM volume, frames of OpenPose, images.
+/// The files of one series or sequence, in its order: images, slices of a DICOM volume, frames of OpenPose.
 ///
 /// # Errors
-/// Those of the format's reader.
+/// [`DataError::File`] when they are none of these, and those of the format's reader.
 pub fn open_files(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError> {
-    todo!();
+    let formats = files.iter().map(|(path, bytes)| detect(&head_of(bytes), path)).collect::<Result<BTreeSet<_>, _>>()?;
+    folder::read_files(&formats, files).unwrap_or_else(|| {
+        let (found, names) = (files.first().map(|(path, _)| path.clone()), formats.iter().map(|format| format.name()));
+        Err(DataError::File {
+            file: found.unwrap_or_default(),
+            place: "files of one session".into(),
+            found: names.collect::<Vec<_>>().join(", "),
+            expected: folder::SEQUENCES.into(),
+            hint: "let the pattern match one file per session".into(),
+        })
+    })
 }
 
-fn read(format: Format, bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
+fn read(
+    format: Format,
+    bytes: &[u8],
+    path: &Path,
+    read_file: &dyn Fn(&Path) -> Result<Vec<u8>, DataError>,
+) -> Result<Contents, DataError> {
     match format {
         Format::Wfdb => wfdb::contents_with(path, read_file),
         Format::Edf => edf::read(bytes, path),
@@ -154,13 +175,18 @@ fn head(path: &Path) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(DataError::io(path, "read"))?;
     file.take(HEAD_BYTES as u64).read_to_end(&mut bytes).map_err(DataError::io(path, "read"))?;
-    if is_gzip(&bytes) {
-        let mut inflated = Vec::new();
-        // What comes before the end of the piece or before damage is enough.
-        let _ = MultiGzDecoder::new(bytes.as_slice()).take(HEAD_BYTES as u64).read_to_end(&mut inflated);
-        return Ok(inflated);
+    Ok(head_of(&bytes))
+}
+
+fn head_of(bytes: &[u8]) -> Vec<u8> {
+    let bytes = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
+    if !is_gzip(bytes) {
+        return bytes.to_vec();
     }
-    Ok(bytes)
+    let mut inflated = Vec::new();
+    // What comes before the end of the piece or before damage is enough.
+    let _ = MultiGzDecoder::new(bytes).take(HEAD_BYTES as u64).read_to_end(&mut inflated);
+    inflated
 }
 
 fn is_gzip(bytes: &[u8]) -> bool {
