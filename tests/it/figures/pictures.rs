@@ -14,7 +14,7 @@ fn the_middle_slices_of_a_volume_stand_upright_whatever_its_axes() {
         let index = |axis: usize, step: usize| if flip[axis] { size - 1 - step } else { step };
         let values = Array4::from_shape_fn((size, 1, size, size), |(slice, _, line, column)| {
             let (x, y, z) = (index(0, column), index(1, line), index(2, slice));
-            x as f32 * -1.0 + y as f32 * 2.0 + z as f32 * 4.0
+            y as f32 * 2.0 - x as f32 + z as f32 * 4.0
         });
         let mut found = images(&["gray"], values);
         let step = |axis: usize| if flip[axis] { -2.0 } else { 2.0 };
