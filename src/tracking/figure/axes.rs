@@ -28,8 +28,9 @@ impl Axis {
         let step = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power).into_iter().find(|step| *step >= rough * 0.999);
         let step = step.unwrap_or(10.0 * power);
         let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
-        let num_steps = if (last - first).is_finite() { (last - first).max(0.0) as usize } else { 0 };
-        let ticks = (0..=num_steps.min(2 * num_ticks)).map(|index| (first + index as f64) * step);
+        // None where no multiple of the step lies between the ends.
+        let num_values = if (last - first).is_finite() { (last - first + 1.0).max(0.0) as usize } else { 0 };
+        let ticks = (0..num_values.min(2 * num_ticks + 1)).map(|index| (first + index as f64) * step);
         Self { low, high, ticks: ticks.map(|value| (value, tick_label(value, step))).collect() }
     }
 

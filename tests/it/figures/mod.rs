@@ -61,7 +61,7 @@ fn columns(image: &RgbImage, color: [u8; 3], rows: std::ops::Range<u32>) -> Vec<
     for x in 0..image.width() {
         let mut ys = rows.clone().filter(|&y| image.get_pixel(x, y).0 == color);
         if let Some(first) = ys.next() {
-            found.push((x, first, ys.last().unwrap_or(first)));
+            found.push((x, first, ys.next_back().unwrap_or(first)));
         }
     }
     found

@@ -14,7 +14,7 @@ fn the_middle_slices_of_a_volume_stand_upright_whatever_its_axes() {
         let index = |axis: usize, step: usize| if flip[axis] { size - 1 - step } else { step };
         let values = Array4::from_shape_fn((size, 1, size, size), |(slice, _, line, column)| {
             let (x, y, z) = (index(0, column), index(1, line), index(2, slice));
-            x as f32 * -1.0 + y as f32 * 2.0 + z as f32 * 4.0
+            y as f32 * 2.0 - x as f32 + z as f32 * 4.0
         });
         let mut found = images(&["gray"], values);
         let step = |axis: usize| if flip[axis] { -2.0 } else { 2.0 };
@@ -104,4 +104,19 @@ fn a_histogram_has_bars_as_high_as_its_counts() {
     };
     let (low, high, middle) = (height(0.16), height(0.5), height(0.83));
     assert!((high / low - 4.0).abs() < 0.25 && (high / middle - 2.0).abs() < 0.1, "{low}, {high}, {middle}");
+}
+
+#[test]
+fn poses_in_pictures_stand_on_their_feet() {
+    // The second point lies below the first: its line has the higher number.
+    let positions = Array3::from_shape_fn((10, 2, 2), |(_, point, axis)| [[100.0, 50.0], [110.0, 400.0]][point][axis]);
+    let mut positions = positions;
+    positions.slice_mut(ndarray::s![9, .., ..]).fill(f32::NAN);
+    for (unit, foot_is_below) in [("px", true), ("mm", false)] {
+        let image = draw(&contents(vec![Part::Points(points(positions.clone(), unit))]), &RenderOptions::default());
+        // The last pose that was seen, not the last frame.
+        let discs = columns(&image, [0, 158, 115], 80..390);
+        let (head, foot) = (discs.first().unwrap(), discs.last().unwrap());
+        assert_eq!(foot.1 > head.1 + 100, foot_is_below, "{unit}: {discs:?}");
+    }
 }

@@ -215,14 +215,46 @@ WFDB, format 212
   record             als4
 
 2 signals at 300 Hz, 3600 samples, 12 s
-  channel     unit      min  max     mean     missing  stretches
-  left-foot   mV       -0.4  0.1   -0.201           -          -
+  channel     unit      min  max     mean      missing  stretches
+  left-foot   mV       -0.4  0.1   -0.201            -          -
   right-foot  mV    -0.6823  0.1  -0.2041  3 (< 0.1 %)          3
 "
     );
-    assert_eq!(text_of("images/rgb8.png"), "");
-    assert_eq!(text_of("nifti/film.nii.gz"), "");
-    assert_eq!(text_of("gaitndd/als4.ts"), "");
+    assert_eq!(
+        text_of("images/rgb8.png"),
+        "\
+PNG
+  samples  8-bit unsigned
+  size     5 x 6 pixels
+  pages    1
+
+1 image of 5 x 6 pixels
+  planes        red, green, blue
+  values        0 to 1, mean 0.4802
+  shown         0 (black) to 1 (white)
+"
+    );
+    assert_eq!(
+        text_of("nifti/film.nii.gz"),
+        "\
+NIfTI-1
+  type         uint16
+  dimensions   5 x 4 x 3, volumes: 2
+  affine from  qform
+  voxel size   2.0000 x 1.5000 x 3.0000 mm
+  orientation  LPS
+  TR           2.5 s
+
+2 volumes of 5 x 4 x 3 voxels at 0.4 Hz, 5 s
+  planes        gray
+  values        0 to 65535, mean 35363
+  orientation   LPS (columns, lines and slices go towards)
+  spacing       2 x 1.5 x 3 mm
+  to x [mm]     -1.57  -0.8798  0.596  -11.5
+  to y [mm]     1.049  -1.201  -0.8689  20.25
+  to z [mm]     0.6578  -0.1847  2.809  3
+"
+    );
 }
 
 #[test]

@@ -164,6 +164,9 @@ fn files_without_a_reader_are_named_for_what_they_are() {
     assert!(message(b"Dear reader,\nthis is\na letter with words.\n").contains("text that is no table"));
     assert!(message(b"{\"a\": 1}").contains("JSON without poses"));
     assert!(message(b"<html><body>1,2</body></html>").contains("XML or HTML"));
+    let mut both = fs::read(fixtures().join("dicom/ct_implicit.dcm")).unwrap();
+    both[..4].copy_from_slice(b"II*\0");
+    assert_eq!(detect(&both, Path::new("f.tif")).unwrap(), Format::Dicom);
     // Nothing else that begins with the numbers of a header is one.
     assert_eq!(detect(b"3 4\n1 2\n", Path::new("f")).unwrap(), Format::Delimited);
     assert_eq!(detect(b"a b\n1 2\n3 4\n", Path::new("f")).unwrap(), Format::Delimited);

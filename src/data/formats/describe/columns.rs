@@ -45,8 +45,19 @@ const PERSONAL: [&str; 28] = [
 ];
 
 /// Words that turn the name of a person into that of a thing.
-const THINGS: [&str; 10] =
-    ["record", "file", "filename", "device", "manufacturer", "series", "marker", "channel", "protocol", "sequence"];
+const THINGS: [&str; 11] = [
+    "record",
+    "position",
+    "file",
+    "filename",
+    "device",
+    "manufacturer",
+    "series",
+    "marker",
+    "channel",
+    "protocol",
+    "sequence",
+];
 
 /// One column.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -324,7 +324,7 @@ fn annotations(f: &mut fmt::Formatter<'_>, annotations: &AnnotationsDescription)
     writeln!(f, "  {}", wrapped(&counted(&annotations.kinds), 96).join("\n  "))?;
     let row = |(onset, length, text): &(f64, Option<f64>, String)| {
         let length = length.map_or_else(String::new, |secs| format!("for {}", duration(secs)));
-        vec![duration(*onset), length, shortened(text, 60)]
+        vec![duration(*onset), length, shortened(text, 40)]
     };
     let rows: Vec<_> = annotations.first.iter().map(row).collect();
     table(f, &["first", "", ""], &rows, &[true, false, false])

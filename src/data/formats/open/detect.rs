@@ -57,6 +57,8 @@ type Signature = &'static [(usize, &'static [u8])];
 
 /// Signatures that no other content has by chance.
 const READ: [(Format, Signature); 16] = [
+    // First of all: what stands before it is free, and some writers put the beginning of a TIFF there.
+    (Format::Dicom, &[(128, b"DICM")]),
     (Format::Image, &[(0, b"\x89PNG\r\n\x1a\n")]),
     (Format::Image, &[(0, b"\xff\xd8\xff")]),
     (Format::Image, &[(0, b"II*\0")]),
@@ -65,7 +67,6 @@ const READ: [(Format, Signature); 16] = [
     (Format::Image, &[(0, b"MM\0+")]),
     (Format::Edf, &[(0, b"0       ")]),
     (Format::Edf, &[(0, b"\xffBIOSEMI")]),
-    (Format::Dicom, &[(128, b"DICM")]),
     (Format::Nifti, &[(344, b"n+1\0")]),
     (Format::Nifti, &[(344, b"ni1\0")]),
     (Format::Nifti, &[(4, b"n+2\0\r\n\x1a\n")]),
@@ -158,7 +159,8 @@ pub fn detect(head: &[u8], path: &Path) -> Result<Format, DataError> {
         markup if markup.starts_with('<') => Err(refused("XML or HTML".into(), "export the data as CSV or EDF")),
         _ if is_wfdb_header(text) => Ok(Format::Wfdb),
         _ if is_skeleton(text) => Ok(Format::Skeleton),
-        _ if sniff(text.as_bytes()).is_some() => Ok(Format::Delimited),
+        // One line of words is no table.
+        _ if text.trim().contains('\n') && sniff(text.as_bytes()).is_some() => Ok(Format::Delimited),
         _ => {
             let hint = "a table has one separator and as many fields in every line";
             Err(refused(format!("text that is no table: {}", glimpse(head)), hint))

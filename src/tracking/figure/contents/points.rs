@@ -74,6 +74,14 @@ impl Chosen<'_> {
         (first, values.to_vec())
     }
 
+    /// The frames of the span in which a point was seen.
+    fn seen(&self) -> Vec<usize> {
+        let paths: Vec<Vec<f32>> = self.shown.iter().map(|&point| self.path(point, 0).1).collect();
+        let num_frames = paths.first().map_or(0, Vec::len);
+        let is_seen = |frame: &usize| paths.iter().any(|path| path.get(*frame).is_some_and(|value| value.is_finite()));
+        (0..num_frames).filter(is_seen).collect()
+    }
+
     fn range(&self, axis: usize) -> Option<(f64, f64)> {
         let mut range: Option<(f64, f64)> = None;
         for &point in &self.shown {
@@ -105,12 +113,13 @@ impl Views<'_> {
         // More points than this on a path are not seen.
         const MAX_PATH: usize = 2000;
         let mut poses = vec![Vec::new(); NUM_POSES];
+        let seen = chosen.seen();
         for &point in &chosen.shown {
             let path = path(point);
             let is_seen = |point: &(f64, f64)| point.0.is_finite() && point.1.is_finite();
             for (index, pose) in poses.iter_mut().enumerate() {
-                let frame = index * path.len().saturating_sub(1) / (NUM_POSES - 1);
-                pose.extend(path.get(frame).copied().filter(is_seen));
+                let Some(frame) = seen.get(index * seen.len().saturating_sub(1) / (NUM_POSES - 1)) else { continue };
+                pose.extend(path.get(*frame).copied().filter(is_seen));
             }
             let step = path.len().div_ceil(MAX_PATH).max(1);
             let path: Vec<(f64, f64)> = path.into_iter().step_by(step).collect();
@@ -165,7 +174,8 @@ impl Panel for Views<'_> {
             let half = if scale > 1e-300 { pixels * scale / 2.0 } else { 1.0 };
             Axis::new(middle - half, middle + half, (pixels / 60.0) as usize)
         };
-        let is_picture = chosen.points.unit == "px";
+        // Lines of a picture, in pixels or in shares of its size, are counted from above.
+        let is_picture = ["px", "1"].contains(&chosen.points.unit.as_str());
         for (index, &(across, up)) in self.planes().iter().enumerate() {
             let plot = Area { left: area.left + index as f64 * cell + 76.0, top: area.top + 44.0, width, height };
             let vertical = axis(up, height);

@@ -94,7 +94,7 @@ impl<'a> Volume<'a> {
         paint(canvas, plot, (sizes[horizontal], sizes[vertical]), &self.grays, value);
         let axis = |axis: usize, pixels: f64| {
             let (low, high) = self.extent_mm(axis);
-            Axis::new(low, high, (pixels / 60.0).max(1.0) as usize)
+            Axis::new(low, high, (pixels / 60.0).max(1.0) as usize).readable()
         };
         let axes = Axes { area: plot, x: axis(across, plot.width), y: axis(up, plot.height) };
         axes.draw(canvas, ["x [mm]", "y [mm]", "z [mm]"][across], ["x [mm]", "y [mm]", "z [mm]"][up]);
