@@ -58,9 +58,7 @@ fn read(source: &Source, files: &[String]) -> Result<(Contents, PathBuf), DataEr
             };
             Ok((open::open_with(&path(file), &beside)?, path(file)))
         }
-        files => {
-            Ok((open::open_files(&read_all(source, files)?)?, files.first().map(path).unwrap_or_default()))
-        }
+        files => Ok((open::open_files(&read_all(source, files)?)?, files.first().map(path).unwrap_or_default())),
     }
 }
 

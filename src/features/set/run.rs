@@ -286,7 +286,9 @@ impl<'a> Recipe<'a> {
             })
             .collect();
         if let Some(clean) = &self.config.clean {
-            channels.iter_mut().for_each(|channel| drop(clean.mask(channel, rate_hz)));
+            for channel in &mut channels {
+                clean.mask(channel, rate_hz);
+            }
         }
         for filter in &self.filters {
             let mut slices: Vec<&mut [f64]> = channels.iter_mut().map(Vec::as_mut_slice).collect();

@@ -10,7 +10,8 @@ use crate::data::formats::{Contents, Images, Part, dicom, image, keypoints};
 /// Files that are named in a message.
 const MAX_LISTED: usize = 5;
 /// What several files can be together.
-pub(super) const SEQUENCES: &str = "the images of one sequence, the slices of one DICOM series, or the frames of OpenPose";
+pub(super) const SEQUENCES: &str =
+    "the images of one sequence, the slices of one DICOM series, or the frames of OpenPose";
 
 /// Files of no known format are left out with a warning.
 pub(super) fn open(folder: &Path) -> Result<Contents, DataError> {

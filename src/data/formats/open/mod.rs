@@ -89,7 +89,8 @@ pub fn open_with(path: &Path, read_file: &dyn Fn(&Path) -> Result<Vec<u8>, DataE
 /// # Errors
 /// [`DataError::File`] when they are none of these, and those of the format's reader.
 pub fn open_files(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError> {
-    let formats = files.iter().map(|(path, bytes)| detect(&head_of(bytes), path)).collect::<Result<BTreeSet<_>, _>>()?;
+    let formats =
+        files.iter().map(|(path, bytes)| detect(&head_of(bytes), path)).collect::<Result<BTreeSet<_>, _>>()?;
     folder::read_files(&formats, files).unwrap_or_else(|| {
         let (found, names) = (files.first().map(|(path, _)| path.clone()), formats.iter().map(|format| format.name()));
         Err(DataError::File {
