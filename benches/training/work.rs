@@ -50,7 +50,7 @@ impl Work {
     fn of(plan: &ExperimentPlan) -> Self {
         let program = plan.base();
         let (sources, windows) = (program.sources.clone(), program.windows.clone());
-        let data = DeviceData::new(&plan.prepared, sources.clone(), windows, plan.classes.len(), &Device::flex());
+        let data = DeviceData::new(&program.prepared, sources.clone(), windows, plan.classes.len(), &Device::flex());
         Self {
             model_config: program.config.model.clone(),
             training: program.config.training.clone(),

@@ -23,6 +23,16 @@ seeds = [0, 1, 2, 3, 4]
 source = { kind = "dataset", name = "walkers" }
 window = { window_secs = 5.0, stride_secs = 3.0 }
 
+[features.level]
+modality = "force"
+compute = [{ kind = "statistics" }]
+fit = [{ kind = "z-score" }, { kind = "impute-knn" }, { kind = "pca", components = 4, variance = 0.9 }]
+
+[features.variability]
+modality = "stride"
+per = "session"
+compute = [{ kind = "stride-statistics" }]
+
 [split]
 protocol = { kind = "stratified-group-k-fold", folds = 5 }
 
@@ -76,6 +86,16 @@ name = "motion"
 modality = "motion"
 encoder = { kind = "cnn", blocks = [{ channels = 4, kernel_size = 3, stride = 2 }] }
 
+[[model.stream]]
+name = "level"
+modality = "level"
+encoder = { kind = "mlp", hidden_sizes = [5] }
+
+[[model.stream]]
+name = "variability"
+modality = "variability"
+encoder = { kind = "mlp", hidden_sizes = [5] }
+
 [training]
 epochs = 4
 batch_size = 5
@@ -107,7 +127,7 @@ pub fn plan_of(walkers: &Walkers, text: &str, assignments: &[&str], folder: &Pat
 /// A program's data on a device.
 pub fn data(plan: &ExperimentPlan, program: &Program, device: &Device) -> DeviceData {
     let (sources, windows) = (program.sources.clone(), program.windows.clone());
-    DeviceData::new(&plan.prepared, sources, windows, plan.classes.len(), device)
+    DeviceData::new(&program.prepared, sources, windows, plan.classes.len(), device)
 }
 
 /// Scores by a function of the validation logits, and stops after a number of steps.
