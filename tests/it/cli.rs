@@ -221,6 +221,73 @@ fn the_quickstart_runs_and_its_record_can_be_read_back() {
     assert!(looks.contains(&Value::from(0)) && looks.contains(&Value::from(1)), "{looks:?}");
 }
 
+#[test]
+fn features_are_written_as_a_table_and_what_is_fitted_is_stored() {
+    let folder = gaitndd_stand_in();
+    let path = experiment("gaitndd/features.toml");
+    let window = ["--set", "data.window={ window_secs = 6.0, stride_secs = 3.0 }"];
+    let features = |more: &[&str]| [&["features", &path, "--quiet"], &window[..], more].concat();
+    let printed = succeed(folder.path(), &features(&["--out", "features.csv"]));
+    let csv = fs::read_to_string(folder.path().join("features.csv")).unwrap();
+    let header: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+    assert_eq!(header[..4], ["subject", "session", "start_secs", "gait.left-foot.stride_mean"]);
+    assert!(header.contains(&"strides.left_stride-right_stride.symmetry_index"), "{header:?}");
+    let windows = csv.lines().count() - 1;
+    assert!(
+        printed.starts_with(&format!("features.csv: {windows} windows, {} features", header.len() - 3)),
+        "{printed}"
+    );
+    assert!(csv.lines().skip(1).all(|line| line.split(',').count() == header.len()));
+
+    // Rows per session, where all tables have them.
+    let printed = succeed(folder.path(), &features(&["--only", "strides", "--out", "strides.parquet"]));
+    assert!(printed.starts_with("strides.parquet: 8 sessions, 27 features"), "{printed}");
+    let message = fail(folder.path(), &features(&["--only", "stride", "--out", "x.csv"]), 2);
+    assert!(message.contains("it has gait, strides"), "{message}");
+    let message = fail(folder.path(), &features(&["--set", "features.gait.modality=forces", "--out", "x.csv"]), 2);
+    assert!(message.contains("features.gait.modality") && message.contains("it has force, stride"), "{message}");
+    assert!(!folder.path().join("x.csv").exists());
+
+    let split = ["--set", "split.protocol={ kind = \"stratified-group-k-fold\", folds = 2 }"];
+    succeed(folder.path(), &[&["train", &path, "--quiet", "--set", "training.epochs=1"], &window[..], &split].concat());
+    let fitted = fs::read(only_run(folder.path(), "gaitndd/features").join("fitted.json")).unwrap();
+    let fitted: Value = serde_json::from_slice(&fitted).unwrap();
+    // Three variants, two folds of five repeats.
+    let base = &fitted.as_array().unwrap()[0];
+    assert_eq!((&base["variant"], &base["fold"]), (&Value::from("base"), &Value::from(0)));
+    let kinds = |stream: &str| -> Vec<String> {
+        let steps = base["streams"][stream]["pipeline"]["steps"].as_array().unwrap();
+        steps.iter().map(|step| step["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(kinds("gait"), ["impute-mean", "z-score", "pca"]);
+    assert_eq!(kinds("strides"), ["z-score", "impute-knn", "lasso"]);
+    assert_eq!(base["streams"]["clinical"]["scaler"]["mean"].as_array().unwrap().len(), 5);
+    assert!(base["streams"]["clinical"]["pipeline"].is_null());
+}
+
+/// The cohort in memory against its files in two layouts: WFDB, PNG and CSV; C3D, EDF, NIfTI and Parquet.
+#[test]
+fn training_from_files_of_every_format_predicts_as_from_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = |name: &str, source: &str| {
+        let (name_key, source_key) = (format!("name={name}"), format!("data.source={source}"));
+        let sets = [name_key.as_str(), &source_key, "training.epochs=2", "seeds=[0]"];
+        let mut arguments = vec!["train".to_string(), experiment("quickstart.toml"), "--quiet".into()];
+        arguments.extend(sets.iter().flat_map(|set| ["--set".to_string(), set.to_string()]));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        succeed(folder.path(), &arguments);
+        fs::read(only_run(folder.path(), name).join("predictions.parquet")).unwrap()
+    };
+    let memory = train("memory", "{ kind = \"simulated\", num_subjects = 25, seed = 3 }");
+    for layout in ["physionet", "laboratory"] {
+        let out = folder.path().join("datasets").join(layout);
+        let arguments = ["data", "simulate", "--out", out.to_str().unwrap(), "--layout", layout];
+        succeed(folder.path(), &[&arguments[..], &["--set", "num_subjects=25", "--set", "seed=3"]].concat());
+        let files = train(layout, &format!("{{ kind = \"dataset\", name = \"{layout}\" }}"));
+        assert!(files == memory, "{layout}: other predictions than from memory");
+    }
+}
+
 fn resolved_copy(folder: &Path, resolved: &str) -> String {
     let path = folder.join("resolved.toml");
     fs::write(&path, resolved).unwrap();

@@ -53,7 +53,10 @@ fn variants_that_keep_the_program_share_it() {
         program.config.model.stream.iter().map(|stream| stream.name.clone()).collect()
     };
     assert_eq!(streams("without-force"), ["stride", "clinical", "motion", "level", "variability"]);
-    assert_eq!(streams("without-spectrum"), ["force", "recurrent", "stride", "clinical", "motion", "level", "variability"]);
+    assert_eq!(
+        streams("without-spectrum"),
+        ["force", "recurrent", "stride", "clinical", "motion", "level", "variability"]
+    );
 
     // Base and variant of one fold and seed draw the same numbers.
     let replica = |name: &str| -> &Replica { replicas(&plan).into_iter().find(|r| r.name == name).unwrap() };
