@@ -8,6 +8,7 @@ use realfft::num_complex::Complex64;
 use serde::{Deserialize, Serialize};
 
 use crate::features::Scratch;
+use crate::features::statistics::sum;
 
 /// Weights of the samples of a frame; periodic, as SciPy's `get_window` returns them:
 /// `w[n] = sum_k a_k (-1)^k cos(2 pi k n / N)`.
@@ -147,8 +148,11 @@ impl Frames {
 
 impl Detrend {
     fn apply(self, frame: &mut [f64]) {
+        if self == Self::None {
+            return;
+        }
         let count = frame.len() as f64;
-        let mean = frame.iter().sum::<f64>() / count;
+        let mean = sum(frame, |x| x) / count;
         match self {
             Self::None => {}
             Self::Constant => frame.iter_mut().for_each(|x| *x -= mean),
