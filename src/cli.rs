@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use recoup::data::simulate::FileLayout;
 use recoup::launch::DeviceChoice;
 
 /// Trains every fold, seed and variant of an experiment as one program.
@@ -83,6 +84,9 @@ pub enum DataCommand {
         /// Folder for it: new or empty. Below the datasets' folder it can be named in an experiment.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// Formats of the files; they load as the same cohort.
+        #[arg(long, value_enum, default_value = "physionet")]
+        layout: FileLayout,
         /// Change one key of the cohort, e.g. --set num_subjects=500. May be repeated.
         #[arg(long = "set", value_name = "KEY=VALUE")]
         set: Vec<String>,

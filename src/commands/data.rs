@@ -29,7 +29,7 @@ pub fn run(command: DataCommand, paths: &DataPaths) -> anyhow::Result<()> {
             }
             super::print(&describe(&prepared))
         }
-        DataCommand::Simulate { out, set } => super::simulate::run(&out, &set),
+        DataCommand::Simulate { out, layout, set } => super::simulate::run(&out, layout, &set),
         DataCommand::New { folder } => super::new::run(&folder),
         DataCommand::Audit { experiment, overrides, json } => audit(&experiment, &overrides.set, paths, json.json),
     }

@@ -1,13 +1,13 @@
 use std::path::Path;
 
-use recoup::data::simulate::{SimulateConfig, write};
+use recoup::data::simulate::{FileLayout, SimulateConfig, write};
 use recoup::experiment::overrides;
 use serde::Deserialize as _;
 
 use super::Usage;
 
 /// Writes a simulated cohort to `out`.
-pub fn run(out: &Path, assignments: &[String]) -> anyhow::Result<()> {
+pub fn run(out: &Path, layout: FileLayout, assignments: &[String]) -> anyhow::Result<()> {
     let mut table = toml::Table::new();
     for assignment in assignments {
         overrides::apply(&mut table, assignment)?;
@@ -18,6 +18,6 @@ pub fn run(out: &Path, assignments: &[String]) -> anyhow::Result<()> {
     if !problems.is_empty() {
         return Err(Usage(problems.join("\n")).into());
     }
-    let card = write(&config, out)?;
+    let card = write(&config, layout, out)?;
     super::print(&format!("{}\ncard: {}\n", config.best_auc(), card.display()))
 }

@@ -58,7 +58,7 @@ use serde::{Deserialize, Serialize};
 use super::{Cohort, Session, Subject};
 
 pub use best::{BestAuc, Estimate};
-pub use files::write;
+pub use files::{FileLayout, write};
 pub use patient::{Artefact, Course, PREDICTION_VISIT, PatientTruth, Reading, VISIT_WEEKS};
 
 /// Name of the cohort.

@@ -1,12 +1,12 @@
 //! The simulated cohort: what was planted is there, what was not is not, and the best AUC is the best.
 
 use std::collections::BTreeSet;
-use std::fs;
 
-use recoup::data::simulate::{Course, Outcome, PatientTruth, SimulateConfig, TRAITS, write};
-use recoup::data::{Card, Cohort, Recording, Session, Subject, load_cohort};
+use recoup::data::simulate::{Course, FileLayout, Outcome, PatientTruth, SimulateConfig, TRAITS, write};
+use recoup::data::{Cohort, Recording, Session, Subject};
 use serde_json::Value;
 
+mod files;
 mod recordings;
 
 const CLINICAL: usize = 0;
@@ -298,42 +298,11 @@ fn wrong_values_are_named() {
         ]
     );
     assert_eq!(SimulateConfig::default().problems(), []);
-    let error = write(&config, std::path::Path::new("never-made")).unwrap_err().to_string();
+    let never = std::path::Path::new("never-made");
+    let error = write(&config, FileLayout::Physionet, never).unwrap_err().to_string();
     assert_eq!(error, "cohort `simulated`: num_subjects: 0, expected 1 to 100000");
     let error = toml::from_str::<SimulateConfig>("subjects = 3").unwrap_err().to_string();
     assert!(error.contains("unknown field `subjects`, expected one of `num_subjects`, `seed`, `effect`"), "{error}");
     let config: SimulateConfig = toml::from_str("outcome = \"anomaly\"\nnum_subjects = 7").unwrap();
     assert_eq!(config, SimulateConfig { outcome: Outcome::Anomaly, ..small(7) });
-}
-
-#[test]
-fn the_files_read_back_as_the_cohort() {
-    for outcome in [Outcome::Response, Outcome::Anomaly] {
-        let config = SimulateConfig { missing: 0.3, anomalies: 0.5, outcome, ..small(30) };
-        let folder = tempfile::tempdir().unwrap();
-        let card = write(&config, folder.path()).unwrap();
-        assert_eq!(card, folder.path().join("card.toml"));
-        let cohort = load_cohort(&Card::load(&card).unwrap(), &folder.path().join("raw")).unwrap();
-        let expected = config.generate();
-        assert_eq!((&cohort.name, &cohort.classes), (&expected.name, &expected.classes));
-        assert_eq!(cohort.modalities, expected.modalities);
-        assert_eq!(Content::of(&cohort), Content::of(&expected));
-        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
-        assert_eq!(read("visits.csv").lines().count(), 1 + 30 * 2 * 7);
-        let (truth, table) = (config.truth(), read("truth.csv"));
-        for (line, patient) in table.lines().skip(1).zip(&truth) {
-            let fields: Vec<_> = line.split(',').collect();
-            assert_eq!((fields.len(), fields[0]), (17, patient.id.as_str()));
-            let number = |field: usize| fields[field].parse::<f64>().ok();
-            assert_eq!(number(2 + EMG), Some(patient.traits[EMG]));
-            assert_eq!(number(7 + EMG), patient.readings[EMG].map(|reading| reading.value));
-            assert_eq!((number(13), number(15)), (Some(patient.change), Some(patient.probability)));
-            assert_eq!(fields[16].is_empty(), patient.artefact.is_none());
-        }
-        let readme = read("README.txt");
-        assert_eq!(readme.contains("best AUC of any model"), outcome == Outcome::Response, "{readme}");
-        let error = write(&config, folder.path()).unwrap_err().to_string();
-        let path = folder.path().display();
-        assert_eq!(error, format!("{path}: cannot write a cohort to: the folder is not empty"));
-    }
 }

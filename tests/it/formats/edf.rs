@@ -315,8 +315,30 @@ fn the_writer_divides_any_duration_and_refuses_what_edf_cannot_hold() {
     assert!(
         refused(&|r| r.signals[0].physical_range = [0.0, 1.0 / 3.0]).starts_with("a.edf: physical range of `force`")
     );
+    assert_eq!(
+        refused(&|r| r.signals[1].digital_range = [-1, i16::MAX]),
+        "a.edf: digital range of `step`: found a sample of -32768, expected -1 to 32767"
+    );
+    assert_eq!(
+        refused(&|r| r.signals[1].digital_range = [7, 7]),
+        "a.edf: digital range of `step`: found 7 to 7, expected an ascending range"
+    );
     assert!(EdfSignal::from_physical("x", "1", 1.0, &[f32::NAN]).is_none());
     assert!(EdfSignal::from_physical("x", "1", 1.0, &[2e6]).is_none());
+}
+
+/// Ranges of their own give steps that are exact: here 1/16 N, up to the largest of 16 bits.
+#[test]
+fn steps_of_a_power_of_two_are_exact() {
+    let (physical_range, digital_range) = ([-2047.0, 2048.0], [-32753, 32767]);
+    let digital = vec![-32753, -32752, -2, -1, 0, 1, 32766, 32767];
+    let force = EdfSignal::from_physical("force", "N", 8.0, &[0.0]).unwrap();
+    let force = EdfSignal { physical_range, digital_range, digital, ..force };
+    let recording = EdfRecording { signals: vec![force], ..EdfRecording::default() };
+    let contents = read(&write_edf(&recording, Path::new("a.edf")).unwrap(), Path::new("a.edf")).unwrap();
+    let found: Vec<_> = signals(&contents)[0].values.iter().map(|value| value.to_bits()).collect();
+    let expected = [-2047.0f32, -2046.9375, -0.0625, 0.0, 0.0625, 0.125, 2047.9375, 2048.0];
+    assert_eq!(found, expected.map(f32::to_bits));
 }
 
 // ---- broken bytes

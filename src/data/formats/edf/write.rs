@@ -32,8 +32,10 @@ pub struct EdfSignal {
     pub unit: String,
     /// Samples per second.
     pub rate_hz: f64,
-    /// Physical values of the digital values -32768 and 32767; each must be a decimal number of at most 8 characters.
+    /// Physical values of the two digital values of `digital_range`; each must be a decimal number of at most 8 characters.
     pub physical_range: [f64; 2],
+    /// Smallest and largest value that a sample may have; -32768 and 32767 from [`EdfSignal::from_physical`].
+    pub digital_range: [i16; 2],
     /// The samples.
     pub digital: Vec<i16>,
 }
@@ -57,6 +59,7 @@ impl EdfSignal {
             unit,
             rate_hz,
             physical_range: [-limit, limit],
+            digital_range: [i16::MIN, i16::MAX],
             digital: values.iter().map(digital).collect(),
         })
     }
@@ -67,7 +70,8 @@ impl EdfSignal {
 /// The duration of the records is the one nearest to one second that divides all signals, so that no sample is padded.
 ///
 /// # Errors
-/// [`DataError::File`] for a text or number that its field cannot hold and for signals that differ in duration.
+/// [`DataError::File`] for a text or number that its field cannot hold, samples beyond their digital range, and signals
+/// that differ in duration.
 pub fn write_edf(recording: &EdfRecording, path: &Path) -> Result<Vec<u8>, DataError> {
     let writer = Writer { path };
     writer.check_annotations(&recording.annotations)?;
@@ -130,6 +134,22 @@ impl Writer<'_> {
         Ok(())
     }
 
+    fn check_ranges(&self, signal: &EdfSignal) -> Result<(), DataError> {
+        let range = signal.physical_range;
+        if range.iter().any(|limit| decimal(*limit).is_none()) || range[0] == range[1] {
+            let place = format!("physical range of `{}`", signal.name);
+            return Err(self.error(&place, format!("{range:?}"), "two different numbers of at most 8 characters"));
+        }
+        let ([low, high], place) = (signal.digital_range, format!("digital range of `{}`", signal.name));
+        if low >= high {
+            return Err(self.error(&place, format!("{low} to {high}"), "an ascending range"));
+        }
+        match signal.digital.iter().find(|sample| !(low..=high).contains(*sample)) {
+            None => Ok(()),
+            Some(sample) => Err(self.error(&place, format!("a sample of {sample}"), &format!("{low} to {high}"))),
+        }
+    }
+
     /// Number and seconds of the records.
     fn records(&self, signals: &[EdfSignal]) -> Result<(usize, f64), DataError> {
         let Some(first) = signals.first() else {
@@ -143,15 +163,7 @@ impl Writer<'_> {
                 let expected = format!("{expected} s, as the first signal, and more than 0");
                 return Err(self.error(&format!("signal `{}`", signal.name), format!("{secs} s"), &expected));
             }
-            let range = signal.physical_range;
-            if range.iter().any(|limit| decimal(*limit).is_none()) || range[0] == range[1] {
-                let expected = "two different numbers of at most 8 characters";
-                return Err(self.error(
-                    &format!("physical range of `{}`", signal.name),
-                    format!("{range:?}"),
-                    expected,
-                ));
-            }
+            self.check_ranges(signal)?;
             divisor = greatest_common_divisor(divisor, signal.digital.len());
         }
         let all: usize = signals.iter().map(|signal| signal.digital.len()).sum();
@@ -214,8 +226,8 @@ impl Writer<'_> {
         column("unit", 8, String::new(), &|signal| signal.unit.clone())?;
         column("physical minimum", 8, "-1".into(), &|signal| signal.physical_range[0].to_string())?;
         column("physical maximum", 8, "1".into(), &|signal| signal.physical_range[1].to_string())?;
-        column("digital minimum", 8, i16::MIN.to_string(), &|_| i16::MIN.to_string())?;
-        column("digital maximum", 8, i16::MAX.to_string(), &|_| i16::MAX.to_string())?;
+        column("digital minimum", 8, i16::MIN.to_string(), &|signal| signal.digital_range[0].to_string())?;
+        column("digital maximum", 8, i16::MAX.to_string(), &|signal| signal.digital_range[1].to_string())?;
         column("filter", 80, String::new(), &|_| String::new())?;
         column("samples of a record", 8, num_marks.to_string(), &|signal| {
             (signal.digital.len() / num_records).to_string()
