@@ -8,6 +8,7 @@ mod compute;
 mod config;
 mod fitted;
 mod run;
+mod signal;
 
 use std::collections::BTreeMap;
 

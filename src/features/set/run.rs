@@ -12,11 +12,8 @@ use super::{FeatureTable, RowKey};
 use crate::data::prepared::{Prepared, RowRange};
 use crate::data::window::{Window, WindowConfig};
 use crate::data::{Channel, ModalityKind};
+use crate::features::Column;
 use crate::features::filter::Filter;
-use crate::features::{Column, Scratch, SignalInfo};
-
-/// Samples of one channel that a thread holds at most, where windows are not longer.
-const BLOCK_SAMPLES: usize = 1 << 17;
 
 /// The key that is wrong, below the table's own, and why.
 pub(super) type Problem = (String, String);
@@ -26,24 +23,24 @@ pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// What features are computed of, checked.
 pub(super) struct Recipe<'a> {
-    config: &'a FeatureConfig,
-    prepared: &'a Prepared,
-    modality: usize,
+    pub(super) config: &'a FeatureConfig,
+    pub(super) prepared: &'a Prepared,
+    pub(super) modality: usize,
     /// Columns of the modality's table.
-    channels: Vec<usize>,
+    pub(super) channels: Vec<usize>,
     /// Names and units of these.
-    specs: Vec<Channel>,
-    filters: Vec<Filter>,
-    extractors: Vec<Extractor>,
+    pub(super) specs: Vec<Channel>,
+    pub(super) filters: Vec<Filter>,
+    pub(super) extractors: Vec<Extractor>,
     /// Height and width where what is computed is an image.
     image_size: Option<[usize; 2]>,
 }
 
 /// The windows of one session, as ranges of rows of the modality.
-struct Session {
+pub(super) struct Session {
     key: RowKey,
-    all: RowRange,
-    windows: Vec<(f64, RowRange)>,
+    pub(super) all: RowRange,
+    pub(super) windows: Vec<(f64, RowRange)>,
 }
 
 impl<'a> Recipe<'a> {
@@ -233,95 +230,6 @@ impl<'a> Recipe<'a> {
             true => aggregate(&rows, width),
             false => rows,
         }
-    }
-
-    /// Windows that lie together are filtered as one block.
-    fn of_signal(&self, session: &Session, rate_hz: f64, width: usize) -> Vec<f64> {
-        let mut blocks: Vec<Range<usize>> = Vec::new();
-        for (at, (_, range)) in session.windows.iter().enumerate() {
-            let end = (range.start + range.count) as usize;
-            let fits = |block: &Range<usize>| {
-                end.saturating_sub(session.windows[block.start].1.start as usize) <= BLOCK_SAMPLES
-            };
-            match blocks.last_mut().filter(|block| fits(block)) {
-                Some(block) => block.end = at + 1,
-                None => blocks.push(at..at + 1),
-            }
-        }
-        let compute = |scratch: &mut Scratch, block: Range<usize>| {
-            self.block(&session.windows[block], session.all, rate_hz, width, scratch)
-        };
-        let blocks: Vec<Vec<f64>> = blocks.into_par_iter().map_init(Scratch::default, compute).collect();
-        blocks.concat()
-    }
-
-    fn block(
-        &self,
-        windows: &[(f64, RowRange)],
-        all: RowRange,
-        rate_hz: f64,
-        width: usize,
-        scratch: &mut Scratch,
-    ) -> Vec<f64> {
-        let ranges = || windows.iter().map(|(_, range)| range).filter(|range| range.count > 0);
-        let first = ranges().map(|range| range.start).min().unwrap_or(all.start);
-        let end = ranges().map(|range| range.start + range.count).max().unwrap_or(first);
-        let (first, end) = ((first - all.start) as usize, (end - all.start) as usize);
-        // The last filter says what it needs of the one before it, and so on.
-        let num_rows = all.count as usize;
-        let read = self.filters.iter().rev().fold(first..end, |range, filter| filter.reach(range, num_rows));
-        // Faults are told by what lies around them.
-        let margin = self.config.clean.as_ref().map_or(0.0, |clean| {
-            2.0 * rate_hz * (clean.flat_secs.unwrap_or(0.0) + clean.packet_secs.unwrap_or(0.0)) + 1.0
-        });
-        let read = read.start.saturating_sub(margin as usize)..read.end.saturating_add(margin as usize).min(num_rows);
-        let num_columns = self.prepared.modalities()[self.modality].num_columns();
-        let table = self.prepared.table(self.modality);
-        let start = all.start as usize;
-        let mut channels: Vec<Vec<f64>> = (self.channels.iter())
-            .map(|&channel| {
-                let rows = table[(start + read.start) * num_columns..(start + read.end) * num_columns]
-                    .chunks_exact(num_columns);
-                rows.map(|row| f64::from(row[channel])).collect()
-            })
-            .collect();
-        if let Some(clean) = &self.config.clean {
-            for channel in &mut channels {
-                clean.mask(channel, rate_hz);
-            }
-        }
-        for filter in &self.filters {
-            let mut slices: Vec<&mut [f64]> = channels.iter_mut().map(Vec::as_mut_slice).collect();
-            filter.apply_channels(&mut slices);
-        }
-        let info = SignalInfo { channels: &self.specs, rate_hz, num_samples: end - first };
-        let features = self.extractors.iter().filter_map(Extractor::signal).map(|feature| {
-            let position = |name: &str| self.specs.iter().position(|channel| channel.name == name);
-            let channels: Vec<usize> = feature.channels(&info).into_iter().filter_map(position).collect();
-            (feature, channels, feature.columns(&info).len())
-        });
-        let features: Vec<_> = features.collect();
-        let mut values = Vec::with_capacity(windows.len() * width);
-        for (_, range) in windows {
-            let before = values.len();
-            if range.count > 0 {
-                let from = (range.start - all.start) as usize - read.start;
-                let window: Vec<&[f64]> =
-                    channels.iter().map(|channel| &channel[from..from + range.count as usize]).collect();
-                let is_whole: Vec<bool> =
-                    window.iter().map(|channel| channel.iter().all(|value| value.is_finite())).collect();
-                for (feature, channels, width) in &features {
-                    let end = values.len() + width;
-                    if feature.takes_missing() || channels.iter().all(|&channel| is_whole[channel]) {
-                        let window: Vec<&[f64]> = channels.iter().map(|&channel| window[channel]).collect();
-                        feature.extract(&window, rate_hz, scratch, &mut values);
-                    }
-                    values.resize(end, f64::NAN);
-                }
-            }
-            values.resize(before + width, f64::NAN);
-        }
-        values
     }
 
     fn of_rows(&self, kind: ModalityKind, range: RowRange, width: usize) -> Vec<f64> {
