@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::DataError;
-use super::formats::wfdb;
+use super::formats::open;
 use super::prepared::digest;
 
 mod check;
@@ -21,8 +21,8 @@ pub(crate) use files::list_files;
 pub use pattern::{FilePattern, PathGroup, PathGroups};
 pub use rules::{
     Accept, AlignRule, AnnotationsRule, Axis, ClinicalTableRule, ColumnRule, DelimitedRule, DelimitedSignalRule,
-    FileChannelRule, ImageRule, LabelRule, MissingRule, ModalityRule, OwnTableRule, PointsRule, Scale, SignalFileRule,
-    SignalRule, SubjectRule, TableRule, TimeUnit, WfdbRule,
+    FileChannelRule, ImageRule, LabelRule, MissingRule, ModalityRule, OwnTableRule, PointsRule, ResponderRule, Scale,
+    SignalFileRule, SignalRule, SubjectRule, TableRule, TimeUnit, Unlabelled, VisitsRule, WfdbRule,
 };
 
 /// A dataset card, checked: the names it uses exist, its files do not.
@@ -180,24 +180,21 @@ impl Card {
     fn reads(&self, raw_dir: &Path) -> Result<BTreeSet<String>, DataError> {
         let mut reads = BTreeSet::new();
         let all = list_files(raw_dir)?;
-        let tables = self.modalities.iter().filter_map(|rule| match rule {
-            ModalityRule::Table(rule) => Some(&rule.file),
+        let label = match &self.label {
+            LabelRule::Responder(rule) => Some(rule.file.as_str()),
             _ => None,
-        });
-        let tables: Vec<&String> = tables.chain(self.table.as_ref().map(|table| &table.file)).collect();
-        reads.extend(all.iter().filter(|file| tables.contains(file)).cloned());
+        };
+        let tables = self.modalities.iter().filter_map(ModalityRule::table_file).chain(label);
+        let tables: Vec<&str> = tables.chain(self.table.as_ref().map(|table| table.file.as_str())).collect();
+        reads.extend(all.iter().filter(|file| tables.contains(&file.as_str())).cloned());
         for rule in &self.modalities {
             let Some(pattern) = self.pattern(rule)? else { continue };
             for file in all.iter().filter(|file| pattern.matches(file, &PathGroups::default()).is_some()) {
                 reads.insert(file.clone());
-                if let ModalityRule::Wfdb(_) = rule {
-                    let header = raw_dir.join(file);
-                    let bytes = std::fs::read(&header).map_err(DataError::io(&header, "read"))?;
-                    let relative = |path: PathBuf| path.strip_prefix(raw_dir).ok()?.to_str().map(String::from);
-                    // Absent files are left to the reader, whose message is the better one.
-                    let signals = wfdb::signal_files(&bytes, &header).into_iter().filter(|path| path.is_file());
-                    reads.extend(signals.filter_map(relative));
-                }
+                let relative = |path: PathBuf| path.strip_prefix(raw_dir).ok()?.to_str().map(String::from);
+                // Absent files are left to the reader, whose message is the better one.
+                let parts = open::parts_of(&raw_dir.join(file)).into_iter().filter(|path| path.is_file());
+                reads.extend(parts.filter_map(relative));
             }
         }
         Ok(reads)

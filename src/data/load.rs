@@ -6,21 +6,24 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::align::lag_secs;
-use super::card::{Card, ColumnRule, DelimitedRule, ImageRule, LabelRule, ModalityRule, SignalFileRule, TimeUnit};
+use super::card::{Card, ColumnRule, DelimitedRule, ModalityRule, SignalFileRule, TimeUnit};
 use super::cohort::natural_cmp;
 use super::formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
-use super::formats::image;
 use super::{Cohort, DataError, ModalityKind, Recording, Session, Subject};
 
 mod contents;
 mod found;
+mod images;
+mod label;
 mod signal;
 mod source;
+mod visits;
 
 pub(crate) use signal::constant_rate;
 
 use found::{FoundSession, FoundSubject, find_subjects};
 use source::{Source, SubjectTable};
+use visits::{Outcomes, VisitRows};
 
 /// Reads the dataset of `card` from `raw_dir`, checking the hash of each file it opens.
 ///
@@ -34,7 +37,12 @@ pub fn load_cohort(card: &Card, raw_dir: &Path) -> Result<Cohort, DataError> {
     let found = find_subjects(&source, &loader.tables)?;
     // Collected first, so that of several errors always the same one is reported.
     let subjects: Vec<_> = found.par_iter().map(|subject| loader.subject(subject)).collect();
-    let mut subjects = subjects.into_iter().collect::<Result<Vec<Subject>, _>>()?;
+    let subjects = subjects.into_iter().collect::<Result<Vec<Option<Subject>>, _>>()?;
+    let mut subjects: Vec<Subject> = subjects.into_iter().flatten().collect();
+    if subjects.is_empty() {
+        let problem = "no session has a label, and `unlabelled = \"leave-out\"` leaves out those without".into();
+        return Err(card.error("label", problem, "correct the column, the item or the weeks"));
+    }
     subjects.sort_by(|a, b| natural_cmp(&a.id, &b.id));
     let modalities = card.modalities.iter().map(ModalityRule::spec).collect();
     let cohort = Cohort { name: card.name.clone(), classes: card.classes.clone(), modalities, subjects };
@@ -42,10 +50,12 @@ pub fn load_cohort(card: &Card, raw_dir: &Path) -> Result<Cohort, DataError> {
     Ok(cohort)
 }
 
-/// The tables of all subjects: the card's and those of the modalities.
+/// The tables of all subjects: the card's, those of the modalities, and the scores that decide on the label.
 struct Tables {
     card: Option<SubjectTable>,
     modalities: Vec<Option<SubjectTable>>,
+    visits: Vec<Option<VisitRows>>,
+    outcomes: Option<Outcomes>,
 }
 
 struct Loader<'a> {
@@ -54,24 +64,22 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn subject(&self, found: &FoundSubject) -> Result<Subject, DataError> {
-        let session = |session: &FoundSession| self.session(&found.id, session);
-        Ok(Subject {
-            id: found.id.clone(),
-            site: found.site.clone(),
-            group: found.group.clone(),
-            sessions: found.sessions.iter().map(session).collect::<Result<_, _>>()?,
-        })
+    /// `None` where no session has a label and the card leaves out those without.
+    fn subject(&self, found: &FoundSubject) -> Result<Option<Subject>, DataError> {
+        let session = |session: &FoundSession| self.session(&found.id, session).transpose();
+        let sessions: Vec<Session> = found.sessions.iter().filter_map(session).collect::<Result<_, _>>()?;
+        let (id, site, group) = (found.id.clone(), found.site.clone(), found.group.clone());
+        Ok((!sessions.is_empty()).then_some(Subject { id, site, group, sessions }))
     }
 
-    fn session(&self, subject: &str, session: &FoundSession) -> Result<Session, DataError> {
-        let class = self.class(subject, session)?;
+    fn session(&self, subject: &str, session: &FoundSession) -> Result<Option<Session>, DataError> {
+        let Some(class) = self.class(subject, session)? else { return Ok(None) };
         let rules = self.source.card.modalities.iter().zip(&session.files).enumerate();
         let mut recordings = rules
             .map(|(index, (rule, files))| self.recording(rule, index, subject, session, files))
             .collect::<Result<Vec<_>, _>>()?;
         self.align(&mut recordings, session, subject)?;
-        Ok(Session { id: session.id.clone(), class, recordings })
+        Ok(Some(Session { id: session.id.clone(), class, recordings }))
     }
 
     /// Moves the recordings whose rules ask for it onto the clock of another one.
@@ -101,77 +109,18 @@ impl Loader<'_> {
                 continue;
             };
             let found = lag_secs(&reference, reference_hz, &own, own_hz, align.max_lag_secs);
-            let lag_secs = found.map_err(|problem| {
+            let found = found.map_err(|problem| {
                 let problem = format!("{}: {problem}", session.of(subject));
                 let hint = "name channels that show the same events, or leave `align` out";
                 self.source.card.error(format!("modality.{}.align", rule.name()), problem, hint)
             })?;
             // What the recording shows later than the other one does has to come earlier.
-            let shift = -(lag_secs.lag_secs * rate_hz).round() as isize;
+            let shift = -(found.lag_secs * rate_hz).round() as isize;
             if let Some(Some(recording)) = recordings.get_mut(index) {
                 recording.values = contents::shifted(&recording.values, shift, *missing);
             }
         }
         Ok(())
-    }
-
-    fn class(&self, subject: &str, session: &FoundSession) -> Result<usize, DataError> {
-        let card = self.source.card;
-        let field = |column: &str| -> Result<(String, String), DataError> {
-            let Some(table) = &self.tables.card else { return Ok(Default::default()) };
-            let index = table.table.column(column, "label.column")?;
-            let row = self.row(table, subject, session)?;
-            Ok((row.field(index).to_string(), format!("in column `{column}` ({}, line {})", table.file, row.line)))
-        };
-        let (class, looked_up, known) = match &card.label {
-            LabelRule::Column { column, classes } => {
-                let (value, place) = field(column)?;
-                let class = match classes {
-                    Some(classes) => classes.get(&value).cloned(),
-                    None => Some(value.clone()),
-                };
-                (class, format!("`{value}` {place}"), classes.as_ref())
-            }
-            LabelRule::Threshold { column, at_least } => {
-                let (value, place) = field(column)?;
-                let layout = card.table.as_ref().map(|table| &table.layout);
-                let number = layout.and_then(|layout| layout.number::<f64>(&value)).filter(|number| number.is_finite());
-                let number = number.ok_or_else(|| {
-                    let problem = format!("no class for {}: `{value}` {place} is not a number", session.of(subject));
-                    card.error("label", problem, "a class needs a value; remove the row, or list the subjects to keep")
-                })?;
-                return Ok(usize::from(number >= *at_least));
-            }
-            LabelRule::IdPrefix { classes } => {
-                let fitting = classes.iter().filter(|(prefix, _)| subject.starts_with(prefix.as_str()));
-                let longest = fitting.max_by_key(|(prefix, _)| prefix.len()).map(|(_, class)| class.clone());
-                (longest, "its id".to_string(), Some(classes))
-            }
-            LabelRule::File { classes } => {
-                let Some((label, file)) = &session.label else {
-                    let problem = format!("no class for {}: none of its files has a `{{label}}`", session.of(subject));
-                    return Err(card.error(
-                        "label",
-                        problem,
-                        "the modality whose file names the class may not be lacking",
-                    ));
-                };
-                let class = match classes {
-                    Some(classes) => classes.get(label).cloned(),
-                    None => Some(label.clone()),
-                };
-                (class, format!("`{label}` ({file})"), classes.as_ref())
-            }
-        };
-        let index = class.and_then(|class| card.classes.iter().position(|name| *name == class));
-        index.ok_or_else(|| {
-            let problem = format!("no class for {} from {looked_up}", session.of(subject));
-            let hint = match known {
-                Some(classes) => format!("the card knows {:?}", classes.keys().collect::<Vec<_>>()),
-                None => format!("`classes` are {:?}; write a map `classes = {{ value = \"class\" }}`", card.classes),
-            };
-            card.error("label", problem, hint)
-        })
     }
 
     /// The row of a session in a table that must have one.
@@ -210,6 +159,9 @@ impl Loader<'_> {
             let values = columns(self.source, &table.table, &table.layout, rule, row)?;
             return Ok(Some(Recording { times_secs: None, values }));
         }
+        if let Some(rows) = self.tables.visits.get(index).and_then(Option::as_ref) {
+            return rows.recording(subject, rule.optional());
+        }
         let Some(file) = files.first() else {
             return match rule.optional() {
                 true => Ok(None),
@@ -222,7 +174,9 @@ impl Loader<'_> {
                 Recording { times_secs: None, values: signal::delimited(self.source, rule, inner, file)? }
             }
             ModalityRule::Delimited(inner) => series(self.source, rule, inner, file)?,
-            ModalityRule::Image(rule) => Recording { times_secs: None, values: images(self.source, rule, files)? },
+            ModalityRule::Image(rule) => {
+                Recording { times_secs: None, values: images::images(self.source, rule, files)? }
+            }
             ModalityRule::Signal(rule) => {
                 Recording { times_secs: None, values: contents::signal(self.source, rule, file)? }
             }
@@ -230,7 +184,7 @@ impl Loader<'_> {
                 Recording { times_secs: None, values: contents::points(self.source, rule, files)? }
             }
             ModalityRule::Annotations(rule) => return contents::annotations(self.source, rule, file),
-            ModalityRule::ClinicalTable(_) | ModalityRule::Table(_) => return Ok(None),
+            ModalityRule::ClinicalTable(_) | ModalityRule::Table(_) | ModalityRule::Visits(_) => return Ok(None),
         };
         Ok(Some(recording))
     }
@@ -282,30 +236,6 @@ fn columns(
     Ok(values)
 }
 
-/// The images of one session, one below the other, each a flat row.
-fn images(source: &Source, rule: &ImageRule, files: &[String]) -> Result<Array2<f32>, DataError> {
-    let is_picture = |file: &String| {
-        let name = file.to_lowercase();
-        [".png", ".jpg", ".jpeg"].iter().any(|extension| name.ends_with(extension))
-    };
-    if !files.iter().all(is_picture) || rule.scale.is_some() || rule.range.is_some() || rule.slices.is_some() {
-        return contents::images(source, rule, files);
-    }
-    let num_columns = rule.color.planes().len() * rule.height * rule.width;
-    let mut values = Vec::with_capacity(files.len() * num_columns);
-    for file in files {
-        let path = source.raw_dir.join(file);
-        values
-            .extend(image::read_image(&source.read(file)?, &path, rule.color)?.resized(rule.height, rule.width).values);
-    }
-    let shape = (files.len(), num_columns);
-    Array2::from_shape_vec(shape, values).map_err(|error| DataError::Cohort {
-        cohort: source.card.name.clone(),
-        place: format!("modality `{}`", rule.name),
-        problem: error.to_string(),
-    })
-}
-
 impl ColumnRule {
     /// The number that a field stands for, or what was expected.
     fn number(&self, field: &str, layout: &DelimitedLayout) -> Result<f32, String> {
@@ -316,14 +246,18 @@ impl ColumnRule {
             }
             None => {
                 let number = layout.number(field).filter(|number: &f32| number.is_finite());
-                number.ok_or_else(|| match self.unit.as_str() {
+                number.ok_or_else(|| match self.unit() {
                     "1" => "a number".to_string(),
                     unit => format!("a number in {unit}"),
                 })?
             }
         };
+        // As it was written: 0.1 is no multiple of 0.1 after rounding to `f32`.
+        if let (Some(scale), Some(score)) = (self.scale, layout.number::<f64>(field)) {
+            scale.check(score)?;
+        }
         match self.range {
-            Some([low, high]) if !(low..=high).contains(&number) => Err(format!("{low} to {high} {}", self.unit)),
+            Some([low, high]) if !(low..=high).contains(&number) => Err(format!("{low} to {high} {}", self.unit())),
             _ => Ok(number),
         }
     }

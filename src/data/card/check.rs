@@ -4,18 +4,15 @@ use std::cmp::Ordering::{Equal, Less};
 use std::collections::{BTreeMap, HashSet};
 
 use super::nearest::did_you_mean;
-use super::{
-    Card, ColumnRule, DelimitedSignalRule, FilePattern, LabelRule, ModalityRule, OwnTableRule, PathGroup, Scale,
-    SignalFileRule, SubjectRule, TableRule, TimeUnit, WfdbRule,
-};
+use super::{Card, ColumnRule, FilePattern, LabelRule, ModalityRule, PathGroup, SubjectRule, TableRule};
+use crate::data::DataError;
 use crate::data::formats::delimited::{DelimitedLayout, Header};
-use crate::data::resample::Resampler;
-use crate::data::{DataError, ModalityKind};
+
+mod contents;
+mod modality;
+mod visits;
 
 const HEADER_HINT: &str = "`layout.header` names every column of the file, in its order";
-const RATE_HINT: &str = "choose a rate whose ratio to that of the file is one of small whole numbers";
-/// Larger images are not what a small model looks at.
-const MAX_IMAGE_SIDE: usize = 4096;
 
 impl Card {
     pub(super) fn check(&self) -> Result<(), DataError> {
@@ -87,12 +84,13 @@ impl Card {
         let classes = match &self.label {
             LabelRule::Column { classes, .. } | LabelRule::File { classes } => classes.as_ref().unwrap_or(&empty),
             LabelRule::IdPrefix { classes } => classes,
+            LabelRule::Responder(rule) => {
+                self.check_two_classes("a responder is of the second of two classes, everybody else of the first")?;
+                self.check_responder(rule)?;
+                &empty
+            }
             LabelRule::Threshold { at_least, .. } => {
-                if self.classes.len() != 2 {
-                    let problem = format!("{} classes, expected two", self.classes.len());
-                    let hint = "a threshold tells two classes apart: below it, and from it on";
-                    return Err(self.error("classes", problem, hint));
-                }
+                self.check_two_classes("a threshold tells two classes apart: below it, and from it on")?;
                 if !at_least.is_finite() {
                     let problem = format!("{at_least}, expected a number");
                     return Err(self.error("label.at_least", problem, "the smallest number of the second class"));
@@ -107,6 +105,13 @@ impl Card {
             }
         }
         Ok(())
+    }
+
+    fn check_two_classes(&self, hint: &str) -> Result<(), DataError> {
+        match self.classes.len() {
+            2 => Ok(()),
+            count => Err(self.error("classes", format!("{count} classes, expected two"), hint)),
+        }
     }
 
     /// What the patterns of several modalities must hold together.
@@ -168,162 +173,6 @@ impl Card {
         }
     }
 
-    fn check_modality(&self, rule: &ModalityRule) -> Result<(), DataError> {
-        let place = format!("modality.{}", rule.name());
-        if rule.spec().channels.is_empty() {
-            return Err(self.error(format!("{place}.channels"), "none, expected at least one".into(), "name some"));
-        }
-        match rule {
-            ModalityRule::Wfdb(rule) => self.check_wfdb(&place, rule),
-            ModalityRule::DelimitedSignal(rule) => {
-                self.check_delimited_signal(&place, rule)?;
-                self.check_columns(&place, &rule.layout, &rule.channels)
-            }
-            ModalityRule::Delimited(rule) => {
-                self.check_layout(&place, &rule.layout)?;
-                self.check_column(&format!("{place}.time"), &rule.layout, &rule.time)?;
-                if rule.time_unit == TimeUnit::Sample {
-                    let problem = "`sample`, expected `s`, `ms` or `us`".into();
-                    return Err(self.error(format!("{place}.time_unit"), problem, "events have times, not a rate"));
-                }
-                self.check_columns(&place, &rule.layout, &rule.channels)
-            }
-            ModalityRule::ClinicalTable(rule) => match &self.table {
-                Some(table) => self.check_columns(&place, &table.layout, &rule.channels),
-                None => Ok(()),
-            },
-            ModalityRule::Table(rule) => {
-                let OwnTableRule { file, layout, id, session, channels, .. } = rule;
-                self.check_file(&place, file)?;
-                self.check_layout(&place, layout)?;
-                self.check_column(&format!("{place}.id"), layout, id)?;
-                if let Some(session) = session {
-                    self.check_column(&format!("{place}.session"), layout, session)?;
-                }
-                self.check_columns(&place, layout, channels)
-            }
-            ModalityRule::Signal(rule) => {
-                self.check_positive(&place, "rate_hz", Some(rule.rate_hz), "samples per second to resample to")?;
-                self.check_align(&place, rule)
-            }
-            ModalityRule::Points(rule) => {
-                self.check_positive(&place, "rate_hz", Some(rule.rate_hz), "samples per second to resample to")?;
-                self.check_positive(&place, "file_rate_hz", rule.file_rate_hz, "frames per second in the file")
-            }
-            ModalityRule::Annotations(rule) if rule.labels.is_empty() => {
-                let hint = "write which texts count: `labels = { N = 1, V = 2 }`";
-                Err(self.error(format!("{place}.labels"), "none, expected at least one".into(), hint))
-            }
-            ModalityRule::Annotations(_) => Ok(()),
-            ModalityRule::Image(rule) => {
-                for (key, side) in [("height", rule.height), ("width", rule.width)] {
-                    if !(1..=MAX_IMAGE_SIDE).contains(&side) {
-                        let problem = format!("{side}, expected 1 to {MAX_IMAGE_SIDE}");
-                        return Err(self.error(format!("{place}.{key}"), problem, "pixels after resizing"));
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn check_align(&self, place: &str, rule: &SignalFileRule) -> Result<(), DataError> {
-        let Some(align) = &rule.align else { return Ok(()) };
-        let wrong = |key: &str, problem: String, hint: &str| self.error(format!("{place}.align.{key}"), problem, hint);
-        let Some(other) = self.modalities.iter().find(|other| other.name() == align.to && other.name() != rule.name)
-        else {
-            return Err(wrong("to", format!("no other modality is called `{}`", align.to), "name one with a signal"));
-        };
-        if !matches!(other.spec().kind, ModalityKind::Signal { .. }) {
-            return Err(wrong("to", format!("`{}` is no signal", align.to), "name one with a signal"));
-        }
-        if matches!(other, ModalityRule::Signal(SignalFileRule { align: Some(_), .. })) {
-            return Err(wrong(
-                "to",
-                format!("`{}` is aligned itself", align.to),
-                "name the one that all are aligned to",
-            ));
-        }
-        for (key, spec, name) in [
-            ("to_channel", other.spec(), &align.to_channel),
-            ("channel", ModalityRule::Signal(rule.clone()).spec(), &align.channel),
-        ] {
-            if !spec.channels.iter().any(|channel| channel.name == *name) {
-                return Err(wrong(key, format!("`{}` has no channel `{name}`", spec.name), "name one of its channels"));
-            }
-        }
-        self.check_positive(
-            &format!("{place}.align"),
-            "max_lag_secs",
-            Some(align.max_lag_secs),
-            "the largest shift to look at",
-        )
-    }
-
-    fn check_wfdb(&self, place: &str, rule: &WfdbRule) -> Result<(), DataError> {
-        self.check_positive(place, "rate_hz", Some(rule.rate_hz), "samples per second to resample to")?;
-        match rule.channels.iter().find(|channel| (channel.unit == "adu") != (rule.scale == Scale::Digital)) {
-            None => Ok(()),
-            Some(channel) => {
-                let problem = format!("unit `{}` with scale {:?}", channel.unit, rule.scale);
-                let hint = "digital values have the unit `adu`, physical values that of the record's header";
-                Err(self.error(format!("{place}.channels.{}", channel.name), problem, hint))
-            }
-        }
-    }
-
-    fn check_delimited_signal(&self, place: &str, rule: &DelimitedSignalRule) -> Result<(), DataError> {
-        self.check_layout(place, &rule.layout)?;
-        self.check_positive(place, "rate_hz", Some(rule.rate_hz), "samples per second to resample to")?;
-        self.check_positive(place, "file_rate_hz", rule.file_rate_hz, "rows per second in the file")?;
-        self.check_positive(place, "max_gap_secs", rule.max_gap_secs, "the largest gap to bridge")?;
-        let Some(time) = &rule.time else {
-            return match (rule.file_rate_hz, rule.max_gap_secs) {
-                (None, _) => {
-                    let problem = "missing, and `time` as well, so that nothing tells the rate of the file".into();
-                    Err(self.error(
-                        format!("{place}.file_rate_hz"),
-                        problem,
-                        "state the rate, or name the column of time stamps",
-                    ))
-                }
-                (Some(_), Some(_)) => {
-                    let problem = "set, but no column of time stamps is".into();
-                    Err(self.error(format!("{place}.max_gap_secs"), problem, "name the column: `time = \"...\"`"))
-                }
-                (Some(file_rate_hz), None) => self.check_ratio(place, file_rate_hz, rule.rate_hz),
-            };
-        };
-        self.check_column(&format!("{place}.time"), &rule.layout, time)?;
-        match rule.file_rate_hz {
-            None if rule.time_unit == TimeUnit::Sample => {
-                let problem = "`sample` without `file_rate_hz`".into();
-                Err(self.error(format!("{place}.time_unit"), problem, "state how many samples a second has"))
-            }
-            Some(file_rate_hz) if rule.max_gap_secs.is_none() => self.check_ratio(place, file_rate_hz, rule.rate_hz),
-            _ => Ok(()),
-        }
-    }
-
-    fn check_ratio(&self, place: &str, file_rate_hz: f64, rate_hz: f64) -> Result<(), DataError> {
-        match Resampler::new(file_rate_hz, rate_hz) {
-            Some(_) => Ok(()),
-            None => {
-                let problem = format!("cannot resample {file_rate_hz} Hz to {rate_hz} Hz");
-                Err(self.error(format!("{place}.rate_hz"), problem, RATE_HINT))
-            }
-        }
-    }
-
-    fn check_positive(&self, place: &str, key: &str, value: Option<f64>, hint: &str) -> Result<(), DataError> {
-        match value.filter(|value| !(value.is_finite() && *value > 0.0)) {
-            None => Ok(()),
-            Some(value) => {
-                Err(self.error(format!("{place}.{key}"), format!("{value}, expected a positive number"), hint))
-            }
-        }
-    }
-
     /// A table is one file.
     fn check_file(&self, place: &str, file: &str) -> Result<(), DataError> {
         let place = format!("{place}.file");
@@ -350,12 +199,36 @@ impl Card {
                 let problem = format!("channel `{}` stands twice", rule.channel());
                 return Err(self.error(place, problem, "give one of them another `name`"));
             }
+            self.check_scale(&place, rule)?;
             if let Some([low, high]) =
                 rule.range.filter(|[low, high]| !matches!(low.partial_cmp(high), Some(Less | Equal)))
             {
                 let problem = format!("range [{low}, {high}] of `{}` is empty", rule.channel());
                 return Err(self.error(place, problem, "write the smaller number first"));
             }
+        }
+        Ok(())
+    }
+
+    /// A column needs a unit, and one with the scores of a scale has that of the scale.
+    fn check_scale(&self, place: &str, rule: &ColumnRule) -> Result<(), DataError> {
+        let channel = rule.channel();
+        let Some(scale) = rule.scale else {
+            return match rule.unit.as_str() {
+                "" => {
+                    let problem = format!("`{channel}` has no `unit`");
+                    Err(self.error(place, problem, "write `unit = \"1\"` for numbers without one, or name a `scale`"))
+                }
+                _ => Ok(()),
+            };
+        };
+        if rule.unit() != scale.unit() {
+            let problem = format!("unit `{}` of `{channel}`, expected `{}`", rule.unit, scale.unit());
+            return Err(self.error(place, problem, "leave `unit` out: the scale has one"));
+        }
+        if rule.categories.is_some() {
+            let problem = format!("`{channel}` has a `scale` and `categories`, expected one of them");
+            return Err(self.error(place, problem, "scores are numbers"));
         }
         Ok(())
     }

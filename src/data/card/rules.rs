@@ -4,9 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::data::clinical;
 use crate::data::formats::delimited::DelimitedLayout;
 use crate::data::formats::image::Color;
 use crate::data::{Channel, ModalityKind, ModalitySpec};
+
+mod contents;
+mod visits;
+
+pub use contents::{AlignRule, AnnotationsRule, Axis, FileChannelRule, PointsRule, SignalFileRule};
+pub use visits::{ResponderRule, VisitsRule};
 
 /// One more right content of a file.
 #[derive(Debug, Clone, Deserialize)]
@@ -64,6 +71,9 @@ pub enum LabelRule {
         column: String,
         /// Value of the column -> class; without a map the values are the classes.
         classes: Option<BTreeMap<String, String>>,
+        /// What to do about a session without a value.
+        #[serde(default)]
+        unlabelled: Unlabelled,
     },
     /// By a number in a column of the table: the second of two classes from `at_least` on, the first below.
     Threshold {
@@ -71,7 +81,13 @@ pub enum LabelRule {
         column: String,
         /// The smallest number of the second class.
         at_least: f64,
+        /// What to do about a session without a value.
+        #[serde(default)]
+        unlabelled: Unlabelled,
     },
+    /// By the change of a score between two visits: the second of two classes where it got better by a minimal clinically
+    /// important difference or more.
+    Responder(Box<ResponderRule>),
     /// By the beginning of the subject's id; the longest that fits counts.
     IdPrefix {
         /// Prefix -> class.
@@ -82,6 +98,17 @@ pub enum LabelRule {
         /// Text -> class; without a map the texts are the classes.
         classes: Option<BTreeMap<String, String>>,
     },
+}
+
+/// What to do about a session without a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unlabelled {
+    /// It is an error.
+    #[default]
+    Error,
+    /// It is no part of the cohort, nor is a subject without another session.
+    LeaveOut,
 }
 
 /// How one modality is read. Files are named by a [`FilePattern`](super::FilePattern).
@@ -106,6 +133,8 @@ pub enum ModalityRule {
     Points(PointsRule),
     /// The annotations of any file that has some; becomes a series.
     Annotations(AnnotationsRule),
+    /// Scores of several visits in long format; becomes one row per session.
+    Visits(VisitsRule),
 }
 
 /// Keys of `kind = "wfdb"`.
@@ -246,138 +275,6 @@ pub struct ImageRule {
     pub optional: bool,
 }
 
-/// Keys of `kind = "signal"`: EDF, BDF, WFDB (the file is the header), DICOM waveforms, analog channels of C3D.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignalFileRule {
-    /// Name of the modality.
-    pub name: String,
-    /// Pattern of the file's name.
-    pub file: String,
-    /// Rate to resample to, with a filter against aliasing.
-    pub rate_hz: f64,
-    /// What to do about samples that are missing.
-    #[serde(default)]
-    pub missing: MissingRule,
-    /// Whether a session may lack the file.
-    #[serde(default)]
-    pub optional: bool,
-    /// The channels to take.
-    pub channels: Vec<FileChannelRule>,
-    /// Puts the modality on the clock of another one.
-    pub align: Option<AlignRule>,
-}
-
-/// One channel of a file with signals.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileChannelRule {
-    /// Its name in the file.
-    pub channel: String,
-    /// Name of the channel, if not that in the file.
-    pub name: Option<String>,
-    /// The file's unit.
-    pub unit: String,
-}
-
-impl FileChannelRule {
-    /// Name of the channel.
-    pub fn channel(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.channel)
-    }
-}
-
-/// Shifts a recording in time, so that one of its channels fits best to a channel of another modality of the session:
-/// the lag with the largest normalised cross-correlation. What the other modality does not reach back to is cut off; where the
-/// recording begins later, it gets missing values.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AlignRule {
-    /// The modality whose clock counts.
-    pub to: String,
-    /// Its channel to compare with.
-    pub to_channel: String,
-    /// The channel of this modality that shows the same.
-    pub channel: String,
-    /// Largest shift that is looked at.
-    pub max_lag_secs: f64,
-}
-
-/// Keys of `kind = "points"`: C3D, OpenPose and BlazePose JSON, Kinect and Vicon text.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PointsRule {
-    /// Name of the modality.
-    pub name: String,
-    /// Pattern of the file's name; with `*` the files of a session are frames, in natural order of their names.
-    pub file: String,
-    /// Frames per second, for formats that do not tell.
-    pub file_rate_hz: Option<f64>,
-    /// Rate to resample to, with a filter against aliasing.
-    pub rate_hz: f64,
-    /// The points to take.
-    pub points: Vec<String>,
-    /// The axes to take; the channels are called `POINT.x` and so on.
-    #[serde(default = "axes")]
-    pub axes: Vec<Axis>,
-    /// The file's unit.
-    pub unit: String,
-    /// A point that was seen with less confidence is missing.
-    #[serde(default)]
-    pub min_confidence: f32,
-    /// Gaps up to this length are bridged by straight lines.
-    #[serde(default)]
-    pub max_gap_secs: f64,
-    /// What to do about longer gaps.
-    #[serde(default)]
-    pub missing: MissingRule,
-    /// Whether a session may lack the file.
-    #[serde(default)]
-    pub optional: bool,
-}
-
-fn axes() -> Vec<Axis> {
-    vec![Axis::X, Axis::Y]
-}
-
-/// An axis of a point's position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Axis {
-    /// The first.
-    X,
-    /// The second.
-    Y,
-    /// The third, of points in space.
-    Z,
-}
-
-impl Axis {
-    /// What it adds to the name of a channel.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::X => "x",
-            Self::Y => "y",
-            Self::Z => "z",
-        }
-    }
-}
-
-/// Keys of `kind = "annotations"`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AnnotationsRule {
-    /// Name of the modality.
-    pub name: String,
-    /// Pattern of the file's name.
-    pub file: String,
-    /// Text of an annotation -> number in the channel `label`; others are left out.
-    pub labels: BTreeMap<String, f32>,
-    /// Whether a session may lack the file.
-    #[serde(default)]
-    pub optional: bool,
-}
-
 /// One signal of a WFDB record.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -396,8 +293,11 @@ pub struct ColumnRule {
     pub column: String,
     /// Name of the channel, if not that of the column.
     pub name: Option<String>,
-    /// Unit of its numbers, `1` without one.
+    /// Unit of its numbers, `1` without one; that of `scale` where there is one.
+    #[serde(default)]
     pub unit: String,
+    /// The clinical scale whose scores these are: its unit, its range and its steps hold.
+    pub scale: Option<clinical::Scale>,
     /// For words instead of numbers: word -> number.
     pub categories: Option<BTreeMap<String, f32>>,
     /// Smallest and largest number that make sense in this unit; anything else is an error.
@@ -458,6 +358,7 @@ impl ModalityRule {
             Self::Signal(rule) => &rule.name,
             Self::Points(rule) => &rule.name,
             Self::Annotations(rule) => &rule.name,
+            Self::Visits(rule) => &rule.name,
         }
     }
 
@@ -473,6 +374,7 @@ impl ModalityRule {
             Self::Signal(rule) => rule.optional,
             Self::Points(rule) => rule.optional,
             Self::Annotations(rule) => rule.optional,
+            Self::Visits(rule) => rule.optional,
         }
     }
 
@@ -486,7 +388,16 @@ impl ModalityRule {
             Self::Signal(rule) => Some(("file", rule.file.clone())),
             Self::Points(rule) => Some(("file", rule.file.clone())),
             Self::Annotations(rule) => Some(("file", rule.file.clone())),
-            Self::ClinicalTable(_) | Self::Table(_) => None,
+            Self::ClinicalTable(_) | Self::Table(_) | Self::Visits(_) => None,
+        }
+    }
+
+    /// The one file of all subjects that the modality reads.
+    pub fn table_file(&self) -> Option<&str> {
+        match self {
+            Self::Table(rule) => Some(&rule.file),
+            Self::Visits(rule) => Some(&rule.file),
+            _ => None,
         }
     }
 
@@ -509,7 +420,7 @@ impl ModalityRule {
             | Self::Signal(SignalFileRule { rate_hz, .. })
             | Self::Points(PointsRule { rate_hz, .. }) => ModalityKind::Signal { rate_hz: *rate_hz },
             Self::Delimited(_) | Self::Annotations(_) => ModalityKind::Series,
-            Self::ClinicalTable(_) | Self::Table(_) => ModalityKind::Row,
+            Self::ClinicalTable(_) | Self::Table(_) | Self::Visits(_) => ModalityKind::Row,
             Self::Image(ImageRule { height, width, .. }) => ModalityKind::Image { height: *height, width: *width },
         };
         let channel = |name: &str, unit: &str| Channel { name: name.into(), unit: unit.into() };
@@ -522,7 +433,8 @@ impl ModalityRule {
                 names.map(|(point, axis)| channel(&format!("{point}.{axis}"), &rule.unit)).collect()
             }
             Self::Annotations(_) => vec![channel("label", "1"), channel("duration", "s")],
-            _ => self.columns().iter().map(|rule| channel(rule.channel(), &rule.unit)).collect(),
+            Self::Visits(rule) => rule.channels(),
+            _ => self.columns().iter().map(|rule| channel(rule.channel(), rule.unit())).collect(),
         };
         ModalitySpec { name: self.name().to_string(), kind, channels }
     }
@@ -532,5 +444,13 @@ impl ColumnRule {
     /// Name of the channel.
     pub fn channel(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.column)
+    }
+
+    /// Unit of its numbers.
+    pub fn unit(&self) -> &str {
+        match self.scale {
+            Some(scale) if self.unit.is_empty() => scale.unit(),
+            _ => &self.unit,
+        }
     }
 }

@@ -219,6 +219,16 @@ impl Scale {
         }
     }
 
+    /// Unit of a score.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Walk6Min => "m",
+            Self::Walk10M => "m/s",
+            Self::Eq5dIndex => "1",
+            _ => "point",
+        }
+    }
+
     /// Whether a higher score is a better state.
     pub fn higher_is_better(self) -> bool {
         !matches!(self, Self::Nihss | Self::ModifiedRankin)

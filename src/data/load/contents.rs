@@ -1,24 +1,24 @@
-//! Modalities from files of any format: signals, points, images, annotations.
+//! Modalities from files of any format: signals, points, annotations.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Axis as Dim, s};
+use ndarray::{Array2, arr2, s};
 
 use super::signal::{fill, resampler, side_by_side};
 use super::source::Source;
-use crate::data::card::{AnnotationsRule, Axis, ImageRule, MissingRule, PointsRule, SignalFileRule};
-use crate::data::formats::image::{self, Color, Image, Scaling};
-use crate::data::formats::{Contents, Images, Part, Points, SignalChannel, open};
+use crate::data::card::{AnnotationsRule, Axis, MissingRule, PointsRule, SignalFileRule};
+use crate::data::formats::{Contents, Part, Points, SignalChannel, open};
 use crate::data::{DataError, Recording};
 
 /// A file with what a rule asks of it, for messages.
-struct Wanted<'a> {
-    file: &'a Path,
-    card: &'a Path,
+pub(super) struct Wanted<'a> {
+    pub(super) file: &'a Path,
+    pub(super) card: &'a Path,
 }
 
 impl Wanted<'_> {
-    fn error(
+    pub(super) fn error(
         &self,
         place: impl Into<String>,
         found: impl Into<String>,
@@ -48,30 +48,29 @@ impl Wanted<'_> {
     }
 }
 
-fn read(source: &Source, files: &[String]) -> Result<(Contents, PathBuf), DataError> {
-    let path = |file: &String| source.raw_dir.join(file);
-    match files {
-        [file] => {
-            let beside = |path: &Path| {
-                let file = path.strip_prefix(source.raw_dir).unwrap_or(path);
-                source.read(&file.to_string_lossy())
-            };
-            Ok((open::open_with(&path(file), &beside)?, path(file)))
-        }
-        files => Ok((open::open_files(&read_all(source, files)?)?, files.first().map(path).unwrap_or_default())),
-    }
+/// Everything in a file, whatever its format.
+pub(super) fn read(source: &Source, file: &str) -> Result<(Contents, PathBuf), DataError> {
+    let path = source.raw_dir.join(file);
+    let beside = |path: &Path| source.read(&path.strip_prefix(source.raw_dir).unwrap_or(path).to_string_lossy());
+    Ok((open::open_with(&path, &beside)?, path))
 }
 
-fn read_all(source: &Source, files: &[String]) -> Result<Vec<(PathBuf, Vec<u8>)>, DataError> {
-    files.iter().map(|file| Ok((source.raw_dir.join(file), source.read(file)?))).collect()
+/// Everything in the files of one sequence.
+pub(super) fn read_sequence(source: &Source, files: &[String]) -> Result<(Contents, PathBuf), DataError> {
+    let bytes = files.iter().map(|file| Ok((source.raw_dir.join(file), source.read(file)?)));
+    let files = bytes.collect::<Result<Vec<_>, DataError>>()?;
+    Ok((open::open_files(&files)?, files.into_iter().next().unwrap_or_default().0))
 }
 
 /// The channels of a file as the card wants them, `[samples, channels]`.
 pub(super) fn signal(source: &Source, rule: &SignalFileRule, file: &str) -> Result<Array2<f32>, DataError> {
-    let (contents, path) = read(source, &[file.to_string()])?;
+    let (contents, path) = read(source, file)?;
     let wanted = Wanted { file: &path, card: &source.card.path };
     let channels: Vec<&SignalChannel> = contents.parts.iter().flat_map(Part::signals).collect();
-    let mut resampled = Vec::new();
+    if channels.is_empty() {
+        return Err(wanted.error("content", &contents.format, "a file with signals", "correct the pattern"));
+    }
+    let (mut resampled, mut slowest_hz) = (Vec::new(), rule.rate_hz);
     for wish in &rule.channels {
         let mut fitting = channels.iter().filter(|channel| channel.name == wish.channel);
         let (Some(channel), None) = (fitting.next(), fitting.next()) else {
@@ -83,16 +82,27 @@ pub(super) fn signal(source: &Source, rule: &SignalFileRule, file: &str) -> Resu
         let mut values = channel.values.clone();
         fill(&mut values, rule.missing, &path, &channel.name)?;
         resampled.push(resampler(source, &rule.name, file, channel.rate_hz, rule.rate_hz)?.resample(&values));
+        slowest_hz = slowest_hz.min(channel.rate_hz);
     }
-    // Channels of different rates may differ by a sample after resampling.
-    let num_rows = resampled.iter().map(Vec::len).min().unwrap_or(0);
+    let lengths = || resampled.iter().map(Vec::len);
+    let (num_rows, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
+    // Channels of one duration differ by less than the step of the slowest.
+    if (longest - num_rows) as f64 > rule.rate_hz / slowest_hz {
+        let secs = |rows: usize| rows as f64 / rule.rate_hz;
+        let found = format!("{} s and {} s", secs(num_rows), secs(longest));
+        let hint = "take channels that end together into one modality each";
+        return Err(wanted.error("channels", found, "one duration", hint));
+    }
     resampled.iter_mut().for_each(|values| values.truncate(num_rows));
     Ok(side_by_side(&resampled))
 }
 
 /// The points of a file as the card wants them, `[frames, points * axes]`.
 pub(super) fn points(source: &Source, rule: &PointsRule, files: &[String]) -> Result<Array2<f32>, DataError> {
-    let (contents, path) = read(source, files)?;
+    let (contents, path) = match files {
+        [file] => read(source, file)?,
+        files => read_sequence(source, files)?,
+    };
     let wanted = Wanted { file: &path, card: &source.card.path };
     let points = contents.parts.iter().find_map(|part| match part {
         Part::Points(points) => Some(points),
@@ -110,19 +120,28 @@ pub(super) fn points(source: &Source, rule: &PointsRule, files: &[String]) -> Re
             "correct `axes`",
         ));
     }
-    let rate_hz = points.rate_hz.or(rule.file_rate_hz).ok_or_else(|| {
-        wanted.error("points", "no rate", "frames per second", "the format does not tell them: state `file_rate_hz`")
-    })?;
+    let rate_hz = match (points.rate_hz, rule.file_rate_hz) {
+        (Some(found), Some(stated)) if (found / stated - 1.0).abs() > 1e-6 => {
+            let hint = "take `file_rate_hz` out or correct it";
+            return Err(wanted.error("points", format!("{found} Hz"), format!("file_rate_hz = {stated}"), hint));
+        }
+        (Some(rate_hz), _) | (None, Some(rate_hz)) => rate_hz,
+        (None, None) => {
+            let hint = "the format does not tell them: state `file_rate_hz`";
+            return Err(wanted.error("points", "no rate", "frames per second", hint));
+        }
+    };
     let resampler = resampler(source, &rule.name, files.first().map_or("", String::as_str), rate_hz, rule.rate_hz)?;
     let mut channels = Vec::new();
     for name in &rule.points {
-        let at = points.names.iter().position(|known| known == name);
-        let at = at.ok_or_else(|| {
-            wanted.error("points", format!("{:?}", points.names), format!("`{name}`"), "correct `points`")
-        })?;
+        let mut fitting = points.names.iter().enumerate().filter(|(_, known)| *known == name);
+        let (Some((at, _)), None) = (fitting.next(), fitting.next()) else {
+            let expected = format!("exactly one `{name}`");
+            return Err(wanted.error("points", format!("{:?}", points.names), expected, "correct `points`"));
+        };
         for axis in &rule.axes {
             let mut path_of_point = coordinates(points, at, *axis, rule.min_confidence);
-            bridge(&mut path_of_point, (rule.max_gap_secs * rate_hz + 1e-9) as usize);
+            bridge(&mut path_of_point, rule.max_gap_secs * rate_hz);
             fill(&mut path_of_point, rule.missing, &path, &format!("{name}.{}", axis.name()))?;
             channels.push(resampler.resample(&path_of_point));
         }
@@ -139,98 +158,53 @@ fn coordinates(points: &Points, point: usize, axis: Axis, min_confidence: f32) -
 }
 
 /// Straight lines over inner gaps of at most `longest` values.
-fn bridge(values: &mut [f32], longest: usize) {
-    let mut last = None::<usize>;
+fn bridge(values: &mut [f32], longest: f64) {
+    let mut last = None::<(usize, f32)>;
     for at in 0..values.len() {
         let Some(&value) = values.get(at).filter(|value| !value.is_nan()) else { continue };
-        if let Some((before, &from)) = last.and_then(|last| Some((last, values.get(last)?)))
-            && (2..=longest + 1).contains(&(at - before))
+        if let Some((before, from)) = last
+            && (at - before - 1) as f64 <= longest + 1e-9
         {
-            let step = (value - from) / (at - before) as f32;
-            let gap = values.iter_mut().take(at).skip(before + 1);
-            gap.zip(1u16..).for_each(|(gap, count)| *gap = from + step * f32::from(count));
+            let step = (f64::from(value) - f64::from(from)) / (at - before) as f64;
+            let gap = values.get_mut(before + 1..at).unwrap_or_default();
+            gap.iter_mut()
+                .zip(1u32..)
+                .for_each(|(gap, count)| *gap = (f64::from(from) + step * f64::from(count)) as f32);
         }
-        last = Some(at);
+        last = Some((at, value));
     }
-}
-
-/// The images of one session, one below the other, each a flat row.
-pub(super) fn images(source: &Source, rule: &ImageRule, files: &[String]) -> Result<Array2<f32>, DataError> {
-    let (contents, path) = match rule.scale {
-        None => read(source, files)?,
-        Some([slope, offset]) => {
-            let images = image::read_sequence(&read_all(source, files)?, 1.0, Scaling::Celsius { slope, offset })?;
-            let contents = Contents { parts: vec![Part::Images(images)], ..Contents::default() };
-            (contents, files.first().map(|file| source.raw_dir.join(file)).unwrap_or_default())
-        }
-    };
-    let wanted = Wanted { file: &path, card: &source.card.path };
-    let images = contents.parts.iter().find_map(|part| match part {
-        Part::Images(images) => Some(images),
-        _ => None,
-    });
-    let images = images.ok_or_else(|| wanted.error("content", &contents.format, "images", "correct the pattern"))?;
-    let [first, last, step] = rule.slices.unwrap_or([0, usize::MAX, 1]);
-    let mut values = Vec::new();
-    for image in images
-        .values
-        .outer_iter()
-        .enumerate()
-        .filter(|(at, _)| (first..=last).contains(at) && (at - first) % step.max(1) == 0)
-        .map(|(_, image)| image)
-    {
-        let (_, height, width) = image.dim();
-        let planes: Vec<f32> =
-            recolored(images, rule.color).iter().flat_map(|weights| plane(&image, weights)).collect();
-        let resized = Image { height, width, values: planes }.resized(rule.height, rule.width);
-        values.extend(resized.values.into_iter().map(|value| match rule.range {
-            Some([low, high]) => ((value - low) / (high - low)).clamp(0.0, 1.0),
-            None => value,
-        }));
-    }
-    let num_columns = rule.color.planes().len() * rule.height * rule.width;
-    let found = values.len() / num_columns.max(1);
-    if found == 0 {
-        let expected = format!("slice {first}");
-        return Err(wanted.error("images", format!("{} of them", images.values.dim().0), expected, "correct `slices`"));
-    }
-    Array2::from_shape_vec((found, num_columns), values)
-        .map_err(|error| wanted.error("images", error.to_string(), "planes of one size", "correct `color`"))
-}
-
-/// For each plane that is wanted, the weights of those that there are.
-fn recolored(images: &Images, color: Color) -> Vec<Vec<f32>> {
-    match (images.planes.len(), color) {
-        // The luma of ITU-R BT.601, as for PNG and JPEG.
-        (3, Color::Gray) => vec![vec![0.299, 0.587, 0.114]],
-        (3, Color::Rgb) => vec![vec![1.0, 0.0, 0.0], vec![0.0, 1.0, 0.0], vec![0.0, 0.0, 1.0]],
-        (_, color) => vec![vec![1.0]; color.planes().len()],
-    }
-}
-
-fn plane(image: &ndarray::ArrayView3<f32>, weights: &[f32]) -> Vec<f32> {
-    let (_, height, width) = image.dim();
-    let mut sum = Array2::<f32>::zeros((height, width));
-    for (plane, &weight) in image.axis_iter(Dim(0)).zip(weights).filter(|(_, weight)| **weight != 0.0) {
-        sum.scaled_add(weight, &plane);
-    }
-    sum.into_iter().collect()
 }
 
 /// The annotations whose texts the card knows, in the order of time.
 pub(super) fn annotations(source: &Source, rule: &AnnotationsRule, file: &str) -> Result<Option<Recording>, DataError> {
-    let (contents, _) = read(source, &[file.to_string()])?;
+    let (contents, path) = read(source, file)?;
     let known = contents.annotations.iter().filter_map(|mark| Some((mark, *rule.labels.get(&mark.text)?)));
     let mut rows: Vec<(f64, [f32; 2])> = known
         .map(|(mark, label)| (mark.onset_secs, [label, mark.duration_secs.map_or(f32::NAN, |secs| secs as f32)]))
         .collect();
     rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if rows.is_empty() {
+        if rule.optional {
+            return Ok(None);
+        }
+        let texts: BTreeSet<&str> = contents.annotations.iter().map(|mark| mark.text.as_str()).collect();
+        let expected = format!("at least one of {:?}", rule.labels.keys().collect::<Vec<_>>());
+        let hint = "correct `labels`, or write `optional = true`,";
+        let wanted = Wanted { file: &path, card: &source.card.path };
+        return Err(wanted.error(
+            "annotations",
+            format!("{:?}", texts.iter().take(12).collect::<Vec<_>>()),
+            expected,
+            hint,
+        ));
+    }
     let values: Vec<[f32; 2]> = rows.iter().map(|(_, values)| *values).collect();
     let times_secs = rows.into_iter().map(|(secs, _)| secs).collect();
-    Ok((!values.is_empty()).then(|| Recording { times_secs: Some(times_secs), values: ndarray::arr2(&values) }))
+    Ok(Some(Recording { times_secs: Some(times_secs), values: arr2(&values) }))
 }
 
-/// A recording moved by whole samples: it begins `shift` samples later on the session's clock, or is cut at its beginning where negative.
+/// A recording moved by whole samples: it begins `shift` samples later on the session's clock, or is cut at its beginning
+/// where negative.
 pub(super) fn shifted(values: &Array2<f32>, shift: isize, missing: MissingRule) -> Array2<f32> {
     let (rows, columns) = values.dim();
     if shift <= 0 {

@@ -200,7 +200,13 @@ impl Finder<'_> {
         }
         for (rule, files) in self.source.card.modalities.iter().zip(&mut files) {
             files.sort_by(|a, b| natural_cmp(a, b));
-            if let (false, [first, second, ..]) = (matches!(rule, ModalityRule::Image(_)), files.as_slice()) {
+            // Images and slices are one recording together, as are frames of poses.
+            let may_be_many = match rule {
+                ModalityRule::Image(_) => true,
+                ModalityRule::Points(rule) => rule.file.contains('*'),
+                _ => false,
+            };
+            if let (false, [first, second, ..]) = (may_be_many, files.as_slice()) {
                 return Err(DataError::File {
                     file: self.source.raw_dir.join(second),
                     place: "name".into(),

@@ -1,6 +1,6 @@
 //! Signals: scaled, without gaps, at the rate that the card wants.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
@@ -8,8 +8,9 @@ use super::columns;
 use super::source::Source;
 use crate::data::DataError;
 use crate::data::card::{DelimitedSignalRule, MissingRule, ModalityRule, Scale, SignalRule, TimeUnit, WfdbRule};
+use crate::data::formats::SignalChannel;
 use crate::data::formats::delimited::DelimitedTable;
-use crate::data::formats::wfdb;
+use crate::data::formats::wfdb::{self, AnyRecord};
 use crate::data::resample::{Resampler, interpolate_missing};
 
 /// A time stamp may be this share of a step away from where a constant rate puts it.
@@ -23,18 +24,23 @@ const MAX_RATE_RATIO: f64 = 100.0;
 /// The signals of a record as the card wants them, `[samples, channels]`.
 pub(super) fn wfdb(source: &Source, rule: &WfdbRule, header: &str) -> Result<Array2<f32>, DataError> {
     let header_path = source.raw_dir.join(header);
-    let record = wfdb::read_record_with(&header_path, |path| {
+    let record = wfdb::read_any_with(&header_path, |path| {
         let file = path.strip_prefix(source.raw_dir).unwrap_or(path);
         source.read(&file.to_string_lossy())
     })?;
-    let resampler = resampler(source, &rule.name, header, record.rate_hz, rule.rate_hz)?;
     let mut resampled = Vec::new();
     for channel in &rule.channels {
-        let mut samples = scaled(&record, channel, rule.scale, &header_path)?;
-        let signal_file = record.signals.iter().find(|signal| signal.name == channel.name).map(|s| s.file.as_path());
-        fill(&mut samples, rule.missing, signal_file.unwrap_or(&header_path), &channel.name)?;
+        let (mut samples, rate_hz, file) = match &record {
+            AnyRecord::Frames(record) => scaled(record, channel, rule.scale, &header_path)?,
+            AnyRecord::Segments(channels) => joined(channels, channel, rule.scale, &header_path)?,
+        };
+        let resampler = resampler(source, &rule.name, header, rate_hz, rule.rate_hz)?;
+        fill(&mut samples, rule.missing, &file, &channel.name)?;
         resampled.push(resampler.resample(&samples));
     }
+    // Signals with other numbers of samples per frame may be longer by the rest of a frame.
+    let num_rows = resampled.iter().map(Vec::len).min().unwrap_or(0);
+    resampled.iter_mut().for_each(|samples| samples.truncate(num_rows));
     Ok(side_by_side(&resampled))
 }
 
@@ -130,7 +136,7 @@ fn file_rate(
     let rate_hz = match (keys.file_rate_hz, mean_rate(times)) {
         (Some(rate_hz), _) => rate_hz,
         (None, Some(mean_hz)) => {
-            check_unit(source, table, keys, mean_hz)?;
+            check_time_unit(source, table, keys, mean_hz)?;
             round_rate(mean_hz, times.len())
         }
         (None, None) => {
@@ -225,11 +231,11 @@ fn grid_rate(
     times: &[f64],
 ) -> Result<f64, DataError> {
     let mean_hz = mean_rate(times).unwrap_or(keys.rate_hz);
-    check_unit(source, table, keys, mean_hz)?;
+    check_time_unit(source, table, keys, mean_hz)?;
     Ok(keys.rate_hz * (mean_hz / keys.rate_hz).round().max(1.0))
 }
 
-fn check_unit(
+fn check_time_unit(
     source: &Source,
     table: &DelimitedTable,
     keys: &DelimitedSignalRule,
@@ -298,32 +304,64 @@ pub(super) fn side_by_side(channels: &[Vec<f32>]) -> Array2<f32> {
     Array2::from_shape_fn((num_rows, channels.len()), |index| at(index).unwrap_or(f32::NAN))
 }
 
+/// Samples, their rate, and the file that holds them.
+type Samples = (Vec<f32>, f64, PathBuf);
+
 /// One signal of a record in the unit that the card promises.
-fn scaled(record: &wfdb::Record, channel: &SignalRule, scale: Scale, header: &Path) -> Result<Vec<f32>, DataError> {
-    let wrong = |place: &str, found: String, expected: String, hint: &str| DataError::File {
-        file: header.to_path_buf(),
-        place: place.into(),
-        found,
-        expected,
-        hint: hint.into(),
-    };
+fn scaled(record: &wfdb::Record, channel: &SignalRule, scale: Scale, header: &Path) -> Result<Samples, DataError> {
     let names: Vec<_> = record.signals.iter().map(|signal| signal.name.as_str()).collect();
-    let mut fitting = record.signals.iter().filter(|signal| signal.name == channel.name);
-    let (Some(signal), None) = (fitting.next(), fitting.next()) else {
-        let expected = format!("exactly one `{}`", channel.name);
-        return Err(wrong("signals", format!("{names:?}"), expected, "correct the channels in the card"));
-    };
-    let place = format!("signal `{}`", channel.name);
+    let signal = the_one(&names, channel, header).map(|index| record.signals.get(index))?;
+    let Some(signal) = signal else { return Ok((Vec::new(), record.rate_hz, header.to_path_buf())) };
+    let rate_hz = record.rate_hz * signal.samples_per_frame as f64;
     if scale == Scale::Digital {
-        return Ok(signal.digital());
+        return Ok((signal.digital(), rate_hz, signal.file.clone()));
     }
-    if signal.unit != channel.unit {
-        let hint = "state the header's unit in the card; units are not converted";
-        return Err(wrong(&place, format!("unit {}", signal.unit), channel.unit.clone(), hint));
+    check_unit(&signal.unit, channel, header)?;
+    let physical = signal.physical().ok_or_else(|| {
+        let hint = "use scale = \"digital\" in the card";
+        wrong(header, &format!("signal `{}`", channel.name), "no gain".into(), "a calibrated signal".into(), hint)
+    });
+    Ok((physical?, rate_hz, signal.file.clone()))
+}
+
+/// One signal of a record of segments, whose digital values may mean something else in each.
+fn joined(channels: &[SignalChannel], channel: &SignalRule, scale: Scale, header: &Path) -> Result<Samples, DataError> {
+    let names: Vec<_> = channels.iter().map(|signal| signal.name.as_str()).collect();
+    let signal = the_one(&names, channel, header).map(|index| channels.get(index))?;
+    if scale == Scale::Digital {
+        let (found, expected) = ("a record of segments".into(), "scale = \"physical\"".into());
+        return Err(wrong(header, "line 1", found, expected, "segments may differ in gain; state the header's unit"));
     }
-    signal.physical().ok_or_else(|| {
-        wrong(&place, "no gain".into(), "a calibrated signal".into(), "use scale = \"digital\" in the card")
-    })
+    let Some(signal) = signal else { return Ok((Vec::new(), 1.0, header.to_path_buf())) };
+    check_unit(&signal.unit, channel, header)?;
+    Ok((signal.values.clone(), signal.rate_hz, header.to_path_buf()))
+}
+
+fn wrong(header: &Path, place: &str, found: String, expected: String, hint: &str) -> DataError {
+    DataError::File { file: header.to_path_buf(), place: place.into(), found, expected, hint: hint.into() }
+}
+
+/// The index of the one signal with the name.
+fn the_one(names: &[&str], channel: &SignalRule, header: &Path) -> Result<usize, DataError> {
+    let mut fitting = names.iter().enumerate().filter(|(_, name)| **name == channel.name);
+    match (fitting.next(), fitting.next()) {
+        (Some((index, _)), None) => Ok(index),
+        _ => {
+            let expected = format!("exactly one `{}`", channel.name);
+            Err(wrong(header, "signals", format!("{names:?}"), expected, "correct the channels in the card"))
+        }
+    }
+}
+
+fn check_unit(unit: &str, channel: &SignalRule, header: &Path) -> Result<(), DataError> {
+    match unit == channel.unit {
+        true => Ok(()),
+        false => {
+            let place = format!("signal `{}`", channel.name);
+            let hint = "state the header's unit in the card; units are not converted";
+            Err(wrong(header, &place, format!("unit {unit}"), channel.unit.clone(), hint))
+        }
+    }
 }
 
 /// Treats missing samples as the card says.

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::Tables;
+use super::visits::{Outcomes, VisitRows};
 use crate::data::DataError;
 use crate::data::card::nearest::nearest;
-use crate::data::card::{Card, ModalityRule, list_files};
+use crate::data::card::{Card, LabelRule, ModalityRule, list_files};
 use crate::data::cohort::spelling;
 use crate::data::formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
+use crate::data::formats::parquet;
 use crate::data::prepared::digest;
 
 pub(super) struct Source<'a> {
@@ -48,8 +50,38 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The rows of a table: of Parquet by its first bytes, otherwise of text.
     pub(super) fn table(&self, file: &str, layout: &DelimitedLayout) -> Result<DelimitedTable, DataError> {
-        layout.table(&self.read(file)?, &self.raw_dir.join(file))
+        let (bytes, path) = (self.read(file)?, self.raw_dir.join(file));
+        if !bytes.starts_with(b"PAR1") {
+            return layout.table(&bytes, &path);
+        }
+        if layout.decimal_comma {
+            return Err(DataError::File {
+                file: path,
+                place: "first bytes".into(),
+                found: "Parquet, which holds numbers".into(),
+                expected: "text with decimal commas".into(),
+                hint: format!("take `decimal_comma` out of the layout in {}", self.card.path.display()),
+            });
+        }
+        parquet::read(&bytes, &path)
+    }
+
+    /// A table that the card names; `place` is the table of the card that does.
+    pub(super) fn existing_table(
+        &self,
+        place: &str,
+        file: &str,
+        layout: &DelimitedLayout,
+    ) -> Result<DelimitedTable, DataError> {
+        if !self.files.iter().any(|known| known == file) {
+            let near = nearest(file, self.files.iter().map(String::as_str));
+            let problem = format!("there is no file `{file}` below {}", self.raw_dir.display());
+            let hint = near.map_or("correct its path".into(), |near| format!("did you mean `{near}`?"));
+            return Err(self.card.error(format!("{place}.file"), problem, hint));
+        }
+        self.table(file, layout)
     }
 
     /// Reads the tables of all subjects.
@@ -61,8 +93,12 @@ impl<'a> Source<'a> {
             }
             None => None,
         };
-        let mut modalities = Vec::new();
+        let (mut modalities, mut visits) = (Vec::new(), Vec::new());
         for rule in &self.card.modalities {
+            visits.push(match rule {
+                ModalityRule::Visits(rule) => Some(VisitRows::read(self, rule)?),
+                _ => None,
+            });
             modalities.push(match rule {
                 ModalityRule::Table(rule) => {
                     let place = format!("modality.{}", rule.name);
@@ -73,18 +109,16 @@ impl<'a> Source<'a> {
                 _ => None,
             });
         }
-        Ok(Tables { card, modalities })
+        let outcomes = match &self.card.label {
+            LabelRule::Responder(rule) => Some(Outcomes::read(self, rule)?),
+            _ => None,
+        };
+        Ok(Tables { card, modalities, visits, outcomes })
     }
 
     fn subject_table(&self, keys: Keys, layout: &DelimitedLayout) -> Result<SubjectTable, DataError> {
         let Keys { place, file, id, session } = keys;
-        if !self.files.iter().any(|known| known == file) {
-            let near = nearest(file, self.files.iter().map(String::as_str));
-            let problem = format!("there is no file `{file}` below {}", self.raw_dir.display());
-            let hint = near.map_or("correct its path".into(), |near| format!("did you mean `{near}`?"));
-            return Err(self.card.error(format!("{place}.file"), problem, hint));
-        }
-        let table = self.table(file, layout)?;
+        let table = self.existing_table(place, file, layout)?;
         let id_column = table.column(id, &format!("{place}.id"))?;
         let session_column = session.map(|name| table.column(name, &format!("{place}.session"))).transpose()?;
         let mut rows = BTreeMap::<(String, Option<String>), usize>::new();

@@ -78,10 +78,35 @@ fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
 /// Those of [`open`] and of `read_file`.
 pub fn open_with(path: &Path, read_file: &dyn Fn(&Path) -> Result<Vec<u8>, DataError>) -> Result<Contents, DataError> {
     let bytes = read_file(path)?;
-    let format = detect(&head_of(&bytes), path)?;
+    let header = path.with_extension("hea");
+    let format = match detect(&head_of(&bytes), path) {
+        Ok(format) => format,
+        // An annotation file has no signature: the record beside it, with these annotations.
+        Err(_) if header != path && header.is_file() => {
+            let is_annotations = |file: &Path| file.extension().is_some_and(|extension| extension == "atr");
+            return wfdb::contents_with(&header, |file| read_file(if is_annotations(file) { path } else { file }));
+        }
+        Err(error) => return Err(error),
+    };
     let inflates = is_gzip(&bytes) && format != Format::Nifti;
     let bytes = if inflates { inflate(&bytes, path, MAX_INFLATED_BYTES)? } else { bytes };
     read(format, &bytes, path, read_file)
+}
+
+/// The files beside one that reading it may open, whether they are there or not: all of a WFDB record for its header or its
+/// annotations, the values of a NIfTI pair for its header. None where the file names none that make sense.
+pub fn parts_of(path: &Path) -> BTreeSet<PathBuf> {
+    let header = path.with_extension("hea");
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("hdr") => BTreeSet::from([path.with_extension("img")]),
+        Some("hea") => wfdb::record_files(path),
+        _ if header.is_file() && head(path).is_ok_and(|head| detect(&head, path).is_err()) => {
+            let mut files = wfdb::record_files(&header);
+            files.insert(header);
+            files
+        }
+        _ => BTreeSet::new(),
+    }
 }
 
 /// The files of one series or sequence, in its order: images, slices of a DICOM volume, frames of OpenPose.
@@ -172,7 +197,7 @@ fn separator_name(separator: Separator) -> &'static str {
 }
 
 /// The first bytes, after decompression.
-fn head(path: &Path) -> Result<Vec<u8>, DataError> {
+pub(in crate::data) fn head(path: &Path) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(DataError::io(path, "read"))?;
     file.take(HEAD_BYTES as u64).read_to_end(&mut bytes).map_err(DataError::io(path, "read"))?;

@@ -123,6 +123,48 @@ pub fn read_record_with(
     Ok(Record { name: header.name, rate_hz: header.rate_hz, signals })
 }
 
+/// A record of any sort, as its header says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnyRecord {
+    /// One segment. [`Record::rate_hz`] is that of the frames, of which a signal may have several samples each.
+    Frames(Record),
+    /// The signals of several segments joined, in physical units.
+    Segments(Vec<SignalChannel>),
+}
+
+/// The signals of a record of one segment or several, with any number of samples per frame, without annotations.
+///
+/// # Errors
+/// Those of [`contents_with`].
+pub fn read_any_with(
+    header: &Path,
+    read: impl Fn(&Path) -> Result<Vec<u8>, DataError>,
+) -> Result<AnyRecord, DataError> {
+    let mut files = Files::new(&read);
+    let header = files.header(header)?;
+    match &header.segments {
+        Some(lines) => segments::channels(&header, lines, &mut files).map(AnyRecord::Segments),
+        None => {
+            let signals = files.signals(&header)?;
+            Ok(AnyRecord::Frames(Record { name: header.name, rate_hz: header.rate_hz, signals }))
+        }
+    }
+}
+
+/// The files that reading a record may open beside its header: signal files, headers and signal files of segments, and
+/// annotations. None for a header that does not hold.
+pub fn record_files(header: &Path) -> BTreeSet<PathBuf> {
+    let parse = |path: &Path| Header::parse(&std::fs::read(path).ok()?, path).ok();
+    let Some(parsed) = parse(header) else { return BTreeSet::new() };
+    let mut files = BTreeSet::from([header.with_extension("atr")]);
+    let segments = parsed.segments.iter().flatten().filter_map(|line| line.file.clone()).collect::<BTreeSet<_>>();
+    let headers = segments.iter().filter_map(|path| parse(path)).chain([parsed]);
+    let lines = headers.flat_map(|header| header.signals);
+    files.extend(lines.filter(|line| line.format.is_some()).map(|line| line.file));
+    files.extend(segments);
+    files
+}
+
 /// The signal files that a header names; none for a header that does not hold.
 pub fn signal_files(header: &[u8], path: &Path) -> BTreeSet<PathBuf> {
     let parsed = Header::parse(header, path);
