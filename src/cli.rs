@@ -26,7 +26,7 @@ continue with --resume.";
 pub enum Command {
     /// List the devices that this binary can use here.
     Devices(Json),
-    /// Datasets: list, show, fetch, prepare, audit.
+    /// Datasets: list, show, fetch, prepare, audit, de-identify.
     #[command(subcommand)]
     Data(DataCommand),
     /// Compute the feature tables of an experiment and write them as one table.
@@ -56,13 +56,10 @@ pub struct Json {
 pub enum DataCommand {
     /// List the datasets that have a card, and whether their files are here.
     List(Json),
-    /// Show a dataset: source, licence, classes, modalities.
-    Show {
-        /// Name of the dataset.
-        name: String,
-        #[command(flatten)]
-        json: Json,
-    },
+    /// Show a dataset (source, licence, classes, modalities), or a file of data: what is in it, or a picture of it.
+    Show(ShowArgs),
+    /// Write a folder of data anew without what identifies patients. The folder itself is never changed.
+    Deidentify(DeidentifyArgs),
     /// Download a dataset's files, or copy them from a folder, and check every hash. Continues where it was cut off.
     Fetch {
         /// Name of the dataset.
@@ -105,6 +102,55 @@ pub enum DataCommand {
         #[command(flatten)]
         json: Json,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Name of a dataset, or else a file, a WFDB record, or a folder of images.
+    pub name: String,
+    /// Draw the file and write the picture here, as PNG.
+    #[arg(long, value_name = "FILE.png", conflicts_with = "json")]
+    pub out: Option<PathBuf>,
+    /// Draw this signal, point or column alone.
+    #[arg(long, requires = "out")]
+    pub channel: Option<String>,
+    /// Draw from this second.
+    #[arg(long, value_name = "SECS", default_value_t = 0.0, requires = "out")]
+    pub start: f64,
+    /// Draw no more than this many seconds.
+    #[arg(long, value_name = "SECS", requires = "out")]
+    pub duration: Option<f64>,
+    /// Width of the picture in pixels.
+    #[arg(long, value_name = "PIXELS", default_value_t = 1200, requires = "out")]
+    pub width: u32,
+    /// Show what may identify a person.
+    #[arg(long)]
+    pub personal: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Debug, Args)]
+pub struct DeidentifyArgs {
+    /// Folder with the data.
+    pub folder: PathBuf,
+    /// Folder for the data without identities: new or empty.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// What the columns of tables are and where patients are named; see datasets/README.md.
+    #[arg(long, value_name = "FILE.toml")]
+    pub rules: PathBuf,
+    /// File with the secret key, 16 random bytes or more. Equal keys give equal pseudonyms.
+    #[arg(long, value_name = "FILE")]
+    pub key_file: PathBuf,
+    /// Write who has which pseudonym here, for the eyes of the owner only.
+    #[arg(long, value_name = "FILE.csv")]
+    pub mapping: Option<PathBuf>,
+    /// Leave out files that no reader knows, instead of stopping.
+    #[arg(long)]
+    pub skip_unknown: bool,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 #[derive(Debug, Args)]

@@ -13,13 +13,17 @@ use recoup::runs::write_document;
 use serde_json::json;
 
 use super::Usage;
-use crate::cli::DataCommand;
+use crate::cli::{DataCommand, ShowArgs};
 
 /// Carries out a `data` command.
 pub fn run(command: DataCommand, paths: &DataPaths) -> anyhow::Result<()> {
     match command {
         DataCommand::List(json) => list(paths, json.json),
-        DataCommand::Show { name, json } => show(&card(paths, &name)?, paths, json.json),
+        DataCommand::Show(args) => match paths.card(&args.name).is_file() || !super::show_file::is_file(&args.name) {
+            true => show(&card(paths, &args.name)?, paths, &args),
+            false => super::show_file::run(&args),
+        },
+        DataCommand::Deidentify(args) => super::deidentify::run(&args),
         DataCommand::Fetch { name, from, base_url } => fetch_dataset(&card(paths, &name)?, paths, from, base_url),
         DataCommand::Prepare { name } => {
             let card = card(paths, &name)?;
@@ -78,10 +82,14 @@ fn list(paths: &DataPaths, json: bool) -> anyhow::Result<()> {
     super::print(&rows.iter().map(line).collect::<String>())
 }
 
-fn show(card: &Card, paths: &DataPaths, json: bool) -> anyhow::Result<()> {
+fn show(card: &Card, paths: &DataPaths, args: &ShowArgs) -> anyhow::Result<()> {
+    if args.out.is_some() {
+        let message = format!("--out: {} is a dataset, and pictures are of files\nhint: name one of its files", args.name);
+        return Err(Usage(message).into());
+    }
     let modalities: Vec<(String, usize)> =
         card.modalities.iter().map(|rule| (rule.name().to_owned(), rule.spec().channels.len())).collect();
-    if json {
+    if args.json.json {
         return super::print_json(&json!({
             "name": card.name, "title": card.title, "licence": card.licence, "citation": card.citation, "url": card.url,
             "classes": card.classes, "raw": paths.raw(&card.name), "files_here": paths.raw(&card.name).is_dir(),

@@ -1,11 +1,13 @@
 //! One verb per file.
 
 mod data;
+mod deidentify;
 mod devices;
 mod evaluate;
 mod features;
 mod new;
 mod runs;
+mod show_file;
 mod simulate;
 mod train;
 

@@ -1,47 +1,38 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use recoup::data::formats::{DescribeOptions, describe, open};
 use recoup::tracking::figure::{RenderOptions, render};
 
 use super::Usage;
+use crate::cli::ShowArgs;
 
-/// What `data show` does with a file.
-pub struct ShowFile {
-    /// The file, a WFDB record without extension, or a folder of images.
-    pub file: PathBuf,
-    /// Print JSON.
-    pub json: bool,
-    /// Show what may identify a person.
-    pub personal: bool,
-    /// Write a picture here, instead of the description.
-    pub picture: Option<PathBuf>,
-    /// Draw this signal, point or column alone.
-    pub channel: Option<String>,
-    /// Draw from here.
-    pub start_secs: f64,
-    /// Draw no more than this.
-    pub duration_secs: Option<f64>,
-    /// Width of the picture in pixels.
-    pub width: u32,
+/// Whether `name` is a file, a folder, or a WFDB record by its name without extension.
+pub fn is_file(name: &str) -> bool {
+    Path::new(name).exists() || Path::new(&format!("{name}.hea")).is_file()
 }
 
 /// Describes or draws a file.
-pub fn run(args: &ShowFile) -> anyhow::Result<()> {
-    let contents = open(&args.file)?;
-    let Some(picture) = &args.picture else {
+pub fn run(args: &ShowArgs) -> anyhow::Result<()> {
+    let file = Path::new(&args.name);
+    let contents = open(file)?;
+    let Some(picture) = &args.out else {
         let description = describe(&contents, DescribeOptions { personal: args.personal });
-        return if args.json { super::print_json(&description) } else { super::print(&description.to_string()) };
+        return if args.json.json {
+            super::print_json(&description)
+        } else {
+            super::print(&description.to_string())
+        };
     };
     if picture.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("png")) {
         let message = format!("{}: pictures are PNG\nhint: give a name that ends in .png", picture.display());
         return Err(Usage(message).into());
     }
-    let title = args.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let title = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let options = RenderOptions {
         title,
         channel: args.channel.clone(),
-        start_secs: args.start_secs,
-        duration_secs: args.duration_secs,
+        start_secs: args.start,
+        duration_secs: args.duration,
         width: args.width,
     };
     write(picture, &render(&contents, &options)?.png)

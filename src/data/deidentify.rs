@@ -10,10 +10,19 @@
 //!
 //! A date of birth that is shifted still tells an age above 89: drop it and keep the age.
 
+mod annotations;
+mod convert;
 mod dates;
+mod folder;
 mod headers;
+mod known;
+mod pictures;
+mod survey;
+mod tiff;
 
-use std::collections::{BTreeMap, BTreeSet};
+pub use folder::{FileReport, FolderReport, deidentify_folder};
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -21,6 +30,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use self::known::KnownIds;
 use crate::data::DataError;
 use crate::data::formats::delimited::DelimitedTable;
 
@@ -50,13 +60,47 @@ pub struct DeidentifyRules {
     /// What pseudonyms begin with.
     #[serde(default)]
     pub prefix: String,
-    /// The column of the patient, of class `id`.
-    pub patient: String,
+    /// The column of the patient, of class `id`, in tables that have it.
+    #[serde(default)]
+    pub patient: Option<String>,
+    /// Where the patients of other files than tables and DICOM are named.
+    #[serde(default)]
+    pub patient_from: PatientFrom,
+    /// The beginning of every path, `{patient}` and `*` in it: `{patient}`, `*/{patient}_*`; folders and files below are
+    /// free. For `patient_from = "path"`.
+    #[serde(default)]
+    pub pattern: Option<String>,
+    /// Whether the texts of marks in EDF+, WFDB and C3D files are kept.
+    #[serde(default)]
+    pub annotations: AnnotationRule,
     /// Fields that stand for a missing value; an empty field always does.
     #[serde(default)]
     pub missing: Vec<String>,
     /// The class of every column.
+    #[serde(default)]
     pub columns: BTreeMap<String, ColumnClass>,
+}
+
+/// Where the patient of a file is named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PatientFrom {
+    /// In its path, see [`DeidentifyRules::pattern`].
+    #[default]
+    Path,
+    /// In its header: EDF, BDF and C3D.
+    Header,
+}
+
+/// What is done with the texts of annotations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnnotationRule {
+    /// Left out: they are free text.
+    #[default]
+    Drop,
+    /// Kept; an id in them is an error.
+    Keep,
 }
 
 /// What is done with a column.
@@ -118,8 +162,10 @@ impl Deidentifier {
         if key.len() < LEAST_KEY_BYTES {
             return Err(format!("a key of {} bytes, expected at least {LEAST_KEY_BYTES} random ones", key.len()));
         }
-        if rules.columns.get(&rules.patient) != Some(&ColumnClass::Id) {
-            return Err(format!("`patient` is `{}`, expected a column of class `id`", rules.patient));
+        if let Some(patient) = &rules.patient
+            && rules.columns.get(patient) != Some(&ColumnClass::Id)
+        {
+            return Err(format!("`patient` is `{patient}`, expected a column of class `id`"));
         }
         let mac = Hmac::new_from_slice(key).map_err(|error| error.to_string())?;
         Ok(Self { mac, rules })
@@ -154,12 +200,28 @@ impl Deidentifier {
         dates::shift(date, self.shift_days(patient))
     }
 
+    /// The rules.
+    pub fn rules(&self) -> &DeidentifyRules {
+        &self.rules
+    }
+
     /// A table, from text or Parquet, as CSV without its dropped columns.
     ///
     /// # Errors
     /// [`DataError::File`] listing all columns that are not classified; naming line and column of a date or age that is
     /// none, of a row without patient, and of a kept field that is a date or an id of the table.
     pub fn table(&self, table: &DelimitedTable) -> Result<Vec<u8>, DataError> {
+        self.table_among(table, None, true, &KnownIds::default())
+    }
+
+    /// As [`Self::table`], with the patient of tables that have no column for it, and more ids that may not stay.
+    fn table_among(
+        &self,
+        table: &DelimitedTable,
+        patient: Option<&str>,
+        has_header: bool,
+        known: &KnownIds,
+    ) -> Result<Vec<u8>, DataError> {
         let wrong = |place: &str, found: String, expected: &str, hint: &str| DataError::File {
             file: table.file.clone(),
             place: place.into(),
@@ -174,21 +236,30 @@ impl Deidentifier {
             let hint = "add them to `[columns]` of the rules; what is kept must be known";
             return Err(wrong("header", format!("columns {names}"), "a class for every column", hint));
         }
-        let patient = table.column(&self.rules.patient, "patient")?;
+        let column = self.patient_column(table);
+        if column.is_none() && patient.is_none() {
+            let found = table.columns.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let expected = format!("one column `{}`", self.rules.patient.as_deref().unwrap_or("patient"));
+            return Err(wrong("header", found, &expected, "`patient` of the rules names the column"));
+        }
         let classes: Vec<ColumnClass> = table.columns.iter().filter_map(class).collect();
-        let ids = distinctive_ids(table, &classes);
+        let mut ids = KnownIds::default();
+        self.table_ids(table).for_each(|id| ids.add(id, ""));
         let mut out = csv::Writer::from_writer(Vec::new());
         let unwritten = |error: csv::Error| DataError::io(&table.file, "write")(std::io::Error::other(error));
         let kept = |(_, class): &(&String, &ColumnClass)| **class != ColumnClass::Drop;
         let header = table.columns.iter().zip(&classes).filter(kept).map(|(name, _)| name);
-        out.write_record(header).map_err(unwritten)?;
+        if has_header {
+            out.write_record(header).map_err(unwritten)?;
+        }
         for row in &table.rows {
             let mut record = Vec::new();
             for ((name, class), field) in table.columns.iter().zip(&classes).zip(&row.fields) {
                 if *class == ColumnClass::Drop {
                     continue;
                 }
-                let replaced = self.field(*class, field, row.field(patient), &ids);
+                let patient = column.map_or(patient.unwrap_or_default(), |column| row.field(column));
+                let replaced = self.field(*class, field, patient, &[&ids, known]);
                 record.push(replaced.map_err(|(expected, hint)| {
                     // Not the field itself: messages end in logs.
                     let found = format!("a field of {} characters", field.chars().count());
@@ -200,13 +271,26 @@ impl Deidentifier {
         out.into_inner().map_err(|error| DataError::io(&table.file, "write")(std::io::Error::other(error.to_string())))
     }
 
+    fn patient_column(&self, table: &DelimitedTable) -> Option<usize> {
+        let name = self.rules.patient.as_ref()?;
+        table.columns.iter().position(|column| column == name)
+    }
+
+    /// All ids of the table that are long enough to be told from a number or a word.
+    fn table_ids<'t>(&self, table: &'t DelimitedTable) -> impl Iterator<Item = &'t str> {
+        let is_id = |name: &String| self.rules.columns.get(name) == Some(&ColumnClass::Id);
+        let columns: Vec<usize> = (0..).zip(&table.columns).filter(|(_, name)| is_id(name)).map(|(at, _)| at).collect();
+        let ids = table.rows.iter().flat_map(move |row| columns.clone().into_iter().map(|column| row.field(column)));
+        ids.filter(|id| is_distinctive(id))
+    }
+
     /// The field as it is written, or what was expected and what to do.
     fn field(
         &self,
         class: ColumnClass,
         field: &str,
         patient: &str,
-        ids: &BTreeSet<&str>,
+        ids: &[&KnownIds],
     ) -> Result<String, (&'static str, &'static str)> {
         let is_missing = |field: &str| field.is_empty() || self.rules.missing.iter().any(|code| code == field);
         if is_missing(field) {
@@ -228,7 +312,7 @@ impl Deidentifier {
             ColumnClass::Keep if dates::is_date(field) => {
                 Err(("no date in a column that is kept", "give the column the class `date` or `drop`"))
             }
-            ColumnClass::Keep if contains(field, ids) => {
+            ColumnClass::Keep if ids.iter().any(|ids| ids.stands_in(field)) => {
                 Err(("no id in a column that is kept", "give the column the class `id` or `drop`"))
             }
             ColumnClass::Keep | ColumnClass::Drop => Ok(field.to_string()),
@@ -236,22 +320,8 @@ impl Deidentifier {
     }
 }
 
-/// All ids of the table that are long enough to be told from a number or a word.
-fn distinctive_ids<'t>(table: &'t DelimitedTable, classes: &[ColumnClass]) -> BTreeSet<&'t str> {
-    let mut ids = BTreeSet::new();
-    for (column, _) in classes.iter().enumerate().filter(|(_, class)| **class == ColumnClass::Id) {
-        ids.extend(table.rows.iter().map(|row| row.field(column)).filter(|id| is_distinctive(id)));
-    }
-    ids
-}
-
 /// Whether a text is unlikely to stand in a field by chance.
 fn is_distinctive(id: &str) -> bool {
     id.len() >= 6
         || (id.len() >= 3 && id.contains(|c: char| c.is_alphabetic()) && id.contains(|c: char| c.is_ascii_digit()))
-}
-
-/// Whether one of the ids stands in the text, as a whole or between characters that are no letters and digits.
-fn contains(text: &str, ids: &BTreeSet<&str>) -> bool {
-    ids.contains(text) || text.split(|c: char| !c.is_alphanumeric()).any(|word| ids.contains(word))
 }

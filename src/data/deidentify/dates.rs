@@ -92,3 +92,31 @@ pub(super) fn is_date(text: &str) -> bool {
 fn leading_digits(text: &str) -> &str {
     text.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default()
 }
+
+/// A name of a file or folder with the dates in it moved by `days`; `None` for a date that cannot be moved.
+pub(super) fn shift_in_name(name: &str, days: Option<i64>) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = name;
+    while let Some(first) = rest.chars().next() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let follows = |length: usize| !rest.as_bytes().get(length).is_some_and(u8::is_ascii_digit);
+        let separated = rest.get(..10).filter(|_| follows(10)).map(|text| text.replace('_', "-"));
+        let run = rest.get(..digits).filter(|_| matches!(digits, 8 | 10 | 12 | 14)).map(String::from);
+        let date = separated.filter(|_| matches!(digits, 2 | 4)).or(run).filter(|text| parse(text).is_some());
+        let taken = match date.filter(|text| is_date(text)) {
+            Some(date) => {
+                let moved = shift(&date, days?)?;
+                let underscored = rest.get(..date.len()).is_some_and(|text| text.contains('_'));
+                out.push_str(&if underscored { moved.replace('-', "_") } else { moved });
+                date.len()
+            }
+            None => {
+                let length = digits.max(first.len_utf8());
+                out.push_str(rest.get(..length)?);
+                length
+            }
+        };
+        rest = rest.get(taken..)?;
+    }
+    Some(out)
+}

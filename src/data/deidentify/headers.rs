@@ -4,7 +4,8 @@ use std::path::Path;
 
 use chrono::{Datelike as _, NaiveDate};
 
-use super::{Deidentifier, contains, dates};
+use super::known::KnownIds;
+use super::{Deidentifier, dates};
 use crate::data::DataError;
 
 fn wrong(file: &Path, place: &str, found: &str, expected: &str, hint: &str) -> DataError {
@@ -53,7 +54,9 @@ impl Deidentifier {
             return Err(wrong(file, "line 1", "no record line", "name, number of signals, rate", hint));
         }
         let text = String::from_utf8_lossy(&out);
-        match contains(&text, &[patient].into()) || (super::is_distinctive(patient) && text.contains(patient)) {
+        let mut id = KnownIds::default();
+        id.add(patient, "");
+        match id.stands_in(&text) || (super::is_distinctive(patient) && text.contains(patient)) {
             false => Ok(out),
             true => {
                 let hint = "rename the record, its files and signals before";
@@ -110,7 +113,7 @@ fn month(date: NaiveDate) -> String {
 }
 
 /// Text from the left, then spaces.
-fn fill(field: &mut [u8], text: &str) {
+pub(super) fn fill(field: &mut [u8], text: &str) {
     let bytes = text.bytes().chain(std::iter::repeat(b' '));
     field.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
 }

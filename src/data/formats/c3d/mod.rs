@@ -6,6 +6,7 @@
 //! allows, and panics on broken bytes (22 of 6000 mutations).
 
 mod bytes;
+pub mod deidentify;
 mod events;
 mod layout;
 mod parameters;

@@ -65,6 +65,37 @@ pub fn deidentify(bytes: &[u8], path: &Path, how: Deidentification) -> Result<Ve
     Ok(out)
 }
 
+/// What names the patient and the images of a file.
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// PatientID, empty where there is none.
+    pub patient_id: String,
+    /// PatientName, its parts separated by `^`.
+    pub patient_name: String,
+    /// UIDs of the study, the series and the image.
+    pub uids: Vec<String>,
+    /// Whether the file is the index of a medium, `DICOMDIR`.
+    pub is_directory: bool,
+}
+
+/// What names the patient; `path` is for messages.
+///
+/// # Errors
+/// [`DataError::File`] for a damaged file.
+pub fn identity(bytes: &[u8], path: &Path) -> Result<Identity, DataError> {
+    const DIRECTORY: &str = "1.2.840.10008.1.3.10";
+    let envelope = Envelope::open(bytes, path)?;
+    let dataset = envelope.dataset()?;
+    let text = |group, element| dataset.text(Tag(group, element)).unwrap_or_default().trim().to_string();
+    let uids = [text(0x0008, 0x0018), text(0x0020, 0x000D), text(0x0020, 0x000E)];
+    Ok(Identity {
+        patient_id: text(0x0010, 0x0020),
+        patient_name: text(0x0010, 0x0010),
+        uids: uids.into_iter().filter(|uid| !uid.is_empty()).collect(),
+        is_directory: bytes.get(..1024).unwrap_or(bytes).array_windows().any(|window: &[u8; 20]| window == DIRECTORY.as_bytes()),
+    })
+}
+
 impl Deidentification<'_> {
     fn clean<'b>(&self, dataset: &Dataset<'b>, nested: bool) -> Dataset<'b> {
         let element = |element: &Element<'b>| {
@@ -95,8 +126,8 @@ impl Deidentification<'_> {
         Dataset { encoding: dataset.encoding, elements: dataset.elements.iter().filter_map(element).collect() }
     }
 
-    /// `2.25.` and 128 bits of a keyed hash as a decimal number (PS3.5 B.2).
-    fn uid(&self, uid: &str) -> String {
+    /// The new UID: `2.25.` and 128 bits of a keyed hash as a decimal number (PS3.5 B.2).
+    pub fn uid(&self, uid: &str) -> String {
         let is_standard = uid.starts_with(STANDARD) && uid.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         if uid.is_empty() || is_standard {
             return uid.into();

@@ -9,6 +9,7 @@
 //! to `f32` once; so labels above 2^24 are rounded. Colours (RGB24) are 0 to 255 as stored.
 
 mod affine;
+pub mod deidentify;
 mod header;
 mod volume;
 mod write;

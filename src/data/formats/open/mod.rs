@@ -204,7 +204,7 @@ pub(in crate::data) fn head(path: &Path) -> Result<Vec<u8>, DataError> {
     Ok(head_of(&bytes))
 }
 
-fn head_of(bytes: &[u8]) -> Vec<u8> {
+pub(in crate::data) fn head_of(bytes: &[u8]) -> Vec<u8> {
     let bytes = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
     if !is_gzip(bytes) {
         return bytes.to_vec();
@@ -215,11 +215,11 @@ fn head_of(bytes: &[u8]) -> Vec<u8> {
     inflated
 }
 
-fn is_gzip(bytes: &[u8]) -> bool {
+pub(in crate::data) fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b, 8])
 }
 
-fn inflate(bytes: &[u8], path: &Path, max_bytes: u64) -> Result<Vec<u8>, DataError> {
+pub(in crate::data) fn inflate(bytes: &[u8], path: &Path, max_bytes: u64) -> Result<Vec<u8>, DataError> {
     let mut inflated = Vec::new();
     let wrong = |found: String, expected: String| DataError::File {
         file: path.to_path_buf(),
