@@ -84,7 +84,8 @@ fn list(paths: &DataPaths, json: bool) -> anyhow::Result<()> {
 
 fn show(card: &Card, paths: &DataPaths, args: &ShowArgs) -> anyhow::Result<()> {
     if args.out.is_some() {
-        let message = format!("--out: {} is a dataset, and pictures are of files\nhint: name one of its files", args.name);
+        let message =
+            format!("--out: {} is a dataset, and pictures are of files\nhint: name one of its files", args.name);
         return Err(Usage(message).into());
     }
     let modalities: Vec<(String, usize)> =

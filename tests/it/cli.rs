@@ -226,7 +226,7 @@ fn features_are_written_as_a_table_and_what_is_fitted_is_stored() {
     let folder = gaitndd_stand_in();
     let path = experiment("gaitndd/features.toml");
     let window = ["--set", "data.window={ window_secs = 6.0, stride_secs = 3.0 }"];
-    let features = |more: &[&str]| [&["features", &path, "--quiet"], &window[..], more].concat();
+    let features = |more: &[&'static str]| [&["features", &path, "--quiet"], &window[..], more].concat();
     let printed = succeed(folder.path(), &features(&["--out", "features.csv"]));
     let csv = fs::read_to_string(folder.path().join("features.csv")).unwrap();
     let header: Vec<&str> = csv.lines().next().unwrap().split(',').collect();

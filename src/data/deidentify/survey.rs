@@ -131,9 +131,10 @@ impl Deidentifier {
                 Some(Ok(format)) => Kind::File(*format),
                 _ if headers.contains(&path.with_extension("hea")) && is_annotations(&path)? => Kind::WfdbAnnotations,
                 _ if path.extension().is_some_and(|extension| extension == "img")
-                    && file.strip_suffix(".img").and_then(|stem| kinds.get(&format!("{stem}.hdr"))).is_some_and(
-                        |found| *found == Ok(Format::Nifti),
-                    ) =>
+                    && file
+                        .strip_suffix(".img")
+                        .and_then(|stem| kinds.get(&format!("{stem}.hdr")))
+                        .is_some_and(|found| *found == Ok(Format::Nifti)) =>
                 {
                     Kind::NiftiData
                 }
