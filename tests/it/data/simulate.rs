@@ -254,7 +254,7 @@ fn values_are_in_range_and_what_files_hold() {
                     }
                 }
                 EMG => assert!(multiples(8192.0, 32767.0)),
-                FORCE => assert!(multiples(16.0, 32767.0)),
+                FORCE => assert!(multiples(16.0, 32767.0) && values.iter().all(|&newtons| newtons > -64.0)),
                 MOTION => assert!(values.iter().all(|&value| value == (255.0 * value).round() / 255.0 && value <= 1.0)),
                 _ => {}
             }
