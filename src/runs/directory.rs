@@ -145,7 +145,7 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunError> {
 
 /// Writes a document so that readers see the old one or the new one: beside its place, synced, renamed.
 pub fn write_document(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(io(folder, "create"))?;
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]

@@ -183,7 +183,7 @@ fn variants_that_cannot_be_compared_are_refused() {
     assert_eq!(
         of("[[variant]]\nname = \"other-split\"\nset = { \"split.seed\" = 3 }\n"),
         ["variant.other-split.set: split.seed is what variants share, so that they can be compared: they may change \
-          model, training, data.window"]
+          features, model, training, data.window"]
     );
     assert_eq!(
         of("[[variant]]\nname = \"x\"\nwithout_modalities = [\"emg\"]\n"),

@@ -75,7 +75,7 @@ fn jpeg(bytes: &[u8]) -> Option<Vec<u8>> {
                     out.extend(exif);
                 }
             }
-            0xe0..=0xef | 0xf0..=0xfe => {}
+            0xe0..=0xfe => {}
             _ => {
                 out.extend([0xff, marker]);
                 out.extend(segment);
