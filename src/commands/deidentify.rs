@@ -20,5 +20,9 @@ pub fn run(args: &DeidentifyArgs) -> anyhow::Result<()> {
         return super::print_json(&report);
     }
     let (files, patients) = (report.files.len(), report.num_patients);
-    super::print(&format!("{}: {files} files of {patients} patients, {} left out\n", args.out.display(), report.num_skipped))
+    super::print(&format!(
+        "{}: {files} files of {patients} patients, {} left out\n",
+        args.out.display(),
+        report.num_skipped
+    ))
 }

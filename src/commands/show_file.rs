@@ -17,11 +17,7 @@ pub fn run(args: &ShowArgs) -> anyhow::Result<()> {
     let contents = open(file)?;
     let Some(picture) = &args.out else {
         let description = describe(&contents, DescribeOptions { personal: args.personal });
-        return if args.json.json {
-            super::print_json(&description)
-        } else {
-            super::print(&description.to_string())
-        };
+        return if args.json.json { super::print_json(&description) } else { super::print(&description.to_string()) };
     };
     if picture.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("png")) {
         let message = format!("{}: pictures are PNG\nhint: give a name that ends in .png", picture.display());

@@ -45,11 +45,8 @@ impl Deidentifier {
             Kind::File(Format::Dicom) => {
                 let pseudonym = self.pseudonym(patient);
                 let key = self.dicom_key();
-                let how = Deidentification {
-                    key: &key,
-                    pseudonym: &pseudonym,
-                    shift_days: Some(self.shift_days(patient)),
-                };
+                let how =
+                    Deidentification { key: &key, pseudonym: &pseudonym, shift_days: Some(self.shift_days(patient)) };
                 let out = dicom::deidentify::deidentify(&bytes, &path, how)?;
                 (out, "DICOM", vec!["PS3.15 Basic Profile", "dates shifted", "pixels not looked at"])
             }

@@ -178,7 +178,8 @@ fn write_mapping<'a>(path: &Path, map: impl Iterator<Item = (&'a str, String)>) 
     for (patient, pseudonym) in map {
         csv.write_record([patient, &pseudonym]).map_err(failed)?;
     }
-    let bytes = csv.into_inner().map_err(|error| DataError::io(path, "write")(std::io::Error::other(error.to_string())))?;
+    let bytes =
+        csv.into_inner().map_err(|error| DataError::io(path, "write")(std::io::Error::other(error.to_string())))?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -1,8 +1,7 @@
 //! PNG and JPEG without metadata: chunks and segments that pixels do not need are left out, the others copied.
 
 /// Chunks that tell pixels and their colours.
-const CHUNKS: [&[u8; 4]; 9] =
-    [b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT"];
+const CHUNKS: [&[u8; 4]; 9] = [b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT"];
 
 /// The picture without metadata, turned as before; `None` if it is damaged.
 pub(super) fn clean(bytes: &[u8]) -> Option<Vec<u8>> {
@@ -20,7 +19,9 @@ fn png(bytes: &[u8]) -> Option<Vec<u8>> {
         if kind == b"eXIf" {
             orientation = turned(chunk.get(8..8 + length)?);
         }
-        if kind == b"IDAT" && let Some(orientation) = orientation.take() {
+        if kind == b"IDAT"
+            && let Some(orientation) = orientation.take()
+        {
             let exif = exif(orientation);
             let body = [b"eXIf", &exif[..]].concat();
             let mut checksum = flate2::Crc::new();
@@ -74,7 +75,7 @@ fn jpeg(bytes: &[u8]) -> Option<Vec<u8>> {
                     out.extend(exif);
                 }
             }
-            0xe0..=0xef | 0xf0..=0xfe => {}
+            0xe0..=0xfe => {}
             _ => {
                 out.extend([0xff, marker]);
                 out.extend(segment);

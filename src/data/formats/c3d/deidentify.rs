@@ -15,12 +15,28 @@ const KEPT: [(&str, &[&str]); 4] = [
     (
         "POINT",
         &[
-            "USED", "SCALE", "RATE", "DATA_START", "FRAMES", "LONG_FRAMES", "LABELS", "UNITS", "X_SCREEN", "Y_SCREEN",
-            "ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS",
+            "USED",
+            "SCALE",
+            "RATE",
+            "DATA_START",
+            "FRAMES",
+            "LONG_FRAMES",
+            "LABELS",
+            "UNITS",
+            "X_SCREEN",
+            "Y_SCREEN",
+            "ANGLES",
+            "FORCES",
+            "MOMENTS",
+            "POWERS",
+            "SCALARS",
         ],
     ),
     ("ANALOG", &["USED", "LABELS", "GEN_SCALE", "SCALE", "OFFSET", "UNITS", "RATE", "FORMAT", "BITS", "GAIN"]),
-    ("FORCE_PLATFORM", &["USED", "TYPE", "ZERO", "CORNERS", "ORIGIN", "CHANNEL", "CAL_MATRIX", "TRANSLATION", "ROTATION"]),
+    (
+        "FORCE_PLATFORM",
+        &["USED", "TYPE", "ZERO", "CORNERS", "ORIGIN", "CHANNEL", "CAL_MATRIX", "TRANSLATION", "ROTATION"],
+    ),
     ("TRIAL", &["ACTUAL_START_FIELD", "ACTUAL_END_FIELD", "CAMERA_RATE"]),
 ];
 /// Those of annotations.

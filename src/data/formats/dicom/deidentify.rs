@@ -92,7 +92,11 @@ pub fn identity(bytes: &[u8], path: &Path) -> Result<Identity, DataError> {
         patient_id: text(0x0010, 0x0020),
         patient_name: text(0x0010, 0x0010),
         uids: uids.into_iter().filter(|uid| !uid.is_empty()).collect(),
-        is_directory: bytes.get(..1024).unwrap_or(bytes).array_windows().any(|window: &[u8; 20]| window == DIRECTORY.as_bytes()),
+        is_directory: bytes
+            .get(..1024)
+            .unwrap_or(bytes)
+            .array_windows()
+            .any(|window: &[u8; 20]| window == DIRECTORY.as_bytes()),
     })
 }
 
