@@ -66,8 +66,8 @@ pub struct DeidentifyRules {
     /// Where the patients of other files than tables and DICOM are named.
     #[serde(default)]
     pub patient_from: PatientFrom,
-    /// The beginning of every path, `{patient}` and `*` in it: `{patient}`, `*/{patient}_*`; folders and files below are
-    /// free. For `patient_from = "path"`.
+    /// Paths with the patient in them, for `patient_from = "path"`: `*/{patient}_*` fits whole paths, `{patient}/...`
+    /// whatever is below the folder.
     #[serde(default)]
     pub pattern: Option<String>,
     /// Whether the texts of marks in EDF+, WFDB and C3D files are kept.

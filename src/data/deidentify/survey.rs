@@ -190,9 +190,10 @@ impl Deidentifier {
         let Some(text) = pattern.as_ref().filter(|_| from == PatientFrom::Path) else {
             return Ok(None);
         };
-        match FilePattern::parse(&text.replace("{patient}", "{subject}")) {
-            Ok(files) if files.has(PathGroup::Subject) => Ok(Some((files, text.split('/').count()))),
-            Ok(_) => refuse(format!("`{text}`"), "such as `{patient}` or `*/{patient}_*`"),
+        let (start, below) = text.strip_suffix("/...").map_or((text.as_str(), false), |start| (start, true));
+        match FilePattern::parse(&start.replace("{patient}", "{subject}")) {
+            Ok(files) if files.has(PathGroup::Subject) => Ok(Some((files, below.then(|| start.split('/').count())))),
+            Ok(_) => refuse(format!("`{text}`"), "such as `{patient}/...` or `*/{patient}_*`"),
             Err((problem, hint)) => refuse(problem, &hint),
         }
     }
@@ -289,12 +290,15 @@ impl Deidentifier {
     }
 }
 
-/// A pattern, and the number of folders and files that it has.
-type Pattern = (FilePattern, usize);
+/// A pattern, and the number of folders that it has if it fits whatever is below them.
+type Pattern = (FilePattern, Option<usize>);
 
-/// Where the patient stands in a path: the pattern fits its beginning.
-fn find((pattern, num_parts): &Pattern, path: &str) -> Option<std::ops::Range<usize>> {
-    let end = path.match_indices('/').map(|(at, _)| at).chain([path.len()]).nth(num_parts - 1)?;
+/// Where the patient stands in a path.
+fn find((pattern, num_folders): &Pattern, path: &str) -> Option<std::ops::Range<usize>> {
+    let end = match num_folders {
+        Some(num_folders) => path.match_indices('/').nth(num_folders.checked_sub(1)?)?.0,
+        None => path.len(),
+    };
     let beginning = path.get(..end)?;
     let patient = pattern.matches(beginning, &PathGroups::default())?.get(PathGroup::Subject)?;
     // The text found is a part of the path.

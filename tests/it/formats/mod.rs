@@ -3,6 +3,7 @@
 mod c3d;
 mod clinical;
 mod deidentify;
+mod deidentify_folder;
 mod describe;
 mod dicom;
 mod edf;
