@@ -49,13 +49,13 @@ fn mistakes_with_files_by_label() {
                 "card.toml",
                 "[[modality]]\nkind = \"image\"",
                 "[[modality]]\nkind = \"images\"",
-                "card.toml: line 30: unknown variant `images`, expected one of `wfdb`, `delimited-signal`, `delimited`, `clinical-table`, `table`, `image`\n  hint: did you mean `image`?",
+                "card.toml: line 30: unknown variant `images`, expected one of `wfdb`, `delimited-signal`, `delimited`, `clinical-table`, `table`, `image`, `signal`, `points`, `annotations`, `visits`\n  hint: did you mean `image`?",
             ),
             mistake(
                 "card.toml",
                 "height = 4",
                 "hight = 4",
-                "card.toml: line 34: unknown field `hight`, expected one of `name`, `file`, `color`, `height`, `width`, `optional`\n  hint: did you mean `height`?",
+                "card.toml: line 34: unknown field `hight`, expected one of `name`, `file`, `color`, `height`, `width`, `scale`, `range`, `slices`, `optional`\n  hint: did you mean `height`?",
             ),
             mistake(
                 "card.toml",
