@@ -13,6 +13,7 @@ use super::card::list_files;
 mod content;
 mod label;
 mod names;
+mod opened;
 mod tables;
 mod write;
 
@@ -118,7 +119,12 @@ impl Survey {
         let content = content::read(raw, files)?;
         let ids: Vec<&BTreeSet<String>> = self.tables.iter().flat_map(|table| &table.values).collect();
         let named = Named::new(files);
-        let roles = named.roles(&ids, matches!(content, Content::Image { .. }));
+        let many_per_session = match &content {
+            Content::Image { .. } => true,
+            Content::Opened(opened) => opened.is_frame(),
+            _ => false,
+        };
+        let roles = named.roles(&ids, many_per_session);
         self.findings.push(format!("{} files like `{first}`: {content}", files.len()));
         self.findings.push(format!("guess: they are named `{}`{}", roles.pattern, roles.explanation()));
         self.subjects.extend(roles.subjects.iter().cloned());

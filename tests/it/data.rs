@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::walkers::Walkers;
 
+mod any_format;
 mod cards;
 mod draft;
 mod formats;

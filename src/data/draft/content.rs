@@ -6,12 +6,13 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use super::opened::Opened;
 use crate::data::DataError;
 use crate::data::card::TimeUnit;
-use crate::data::formats::delimited::Header;
+use crate::data::formats::delimited::{DelimitedLayout, Header};
 use crate::data::formats::image::{Color, image_size};
 use crate::data::formats::sniff::{Sniffed, sniff};
-use crate::data::formats::wfdb;
+use crate::data::formats::{Format, detect, open, parquet, wfdb};
 use crate::data::load::constant_rate;
 
 /// Enough of a text to see its columns.
@@ -35,6 +36,7 @@ pub(super) enum Content {
     Text { sniffed: Sniffed, time: Option<TimeColumn> },
     Wfdb { rate_hz: f64, channels: Vec<(String, String)>, calibrated: bool },
     Image { height: usize, width: usize, color: Color, same_size: bool },
+    Opened(Opened),
     Damaged { problem: String },
 }
 
@@ -49,9 +51,8 @@ pub(super) struct TimeColumn {
 /// Looks at the beginning of every file.
 pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError> {
     let mut parts = BTreeSet::new();
-    for file in files.iter().filter(|file| file.ends_with(".hea")) {
-        let path = raw.join(file);
-        parts.extend(wfdb::signal_files(&head(&path)?, &path));
+    for file in files.iter().filter(|file| file.ends_with(".hea") || file.ends_with(".hdr")) {
+        parts.extend(open::parts_of(&raw.join(file)));
     }
     let kind = |file: &String| {
         let path = raw.join(file);
@@ -64,6 +65,10 @@ pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError
         let bytes = head(&path)?;
         if matches!(bytes.get(..4), Some([0x89, b'P', b'N', b'G'] | [0xff, 0xd8, 0xff, _])) {
             return Ok(Kind::Known { signature: "image".into() });
+        }
+        let opened = detect(&open::head(&path)?, &path).ok();
+        if let Some(format) = opened.filter(|format| !matches!(format, Format::Delimited | Format::Wfdb)) {
+            return Ok(Kind::Known { signature: format.name().into() });
         }
         // The last line may be cut.
         let end = if bytes.len() as u64 == HEAD_BYTES { bytes.iter().rposition(|byte| *byte == b'\n') } else { None };
@@ -113,10 +118,29 @@ pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
         }
         return Ok(Content::Image { height, width, color, same_size });
     }
+    if let Some(sniffed) = sniff_table(&bytes, &path).filter(|_| bytes.starts_with(PARQUET)) {
+        return Ok(Content::Text { time: time_column(&sniffed), sniffed });
+    }
+    if detect(&open::head(&path)?, &path).is_ok_and(|format| !matches!(format, Format::Delimited | Format::Wfdb)) {
+        return Ok(match Opened::read(&path) {
+            Ok(opened) => Content::Opened(opened),
+            Err(error) => Content::Damaged { problem: error.to_string() },
+        });
+    }
     Ok(match sniff(&bytes) {
         Some(sniffed) => Content::Text { time: time_column(&sniffed), sniffed },
         None => Content::Damaged { problem: format!("`{first}` is not a table throughout") },
     })
+}
+
+const PARQUET: &[u8] = b"PAR1";
+
+/// A table of text or Parquet, whose layout is then the plain one.
+pub(super) fn sniff_table(bytes: &[u8], path: &Path) -> Option<Sniffed> {
+    match bytes.starts_with(PARQUET) {
+        true => Some(Sniffed { layout: DelimitedLayout::default(), table: parquet::read(bytes, path).ok()? }),
+        false => sniff(bytes),
+    }
 }
 
 /// A column that ascends and is called like time, or the first one where columns have no names.
@@ -159,7 +183,7 @@ impl Content {
         match self {
             Self::Text { time: Some(time), .. } => time.rate_hz.is_some() || time.unit == TimeUnit::Sample,
             Self::Text { time: None, .. } | Self::Wfdb { .. } => true,
-            Self::Image { .. } | Self::Damaged { .. } => false,
+            Self::Image { .. } | Self::Opened(_) | Self::Damaged { .. } => false,
         }
     }
 }
@@ -190,6 +214,7 @@ impl fmt::Display for Content {
                 let size = if *same_size { "" } else { " and other sizes" };
                 write!(f, "images, {} plane(s) of {height} lines and {width} columns{size}", color.planes().len())
             }
+            Self::Opened(opened) => opened.fmt(f),
             Self::Damaged { problem } => write!(f, "not readable: {problem}"),
         }
     }

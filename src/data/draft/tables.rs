@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
+use super::content::sniff_table;
 use crate::data::DataError;
-use crate::data::formats::sniff::{Sniffed, is_missing_code, sniff};
+use crate::data::formats::sniff::{Sniffed, is_missing_code};
 
 /// More words than these are free text.
 const MAX_WORDS: usize = 12;
@@ -37,7 +38,9 @@ pub(super) enum Use {
 pub(super) fn read(raw: &Path, file: &str) -> Result<Option<FoundTable>, DataError> {
     let path = raw.join(file);
     let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
-    let Some(sniffed) = sniff(&bytes).filter(|sniffed| sniffed.table.rows.len() > 1) else { return Ok(None) };
+    let Some(sniffed) = sniff_table(&bytes, &path).filter(|sniffed| sniffed.table.rows.len() > 1) else {
+        return Ok(None);
+    };
     let values = (0..sniffed.table.columns.len())
         .map(|index| sniffed.column(index).filter(|field| !field.is_empty()).map(String::from).collect())
         .collect();

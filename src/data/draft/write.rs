@@ -140,7 +140,7 @@ fn table_channels(table: &FoundTable, label: &Label) -> Vec<String> {
     channels
 }
 
-fn channel_list(channels: &[String]) -> String {
+pub(super) fn channel_list(channels: &[String]) -> String {
     let lines: String = channels.iter().map(|channel| format!("    {{ {channel} }},\n")).collect();
     format!("channels = [\n{lines}]\n")
 }
@@ -202,6 +202,7 @@ fn modality(text: &mut String, group: &Group, optional: bool, questions: &mut Ve
             questions.push(format!("`{key}.channels`: which columns are inputs, and in which units are they?"));
             layout(text, "modality.layout", sniffed);
         }
+        Content::Opened(opened) => opened.modalities(text, group, optional, questions),
         Content::Damaged { problem } => {
             questions.push(format!("{num_files} files like `{}` were left out: {problem}", roles.pattern));
         }
@@ -308,7 +309,7 @@ fn layout(text: &mut String, table: &str, sniffed: &Sniffed) {
     keys.into_iter().for_each(|(key, value)| text.push_str(&format!("{key} = {value}\n")));
 }
 
-fn list<'s>(texts: impl IntoIterator<Item = &'s str>) -> String {
+pub(super) fn list<'s>(texts: impl IntoIterator<Item = &'s str>) -> String {
     format!("[{}]", texts.into_iter().map(quoted).collect::<Vec<_>>().join(", "))
 }
 
