@@ -364,7 +364,14 @@ fn noise(num_samples: usize) -> Vec<i16> {
 
 fn edf(digital: Vec<i16>) -> Vec<u8> {
     let (name, unit) = ("sync".to_string(), "mV".to_string());
-    let signal = EdfSignal { name, unit, rate_hz: 100.0, physical_range: [-10.0, 10.0], digital };
+    let signal = EdfSignal {
+        name,
+        unit,
+        rate_hz: 100.0,
+        physical_range: [-10.0, 10.0],
+        digital_range: [-32768, 32767],
+        digital,
+    };
     write_edf(&EdfRecording { signals: vec![signal], ..Default::default() }, Path::new("sync.edf")).unwrap()
 }
 
