@@ -356,7 +356,7 @@ fn what_cannot_be_done_leaves_nothing() {
         ("patient", &[("a.json", b"[{\"people\":[]}]")], "no patient for a.json"),
         ("text", &[("1/a.json", b"{\"people\":[],\"name\":\"Meyer\"}")], "numbers only"),
         ("date", &[("1/a.csv", b"time,emg\n0,1\n1,2020-01-01\n")], "no date in a column that is kept"),
-        ("record", &[("1/a.hea", b"a 1 100 4\n../b.dat 16 200\n")], "a file beside the header"),
+        ("record", &[("1/a.hea", b"a 1 100 4\n../b.dat 16 200\n")], "a file that is not in the folder"),
         ("same", &[("AB1234/a.json", b"{\"people\":[]}"), ("ab1234/a.json", b"{\"people\":[]}")], ""),
         ("id", &[("AB1234/a.csv", b"time,emg\n0,1\n1,ab1234\n")], "no id in a column that is kept"),
     ];
