@@ -349,7 +349,8 @@ fn dicom_by_its_own_patient() {
 #[test]
 fn what_cannot_be_done_leaves_nothing() {
     let one = deidentifier(KEY, "pattern = \"{patient}/...\"\n[columns]\ntime = \"keep\"\nemg = \"keep\"");
-    let cases: [(&str, &[(&str, &[u8])], &str); 9] = [
+    type Files = [(&'static str, &'static [u8])];
+    let cases: [(&str, &Files, &str); 9] = [
         ("unknown", &[("1/a.csv", b"time,emg\n0,1\n1,2\n"), ("1/b.mat", b"MATLAB 5.0 file")], "no reader knows"),
         ("late", &[("1/a.csv", b"time,emg\n0,1\n1,2\n"), ("1/z.png", b"\x89PNG\r\n\x1a\n\0\0")], "a whole file"),
         ("column", &[("1/a.csv", b"time,name\n0,Meyer\n1,Meyer\n")], "a class for every column"),
