@@ -349,15 +349,15 @@ fn dicom_by_its_own_patient() {
 #[test]
 fn what_cannot_be_done_leaves_nothing() {
     let one = deidentifier(KEY, "pattern = \"{patient}/...\"\n[columns]\ntime = \"keep\"\nemg = \"keep\"");
-    type Files<'f> = &'f [(&'f str, &'f [u8])];
-    let cases: [(&str, Files, &str); 9] = [
+    type Files = [(&'static str, &'static [u8])];
+    let cases: [(&str, &Files, &str); 9] = [
         ("unknown", &[("1/a.csv", b"time,emg\n0,1\n1,2\n"), ("1/b.mat", b"MATLAB 5.0 file")], "no reader knows"),
         ("late", &[("1/a.csv", b"time,emg\n0,1\n1,2\n"), ("1/z.png", b"\x89PNG\r\n\x1a\n\0\0")], "a whole file"),
         ("column", &[("1/a.csv", b"time,name\n0,Meyer\n1,Meyer\n")], "a class for every column"),
         ("patient", &[("a.json", b"[{\"people\":[]}]")], "no patient for a.json"),
         ("text", &[("1/a.json", b"{\"people\":[],\"name\":\"Meyer\"}")], "numbers only"),
         ("date", &[("1/a.csv", b"time,emg\n0,1\n1,2020-01-01\n")], "no date in a column that is kept"),
-        ("record", &[("1/a.hea", b"a 1 100 4\n../b.dat 16 200\n")], "a file beside the header"),
+        ("record", &[("1/a.hea", b"a 1 100 4\n../b.dat 16 200\n")], "a file that is not in the folder"),
         ("same", &[("AB1234/a.json", b"{\"people\":[]}"), ("ab1234/a.json", b"{\"people\":[]}")], ""),
         ("id", &[("AB1234/a.csv", b"time,emg\n0,1\n1,ab1234\n")], "no id in a column that is kept"),
     ];
