@@ -13,6 +13,7 @@ use recoup::data::{Card, Cohort, Prepared, Recording};
 use super::cards::{Draws, load};
 use super::fixtures;
 
+mod drafts;
 mod mistakes;
 mod visits;
 
