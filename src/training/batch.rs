@@ -45,7 +45,8 @@ impl StreamSource {
 pub struct DeviceData {
     device: Device,
     sources: Vec<StreamSource>,
-    tables: Vec<Table>,
+    /// `None` where each replica has a table of its own.
+    tables: Vec<Option<Table>>,
     windows: Arc<[Window]>,
     num_classes: usize,
 }
@@ -85,10 +86,13 @@ impl DeviceData {
         let tables = sources
             .iter()
             .map(|source| {
+                if source.fitted {
+                    return None;
+                }
                 let width = prepared.modalities()[source.modality].num_columns();
-                let rows = if source.fitted { &[] } else { prepared.table(source.modality) }.chunks_exact(width);
+                let rows = prepared.table(source.modality).chunks_exact(width);
                 let values: Vec<f32> = rows.flat_map(|row| source.columns.iter().map(|&column| row[column])).collect();
-                Table::new(values.into(), source.columns.len(), device)
+                Some(Table::new(values.into(), source.columns.len(), device))
             })
             .collect();
         Self { device: device.clone(), sources, tables, windows, num_classes }
@@ -142,7 +146,9 @@ impl DeviceData {
     }
 
     fn stream_input(&self, stream: usize, picks: &[Vec<Option<u32>>], scaler: &DeviceScaler) -> StreamInput {
-        let (source, table) = (&self.sources[stream], scaler.table.as_ref().unwrap_or(&self.tables[stream]));
+        let source = &self.sources[stream];
+        let table = scaler.table.as_ref().or(self.tables[stream].as_ref());
+        let table = table.expect("a stream has one table, or one for each replica");
         let (num_replicas, batch) = (picks.len(), picks.first().map_or(0, Vec::len));
         let length = source.length();
         let range = |replica: u32, pick: &Option<u32>| {
