@@ -265,6 +265,43 @@ fn features_are_written_as_a_table_and_what_is_fitted_is_stored() {
     assert!(base["streams"]["clinical"]["pipeline"].is_null());
 }
 
+#[test]
+fn any_file_is_shown_and_a_folder_loses_its_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let edf = root().join("tests/fixtures/data/edf/plus.edf");
+    let edf = edf.to_str().unwrap();
+    assert!(succeed(folder.path(), &["data", "show", edf]).starts_with("EDF+C"));
+    let json: Value = serde_json::from_str(&succeed(folder.path(), &["data", "show", edf, "--json"])).unwrap();
+    assert_eq!(json["format"], "EDF+C");
+    succeed(folder.path(), &["data", "show", edf, "--out", "picture.png"]);
+    assert!(fs::read(folder.path().join("picture.png")).unwrap().starts_with(b"\x89PNG"));
+    let message = fail(folder.path(), &["data", "show", "nothing"], 2);
+    assert!(message.contains("nothing"), "{message}");
+    fs::write(folder.path().join("x.h5"), b"\x89HDF\r\n\x1a\n\0\0\0\0").unwrap();
+    let message = fail(folder.path(), &["data", "show", "x.h5"], 2);
+    assert!(message.contains("HDF5") && message.contains("hint:"), "{message}");
+
+    fs::create_dir_all(folder.path().join("in/meyer")).unwrap();
+    let visits = "name,admitted,age,fma\nmeyer,2024-02-01,93,20\nmeyer,2024-02-15,93,31\n";
+    fs::write(folder.path().join("in/meyer/visits.csv"), visits).unwrap();
+    let rules = "pattern = \"{patient}/...\"\npatient = \"name\"\n[columns]\nname = \"id\"\nadmitted = \"date\"\n\
+                 age = \"age\"\nfma = \"keep\"\n";
+    fs::write(folder.path().join("rules.toml"), rules).unwrap();
+    fs::write(folder.path().join("key"), "short").unwrap();
+    let arguments = ["data", "deidentify", "in", "--out", "out", "--rules", "rules.toml", "--key-file", "key"];
+    let message = fail(folder.path(), &arguments, 2);
+    assert!(message.contains("16") && !message.contains("short\n"), "{message}");
+    fs::write(folder.path().join("key"), "a key of more than sixteen bytes").unwrap();
+    succeed(folder.path(), &arguments);
+    let report = fs::read_to_string(folder.path().join("out/deidentified.json")).unwrap();
+    assert!(!report.contains("meyer"), "{report}");
+    let patient = fs::read_dir(folder.path().join("out")).unwrap().map(|entry| entry.unwrap().path());
+    let patient = patient.filter(|path| path.is_dir()).collect::<Vec<_>>();
+    let table = fs::read_to_string(patient[0].join("visits.csv")).unwrap();
+    assert!(!table.contains("meyer") && !table.contains("2024-02-01") && table.contains(",90,31"), "{table}");
+    fail(folder.path(), &arguments, 2);
+}
+
 /// The cohort in memory against its files in two layouts: WFDB, PNG and CSV; C3D, EDF, NIfTI and Parquet.
 #[test]
 fn training_from_files_of_every_format_predicts_as_from_memory() {
