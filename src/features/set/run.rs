@@ -212,7 +212,14 @@ impl<'a> Recipe<'a> {
             .enumerate()
             .find(|(at, column)| columns[..*at].iter().any(|other| other.name == column.name));
         match twice {
-            Some((_, column)) => Err(("compute".into(), format!("column {:?} is computed twice", column.name))),
+            Some((_, column)) => Err((
+                "compute".into(),
+                format!(
+                    "column {:?} is computed twice: move one of both into a table of its own and put the tables side by \
+                     side with `join`",
+                    column.name
+                ),
+            )),
             None => Ok(columns),
         }
     }

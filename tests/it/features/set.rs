@@ -194,7 +194,13 @@ fn tables_become_modalities_whose_rows_the_windows_know() {
             assert!(same(values, muscle.values.row(index)));
         }
         let of_session = prepared.values(before, window.rows[before]).unwrap();
+<<<<<<< HEAD
         assert!(same(of_session, gait.values.row(window.subject as usize)));
+=======
+        // NaN too, which so few strides have for a scaling exponent, is the same on both sides.
+        let expected = gait.values.row(window.subject as usize);
+        assert!(of_session.iter().zip(expected).all(|(a, b)| a.to_bits() == (*b as f32).to_bits()), "{of_session:?}");
+>>>>>>> h/gaps
     }
 }
 
@@ -235,6 +241,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         "features.f.compute",
     ];
     assert_eq!(keys, expected, "{problems:?}");
+    assert!(problems[6].1.ends_with("side by side with `join`"), "{}", problems[6].1);
     for wrong in ["{ kind = \"statistic\" }", "{ kind = \"emg\", treshold = 1 }", "{ kind = \"sobel\" }"] {
         let text = format!("[a]\nmodality = \"emg\"\ncompute = [{wrong}]");
         let error = toml::from_str::<FeatureConfigs>(&text).unwrap_err().to_string();
