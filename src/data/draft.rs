@@ -141,7 +141,7 @@ impl Survey {
         }
         let (mut useful, rest): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.tables).into_iter().partition(|table| table.id.is_some());
-        useful.sort_by_key(|table| std::cmp::Reverse(table.num_subjects));
+        useful.sort_by_key(|table| (table.is_ambiguous(), std::cmp::Reverse(table.num_subjects)));
         for table in rest {
             self.findings.push(format!("`{}` is a table without a column of subjects; it is not used", table.file));
         }

@@ -100,7 +100,8 @@ pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
     let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
     if first.ends_with(".hea") {
         return Ok(match wfdb::read_record(&path) {
-            Err(error) => Content::Damaged { problem: error.to_string() },
+            // Of segments, or of several samples per frame.
+            Err(_) => opened(&path),
             Ok(record) => {
                 let calibrated = record.signals.iter().all(|signal| signal.gain.is_some());
                 let channel = |signal: &wfdb::Signal| (signal.name.clone(), signal.unit.clone());
@@ -122,15 +123,19 @@ pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
         return Ok(Content::Text { time: time_column(&sniffed), sniffed });
     }
     if detect(&open::head(&path)?, &path).is_ok_and(|format| !matches!(format, Format::Delimited | Format::Wfdb)) {
-        return Ok(match Opened::read(&path) {
-            Ok(opened) => Content::Opened(opened),
-            Err(error) => Content::Damaged { problem: error.to_string() },
-        });
+        return Ok(opened(&path));
     }
     Ok(match sniff(&bytes) {
         Some(sniffed) => Content::Text { time: time_column(&sniffed), sniffed },
         None => Content::Damaged { problem: format!("`{first}` is not a table throughout") },
     })
+}
+
+fn opened(path: &Path) -> Content {
+    match Opened::read(path) {
+        Ok(opened) => Content::Opened(opened),
+        Err(error) => Content::Damaged { problem: error.to_string() },
+    }
 }
 
 const PARQUET: &[u8] = b"PAR1";

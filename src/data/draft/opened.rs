@@ -67,6 +67,9 @@ impl Opened {
         let mut num_written = 0;
         let mut start = |text: &mut String, kind: &str| {
             let suffix = if num_written == 0 { String::new() } else { format!("-{kind}") };
+            if num_written > 0 {
+                text.push('\n');
+            }
             num_written += 1;
             let name = format!("{}{suffix}", group.name);
             text.push_str(&format!(
@@ -98,7 +101,7 @@ impl Opened {
             1..=MAX_TEXTS => {
                 let key = start(text, "annotations");
                 let map = self.texts.iter().zip(1..).map(|(text, number): (_, i32)| format!("{} = {number}", quoted(text)));
-                text.push_str(&format!("labels = {{ {} }}\n\n", map.collect::<Vec<_>>().join(", ")));
+                text.push_str(&format!("labels = {{ {} }}\n", map.collect::<Vec<_>>().join(", ")));
                 questions.push(format!("`{key}.labels`: these are the annotations of the first file; which ones count?"));
             }
             count => questions.push(format!(
@@ -120,7 +123,6 @@ impl Opened {
         let channel =
             |(name, unit, _): &&(String, String, f64)| format!("channel = {}, unit = {}", quoted(name), quoted(unit));
         text.push_str(&channel_list(&single.iter().map(channel).collect::<Vec<_>>()));
-        text.push('\n');
         questions.push(format!("`{key}.channels`: which channels are inputs?"));
         if rates().any(|other| other != rate_hz) {
             questions.push(format!("`{key}.rate_hz`: the channels have several rates; this is the highest"));
@@ -152,7 +154,7 @@ impl FoundPoints {
         let names = self.names.iter().map(String::as_str).filter(|name| seen.insert(*name));
         let (names, axes) = (list(names), list(axes));
         text.push_str(&format!("points = {names}\naxes = {axes}\nunit = {}\n", quoted(&self.unit)));
-        text.push_str("missing = \"mask\" # points that were not seen\n\n");
+        text.push_str("missing = \"mask\" # points that were not seen\n");
         questions.push(format!("`{key}.points`: which points are inputs? `{key}.missing`: what about those not seen?"));
     }
 }

@@ -37,6 +37,13 @@ pub(super) fn write(name: &str, survey: Survey) -> Draft {
     } else {
         text.push_str(&label.toml());
     }
+    let (visits, tables): (Vec<_>, Vec<_>) = tables.into_iter().partition(FoundTable::is_ambiguous);
+    for table in visits {
+        questions.push(format!(
+            "`{}` has several rows per subject and was left out; is it a table of scores by visit, for `kind = \"visits\"`?",
+            table.file
+        ));
+    }
     for (number, table) in tables.iter().enumerate() {
         own_table(&mut text, table, number, &label);
     }

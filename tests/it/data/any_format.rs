@@ -162,7 +162,7 @@ scale = [0.04, -273.15]
 kind = "annotations"
 name = "beats"
 file = "{subject}/frames.atr"
-labels = { N = 1.0, V = 2.0 }
+labels = { N = 1.0, V = 2.0, "N end" = 3.0 }
 
 [[modality]]
 kind = "signal"
@@ -304,10 +304,13 @@ fn one_card_reads_every_format_as_its_reader_does() {
 
         let beats = recording(&cohort, subject, "beats");
         let nan = f32::NAN;
-        same("beats", &beats.values, &[1.0, nan, 2.0, nan, 1.0, nan]);
+        same("beats", &beats.values, &[1.0, nan, 2.0, nan, 3.0, nan]);
         let marks = contents("wfdb/frames.hea").annotations;
-        let onsets: Vec<f64> =
-            marks.iter().filter(|mark| ["N", "V"].contains(&mark.text.as_str())).map(|mark| mark.onset_secs).collect();
+        let onsets: Vec<f64> = marks
+            .iter()
+            .filter(|mark| ["N", "V", "N end"].contains(&mark.text.as_str()))
+            .map(|mark| mark.onset_secs)
+            .collect();
         assert_eq!(beats.times_secs.as_ref().unwrap(), &onsets);
         let clinical = [[61.5, 20.0], [70.25, 66.0], [45.0, 0.0]][subject];
         same("clinical", values("clinical"), &clinical);

@@ -103,16 +103,20 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "card.toml: modality.thermal.scale: [0, -273.15], expected a slope that is not 0, and an intercept\n  hint: `[0.04, -273.15]` makes degrees Celsius of counts of 0.04 K",
     ),
     (
-        "labels = { N = 1.0, V = 2.0 }",
+        "labels = { N = 1.0, V = 2.0, \"N end\" = 3.0 }",
         "labels = {}",
         "card.toml: modality.beats.labels: none, expected at least one\n  hint: write which texts count: `labels = { N = 1, V = 2 }`",
     ),
     (
-        "labels = { N = 1.0, V = 2.0 }",
+        "labels = { N = 1.0, V = 2.0, \"N end\" = 3.0 }",
         "labels = { N = nan }",
         "card.toml: modality.beats.labels: `N` is NaN, expected a number\n  hint: write a finite one",
     ),
-    ("labels = { N = 1.0, V = 2.0 }", "labels = { A = 1.0 }", "*raw/P1/frames.atr: annotations: found ["),
+    (
+        "labels = { N = 1.0, V = 2.0, \"N end\" = 3.0 }",
+        "labels = { A = 1.0 }",
+        "*raw/P1/frames.atr: annotations: found [",
+    ),
     (
         "record = \"{subject}/fixed\"\nrate_hz = 100.0\nscale = \"physical\"\nchannels = [{ name = \"V\", unit = \"mV\" }, { name = \"II\", unit = \"mV\" }]",
         "record = \"{subject}/fixed\"\nrate_hz = 100.0\nscale = \"digital\"\nchannels = [{ name = \"V\", unit = \"adu\" }]",
