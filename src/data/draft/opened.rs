@@ -181,7 +181,6 @@ impl FoundImages {
             text.push_str(&format!("range = [{low:?}, {high:?}] # of the first file, in {}\n", self.unit));
             questions.push(format!("`{key}.range`: which values of {} are to become 0 and 1?", self.unit));
         }
-        text.push('\n');
         questions
             .push(format!("`{key}.height`, `{key}.width`: which size is wanted? `{key}.slices` keeps some images"));
         if !matches!(self.planes.len(), 1 | 3) {
