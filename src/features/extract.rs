@@ -61,6 +61,8 @@ pub struct Scratch {
     pub wavelet: super::wavelet::Buffers,
     /// Samples in order of size.
     pub sorted: Vec<f64>,
+    /// Numbers that order samples.
+    pub keys: Vec<i64>,
 }
 
 /// The unit of a square: `mV^2`.

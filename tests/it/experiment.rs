@@ -189,7 +189,7 @@ fn variants_that_cannot_be_compared_are_refused() {
         of("[[variant]]\nname = \"x\"\nwithout_modalities = [\"emg\"]\n"),
         [
             "variant.x.without_modalities: no stream has modality \"emg\"; there is force, force, force, stride, clinical, \
-          motion"
+          motion, level, variability"
         ]
     );
     assert_eq!(

@@ -34,21 +34,28 @@ impl Filter {
         self.apply_channels(&mut [samples]);
     }
 
-    /// [`Self::apply`] for several channels: each as alone, to the bit, and four at a time for the price of two.
+    /// [`Self::apply`] for several channels: each as alone, to the bit, but four or two at a time, because a filter waits
+    /// for its own last sample and not for that of another channel.
     pub fn apply_channels(&self, channels: &mut [&mut [f64]]) {
-        for group in channels.chunks_mut(4) {
-            if let [a, b, c, d] = group
-                && [&*a, &*b, &*c, &*d].iter().all(|x| x.len() == a.len() && x.iter().all(|x| x.is_finite()))
-            {
-                self.run([&mut **a, &mut **b, &mut **c, &mut **d]);
-                continue;
-            }
-            for channel in group {
-                for stretch in channel.chunk_by_mut(|a, b| a.is_finite() == b.is_finite()) {
-                    if stretch.first().is_some_and(|x| x.is_finite()) {
-                        self.run([stretch]);
-                    }
-                }
+        let (fours, rest) = channels.as_chunks_mut::<4>();
+        let (twos, ones) = rest.as_chunks_mut::<2>();
+        fours.iter_mut().for_each(|group| self.apply_group(group));
+        twos.iter_mut().for_each(|group| self.apply_group(group));
+        ones.iter_mut().for_each(|channel| self.apply_stretches(channel));
+    }
+
+    fn apply_group<const LANES: usize>(&self, group: &mut [&mut [f64]; LANES]) {
+        let len = group.first().map_or(0, |channel| channel.len());
+        match group.iter().all(|channel| channel.len() == len && channel.iter().all(|x| x.is_finite())) {
+            true => self.run(group.each_mut().map(|channel| &mut **channel)),
+            false => group.iter_mut().for_each(|channel| self.apply_stretches(channel)),
+        }
+    }
+
+    fn apply_stretches(&self, channel: &mut [f64]) {
+        for stretch in channel.chunk_by_mut(|a, b| a.is_finite() == b.is_finite()) {
+            if stretch.first().is_some_and(|x| x.is_finite()) {
+                self.run([stretch]);
             }
         }
     }

@@ -98,14 +98,19 @@ pub fn quantile(sorted: &[f64], share: f64) -> f64 {
 
 /// Puts the values of these places, ascending and each once, where sorting would put them, in a third of its time.
 /// `offset` is the place of the first value.
-fn order(values: &mut [f64], places: &[usize], offset: usize) {
+fn order(values: &mut [i64], places: &[usize], offset: usize) {
     let (before, after) = places.split_at(places.len() / 2);
     let Some((&place, after)) = after.split_first().filter(|(place, _)| **place - offset < values.len()) else {
         return;
     };
-    let (lower, _, upper) = values.select_nth_unstable_by(place - offset, f64::total_cmp);
+    let (lower, _, upper) = values.select_nth_unstable(place - offset);
     order(lower, before, offset);
     order(upper, after, place + 1);
+}
+
+/// A number whose order is that of `f64::total_cmp`, so that it is computed once and not at every comparison; its own inverse.
+fn key(bits: i64) -> i64 {
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
 }
 
 /// `sum (x[i] - m) (x[i + lag] - m) / sum (x - m)^2`; NaN of a constant.
@@ -191,10 +196,12 @@ impl SignalFeature for StatisticsConfig {
             let count = samples.len() as f64;
             let variance = moments.second * count / (count - self.ddof as f64);
             values.extend([moments.mean, variance, variance.sqrt(), moments.skewness(), moments.kurtosis()]);
-            let sorted = &mut scratch.sorted;
+            let (keys, sorted) = (&mut scratch.keys, &mut scratch.sorted);
+            keys.clear();
+            keys.extend(samples.iter().map(|x| key(x.to_bits() as i64)));
+            order(keys, &self.places(samples.len()), 0);
             sorted.clear();
-            sorted.extend_from_slice(samples);
-            order(sorted, &self.places(samples.len()), 0);
+            sorted.extend(keys.iter().map(|&bits| f64::from_bits(key(bits) as u64)));
             let [min, max, median] = [0.0, 1.0, 0.5].map(|share| quantile(sorted, share));
             values.extend([min, max, max - min, median]);
             values.extend(self.quantiles.iter().map(|&share| quantile(sorted, share)));
