@@ -193,7 +193,8 @@ fn variants_that_cannot_be_compared_are_refused() {
         ]
     );
     assert_eq!(
-        of("[[variant]]\nname = \"x\"\nwithout_modalities = [\"force\", \"stride\", \"clinical\", \"motion\"]\n"),
+        of("[[variant]]\nname = \"x\"\n\
+            without_modalities = [\"force\", \"stride\", \"clinical\", \"motion\", \"level\", \"variability\"]\n"),
         ["variant.x.name: this variant has no stream left"]
     );
     let unknown = of("[[variant]]\nname = \"x\"\nset = { \"training.epoch\" = 3 }\n");

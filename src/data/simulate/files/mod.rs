@@ -15,7 +15,7 @@ use super::patient::{PatientTruth, VISIT_WEEKS};
 use super::{NAME, Outcome, SimulateConfig, TRAITS};
 use crate::data::{Cohort, DataError, Recording, Session};
 
-/// The formats in which [`write`] stores the recordings; either way they load as the same cohort, bit for bit.
+/// The formats in which [`write()`] stores the recordings; either way they load as the same cohort, bit for bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum FileLayout {
     /// Signals as WFDB, images as PNG, tables as CSV.
