@@ -31,7 +31,7 @@ fn the_operation_and_the_feature_transform_alike() {
         let data = TensorData::new(signal.clone(), [1, 1, 1, signal.len()]);
         let power = stft::stft(Tensor::<4>::from_data(data, &device), &options);
         let [_, _, _, bins, frames] = power.dims();
-        let power: Vec<f32> = power.into_data().to_vec().unwrap();
+        let power: Vec<f32> = power.into_data().try_to_vec().unwrap();
 
         let samples: Vec<f64> = signal.iter().map(|&x| f64::from(x)).collect();
         let mut expected: Vec<Vec<f64>> = Vec::new();
