@@ -22,7 +22,8 @@ pub enum FilterConfig {
         /// Upper cut-off; of all bands but `high`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         high_hz: Option<f64>,
-        /// Order of the low-pass it is made from, 1 to 12.
+        /// Order of the low-pass it is made from, 1 to 12; default 4.
+        #[serde(default = "order")]
         order: usize,
         /// Default: zero.
         #[serde(default)]
@@ -68,6 +69,10 @@ pub enum Phase {
     Zero,
     /// Forward only, as a device would.
     Causal,
+}
+
+fn order() -> usize {
+    4
 }
 
 fn quality() -> f64 {

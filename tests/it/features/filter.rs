@@ -333,3 +333,15 @@ fn problems_name_the_key_and_the_value() {
     assert_eq!(toml::from_str::<FilterConfig>(&toml::to_string(&read).unwrap()).unwrap(), read);
     assert!(toml::from_str::<FilterConfig>(&format!("{fine}\nquality = 3")).is_err(), "a key of the other kind");
 }
+
+/// The diagnostic band of an electrocardiogram needs more than the 250 Hz that the paper allows.
+#[test]
+fn a_band_up_to_150_hz_is_refused_at_250_hz() {
+    let text = "kind = \"butterworth\"\nband = \"band-pass\"\nlow_hz = 0.05\nhigh_hz = 150.0";
+    let filter: FilterConfig = toml::from_str(text).unwrap();
+    let problems = filter.problems(250.0);
+    let [(key, message)] = &problems[..] else { panic!("{problems:?}") };
+    assert_eq!(key, "high_hz");
+    assert!(message.contains("125") && message.contains("150"), "{message}");
+    assert!(filter.problems(500.0).is_empty());
+}
