@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Format, detect, head, read_file};
 use crate::data::DataError;
+use crate::data::cohort::natural_cmp;
 use crate::data::formats::{Contents, Images, Part, dicom, image, keypoints};
 
 /// Files that are named in a message.
@@ -102,21 +103,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
             files.push(path);
         }
     }
-    files.sort_by_cached_key(|path| natural_key(&path.file_name().unwrap_or_default().to_string_lossy()));
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    files.sort_by(|a, b| natural_cmp(&name(a), &name(b)));
     Ok(files)
-}
-
-/// Sorts `frame10` after `frame9`: words as they are, numbers by their length without zeros and then by their digits.
-fn natural_key(name: &str) -> Vec<(String, usize, String)> {
-    let mut key = Vec::new();
-    let mut rest = name;
-    while !rest.is_empty() {
-        let (word, tail) = rest.split_at(rest.find(|letter: char| letter.is_ascii_digit()).unwrap_or(rest.len()));
-        let end = tail.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(tail.len());
-        let (number, tail) = tail.split_at(end);
-        let number = number.trim_start_matches('0');
-        key.push((word.to_owned(), number.len(), number.to_owned()));
-        rest = tail;
-    }
-    key
 }
