@@ -11,7 +11,13 @@ use recoup::launch::DeviceChoice;
 #[command(name = "recoup", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct Cli {
     /// Folder with one folder per dataset.
-    #[arg(long, global = true, env = "RECOUP_DATASETS", default_value = "datasets", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "RECOUP_DATASETS",
+        default_value = "datasets",
+        value_name = "DIR"
+    )]
     pub datasets: PathBuf,
     #[command(subcommand)]
     pub command: Command,

@@ -52,6 +52,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         || error.is::<DeviceError>()
         || error.is::<commands::Usage>()
         || matches!(error.downcast_ref(), Some(RunError::NotARun { .. }))
-        || matches!(error.downcast_ref(), Some(FetchError::Plan { .. } | FetchError::List { .. }));
+        || matches!(
+            error.downcast_ref(),
+            Some(FetchError::Plan { .. } | FetchError::List { .. })
+        );
     if bad_input { BAD_INPUT } else { FAILED }
 }

@@ -27,20 +27,38 @@ pub fn write(work: &Work, folder: &Path) -> anyhow::Result<Value> {
     tensors.push(integers("classes", vec![classes.len()], &classes));
     let streams = || work.model_config.stream.iter().zip(&work.sources);
     for (stream, source) in streams() {
-        let lengths: Vec<u32> = windows.iter().map(|window| window.rows[source.modality].count).collect();
-        tensors.push(integers(&format!("{}.lengths", stream.name), vec![lengths.len()], &lengths));
+        let lengths: Vec<u32> = windows
+            .iter()
+            .map(|window| window.rows[source.modality].count)
+            .collect();
+        tensors.push(integers(
+            &format!("{}.lengths", stream.name),
+            vec![lengths.len()],
+            &lengths,
+        ));
     }
     for replica in &work.replicas {
         let name = |what: &str| format!("{}.{what}", replica.name);
-        let inputs = work.data.inputs(std::slice::from_ref(&everything), &work.data.scalers(&[replica]));
+        let inputs = work
+            .data
+            .inputs(std::slice::from_ref(&everything), &work.data.scalers(&[replica]));
         for ((stream, _), input) in streams().zip(inputs) {
             let [_, count, steps, channels] = input.rows.dims();
             let rows = floats(input.rows);
-            tensors.push(reals(&name(&format!("{}.rows", stream.name)), vec![count, steps, channels], &rows));
-            tensors.push(reals(&name(&format!("{}.present", stream.name)), vec![count], &floats(input.present)));
+            tensors.push(reals(
+                &name(&format!("{}.rows", stream.name)),
+                vec![count, steps, channels],
+                &rows,
+            ));
+            tensors.push(reals(
+                &name(&format!("{}.present", stream.name)),
+                vec![count],
+                &floats(input.present),
+            ));
         }
-        let orders: Vec<Vec<u32>> =
-            (0..work.training.epochs).map(|epoch| replica.epoch_order(epoch, work.training.sampling())).collect();
+        let orders: Vec<Vec<u32>> = (0..work.training.epochs)
+            .map(|epoch| replica.epoch_order(epoch, work.training.sampling()))
+            .collect();
         let shape = vec![orders.len(), orders.first().map_or(0, Vec::len)];
         tensors.push(integers(&name("orders"), shape, &orders.concat()));
         tensors.push(integers(&name("valid"), vec![replica.valid.len()], &replica.valid));
@@ -59,8 +77,13 @@ pub fn write(work: &Work, folder: &Path) -> anyhow::Result<Value> {
 
 fn describe(work: &Work) -> Value {
     let shapes: Vec<InputShape> = work.sources.iter().map(|source| source.shape).collect();
-    let params: Vec<Value> =
-        work.model.layout().params().iter().map(|spec| json!({ "path": spec.path, "shape": spec.shape })).collect();
+    let params: Vec<Value> = work
+        .model
+        .layout()
+        .params()
+        .iter()
+        .map(|spec| json!({ "path": spec.path, "shape": spec.shape }))
+        .collect();
     let training = &work.training;
     let replicas: Vec<Value> = work
         .replicas

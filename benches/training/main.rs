@@ -72,7 +72,13 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let has_dropout = !matches!(arguments.command, Command::Losses { .. });
-    let work = Work::new(&arguments.experiment, &arguments.datasets, arguments.seeds, arguments.epochs, has_dropout)?;
+    let work = Work::new(
+        &arguments.experiment,
+        &arguments.datasets,
+        arguments.seeds,
+        arguments.epochs,
+        has_dropout,
+    )?;
     let result = match arguments.command {
         Command::Export { folder } => export::write(&work, &folder)?,
         Command::Losses { steps } => json!(work.train_until(Some(steps))?),

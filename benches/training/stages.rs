@@ -16,12 +16,17 @@ use super::work::Work;
 /// on all alike.
 pub fn time(work: &Work, num_replicas: usize, repeats: usize) -> BTreeMap<String, Vec<f64>> {
     let batch = Batch::first(work, num_replicas);
-    let mut parts: Vec<(String, Box<dyn Fn() + '_>)> =
-        vec![("step".into(), Box::new(|| batch.whole_step())), ("inputs".into(), Box::new(|| batch.inputs()))];
+    let mut parts: Vec<(String, Box<dyn Fn() + '_>)> = vec![
+        ("step".into(), Box::new(|| batch.whole_step())),
+        ("inputs".into(), Box::new(|| batch.inputs())),
+    ];
     for (index, stream) in work.model_config.stream.iter().enumerate() {
         let (model, input) = batch.alone(index);
         let batch = &batch;
-        parts.push((format!("stream {}", stream.name), Box::new(move || batch.pass(&model, &input))));
+        parts.push((
+            format!("stream {}", stream.name),
+            Box::new(move || batch.pass(&model, &input)),
+        ));
     }
     parts.push(("optimizer".into(), Box::new(|| batch.optimizer_step())));
     let mut millis: BTreeMap<String, Vec<f64>> = BTreeMap::new();
@@ -31,7 +36,10 @@ pub fn time(work: &Work, num_replicas: usize, repeats: usize) -> BTreeMap<String
             run();
             // The first turn warms up.
             if repeat > 0 {
-                millis.entry(name.clone()).or_default().push(start.elapsed().as_secs_f64() * 1e3);
+                millis
+                    .entry(name.clone())
+                    .or_default()
+                    .push(start.elapsed().as_secs_f64() * 1e3);
             }
         }
     }
@@ -65,13 +73,19 @@ impl<'a> Batch<'a> {
 
     fn buffers(&self, model: &Model) -> Tensor<2> {
         let seeds: Vec<u64> = self.group.replicas.iter().map(|replica| replica.seed).collect();
-        matrix(model.layout().init_buffers(&seeds), seeds.len(), self.work.data.device())
+        matrix(
+            model.layout().init_buffers(&seeds),
+            seeds.len(),
+            self.work.data.device(),
+        )
     }
 
     fn whole_step(&self) {
         let steps = vec![0; self.picks.len()];
         let buffers = self.buffers(&self.work.model);
-        let made = self.group.gradients(&self.weights, &buffers, &steps, std::slice::from_ref(&self.picks));
+        let made = self
+            .group
+            .gradients(&self.weights, &buffers, &steps, std::slice::from_ref(&self.picks));
         self.update(made.gradient);
     }
 
@@ -94,7 +108,10 @@ impl<'a> Batch<'a> {
         let num_replicas = self.picks.len();
         let moves = TensorData::new(vec![true; num_replicas], [num_replicas, 1]);
         let moves = Tensor::<2, Bool>::from_data(moves, &self.weights.device());
-        let moments = Moments { first: self.weights.zeros_like(), second: self.weights.zeros_like() };
+        let moments = Moments {
+            first: self.weights.zeros_like(),
+            second: self.weights.zeros_like(),
+        };
         let stepped = step(
             &training.optimizer,
             training.gradient_clip_norm,
@@ -117,7 +134,13 @@ impl<'a> Batch<'a> {
             ..self.work.model_config.clone()
         };
         let model = Model::new(&config, &[self.work.sources[index].shape], self.work.num_classes);
-        (model, self.work.data.inputs(&self.picks, &self.group.scalers).swap_remove(index))
+        (
+            model,
+            self.work
+                .data
+                .inputs(&self.picks, &self.group.scalers)
+                .swap_remove(index),
+        )
     }
 
     /// Forward and backward of a model with one stream.
@@ -125,7 +148,11 @@ impl<'a> Batch<'a> {
         let num_replicas = self.picks.len();
         let weights = self.weights.clone().narrow(1, 0, model.layout().num_params());
         let params = Params::cut(model.layout(), &weights, &self.buffers(model), true, None);
-        let draw = |replica: &&Replica| Draw { seed: replica.seed, step: 0, dropout: replica.hyper.dropout };
+        let draw = |replica: &&Replica| Draw {
+            seed: replica.seed,
+            step: 0,
+            dropout: replica.hyper.dropout,
+        };
         let mode = Mode::Train {
             draws: self.group.replicas.iter().map(draw).collect(),
             sample_mask: Tensor::ones([num_replicas, self.work.training.batch_size], self.work.data.device()),

@@ -42,7 +42,10 @@ impl Work {
         training.early_stopping = None;
         training.checkpoint_every_secs = 1e9;
         training.precision = Precision::F32;
-        let prepared = DataPaths { datasets: datasets.into() }.open(&file)?;
+        let prepared = DataPaths {
+            datasets: datasets.into(),
+        }
+        .open(&file)?;
         Ok(Self::of(&ExperimentPlan::new(&file, prepared)?))
     }
 
@@ -50,7 +53,13 @@ impl Work {
     fn of(plan: &ExperimentPlan) -> Self {
         let program = plan.base();
         let (sources, windows) = (program.sources.clone(), program.windows.clone());
-        let data = DeviceData::new(&program.prepared, sources.clone(), windows, plan.classes.len(), &Device::flex());
+        let data = DeviceData::new(
+            &program.prepared,
+            sources.clone(),
+            windows,
+            plan.classes.len(),
+            &Device::flex(),
+        );
         Self {
             model_config: program.config.model.clone(),
             training: program.config.training.clone(),
@@ -64,7 +73,10 @@ impl Work {
 
     /// Optimiser steps of all replicas.
     pub fn num_steps(&self) -> usize {
-        let steps = |replica: &Replica| self.training.steps_per_epoch(replica.epoch_len(self.training.sampling()));
+        let steps = |replica: &Replica| {
+            self.training
+                .steps_per_epoch(replica.epoch_len(self.training.sampling()))
+        };
         self.replicas.iter().map(steps).sum::<usize>() * self.training.epochs
     }
 
@@ -86,7 +98,10 @@ impl Work {
 
     /// Losses by replica of the first `steps` steps of all replicas together.
     pub fn train_until(&self, steps: Option<u64>) -> anyhow::Result<BTreeMap<String, Vec<f64>>> {
-        let mut losses = Losses { steps_left: Cell::new(steps), by_replica: BTreeMap::new() };
+        let mut losses = Losses {
+            steps_left: Cell::new(steps),
+            by_replica: BTreeMap::new(),
+        };
         self.train(self.replicas.len(), &mut losses)?;
         Ok(losses.by_replica)
     }
@@ -95,8 +110,15 @@ impl Work {
     fn log_loss(&self, replica: &Replica, logits: &[f32]) -> Option<f64> {
         let class = |&window: &u32| self.data.windows()[window as usize].class as usize;
         let rows = logits.chunks_exact(self.num_classes);
-        let probabilities = rows.flat_map(|row| softmax(row.iter().map(|&logit| f64::from(logit)))).collect();
-        let scores = Scores::new(self.num_classes, replica.valid.iter().map(class).collect(), probabilities).ok()?;
+        let probabilities = rows
+            .flat_map(|row| softmax(row.iter().map(|&logit| f64::from(logit))))
+            .collect();
+        let scores = Scores::new(
+            self.num_classes,
+            replica.valid.iter().map(class).collect(),
+            probabilities,
+        )
+        .ok()?;
         MetricSet::of(&scores).get(Metric::LogLoss)
     }
 }
@@ -118,7 +140,11 @@ struct Validator<'a> {
 impl Observer for Validator<'_> {
     fn steps(&mut self, reports: &[StepReport]) -> Result<(), ObserverError> {
         for report in reports {
-            self.losses.by_replica.entry(report.replica.clone()).or_default().push(report.loss);
+            self.losses
+                .by_replica
+                .entry(report.replica.clone())
+                .or_default()
+                .push(report.loss);
         }
         Ok(())
     }

@@ -38,7 +38,12 @@ impl KernelError {
         value: impl std::fmt::Debug,
         problem: impl Into<String>,
     ) -> Self {
-        Self::Option { op, option, value: format!("{value:?}"), problem: problem.into() }
+        Self::Option {
+            op,
+            option,
+            value: format!("{value:?}"),
+            problem: problem.into(),
+        }
     }
 }
 
@@ -53,7 +58,14 @@ pub(crate) fn check_shapes(
     if fits {
         return Ok(());
     }
-    Err(KernelError::Shapes { op, left_name, left: left.to_vec(), right_name, right: right.to_vec(), rule })
+    Err(KernelError::Shapes {
+        op,
+        left_name,
+        left: left.to_vec(),
+        right_name,
+        right: right.to_vec(),
+        rule,
+    })
 }
 
 /// The value, or a panic with the error's own message: for the functions without `try_`.

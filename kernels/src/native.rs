@@ -47,7 +47,13 @@ impl<'a> Matrix<'a> {
     /// Row-major, with rows `row_stride` elements apart.
     pub(crate) fn strided(data: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
         assert!(fits(data.len(), rows, cols, row_stride));
-        Self { data, rows, cols, row_stride, col_stride: 1 }
+        Self {
+            data,
+            rows,
+            cols,
+            row_stride,
+            col_stride: 1,
+        }
     }
 
     /// Row-major without gaps.
@@ -59,12 +65,23 @@ impl<'a> Matrix<'a> {
     pub(crate) fn block(self, rows: Range<usize>, cols: Range<usize>) -> Self {
         assert!(rows.end <= self.rows && cols.end <= self.cols);
         let start = rows.start * self.row_stride + cols.start * self.col_stride;
-        Self { data: self.data.get(start..).unwrap_or_default(), rows: rows.len(), cols: cols.len(), ..self }
+        Self {
+            data: self.data.get(start..).unwrap_or_default(),
+            rows: rows.len(),
+            cols: cols.len(),
+            ..self
+        }
     }
 
     /// The transposed view.
     pub(crate) fn transposed(self) -> Self {
-        Self { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
+        Self {
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            ..self
+        }
     }
 }
 
@@ -112,7 +129,9 @@ pub(crate) fn tasks<T>(data: &mut [T], items: usize, item_len: usize, per_task: 
     if items * item_len == 0 {
         return Vec::new();
     }
-    data.chunks_mut(items * item_len).flat_map(|replica| replica.chunks_mut(per_task * item_len)).collect()
+    data.chunks_mut(items * item_len)
+        .flat_map(|replica| replica.chunks_mut(per_task * item_len))
+        .collect()
 }
 
 /// A large output that tasks zero part by part, each in the cache of the thread that then writes it; fresh memory is
@@ -131,14 +150,29 @@ pub(crate) struct Part<'a> {
 
 impl Output {
     pub(crate) fn new(len: usize) -> Self {
-        Self { values: Vec::with_capacity(len), len, zeroed: AtomicUsize::new(0) }
+        Self {
+            values: Vec::with_capacity(len),
+            len,
+            zeroed: AtomicUsize::new(0),
+        }
     }
 
     /// The parts of [`tasks`].
     pub(crate) fn tasks(&mut self, items: usize, item_len: usize, per_task: usize) -> Vec<Part<'_>> {
         self.zeroed = AtomicUsize::new(0);
-        let parts = tasks(&mut self.values.spare_capacity_mut()[..self.len], items, item_len, per_task);
-        parts.into_iter().map(|values| Part { values, zeroed: &self.zeroed }).collect()
+        let parts = tasks(
+            &mut self.values.spare_capacity_mut()[..self.len],
+            items,
+            item_len,
+            per_task,
+        );
+        parts
+            .into_iter()
+            .map(|values| Part {
+                values,
+                zeroed: &self.zeroed,
+            })
+            .collect()
     }
 
     /// All values.

@@ -35,7 +35,11 @@ pub fn run(command: DataCommand, paths: &DataPaths) -> anyhow::Result<()> {
         }
         DataCommand::Simulate { out, layout, set } => super::simulate::run(&out, layout, &set),
         DataCommand::New { folder } => super::new::run(&folder),
-        DataCommand::Audit { experiment, overrides, json } => audit(&experiment, &overrides.set, paths, json.json),
+        DataCommand::Audit {
+            experiment,
+            overrides,
+            json,
+        } => audit(&experiment, &overrides.set, paths, json.json),
     }
 }
 
@@ -55,7 +59,11 @@ fn card(paths: &DataPaths, name: &str) -> anyhow::Result<Card> {
         let message = format!(
             "no dataset {name:?}: {} does not exist\nhint: there is {}",
             paths.card(name).display(),
-            if known.is_empty() { "none; see --datasets".into() } else { known.join(", ") }
+            if known.is_empty() {
+                "none; see --datasets".into()
+            } else {
+                known.join(", ")
+            }
         );
         return Err(Usage(message).into());
     }
@@ -77,19 +85,29 @@ fn list(paths: &DataPaths, json: bool) -> anyhow::Result<()> {
         return super::print_json(&list);
     }
     let line = |(card, here): &(Card, bool)| {
-        format!("{:<12} {:<10} {}\n", card.name, if *here { "here" } else { "not here" }, card.title)
+        format!(
+            "{:<12} {:<10} {}\n",
+            card.name,
+            if *here { "here" } else { "not here" },
+            card.title
+        )
     };
     super::print(&rows.iter().map(line).collect::<String>())
 }
 
 fn show(card: &Card, paths: &DataPaths, args: &ShowArgs) -> anyhow::Result<()> {
     if args.out.is_some() {
-        let message =
-            format!("--out: {} is a dataset, and pictures are of files\nhint: name one of its files", args.name);
+        let message = format!(
+            "--out: {} is a dataset, and pictures are of files\nhint: name one of its files",
+            args.name
+        );
         return Err(Usage(message).into());
     }
-    let modalities: Vec<(String, usize)> =
-        card.modalities.iter().map(|rule| (rule.name().to_owned(), rule.spec().channels.len())).collect();
+    let modalities: Vec<(String, usize)> = card
+        .modalities
+        .iter()
+        .map(|rule| (rule.name().to_owned(), rule.spec().channels.len()))
+        .collect();
     if args.json.json {
         return super::print_json(&json!({
             "name": card.name, "title": card.title, "licence": card.licence, "citation": card.citation, "url": card.url,
@@ -98,7 +116,11 @@ fn show(card: &Card, paths: &DataPaths, args: &ShowArgs) -> anyhow::Result<()> {
         }));
     }
     let mut text = format!("{}\n", if card.title.is_empty() { &card.name } else { &card.title });
-    for (heading, value) in [("url", &card.url), ("licence", &card.licence), ("classes", &card.classes.join(", "))] {
+    for (heading, value) in [
+        ("url", &card.url),
+        ("licence", &card.licence),
+        ("classes", &card.classes.join(", ")),
+    ] {
         if !value.is_empty() {
             text.push_str(&format!("{heading:<8} {value}\n"));
         }
@@ -110,7 +132,11 @@ fn show(card: &Card, paths: &DataPaths, args: &ShowArgs) -> anyhow::Result<()> {
         text.push_str(&format!("cite     {work}\n"));
     }
     let raw = paths.raw(&card.name);
-    let state = if raw.is_dir() { "here" } else { "not here: recoup data fetch" };
+    let state = if raw.is_dir() {
+        "here"
+    } else {
+        "not here: recoup data fetch"
+    };
     text.push_str(&format!("files    {} ({state})\n", raw.display()));
     super::print(&text)
 }
@@ -125,29 +151,55 @@ fn fetch_dataset(
     let base_url = base_url.unwrap_or_else(|| card.base_url.clone());
     let raw = paths.raw(&card.name);
     let Some(list) = &card.hashes else {
-        let message =
-            format!("{}: the card names no list of hashes, so nothing can be fetched safely", card.path.display());
+        let message = format!(
+            "{}: the card names no list of hashes, so nothing can be fetched safely",
+            card.path.display()
+        );
         return Err(Usage(message).into());
     };
     match &card.hashes_sha256 {
         Some(hash) => {
             let files = vec![FileSpec::new(list, hash)];
-            fetch(&FetchPlan { base_url: base_url.clone(), files, to: raw.clone() }, &source, |_| ())?;
+            fetch(
+                &FetchPlan {
+                    base_url: base_url.clone(),
+                    files,
+                    to: raw.clone(),
+                },
+                &source,
+                |_| (),
+            )?;
         }
         None => write_document(&raw.join(list), fetch_hash_list(&base_url, list, &source)?.as_bytes())?,
     }
     let mut files = Vec::new();
     for (path, hashes) in card.declared_hashes(&raw)? {
         let reason = |hash: &str| {
-            let accept =
-                card.accept.iter().find(|accept| accept.file == path && accept.sha256.eq_ignore_ascii_case(hash));
+            let accept = card
+                .accept
+                .iter()
+                .find(|accept| accept.file == path && accept.sha256.eq_ignore_ascii_case(hash));
             accept.map(|accept| accept.reason.clone())
         };
-        let sha256 = hashes.into_iter().map(|sha256| AcceptedHash { reason: reason(&sha256), sha256 }).collect();
-        files.push(FileSpec { path, sha256, size: None });
+        let sha256 = hashes
+            .into_iter()
+            .map(|sha256| AcceptedHash {
+                reason: reason(&sha256),
+                sha256,
+            })
+            .collect();
+        files.push(FileSpec {
+            path,
+            sha256,
+            size: None,
+        });
     }
     let bar = progress_bar(files.len() as u64);
-    let plan = FetchPlan { base_url, files, to: raw.clone() };
+    let plan = FetchPlan {
+        base_url,
+        files,
+        to: raw.clone(),
+    };
     let report = fetch(&plan, &source, |event| match event {
         Progress::File { path, index, .. } => {
             bar.set_position(index as u64);
@@ -178,9 +230,17 @@ fn describe(prepared: &Prepared) -> String {
         prepared.content_hash()
     );
     for (index, modality) in prepared.modalities().iter().enumerate() {
-        let channels: Vec<String> =
-            modality.channels.iter().map(|channel| format!("{} [{}]", channel.name, channel.unit)).collect();
-        text.push_str(&format!("{}: {} rows of {}\n", modality.name, prepared.num_rows(index), channels.join(", ")));
+        let channels: Vec<String> = modality
+            .channels
+            .iter()
+            .map(|channel| format!("{} [{}]", channel.name, channel.unit))
+            .collect();
+        text.push_str(&format!(
+            "{}: {} rows of {}\n",
+            modality.name,
+            prepared.num_rows(index),
+            channels.join(", ")
+        ));
     }
     text
 }
@@ -193,10 +253,20 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
     let subjects: Vec<SubjectInfo> = prepared
         .subjects()
         .iter()
-        .filter_map(|subject| plan.splits.subjects().iter().find(|info| info.id == subject.id).cloned())
+        .filter_map(|subject| {
+            plan.splits
+                .subjects()
+                .iter()
+                .find(|info| info.id == subject.id)
+                .cloned()
+        })
         .collect();
     let mut audit = Audit::new(&subjects);
-    for subject in prepared.subjects().iter().filter(|subject| subjects.iter().any(|info| info.id == subject.id)) {
+    for subject in prepared
+        .subjects()
+        .iter()
+        .filter(|subject| subjects.iter().any(|info| info.id == subject.id))
+    {
         for session in &subject.sessions {
             for source in &plan.base().sources {
                 let spec = &prepared.modalities()[source.modality];
@@ -204,7 +274,11 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
                     continue;
                 };
                 // What goes into a fit, where there is one: what comes out differs between folds.
-                let columns = if source.fitted { (0..spec.num_columns()).collect() } else { source.columns.clone() };
+                let columns = if source.fitted {
+                    (0..spec.num_columns()).collect()
+                } else {
+                    source.columns.clone()
+                };
                 for column in columns {
                     let name = match spec.channels.get(column) {
                         Some(channel) => format!("{}.{}", spec.name, channel.name),

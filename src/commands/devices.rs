@@ -4,12 +4,23 @@ use serde_json::json;
 
 /// Every backend: whether it is compiled in, and what it finds.
 pub fn run(json: bool) -> anyhow::Result<()> {
-    let choices = [DeviceChoice::Cuda, DeviceChoice::Vulkan, DeviceChoice::Wgpu, DeviceChoice::Cpu];
+    let choices = [
+        DeviceChoice::Cuda,
+        DeviceChoice::Vulkan,
+        DeviceChoice::Wgpu,
+        DeviceChoice::Cpu,
+    ];
     let found = choices.map(|choice| {
         let state = if compiled().contains(&choice.name()) {
-            choice.open().map(|device| format!("{device:?}")).map_err(|error| error.to_string())
+            choice
+                .open()
+                .map(|device| format!("{device:?}"))
+                .map_err(|error| error.to_string())
         } else {
-            Err(format!("not compiled in: cargo build --release --features {}", choice.name()))
+            Err(format!(
+                "not compiled in: cargo build --release --features {}",
+                choice.name()
+            ))
         };
         (choice.name(), state)
     });

@@ -48,7 +48,10 @@ fn representative(evaluation: &Evaluation) -> Option<&VariantEvaluation> {
 
 fn evaluate_run(run: &RunDirectory, part: Part) -> anyhow::Result<Evaluation> {
     let stored = predictions::read(&run.predictions())?;
-    let options = EvaluationOptions { part, ..EvaluationOptions::default() };
+    let options = EvaluationOptions {
+        part,
+        ..EvaluationOptions::default()
+    };
     Ok(evaluate(&stored.rows, &stored.classes, &options)?)
 }
 
@@ -64,8 +67,10 @@ fn print_comparison(a: &Evaluation, b: &Evaluation, metrics: &[Metric], json: bo
         return super::print_json(&comparisons);
     }
     let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:+.3}"));
-    let mut text =
-        format!("{:<22} {:>10} {:>10} {:>10} {:>8}\n", "test subjects", "difference", "low 95 %", "high 95 %", "p");
+    let mut text = format!(
+        "{:<22} {:>10} {:>10} {:>10} {:>8}\n",
+        "test subjects", "difference", "low 95 %", "high 95 %", "p"
+    );
     for comparison in &comparisons {
         let interval = &comparison.interval;
         text.push_str(&format!(

@@ -11,7 +11,10 @@ use super::Usage;
 pub fn run(folder: &Path) -> anyhow::Result<()> {
     let (card, experiment) = (folder.join("card.toml"), folder.join("experiment.toml"));
     if let Some(there) = [&card, &experiment].into_iter().find(|path| path.exists()) {
-        let message = format!("{} is there already\nhint: move it away to have it drafted again", there.display());
+        let message = format!(
+            "{} is there already\nhint: move it away to have it drafted again",
+            there.display()
+        );
         return Err(Usage(message).into());
     }
     let draft = draft(folder)?;

@@ -13,12 +13,18 @@ pub fn run(command: RunsCommand) -> anyhow::Result<()> {
                 rows.push((run.root().display().to_string(), manifest));
             }
             if json.json {
-                let list: Vec<_> =
-                    rows.iter().map(|(path, manifest)| json!({"run": path, "manifest": manifest})).collect();
+                let list: Vec<_> = rows
+                    .iter()
+                    .map(|(path, manifest)| json!({"run": path, "manifest": manifest}))
+                    .collect();
                 return super::print_json(&list);
             }
             let line = |(path, manifest): &(String, recoup::runs::Manifest)| {
-                format!("{:<12} {:>4} replicas  {path}\n", status(manifest.status), manifest.num_replicas)
+                format!(
+                    "{:<12} {:>4} replicas  {path}\n",
+                    status(manifest.status),
+                    manifest.num_replicas
+                )
             };
             super::print(&rows.iter().map(line).collect::<String>())
         }

@@ -16,11 +16,26 @@ pub fn run(args: &ShowArgs) -> anyhow::Result<()> {
     let file = Path::new(&args.name);
     let contents = open(file)?;
     let Some(picture) = &args.out else {
-        let description = describe(&contents, DescribeOptions { personal: args.personal });
-        return if args.json.json { super::print_json(&description) } else { super::print(&description.to_string()) };
+        let description = describe(
+            &contents,
+            DescribeOptions {
+                personal: args.personal,
+            },
+        );
+        return if args.json.json {
+            super::print_json(&description)
+        } else {
+            super::print(&description.to_string())
+        };
     };
-    if picture.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("png")) {
-        let message = format!("{}: pictures are PNG\nhint: give a name that ends in .png", picture.display());
+    if picture
+        .extension()
+        .is_none_or(|extension| !extension.eq_ignore_ascii_case("png"))
+    {
+        let message = format!(
+            "{}: pictures are PNG\nhint: give a name that ends in .png",
+            picture.display()
+        );
         return Err(Usage(message).into());
     }
     let title = file.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -13,8 +13,11 @@ pub fn run(out: &Path, layout: FileLayout, assignments: &[String]) -> anyhow::Re
         overrides::apply(&mut table, assignment)?;
     }
     let config = SimulateConfig::deserialize(table).map_err(|error| Usage(error.to_string().trim_end().into()))?;
-    let problems: Vec<String> =
-        config.problems().into_iter().map(|(key, problem)| format!("--set {key}: {problem}")).collect();
+    let problems: Vec<String> = config
+        .problems()
+        .into_iter()
+        .map(|(key, problem)| format!("--set {key}: {problem}"))
+        .collect();
     if !problems.is_empty() {
         return Err(Usage(problems.join("\n")).into());
     }

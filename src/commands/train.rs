@@ -52,7 +52,10 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
         eprintln!("warning: {warning}");
     }
     if !outcome.diverged.is_empty() {
-        eprintln!("warning: diverged, evaluated with their last finite weights: {}", outcome.diverged.join(", "));
+        eprintln!(
+            "warning: diverged, evaluated with their last finite weights: {}",
+            outcome.diverged.join(", ")
+        );
     }
     if args.json {
         return super::print_json(&outcome.evaluation);
@@ -66,7 +69,11 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
             table(&outcome.evaluation, Level::Window, &metrics)
         )
     } else {
-        let tables: String = outcome.ablations.iter().map(|ablation| format!("{ablation}\n")).collect();
+        let tables: String = outcome
+            .ablations
+            .iter()
+            .map(|ablation| format!("{ablation}\n"))
+            .collect();
         let path = directory.root().display();
         format!("Test subjects, each variant against base\n\n{tables}Metrics of every fold: recoup evaluate {path}\n")
     };
@@ -80,7 +87,10 @@ fn best_auc(plan: &ExperimentPlan) -> String {
             if config.outcome == Outcome::Response && plan.config.task == TaskConfig::default() =>
         {
             let best = config.best_auc().all;
-            format!("The best AUC there is for simulated patients like these: {:.3}.\n", best.auc)
+            format!(
+                "The best AUC there is for simulated patients like these: {:.3}.\n",
+                best.auc
+            )
         }
         _ => String::new(),
     }
@@ -101,8 +111,13 @@ fn check_names(plan: &ExperimentPlan, only: &[String]) -> Result<(), Usage> {
     match only.iter().find(|name| !known(name)) {
         None => Ok(()),
         Some(name) => {
-            let (first, last) = (names().next().map_or("", |name| name), names().last().map_or("", |name| name));
-            Err(Usage(format!("--only {name}: the experiment has no such replica; it has {first} to {last}")))
+            let (first, last) = (
+                names().next().map_or("", |name| name),
+                names().last().map_or("", |name| name),
+            );
+            Err(Usage(format!(
+                "--only {name}: the experiment has no such replica; it has {first} to {last}"
+            )))
         }
     }
 }
@@ -173,7 +188,10 @@ fn describe_program(program: &Program, max_replicas: Option<u64>) -> String {
         mib(bytes * group as u64)
     );
     for (stream, source) in program.config.model.stream.iter().zip(&program.sources) {
-        text.push_str(&format!("  {} <- {}: {:?}\n", stream.name, stream.modality, source.shape));
+        text.push_str(&format!(
+            "  {} <- {}: {:?}\n",
+            stream.name, stream.modality, source.shape
+        ));
     }
     text.push_str("parameters of one replica:\n");
     for spec in program.model.layout().params() {

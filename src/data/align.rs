@@ -28,7 +28,10 @@ pub struct Alignment {
 /// What keeps the lag from being found: a rate, lag or sample that is no number, rates in no ratio of whole numbers, a
 /// signal that is constant, no positive correlation, or a correlation that still rises at the largest lag.
 pub fn lag_secs(x: &[f32], x_rate: f64, y: &[f32], y_rate: f64, max_lag_secs: f64) -> Result<Alignment, String> {
-    for (name, value) in [("rate of the first signal", x_rate), ("rate of the second signal", y_rate)] {
+    for (name, value) in [
+        ("rate of the first signal", x_rate),
+        ("rate of the second signal", y_rate),
+    ] {
         if !(value.is_finite() && value > 0.0) {
             return Err(format!("{name}: found {value}, expected Hz above 0"));
         }
@@ -43,14 +46,24 @@ pub fn lag_secs(x: &[f32], x_rate: f64, y: &[f32], y_rate: f64, max_lag_secs: f6
     let most = (max_lag_secs * rate).floor().min(x.len().max(y.len()) as f64) as usize;
     let r = correlation(&x, &y, most)?;
     let best = r.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1));
-    let (best, &peak) =
-        best.filter(|(_, peak)| **peak > 0.0).ok_or("found no positive correlation of the two signals")?;
-    let neighbours = best.checked_sub(1).and_then(|before| r.get(before)).zip(r.get(best + 1));
+    let (best, &peak) = best
+        .filter(|(_, peak)| **peak > 0.0)
+        .ok_or("found no positive correlation of the two signals")?;
+    let neighbours = best
+        .checked_sub(1)
+        .and_then(|before| r.get(before))
+        .zip(r.get(best + 1));
     let Some((before, after)) = neighbours else {
-        return Err(format!("the correlation is largest at the largest lag, {max_lag_secs} s: allow a larger one"));
+        return Err(format!(
+            "the correlation is largest at the largest lag, {max_lag_secs} s: allow a larger one"
+        ));
     };
     let curvature = before - 2.0 * peak + after;
-    let fraction = if curvature < 0.0 { 0.5 * (before - after) / curvature } else { 0.0 };
+    let fraction = if curvature < 0.0 {
+        0.5 * (before - after) / curvature
+    } else {
+        0.0
+    };
     let second = second_maximum(&r, best);
     Ok(Alignment {
         lag_secs: (best as f64 - most as f64 + fraction) / rate,
@@ -73,7 +86,9 @@ fn centred(which: &str, samples: &[f32], from_hz: f64, to_hz: f64) -> Result<Vec
     let energy = centred.iter().map(|x| x * x).sum::<f64>().sqrt();
     let is_constant = samples.iter().zip(samples.iter().skip(1)).all(|(a, b)| a == b);
     match is_constant || energy == 0.0 {
-        true => Err(format!("{which} signal: it is constant or empty, expected something to align by")),
+        true => Err(format!(
+            "{which} signal: it is constant or empty, expected something to align by"
+        )),
         false => Ok(centred.into_iter().map(|x| x / energy).collect()),
     }
 }
@@ -88,12 +103,20 @@ fn correlation(x: &[f64], y: &[f64], most: usize) -> Result<Vec<f64>, String> {
         let mut padded = samples.to_vec();
         padded.resize(length, 0.0);
         let mut spectrum = forward.make_output_vec();
-        forward.process(&mut padded, &mut spectrum).map(|()| spectrum).map_err(|error| error.to_string())
+        forward
+            .process(&mut padded, &mut spectrum)
+            .map(|()| spectrum)
+            .map_err(|error| error.to_string())
     };
     let (mut product, second) = (transform(x)?, transform(y)?);
-    product.iter_mut().zip(&second).for_each(|(x, y)| *x = x.conj() * y / length as f64);
+    product
+        .iter_mut()
+        .zip(&second)
+        .for_each(|(x, y)| *x = x.conj() * y / length as f64);
     let mut r = inverse.make_output_vec();
-    inverse.process(&mut product, &mut r).map_err(|error| error.to_string())?;
+    inverse
+        .process(&mut product, &mut r)
+        .map_err(|error| error.to_string())?;
     // Negative lags stand at the end.
     r.rotate_right(most);
     r.truncate(2 * most + 1);
@@ -104,8 +127,15 @@ fn correlation(x: &[f64], y: &[f64], most: usize) -> Result<Vec<f64>, String> {
 fn second_maximum(r: &[f64], best: usize) -> f64 {
     let half = r.get(best).copied().unwrap_or(0.0) / 2.0;
     let left = r.iter().take(best).rposition(|x| *x <= half).unwrap_or(0);
-    let right = r.iter().skip(best).position(|x| *x <= half).map_or(r.len(), |steps| best + steps);
-    let triples = r.windows(3).zip(1..).filter(|(_, index)| *index < left || *index > right);
+    let right = r
+        .iter()
+        .skip(best)
+        .position(|x| *x <= half)
+        .map_or(r.len(), |steps| best + steps);
+    let triples = r
+        .windows(3)
+        .zip(1..)
+        .filter(|(_, index)| *index < left || *index > right);
     let maxima = triples.filter_map(|(three, _)| match three {
         [a, b, c] if a <= b && b >= c => Some(*b),
         _ => None,

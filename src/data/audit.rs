@@ -101,7 +101,12 @@ impl AuditReport {
 
 impl fmt::Display for AuditReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count();
+        let count = |severity| {
+            self.findings
+                .iter()
+                .filter(|finding| finding.severity == severity)
+                .count()
+        };
         let (errors, warnings, notes) = (count(Severity::Error), count(Severity::Warning), count(Severity::Note));
         write!(f, "audit: {errors} errors, {warnings} warnings, {notes} notes")?;
         for finding in &self.findings {
@@ -118,8 +123,16 @@ impl fmt::Display for AuditReport {
 
 impl fmt::Display for ProbeResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, balanced_accuracy, chance, p_value } = self;
-        write!(f, "{name}: balanced accuracy {balanced_accuracy:.3} (chance {chance:.3}, p = {p_value:.3})")
+        let Self {
+            name,
+            balanced_accuracy,
+            chance,
+            p_value,
+        } = self;
+        write!(
+            f,
+            "{name}: balanced accuracy {balanced_accuracy:.3} (chance {chance:.3}, p = {p_value:.3})"
+        )
     }
 }
 
@@ -181,30 +194,49 @@ impl Audit {
     pub fn new(subjects: &[SubjectInfo]) -> Self {
         let mut subjects: Vec<_> = subjects.iter().cloned().zip(0..).collect();
         subjects.sort_by(|(a, _), (b, _)| a.id.cmp(&b.id));
-        Self { subjects, contents: BTreeMap::new(), modalities: BTreeMap::new() }
+        Self {
+            subjects,
+            contents: BTreeMap::new(),
+            modalities: BTreeMap::new(),
+        }
     }
 
     /// Adds a recording, or one channel of it; a subject may have several.
     pub fn add(&mut self, subject: &str, modality: &str, values: &[f32]) -> Result<(), AuditError> {
-        let found = self.subjects.binary_search_by(|(info, _)| info.id.as_str().cmp(subject));
-        let stranger = |_| AuditError::Stranger { subject: subject.into(), modality: modality.into() };
+        let found = self
+            .subjects
+            .binary_search_by(|(info, _)| info.id.as_str().cmp(subject));
+        let stranger = |_| AuditError::Stranger {
+            subject: subject.into(),
+            modality: modality.into(),
+        };
         let index = found.map_err(stranger)?;
         let entry = self.modalities.entry(modality.to_owned()).or_default();
         *entry.recorded.entry(index).or_default() |= values.is_empty() || values.iter().any(|value| value.is_nan());
-        let range = values.iter().filter(|value| !value.is_nan()).fold(None, |range, &value| match range {
-            None => Some((value, value)),
-            Some((min, max)) => Some((value.min(min), value.max(max))),
-        });
+        let range = values
+            .iter()
+            .filter(|value| !value.is_nan())
+            .fold(None, |range, &value| match range {
+                None => Some((value, value)),
+                Some((min, max)) => Some((value.min(min), value.max(max))),
+            });
         let Some((min, max)) = range else {
             return Ok(());
         };
-        entry.range = Some(entry.range.map_or((min, max), |(low, high)| (low.min(min), high.max(max))));
+        entry.range = Some(
+            entry
+                .range
+                .map_or((min, max), |(low, high)| (low.min(min), high.max(max))),
+        );
         if min == max && values.len() > 1 {
             entry.flat.insert(index);
         } else if values.len() >= MIN_DUPLICATE_LEN {
             let mut hasher = Sha256::new();
             values.iter().for_each(|value| hasher.update(value.to_le_bytes()));
-            self.contents.entry(hasher.finalize().into()).or_default().push((index, modality.to_owned()));
+            self.contents
+                .entry(hasher.finalize().into())
+                .or_default()
+                .push((index, modality.to_owned()));
         }
         Ok(())
     }

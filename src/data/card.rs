@@ -132,15 +132,23 @@ impl Card {
             return Err(wrong("content".into(), format!("sha256 {found}"), expected.clone()));
         }
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let (hash, file) = (line.split_once(char::is_whitespace))
-                .ok_or_else(|| wrong(format!("line {}", number + 1), format!("`{line}`"), "`sha256 file`".into()))?;
+            let (hash, file) = (line.split_once(char::is_whitespace)).ok_or_else(|| {
+                wrong(
+                    format!("line {}", number + 1),
+                    format!("`{line}`"),
+                    "`sha256 file`".into(),
+                )
+            })?;
             let file = file.trim_start_matches([' ', '*']);
             if self.needs(file) {
                 declared.entry(file.to_string()).or_default().push(hash.to_lowercase());
             }
         }
         for accept in &self.accept {
-            declared.entry(accept.file.clone()).or_default().push(accept.sha256.to_lowercase());
+            declared
+                .entry(accept.file.clone())
+                .or_default()
+                .push(accept.sha256.to_lowercase());
         }
         Ok(declared)
     }
@@ -185,15 +193,22 @@ impl Card {
             _ => None,
         };
         let tables = self.modalities.iter().filter_map(ModalityRule::table_file).chain(label);
-        let tables: Vec<&str> = tables.chain(self.table.as_ref().map(|table| table.file.as_str())).collect();
+        let tables: Vec<&str> = tables
+            .chain(self.table.as_ref().map(|table| table.file.as_str()))
+            .collect();
         reads.extend(all.iter().filter(|file| tables.contains(&file.as_str())).cloned());
         for rule in &self.modalities {
             let Some(pattern) = self.pattern(rule)? else { continue };
-            for file in all.iter().filter(|file| pattern.matches(file, &PathGroups::default()).is_some()) {
+            for file in all
+                .iter()
+                .filter(|file| pattern.matches(file, &PathGroups::default()).is_some())
+            {
                 reads.insert(file.clone());
                 let relative = |path: PathBuf| path.strip_prefix(raw_dir).ok()?.to_str().map(String::from);
                 // Absent files are left to the reader, whose message is the better one.
-                let parts = open::parts_of(&raw_dir.join(file)).into_iter().filter(|path| path.is_file());
+                let parts = open::parts_of(&raw_dir.join(file))
+                    .into_iter()
+                    .filter(|path| path.is_file());
                 reads.extend(parts.filter_map(relative));
             }
         }
@@ -202,7 +217,9 @@ impl Card {
 
     /// The pattern of a modality's files; `None` for tables.
     pub(super) fn pattern(&self, rule: &ModalityRule) -> Result<Option<FilePattern>, DataError> {
-        let Some((key, text)) = rule.pattern() else { return Ok(None) };
+        let Some((key, text)) = rule.pattern() else {
+            return Ok(None);
+        };
         let wrong =
             |(problem, hint): (String, String)| self.error(format!("modality.{}.{key}", rule.name()), problem, hint);
         FilePattern::parse(&text).map(Some).map_err(wrong)
@@ -210,7 +227,12 @@ impl Card {
 
     /// A [`DataError::Card`] of this card.
     pub(super) fn error(&self, place: impl Into<String>, problem: String, hint: impl Into<String>) -> DataError {
-        DataError::Card { file: self.path.clone(), place: place.into(), problem, hint: hint.into() }
+        DataError::Card {
+            file: self.path.clone(),
+            place: place.into(),
+            problem,
+            hint: hint.into(),
+        }
     }
 }
 
@@ -219,30 +241,49 @@ fn line_of(text: &str, error: &toml::de::Error) -> Option<usize> {
     let before = text.get(..error.span()?.start)?;
     let line = before.lines().count().max(1) + usize::from(before.ends_with('\n'));
     let table: toml::Table = text.parse().ok()?;
-    let modalities = table.get("modality").and_then(toml::Value::as_array).map_or(&[][..], Vec::as_slice);
+    let modalities = table
+        .get("modality")
+        .and_then(toml::Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
     let same = |value: &toml::Value| match ModalityRule::deserialize(value.clone()) {
         Ok(_) => false,
         Err(found) => found.message() == error.message(),
     };
-    let Some(index) = modalities.iter().position(same) else { return Some(line) };
-    let mut headers =
-        (1..).zip(text.lines()).filter(|(_, line)| line.trim() == "[[modality]]").map(|(number, _)| number);
+    let Some(index) = modalities.iter().position(same) else {
+        return Some(line);
+    };
+    let mut headers = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| line.trim() == "[[modality]]")
+        .map(|(number, _)| number);
     let start = headers.nth(index).unwrap_or(line);
     // The key itself, for a field that does not exist.
-    let key = error.message().strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    let key = error
+        .message()
+        .strip_prefix("unknown field `")
+        .and_then(|rest| rest.split('`').next());
     let has_key = |line: &str| key.is_some_and(|key| line.trim_start().starts_with(key));
     let end = headers.next().unwrap_or(usize::MAX);
-    let mut lines = (1..).zip(text.lines()).skip(start.saturating_sub(1)).take_while(|(number, _)| *number < end);
-    lines.find(|(_, line)| has_key(line)).map(|(number, _)| number).or(Some(start.max(line.min(end))))
+    let mut lines = (1..)
+        .zip(text.lines())
+        .skip(start.saturating_sub(1))
+        .take_while(|(number, _)| *number < end);
+    lines
+        .find(|(_, line)| has_key(line))
+        .map(|(number, _)| number)
+        .or(Some(start.max(line.min(end))))
 }
 
 /// For "unknown field `x`, expected one of `y`, `z`" the closest of what was expected.
 fn hint_of(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let closest = quoted.next().filter(|_| message.starts_with("unknown")).and_then(|found| {
-        let expected: Vec<&str> = quoted.collect();
-        nearest::nearest(found, expected)
-    });
+    let closest = quoted
+        .next()
+        .filter(|_| message.starts_with("unknown"))
+        .and_then(|found| {
+            let expected: Vec<&str> = quoted.collect();
+            nearest::nearest(found, expected)
+        });
     match closest {
         Some(name) => format!("did you mean `{name}`?"),
         None => "datasets/README.md lists the keys of a card".into(),

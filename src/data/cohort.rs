@@ -118,8 +118,13 @@ impl Cohort {
     /// # Errors
     /// [`DataError::Cohort`] at the first contradiction.
     pub fn validate(&self) -> Result<(), DataError> {
-        let fail =
-            |place: String, problem: String| Err(DataError::Cohort { cohort: self.name.clone(), place, problem });
+        let fail = |place: String, problem: String| {
+            Err(DataError::Cohort {
+                cohort: self.name.clone(),
+                place,
+                problem,
+            })
+        };
         let mut names = HashSet::new();
         if let Some(twice) = self.classes.iter().find(|class| !names.insert(class.as_str())) {
             return fail("classes".into(), format!("`{twice}` stands twice"));
@@ -178,7 +183,10 @@ impl Cohort {
             return Err((String::new(), problem));
         }
         if found != expected {
-            return Err((String::new(), format!("{found} recordings, expected one per modality ({expected})")));
+            return Err((
+                String::new(),
+                format!("{found} recordings, expected one per modality ({expected})"),
+            ));
         }
         for (spec, recording) in self.modalities.iter().zip(&session.recordings) {
             if let Some(recording) = recording {
@@ -214,9 +222,9 @@ fn check_recording(spec: &ModalitySpec, recording: &Recording) -> Result<(), Str
         (None, _) => {}
     }
     match recording.values.indexed_iter().find(|(_, value)| value.is_infinite()) {
-        Some(((row, column), value)) => {
-            Err(format!("row {row}, column {column} is {value}; NaN marks a missing value"))
-        }
+        Some(((row, column), value)) => Err(format!(
+            "row {row}, column {column} is {value}; NaN marks a missing value"
+        )),
         None => Ok(()),
     }
 }
@@ -246,7 +254,11 @@ pub fn natural_cmp(a: &str, b: &str) -> Ordering {
 /// A name as people read it: case, blanks, punctuation and leading zeros of numbers do not distinguish two of them.
 pub(crate) fn spelling(name: &str) -> String {
     let mut plain = String::new();
-    for letter in name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase) {
+    for letter in name
+        .chars()
+        .filter(|letter| letter.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+    {
         let mut before = plain.chars().rev();
         // A zero goes if a digit follows it and none precedes it.
         if letter.is_ascii_digit() && before.next() == Some('0') && !before.next().is_some_and(|c| c.is_ascii_digit()) {

@@ -130,7 +130,9 @@ pub struct Deidentifier {
 impl fmt::Debug for Deidentifier {
     /// Without the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deidentifier").field("rules", &self.rules).finish_non_exhaustive()
+        f.debug_struct("Deidentifier")
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
     }
 }
 
@@ -160,7 +162,10 @@ impl Deidentifier {
     /// For a key of less than 16 bytes, and rules whose column of the patient is not an id.
     pub fn new(key: &[u8], rules: DeidentifyRules) -> Result<Self, String> {
         if key.len() < LEAST_KEY_BYTES {
-            return Err(format!("a key of {} bytes, expected at least {LEAST_KEY_BYTES} random ones", key.len()));
+            return Err(format!(
+                "a key of {} bytes, expected at least {LEAST_KEY_BYTES} random ones",
+                key.len()
+            ));
         }
         if let Some(patient) = &rules.patient
             && rules.columns.get(patient) != Some(&ColumnClass::Id)
@@ -182,8 +187,16 @@ impl Deidentifier {
     /// The pseudonym of an id, spaces around it aside.
     pub fn pseudonym(&self, id: &str) -> String {
         const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-        let bits = self.digest("id", id).iter().take(10).fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
-        let digit = |index: u32| DIGITS.get((bits >> (75 - 5 * index) & 31) as usize).map_or('?', |&byte| byte.into());
+        let bits = self
+            .digest("id", id)
+            .iter()
+            .take(10)
+            .fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
+        let digit = |index: u32| {
+            DIGITS
+                .get((bits >> (75 - 5 * index) & 31) as usize)
+                .map_or('?', |&byte| byte.into())
+        };
         self.rules.prefix.chars().chain((0..16).map(digit)).collect()
     }
 
@@ -232,15 +245,34 @@ impl Deidentifier {
         let class = |column: &String| self.rules.columns.get(column).copied();
         let unknown: Vec<_> = table.columns.iter().filter(|column| class(column).is_none()).collect();
         if !unknown.is_empty() {
-            let names = unknown.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let names = unknown
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ");
             let hint = "add them to `[columns]` of the rules; what is kept must be known";
-            return Err(wrong("header", format!("columns {names}"), "a class for every column", hint));
+            return Err(wrong(
+                "header",
+                format!("columns {names}"),
+                "a class for every column",
+                hint,
+            ));
         }
         let column = self.patient_column(table);
         if column.is_none() && patient.is_none() {
-            let found = table.columns.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let found = table
+                .columns
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ");
             let expected = format!("one column `{}`", self.rules.patient.as_deref().unwrap_or("patient"));
-            return Err(wrong("header", found, &expected, "`patient` of the rules names the column"));
+            return Err(wrong(
+                "header",
+                found,
+                &expected,
+                "`patient` of the rules names the column",
+            ));
         }
         let classes: Vec<ColumnClass> = table.columns.iter().filter_map(class).collect();
         let mut ids = KnownIds::default();
@@ -268,7 +300,8 @@ impl Deidentifier {
             }
             out.write_record(&record).map_err(unwritten)?;
         }
-        out.into_inner().map_err(|error| DataError::io(&table.file, "write")(std::io::Error::other(error.to_string())))
+        out.into_inner()
+            .map_err(|error| DataError::io(&table.file, "write")(std::io::Error::other(error.to_string())))
     }
 
     fn patient_column(&self, table: &DelimitedTable) -> Option<usize> {
@@ -279,8 +312,15 @@ impl Deidentifier {
     /// All ids of the table that are long enough to be told from a number or a word.
     fn table_ids<'t>(&self, table: &'t DelimitedTable) -> impl Iterator<Item = &'t str> {
         let is_id = |name: &String| self.rules.columns.get(name) == Some(&ColumnClass::Id);
-        let columns: Vec<usize> = (0..).zip(&table.columns).filter(|(_, name)| is_id(name)).map(|(at, _)| at).collect();
-        let ids = table.rows.iter().flat_map(move |row| columns.clone().into_iter().map(|column| row.field(column)));
+        let columns: Vec<usize> = (0..)
+            .zip(&table.columns)
+            .filter(|(_, name)| is_id(name))
+            .map(|(at, _)| at)
+            .collect();
+        let ids = table
+            .rows
+            .iter()
+            .flat_map(move |row| columns.clone().into_iter().map(|column| row.field(column)));
         ids.filter(|id| is_distinctive(id))
     }
 
@@ -306,15 +346,24 @@ impl Deidentifier {
             }
             ColumnClass::Age => {
                 let age = field.parse::<f64>().ok().filter(|age| (0.0..200.0).contains(age));
-                let age = age.ok_or(("an age in years", "correct it, or add its code to `missing` of the rules"))?;
-                Ok(if age >= GROUPED_AGE { "90".into() } else { field.to_string() })
+                let age = age.ok_or((
+                    "an age in years",
+                    "correct it, or add its code to `missing` of the rules",
+                ))?;
+                Ok(if age >= GROUPED_AGE {
+                    "90".into()
+                } else {
+                    field.to_string()
+                })
             }
-            ColumnClass::Keep if dates::is_date(field) => {
-                Err(("no date in a column that is kept", "give the column the class `date` or `drop`"))
-            }
-            ColumnClass::Keep if ids.iter().any(|ids| ids.stands_in(field)) => {
-                Err(("no id in a column that is kept", "give the column the class `id` or `drop`"))
-            }
+            ColumnClass::Keep if dates::is_date(field) => Err((
+                "no date in a column that is kept",
+                "give the column the class `date` or `drop`",
+            )),
+            ColumnClass::Keep if ids.iter().any(|ids| ids.stands_in(field)) => Err((
+                "no id in a column that is kept",
+                "give the column the class `id` or `drop`",
+            )),
             ColumnClass::Keep | ColumnClass::Drop => Ok(field.to_string()),
         }
     }

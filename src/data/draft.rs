@@ -38,7 +38,11 @@ pub struct Draft {
 /// [`DataError::Io`] for a folder or file that cannot be read; a file that makes no sense is a finding.
 pub fn draft(dir: &Path) -> Result<Draft, DataError> {
     let raw = dir.join("raw");
-    let (raw, in_place) = if raw.is_dir() { (raw, false) } else { (dir.to_path_buf(), true) };
+    let (raw, in_place) = if raw.is_dir() {
+        (raw, false)
+    } else {
+        (dir.to_path_buf(), true)
+    };
     let mut files = list_files(&raw)?;
     // What `recoup` itself writes there.
     let ours =
@@ -46,11 +50,18 @@ pub fn draft(dir: &Path) -> Result<Draft, DataError> {
     files.retain(|file| !(in_place && ours(file)));
     let mut survey = Survey::of(&raw, &files)?;
     if in_place && !files.is_empty() {
-        survey.questions.push("the files belong into a folder `raw` beside card.toml: move them there".into());
+        survey
+            .questions
+            .push("the files belong into a folder `raw` beside card.toml: move them there".into());
     }
     let name = dir.canonicalize().unwrap_or(dir.to_path_buf());
     let name = name.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let name = if name.is_empty() || name.starts_with('.') { "dataset" } else { name }.to_string();
+    let name = if name.is_empty() || name.starts_with('.') {
+        "dataset"
+    } else {
+        name
+    }
+    .to_string();
     Ok(write::write(&name, survey))
 }
 
@@ -85,7 +96,10 @@ impl Survey {
                 Kind::Part => {}
                 Kind::Unknown => unknown.push(file.as_str()),
                 Kind::Known { signature } => {
-                    alike.entry((names::shape(file), signature.clone())).or_default().push(file);
+                    alike
+                        .entry((names::shape(file), signature.clone()))
+                        .or_default()
+                        .push(file);
                 }
             }
         }
@@ -109,7 +123,9 @@ impl Survey {
         }
         if let Some(first) = unknown.iter().min() {
             let count = unknown.len();
-            survey.findings.push(format!("{count} files are of no use to a card, the first is `{first}`"));
+            survey
+                .findings
+                .push(format!("{count} files are of no use to a card, the first is `{first}`"));
         }
         Ok(survey)
     }
@@ -125,25 +141,41 @@ impl Survey {
             _ => false,
         };
         let roles = named.roles(&ids, many_per_session);
-        self.findings.push(format!("{} files like `{first}`: {content}", files.len()));
-        self.findings.push(format!("guess: they are named `{}`{}", roles.pattern, roles.explanation()));
+        self.findings
+            .push(format!("{} files like `{first}`: {content}", files.len()));
+        self.findings.push(format!(
+            "guess: they are named `{}`{}",
+            roles.pattern,
+            roles.explanation()
+        ));
         self.subjects.extend(roles.subjects.iter().cloned());
-        self.groups.push(Group { name: roles.name.clone(), roles, content, num_files: files.len() });
+        self.groups.push(Group {
+            name: roles.name.clone(),
+            roles,
+            content,
+            num_files: files.len(),
+        });
         Ok(())
     }
 
     /// The column of each table that holds the subjects' ids; tables without one are of no use.
     fn choose_ids(&mut self) {
         let mut sessions = BTreeSet::new();
-        self.groups.iter().for_each(|group| sessions.extend(group.roles.sessions.iter().cloned()));
+        self.groups
+            .iter()
+            .for_each(|group| sessions.extend(group.roles.sessions.iter().cloned()));
         for table in &mut self.tables {
             table.choose_columns(&self.subjects, &sessions);
         }
-        let (mut useful, rest): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.tables).into_iter().partition(|table| table.id.is_some());
+        let (mut useful, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.tables)
+            .into_iter()
+            .partition(|table| table.id.is_some());
         useful.sort_by_key(|table| (table.is_ambiguous(), std::cmp::Reverse(table.num_subjects)));
         for table in rest {
-            self.findings.push(format!("`{}` is a table without a column of subjects; it is not used", table.file));
+            self.findings.push(format!(
+                "`{}` is a table without a column of subjects; it is not used",
+                table.file
+            ));
         }
         for table in &useful {
             self.findings.push(table.to_string());

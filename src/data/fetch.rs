@@ -69,8 +69,15 @@ pub struct AcceptedHash {
 impl FileSpec {
     /// A file with its publisher's hash.
     pub fn new(path: impl Into<String>, sha256: impl Into<String>) -> Self {
-        let sha256 = vec![AcceptedHash { sha256: sha256.into(), reason: None }];
-        Self { path: path.into(), sha256, size: None }
+        let sha256 = vec![AcceptedHash {
+            sha256: sha256.into(),
+            reason: None,
+        }];
+        Self {
+            path: path.into(),
+            sha256,
+            size: None,
+        }
     }
 
     fn accepted(&self, found: &str) -> Option<&AcceptedHash> {
@@ -78,7 +85,12 @@ impl FileSpec {
     }
 
     fn check(&self) -> Result<(), FetchError> {
-        let fail = |problem: String| Err(FetchError::Plan { path: self.path.clone(), problem });
+        let fail = |problem: String| {
+            Err(FetchError::Plan {
+                path: self.path.clone(),
+                problem,
+            })
+        };
         if let Err(problem) = safe(&self.path) {
             return fail(problem.into());
         }
@@ -89,7 +101,10 @@ impl FileSpec {
             return fail(format!("{:?} is not a SHA-256 of 64 hexadecimal digits", wrong.sha256));
         }
         match self.sha256.iter().skip(1).find(|hash| hash.reason.is_none()) {
-            Some(silent) => fail(format!("the further hash {} is accepted without a reason; state it", silent.sha256)),
+            Some(silent) => fail(format!(
+                "the further hash {} is accepted without a reason; state it",
+                silent.sha256
+            )),
             None => Ok(()),
         }
     }
@@ -177,12 +192,24 @@ pub enum Outcome {
 
 impl fmt::Display for FetchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let there = self.files.iter().filter(|file| file.outcome == Outcome::AlreadyThere).count();
+        let there = self
+            .files
+            .iter()
+            .filter(|file| file.outcome == Outcome::AlreadyThere)
+            .count();
         let bytes: u64 = self.files.iter().map(|file| file.received).sum();
-        write!(f, "{} files verified, {there} of them already there, {bytes} bytes received", self.files.len())?;
+        write!(
+            f,
+            "{} files verified, {there} of them already there, {bytes} bytes received",
+            self.files.len()
+        )?;
         for file in &self.files {
             if let Some(reason) = &file.accepted {
-                write!(f, "\n{}: not the publisher's bytes, accepted as {}: {reason}", file.path, file.sha256)?;
+                write!(
+                    f,
+                    "\n{}: not the publisher's bytes, accepted as {}: {reason}",
+                    file.path, file.sha256
+                )?;
             }
         }
         Ok(())
@@ -205,7 +232,10 @@ pub fn fetch(
         spec.check()?;
         if !paths.insert(&spec.path) {
             let problem = "is listed twice".into();
-            return Err(FetchError::Plan { path: spec.path.clone(), problem });
+            return Err(FetchError::Plan {
+                path: spec.path.clone(),
+                problem,
+            });
         }
     }
     let origin = match source {
@@ -214,7 +244,11 @@ pub fn fetch(
     };
     let mut files = Vec::new();
     for (index, spec) in plan.files.iter().enumerate() {
-        progress(Progress::File { path: &spec.path, index, size: spec.size });
+        progress(Progress::File {
+            path: &spec.path,
+            index,
+            size: spec.size,
+        });
         let target = Target::new(&plan.to, spec)?;
         let (sha256, outcome, received) = match (target.verified()?, &origin) {
             (Some(sha256), _) => (sha256, Outcome::AlreadyThere, 0),
@@ -222,7 +256,13 @@ pub fn fetch(
             (None, Origin::Folder(folder)) => target.copy(folder)?,
         };
         let accepted = spec.accepted(&sha256).and_then(|hash| hash.reason.clone());
-        files.push(FetchedFile { path: spec.path.clone(), sha256, outcome, received, accepted });
+        files.push(FetchedFile {
+            path: spec.path.clone(),
+            sha256,
+            outcome,
+            received,
+            accepted,
+        });
     }
     Ok(FetchReport { files })
 }
@@ -255,7 +295,10 @@ pub fn sha256_file(path: &Path) -> io::Result<String> {
             Err(error) => return Err(error),
         }
     }
-    Ok(hasher.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+    Ok(hasher
+        .finalize()
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
 }
 
 fn url(base: &str, path: &str) -> String {
@@ -285,7 +328,12 @@ impl<'a> Target<'a> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(|error| FetchError::io(parent, error))?;
         }
-        Ok(Self { spec, part: beside("part"), rejected: beside("rejected"), path })
+        Ok(Self {
+            spec,
+            part: beside("part"),
+            rejected: beside("rejected"),
+            path,
+        })
     }
 
     fn hash(path: &Path) -> Result<String, FetchError> {
@@ -313,7 +361,11 @@ impl<'a> Target<'a> {
             match (self.spec.accepted(&hash), transfer.resumed_from) {
                 (Some(_), from) => {
                     self.promote()?;
-                    let outcome = if from > 0 { Outcome::Resumed { from } } else { Outcome::Fetched };
+                    let outcome = if from > 0 {
+                        Outcome::Resumed { from }
+                    } else {
+                        Outcome::Fetched
+                    };
                     return Ok((hash, outcome, received));
                 }
                 (None, from) if from == 0 || restarted => return Err(self.reject(hash)?),
@@ -329,7 +381,10 @@ impl<'a> Target<'a> {
     fn copy(&self, folder: &Path) -> Result<(String, Outcome, u64), FetchError> {
         let from = folder.join(&self.spec.path);
         if !from.is_file() {
-            return Err(FetchError::Missing { path: self.spec.path.clone(), folder: folder.into() });
+            return Err(FetchError::Missing {
+                path: self.spec.path.clone(),
+                folder: folder.into(),
+            });
         }
         // Not `fs::copy`: a read-only source would make the copy read-only.
         let mut reader = File::open(&from).map_err(|error| FetchError::io(&from, error))?;
@@ -370,6 +425,12 @@ impl<'a> Target<'a> {
 
     fn rejection(&self, found: String, kept: Option<PathBuf>, hint: &'static str) -> FetchError {
         let expected: Vec<_> = self.spec.sha256.iter().map(|hash| hash.sha256.as_str()).collect();
-        FetchError::Rejected { path: self.spec.path.clone(), expected: expected.join(" or "), found, kept, hint }
+        FetchError::Rejected {
+            path: self.spec.path.clone(),
+            expected: expected.join(" or "),
+            found,
+            kept,
+            hint,
+        }
     }
 }

@@ -33,7 +33,10 @@ use visits::{Outcomes, VisitRows};
 /// samples that the card does not expect; [`DataError::Card`] for a card that does not fit the data.
 pub fn load_cohort(card: &Card, raw_dir: &Path) -> Result<Cohort, DataError> {
     let source = Source::open(card, raw_dir)?;
-    let loader = Loader { tables: source.tables()?, source: &source };
+    let loader = Loader {
+        tables: source.tables()?,
+        source: &source,
+    };
     let found = find_subjects(&source, &loader.tables)?;
     // Collected first, so that of several errors always the same one is reported.
     let subjects: Vec<_> = found.par_iter().map(|subject| loader.subject(subject)).collect();
@@ -45,7 +48,12 @@ pub fn load_cohort(card: &Card, raw_dir: &Path) -> Result<Cohort, DataError> {
     }
     subjects.sort_by(|a, b| natural_cmp(&a.id, &b.id));
     let modalities = card.modalities.iter().map(ModalityRule::spec).collect();
-    let cohort = Cohort { name: card.name.clone(), classes: card.classes.clone(), modalities, subjects };
+    let cohort = Cohort {
+        name: card.name.clone(),
+        classes: card.classes.clone(),
+        modalities,
+        subjects,
+    };
     cohort.validate()?;
     Ok(cohort)
 }
@@ -69,17 +77,28 @@ impl Loader<'_> {
         let session = |session: &FoundSession| self.session(&found.id, session).transpose();
         let sessions: Vec<Session> = found.sessions.iter().filter_map(session).collect::<Result<_, _>>()?;
         let (id, site, group) = (found.id.clone(), found.site.clone(), found.group.clone());
-        Ok((!sessions.is_empty()).then_some(Subject { id, site, group, sessions }))
+        Ok((!sessions.is_empty()).then_some(Subject {
+            id,
+            site,
+            group,
+            sessions,
+        }))
     }
 
     fn session(&self, subject: &str, session: &FoundSession) -> Result<Option<Session>, DataError> {
-        let Some(class) = self.class(subject, session)? else { return Ok(None) };
+        let Some(class) = self.class(subject, session)? else {
+            return Ok(None);
+        };
         let rules = self.source.card.modalities.iter().zip(&session.files).enumerate();
         let mut recordings = rules
             .map(|(index, (rule, files))| self.recording(rule, index, subject, session, files))
             .collect::<Result<Vec<_>, _>>()?;
         self.align(&mut recordings, session, subject)?;
-        Ok(Some(Session { id: session.id.clone(), class, recordings }))
+        Ok(Some(Session {
+            id: session.id.clone(),
+            class,
+            recordings,
+        }))
     }
 
     /// Moves the recordings whose rules ask for it onto the clock of another one.
@@ -91,12 +110,20 @@ impl Loader<'_> {
     ) -> Result<(), DataError> {
         let rules = &self.source.card.modalities;
         for (index, rule) in rules.iter().enumerate() {
-            let ModalityRule::Signal(SignalFileRule { align: Some(align), rate_hz, missing, .. }) = rule else {
+            let ModalityRule::Signal(SignalFileRule {
+                align: Some(align),
+                rate_hz,
+                missing,
+                ..
+            }) = rule
+            else {
                 continue;
             };
             let column = |modality: usize, channel: &str| {
                 let spec = rules.get(modality)?.spec();
-                let ModalityKind::Signal { rate_hz } = spec.kind else { return None };
+                let ModalityKind::Signal { rate_hz } = spec.kind else {
+                    return None;
+                };
                 let column = spec.channels.iter().position(|known| known.name == channel)?;
                 let recording = recordings.get(modality)?.as_ref()?;
                 Some((recording.values.column(column).to_vec(), rate_hz))
@@ -112,7 +139,9 @@ impl Loader<'_> {
             let found = found.map_err(|problem| {
                 let problem = format!("{}: {problem}", session.of(subject));
                 let hint = "name channels that show the same events, or leave `align` out";
-                self.source.card.error(format!("modality.{}.align", rule.name()), problem, hint)
+                self.source
+                    .card
+                    .error(format!("modality.{}.align", rule.name()), problem, hint)
             })?;
             // What the recording shows later than the other one does has to come earlier.
             let shift = -(found.lag_secs * rate_hz).round() as isize;
@@ -157,7 +186,10 @@ impl Loader<'_> {
             }
             let row = std::slice::from_ref(self.row(table, subject, session)?);
             let values = columns(self.source, &table.table, &table.layout, rule, row)?;
-            return Ok(Some(Recording { times_secs: None, values }));
+            return Ok(Some(Recording {
+                times_secs: None,
+                values,
+            }));
         }
         if let Some(rows) = self.tables.visits.get(index).and_then(Option::as_ref) {
             return rows.recording(subject, rule.optional());
@@ -169,20 +201,27 @@ impl Loader<'_> {
             };
         };
         let recording = match rule {
-            ModalityRule::Wfdb(rule) => Recording { times_secs: None, values: signal::wfdb(self.source, rule, file)? },
-            ModalityRule::DelimitedSignal(inner) => {
-                Recording { times_secs: None, values: signal::delimited(self.source, rule, inner, file)? }
-            }
+            ModalityRule::Wfdb(rule) => Recording {
+                times_secs: None,
+                values: signal::wfdb(self.source, rule, file)?,
+            },
+            ModalityRule::DelimitedSignal(inner) => Recording {
+                times_secs: None,
+                values: signal::delimited(self.source, rule, inner, file)?,
+            },
             ModalityRule::Delimited(inner) => series(self.source, rule, inner, file)?,
-            ModalityRule::Image(rule) => {
-                Recording { times_secs: None, values: images::images(self.source, rule, files)? }
-            }
-            ModalityRule::Signal(rule) => {
-                Recording { times_secs: None, values: contents::signal(self.source, rule, file)? }
-            }
-            ModalityRule::Points(rule) => {
-                Recording { times_secs: None, values: contents::points(self.source, rule, files)? }
-            }
+            ModalityRule::Image(rule) => Recording {
+                times_secs: None,
+                values: images::images(self.source, rule, files)?,
+            },
+            ModalityRule::Signal(rule) => Recording {
+                times_secs: None,
+                values: contents::signal(self.source, rule, file)?,
+            },
+            ModalityRule::Points(rule) => Recording {
+                times_secs: None,
+                values: contents::points(self.source, rule, files)?,
+            },
             ModalityRule::Annotations(rule) => return contents::annotations(self.source, rule, file),
             ModalityRule::ClinicalTable(_) | ModalityRule::Table(_) | ModalityRule::Visits(_) => return Ok(None),
         };
@@ -207,7 +246,10 @@ fn series(source: &Source, rule: &ModalityRule, keys: &DelimitedRule, file: &str
         }
     }
     let values = columns(source, &table, &keys.layout, rule, &table.rows)?;
-    Ok(Recording { times_secs: Some(times), values })
+    Ok(Recording {
+        times_secs: Some(times),
+        values,
+    })
 }
 
 /// Some columns of some rows as numbers, `[rows, channels]`, NaN where missing.
@@ -219,7 +261,10 @@ fn columns(
     rows: &[DelimitedRow],
 ) -> Result<Array2<f32>, DataError> {
     let key = format!("modality.{}.channels", rule.name());
-    let indices = rule.columns().iter().map(|rule| Ok((rule, table.column(&rule.column, &key)?)));
+    let indices = rule
+        .columns()
+        .iter()
+        .map(|rule| Ok((rule, table.column(&rule.column, &key)?)));
     let indices = indices.collect::<Result<Vec<(&ColumnRule, usize)>, DataError>>()?;
     let mut values = Array2::zeros((rows.len(), indices.len()));
     for (row, mut row_values) in rows.iter().zip(values.rows_mut()) {

@@ -164,13 +164,23 @@ impl Prepared {
         let mut mapped: HashMap<&str, Mapped> = HashMap::new();
         for (number, line) in sums.lines().enumerate() {
             let (expected, file) = line.split_once("  ").ok_or_else(|| {
-                damaged(&sums_path, format!("line {}", number + 1), line.into(), "`hash  file`".into())
+                damaged(
+                    &sums_path,
+                    format!("line {}", number + 1),
+                    line.into(),
+                    "`hash  file`".into(),
+                )
             })?;
             let path = dir.join(file);
             let bytes = Mapped::open(&path)?;
             let found = digest(bytes.bytes());
             if found != expected {
-                return Err(damaged(&path, "content".into(), format!("sha256 {found}"), expected.into()));
+                return Err(damaged(
+                    &path,
+                    "content".into(),
+                    format!("sha256 {found}"),
+                    expected.into(),
+                ));
             }
             mapped.insert(file, bytes);
         }
@@ -185,17 +195,27 @@ impl Prepared {
             )
         })?;
         if index.format != FORMAT {
-            return Err(damaged(&index_path, "format".into(), index.format.to_string(), FORMAT.to_string()));
+            return Err(damaged(
+                &index_path,
+                "format".into(),
+                index.format.to_string(),
+                FORMAT.to_string(),
+            ));
         }
         let mut tables = Vec::new();
         for (modality, (spec, &num_rows)) in index.modalities.iter().zip(&index.num_rows).enumerate() {
             let mut take = |file: String, num_bytes: usize| {
-                let values = mapped.remove(file.as_str()).ok_or_else(|| unlisted(&sums_path, &file))?;
+                let values = mapped
+                    .remove(file.as_str())
+                    .ok_or_else(|| unlisted(&sums_path, &file))?;
                 match values.bytes().len() {
                     found if found == num_bytes => Ok(values),
-                    found => {
-                        Err(damaged(&dir.join(&file), "size".into(), format!("{found} bytes"), num_bytes.to_string()))
-                    }
+                    found => Err(damaged(
+                        &dir.join(&file),
+                        "size".into(),
+                        format!("{found} bytes"),
+                        num_bytes.to_string(),
+                    )),
                 }
             };
             let num_rows = num_rows as usize;
@@ -204,9 +224,17 @@ impl Prepared {
                 ModalityKind::Series => Some(Arc::new(take(times_file(modality), num_rows * size_of::<f64>())?)),
                 _ => None,
             };
-            tables.push(Table { values: Values::Mapped(Arc::new(values)), times_secs });
+            tables.push(Table {
+                values: Values::Mapped(Arc::new(values)),
+                times_secs,
+            });
         }
-        Ok(Self { index, tables, hash: digest(sums.as_bytes()), warnings: Vec::new() })
+        Ok(Self {
+            index,
+            tables,
+            hash: digest(sums.as_bytes()),
+            warnings: Vec::new(),
+        })
     }
 
     /// The same cohort with more modalities, behind those it has. They live in memory only, and
@@ -215,14 +243,28 @@ impl Prepared {
         let mut index = self.index.clone();
         let mut tables = self.tables.clone();
         for modality in computed {
-            index.num_rows.push((modality.values.len() / modality.spec.num_columns().max(1)) as u32);
+            index
+                .num_rows
+                .push((modality.values.len() / modality.spec.num_columns().max(1)) as u32);
             index.modalities.push(modality.spec);
             for (subject, rows) in index.subjects.iter_mut().zip(modality.rows) {
-                subject.sessions.iter_mut().zip(rows).for_each(|(session, rows)| session.rows.push(rows));
+                subject
+                    .sessions
+                    .iter_mut()
+                    .zip(rows)
+                    .for_each(|(session, rows)| session.rows.push(rows));
             }
-            tables.push(Table { values: Values::Computed(modality.values.into()), times_secs: None });
+            tables.push(Table {
+                values: Values::Computed(modality.values.into()),
+                times_secs: None,
+            });
         }
-        Self { index, tables, hash: self.hash.clone(), warnings: self.warnings.clone() }
+        Self {
+            index,
+            tables,
+            hash: self.hash.clone(),
+            warnings: self.warnings.clone(),
+        }
     }
 
     /// Name of the dataset.
@@ -290,7 +332,10 @@ impl Prepared {
 
 impl std::fmt::Debug for Prepared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Prepared").field("name", &self.index.name).field("hash", &self.hash).finish_non_exhaustive()
+        f.debug_struct("Prepared")
+            .field("name", &self.index.name)
+            .field("hash", &self.hash)
+            .finish_non_exhaustive()
     }
 }
 
@@ -314,7 +359,13 @@ impl Mapped {
 
 fn damaged(file: &Path, place: String, found: String, expected: String) -> DataError {
     let hint = "remove this folder; it is built again from the dataset".into();
-    DataError::File { file: file.to_path_buf(), place, found, expected, hint }
+    DataError::File {
+        file: file.to_path_buf(),
+        place,
+        found,
+        expected,
+        hint,
+    }
 }
 
 fn unlisted(sums: &Path, file: &str) -> DataError {

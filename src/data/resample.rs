@@ -61,7 +61,11 @@ impl Resampler {
                     Err(_) => first,
                     Ok(source) => samples.get(source).copied().unwrap_or(last),
                 };
-                let tap = self.taps.get((centre + half - source * up) as usize).copied().unwrap_or(0.0);
+                let tap = self
+                    .taps
+                    .get((centre + half - source * up) as usize)
+                    .copied()
+                    .unwrap_or(0.0);
                 tap * f64::from(value)
             });
             weighted.sum::<f64>() as f32
@@ -94,7 +98,10 @@ fn ratio(value: f64) -> Option<(usize, usize)> {
     let mut rest = value;
     loop {
         let whole = rest.floor();
-        (previous, current) = (current, (whole * current.0 + previous.0, whole * current.1 + previous.1));
+        (previous, current) = (
+            current,
+            (whole * current.0 + previous.0, whole * current.1 + previous.1),
+        );
         let (up, down) = current;
         if up > MAX_FACTOR as f64 || down > MAX_FACTOR as f64 {
             return None;

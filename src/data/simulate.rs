@@ -117,11 +117,31 @@ pub struct Trait {
 
 /// The traits, in the order of the cohort's modalities. Force is the control that no method should find useful.
 pub const TRAITS: [Trait; 5] = [
-    Trait { modality: "clinical", share: 0.12, noise: 0.6 },
-    Trait { modality: "scales", share: 0.22, noise: 0.5 },
-    Trait { modality: "emg", share: 0.33, noise: 0.45 },
-    Trait { modality: "force", share: 0.0, noise: 0.45 },
-    Trait { modality: "motion", share: 0.25, noise: 0.5 },
+    Trait {
+        modality: "clinical",
+        share: 0.12,
+        noise: 0.6,
+    },
+    Trait {
+        modality: "scales",
+        share: 0.22,
+        noise: 0.5,
+    },
+    Trait {
+        modality: "emg",
+        share: 0.33,
+        noise: 0.45,
+    },
+    Trait {
+        modality: "force",
+        share: 0.0,
+        noise: 0.45,
+    },
+    Trait {
+        modality: "motion",
+        share: 0.25,
+        noise: 0.5,
+    },
 ];
 
 impl Trait {
@@ -178,7 +198,10 @@ impl SimulateConfig {
 
     /// What was planted in each patient, in the order of the cohort's subjects.
     pub fn truth(&self) -> Vec<PatientTruth> {
-        (0..self.num_subjects).into_par_iter().map(|index| PatientTruth::draw(self, index)).collect()
+        (0..self.num_subjects)
+            .into_par_iter()
+            .map(|index| PatientTruth::draw(self, index))
+            .collect()
     }
 
     /// The cohort `simulated`: one session per patient with the modalities of [`TRAITS`].
@@ -187,7 +210,10 @@ impl SimulateConfig {
             name: NAME.into(),
             classes: self.classes().map(String::from).to_vec(),
             modalities: recordings::specs(),
-            subjects: (0..self.num_subjects).into_par_iter().map(|index| self.subject(index)).collect(),
+            subjects: (0..self.num_subjects)
+                .into_par_iter()
+                .map(|index| self.subject(index))
+                .collect(),
         }
     }
 
@@ -215,7 +241,16 @@ impl SimulateConfig {
     fn subject(&self, index: usize) -> Subject {
         let truth = PatientTruth::draw(self, index);
         let recordings = recordings::render(self, index, &truth);
-        let session = Session { id: truth.id.clone(), class: self.class(&truth), recordings };
-        Subject { site: Some(self.site_name(truth.site)), group: None, id: truth.id, sessions: vec![session] }
+        let session = Session {
+            id: truth.id.clone(),
+            class: self.class(&truth),
+            recordings,
+        };
+        Subject {
+            site: Some(self.site_name(truth.site)),
+            group: None,
+            id: truth.id,
+            sessions: vec![session],
+        }
     }
 }

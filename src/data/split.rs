@@ -64,9 +64,15 @@ pub struct SubjectInfo {
 /// The class that most sessions of a subject have; the smallest index among equals; `None` without sessions.
 pub fn majority_class(session_classes: &[usize]) -> Option<usize> {
     let mut counts = BTreeMap::<usize, usize>::new();
-    session_classes.iter().for_each(|&class| *counts.entry(class).or_default() += 1);
+    session_classes
+        .iter()
+        .for_each(|&class| *counts.entry(class).or_default() += 1);
     // `rev` because `max_by_key` keeps the last of equals.
-    counts.into_iter().rev().max_by_key(|&(_, count)| count).map(|(class, _)| class)
+    counts
+        .into_iter()
+        .rev()
+        .max_by_key(|&(_, count)| count)
+        .map(|(class, _)| class)
 }
 
 /// Part of a split.
@@ -154,9 +160,17 @@ impl Split {
 
     /// Positions in `subjects` of the subjects of a part, in ascending order of their ids. Fails if one is absent.
     pub fn positions(&self, part: Part, subjects: &[SubjectInfo]) -> Result<Vec<usize>, SplitError> {
-        let by_id: BTreeMap<_, _> = subjects.iter().enumerate().map(|(i, subject)| (subject.id.as_str(), i)).collect();
+        let by_id: BTreeMap<_, _> = subjects
+            .iter()
+            .enumerate()
+            .map(|(i, subject)| (subject.id.as_str(), i))
+            .collect();
         let position = |id: &String| {
-            let absent = || SplitError::Absent { split: self.to_string(), part, subject: id.clone() };
+            let absent = || SplitError::Absent {
+                split: self.to_string(),
+                part,
+                subject: id.clone(),
+            };
             by_id.get(id.as_str()).copied().ok_or_else(absent)
         };
         self.ids(part).iter().map(position).collect()
@@ -165,7 +179,10 @@ impl Split {
     /// The key to fitting: positions in `subjects` of the training subjects. Fails if one is absent.
     pub fn train_fold(&self, subjects: &[SubjectInfo]) -> Result<TrainFold, SplitError> {
         let indices = self.positions(Part::Train, subjects)?;
-        Ok(TrainFold { indices, num_subjects: subjects.len() })
+        Ok(TrainFold {
+            indices,
+            num_subjects: subjects.len(),
+        })
     }
 
     /// The split of the final fit after selection: validation subjects join the training, the test part stays.
@@ -247,11 +264,31 @@ impl Splits {
                 let train = rest.iter().filter(|i| !valid.contains(i));
                 let (repeat, fold) = (outer.repeat, outer.fold);
                 let (train, valid, test) = (ids(&subjects, train), ids(&subjects, &valid), ids(&subjects, &test));
-                splits.push(Split { parts: Parts { repeat, fold, inner, train, valid, test } });
+                splits.push(Split {
+                    parts: Parts {
+                        repeat,
+                        fold,
+                        inner,
+                        train,
+                        valid,
+                        test,
+                    },
+                });
             }
         }
-        let content = Content { format: FORMAT, config: config.clone(), data_hash: data_hash.into(), subjects, splits };
-        let splits = Self { document: Document { hash: hash_of(&content), content } };
+        let content = Content {
+            format: FORMAT,
+            config: config.clone(),
+            data_hash: data_hash.into(),
+            subjects,
+            splits,
+        };
+        let splits = Self {
+            document: Document {
+                hash: hash_of(&content),
+                content,
+            },
+        };
         splits.check()?;
         Ok(splits)
     }
@@ -284,8 +321,14 @@ impl Splits {
     /// Writes `split.json`: temporary file, sync, rename. A file already there is never replaced: the same splits are
     /// fine (another life of the same run), others are an error.
     pub fn freeze(&self, path: &Path) -> Result<(), SplitError> {
-        let io = |source| SplitError::Io { path: path.into(), source };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let io = |source| SplitError::Io {
+            path: path.into(),
+            source,
+        };
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask; the default is 0600
@@ -294,7 +337,9 @@ impl Splits {
         file.write_all(b"\n").map_err(io)?;
         file.as_file().sync_all().map_err(io)?;
         match file.persist_noclobber(path) {
-            Ok(_) => std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io),
+            Ok(_) => std::fs::File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(io),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
                 let there = Self::read(path)?;
                 match there.hash() == self.hash() {
@@ -312,22 +357,49 @@ impl Splits {
 
     /// Reads `split.json` and checks its hash and that each split is a division of its cohort.
     pub fn read(path: &Path) -> Result<Self, SplitError> {
-        let text = std::fs::read(path).map_err(|source| SplitError::Io { path: path.into(), source })?;
-        let Document { hash, content } = serde_json::from_slice::<Document<Parts>>(&text)
-            .map_err(|source| SplitError::Json { path: path.into(), source })?;
+        let text = std::fs::read(path).map_err(|source| SplitError::Io {
+            path: path.into(),
+            source,
+        })?;
+        let Document { hash, content } =
+            serde_json::from_slice::<Document<Parts>>(&text).map_err(|source| SplitError::Json {
+                path: path.into(),
+                source,
+            })?;
         if content.format != FORMAT {
-            return Err(SplitError::Format { path: path.into(), found: content.format });
+            return Err(SplitError::Format {
+                path: path.into(),
+                found: content.format,
+            });
         }
         let found = hash_of(&content);
         if found != hash {
-            return Err(SplitError::Hash { path: path.into(), stated: hash, found });
+            return Err(SplitError::Hash {
+                path: path.into(),
+                stated: hash,
+                found,
+            });
         }
-        let Content { format, config, data_hash, subjects, splits } = content;
+        let Content {
+            format,
+            config,
+            data_hash,
+            subjects,
+            splits,
+        } = content;
         config.check()?;
         let subjects = sorted(&subjects)?;
         let splits = splits.into_iter().map(|parts| Split { parts }).collect();
-        let content = Content { format, config, data_hash, subjects, splits };
-        let splits = Self { document: Document { hash, content } };
+        let content = Content {
+            format,
+            config,
+            data_hash,
+            subjects,
+            splits,
+        };
+        let splits = Self {
+            document: Document { hash, content },
+        };
         splits.check()?;
         Ok(splits)
     }
@@ -337,7 +409,11 @@ impl Splits {
         let splits = Self::read(path)?;
         let now = sorted(subjects)?;
         if let Some((subject, difference)) = first_difference(splits.subjects(), &now) {
-            return Err(SplitError::Cohort { path: path.into(), subject, difference });
+            return Err(SplitError::Cohort {
+                path: path.into(),
+                subject,
+                difference,
+            });
         }
         match splits.data_hash() == data_hash {
             true => Ok(splits),

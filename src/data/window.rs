@@ -46,7 +46,11 @@ pub fn windows(prepared: &Prepared, config: Option<&WindowConfig>) -> Result<Vec
     let mut windows = Vec::new();
     for (subject, subject_data) in (0u32..).zip(prepared.subjects()) {
         for (session, session_data) in (0u32..).zip(&subject_data.sessions) {
-            let cutter = SessionCutter { prepared, session: session_data, config };
+            let cutter = SessionCutter {
+                prepared,
+                session: session_data,
+                config,
+            };
             let before = windows.len();
             windows.extend(cutter.cut().map(|(start_secs, rows)| Window {
                 subject,
@@ -157,9 +161,14 @@ fn rows_of(prepared: &Prepared, modality: usize, all: RowRange, start_secs: f64,
         _ if all.count == 0 => Some(RowRange::default()),
         ModalityKind::Row | ModalityKind::Image { .. } => Some(all),
         ModalityKind::Signal { rate_hz } => {
-            let (first, count) = ((start_secs * rate_hz).round() as u64, (window_secs * rate_hz).round() as u64);
-            (first + count <= u64::from(all.count))
-                .then(|| RowRange { start: all.start + first as u32, count: count as u32 })
+            let (first, count) = (
+                (start_secs * rate_hz).round() as u64,
+                (window_secs * rate_hz).round() as u64,
+            );
+            (first + count <= u64::from(all.count)).then(|| RowRange {
+                start: all.start + first as u32,
+                count: count as u32,
+            })
         }
         ModalityKind::Series => {
             let times = times_of(prepared, modality, all);
@@ -167,7 +176,10 @@ fn rows_of(prepared: &Prepared, modality: usize, all: RowRange, start_secs: f64,
             let end = times.partition_point(|&t| t < start_secs + window_secs);
             Some(match end - first {
                 0 => RowRange::default(),
-                count => RowRange { start: all.start + first as u32, count: count as u32 },
+                count => RowRange {
+                    start: all.start + first as u32,
+                    count: count as u32,
+                },
             })
         }
     }
@@ -175,5 +187,8 @@ fn rows_of(prepared: &Prepared, modality: usize, all: RowRange, start_secs: f64,
 
 fn times_of(prepared: &Prepared, modality: usize, rows: RowRange) -> &[f64] {
     let (start, count) = (rows.start as usize, rows.count as usize);
-    prepared.times_secs(modality).and_then(|times| times.get(start..start + count)).unwrap_or_default()
+    prepared
+        .times_secs(modality)
+        .and_then(|times| times.get(start..start + count))
+        .unwrap_or_default()
 }

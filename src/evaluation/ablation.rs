@@ -77,8 +77,9 @@ impl Ablation {
         level: Level,
     ) -> Result<Self, EvaluationError> {
         let coverage = evaluation.options.bootstrap.level;
-        let baseline =
-            evaluation.variant(base).ok_or(EvaluationError::NoPredictions { part: evaluation.options.part })?;
+        let baseline = evaluation.variant(base).ok_or(EvaluationError::NoPredictions {
+            part: evaluation.options.part,
+        })?;
         let others: Vec<&VariantEvaluation> = variants.iter().filter_map(|name| evaluation.variant(name)).collect();
         let comparisons = compare_to_baseline(&others, baseline, metric, level, coverage)?;
         let mean = |variant: &VariantEvaluation| variant.mean.get(&level)?.get(&metric)?.estimate;
@@ -106,7 +107,10 @@ impl Ablation {
         if variants.is_empty() || evaluation.variant(base).is_none() {
             return Ok(Vec::new());
         }
-        ABLATION_METRICS.iter().map(|&metric| Self::new(evaluation, base, variants, metric, Level::Subject)).collect()
+        ABLATION_METRICS
+            .iter()
+            .map(|&metric| Self::new(evaluation, base, variants, metric, Level::Subject))
+            .collect()
     }
 
     fn cells(&self) -> Vec<[String; 7]> {
@@ -123,9 +127,19 @@ impl Ablation {
             "verdict".into(),
         ]];
         let none = || "".to_owned();
-        cells.push([self.base.clone(), number(self.base_mean), none(), none(), none(), none(), none()]);
+        cells.push([
+            self.base.clone(),
+            number(self.base_mean),
+            none(),
+            none(),
+            none(),
+            none(),
+            none(),
+        ]);
         for row in &self.rows {
-            let Interval { estimate, low, high, .. } = row.comparison.interval;
+            let Interval {
+                estimate, low, high, ..
+            } = row.comparison.interval;
             cells.push([
                 row.comparison.a.clone(),
                 number(row.mean),
@@ -140,7 +154,12 @@ impl Ablation {
     }
 
     fn footnote(&self) -> String {
-        let pairs = self.rows.iter().map(|row| row.comparison.interval.num_items).max().unwrap_or(0);
+        let pairs = self
+            .rows
+            .iter()
+            .map(|row| row.comparison.interval.num_items)
+            .max()
+            .unwrap_or(0);
         format!(
             "Delta: variant minus {}, paired over {pairs} folds, seeds averaged within a fold; corrected t interval, p \
              corrected for {} comparisons.",
@@ -188,7 +207,11 @@ fn verdict(comparison: &Comparison, alpha: f64) -> Verdict {
     match (p, comparison.interval.estimate) {
         (Some(p), Some(difference)) if p < alpha => {
             let higher = comparison.metric.direction() == Direction::Higher;
-            if (difference > 0.0) == higher { Verdict::Better } else { Verdict::Worse }
+            if (difference > 0.0) == higher {
+                Verdict::Better
+            } else {
+                Verdict::Worse
+            }
         }
         _ => Verdict::Inconclusive,
     }

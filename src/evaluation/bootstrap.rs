@@ -24,7 +24,11 @@ pub struct Bootstrap {
 
 impl Default for Bootstrap {
     fn default() -> Self {
-        Self { replicates: 2000, seed: 0, level: 0.95 }
+        Self {
+            replicates: 2000,
+            seed: 0,
+            level: 0.95,
+        }
     }
 }
 
@@ -66,9 +70,11 @@ fn members(strata: &[usize]) -> Vec<Vec<usize>> {
 
 fn resample(members: &[Vec<usize>], seed: u64, replicate: usize) -> Vec<usize> {
     let slots = members.iter().flat_map(|units| std::iter::repeat_n(units, units.len()));
-    let draws = slots
-        .enumerate()
-        .filter_map(|(draw, units)| units.get(index_below(units.len(), seed, replicate as u64, draw as u64)).copied());
+    let draws = slots.enumerate().filter_map(|(draw, units)| {
+        units
+            .get(index_below(units.len(), seed, replicate as u64, draw as u64))
+            .copied()
+    });
     draws.collect()
 }
 
@@ -95,7 +101,13 @@ where
         match (estimate, column) {
             (Some(estimate), Some(mut column)) if !column.is_empty() && !strata.is_empty() => {
                 column.sort_by(f64::total_cmp);
-                both(estimate, &column, acceleration(&left_out, index), options.level, strata.len())
+                both(
+                    estimate,
+                    &column,
+                    acceleration(&left_out, index),
+                    options.level,
+                    strata.len(),
+                )
             }
             _ => BootstrapIntervals {
                 percentile: unbounded(Method::BootstrapPercentile),
@@ -139,7 +151,11 @@ fn acceleration(left_out: &[Vec<Vec<Option<f64>>>], index: usize) -> Option<f64>
         cubes += cube / count.powi(3);
         squares += square / count.powi(2);
     }
-    Some(if squares > 0.0 { cubes / (6.0 * squares.powf(1.5)) } else { 0.0 })
+    Some(if squares > 0.0 {
+        cubes / (6.0 * squares.powf(1.5))
+    } else {
+        0.0
+    })
 }
 
 fn both(estimate: f64, sorted: &[f64], acceleration: Option<f64>, level: f64, num_items: usize) -> BootstrapIntervals {

@@ -23,7 +23,10 @@ pub fn log_loss(scores: &Scores) -> Option<f64> {
 /// With two classes it is twice the binary form (Brier 1950).
 pub fn brier(scores: &Scores) -> Option<f64> {
     let squares = scores.rows().map(|(target, row)| {
-        row.iter().enumerate().map(|(class, p)| (p - f64::from(u8::from(class == target))).powi(2)).sum::<f64>()
+        row.iter()
+            .enumerate()
+            .map(|(class, p)| (p - f64::from(u8::from(class == target))).powi(2))
+            .sum::<f64>()
     });
     mean(squares)
 }
@@ -110,6 +113,8 @@ pub fn expected_calibration_error(scores: &Scores, binning: Binning) -> Option<f
         return None;
     }
     let bins = reliability(scores, binning, NUM_BINS);
-    let gaps = bins.iter().map(|bin| bin.num_items as f64 * (bin.accuracy - bin.mean_confidence).abs());
+    let gaps = bins
+        .iter()
+        .map(|bin| bin.num_items as f64 * (bin.accuracy - bin.mean_confidence).abs());
     Some(gaps.sum::<f64>() / scores.len() as f64)
 }

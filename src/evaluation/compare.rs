@@ -63,14 +63,24 @@ pub fn compare(
     coverage: f64,
 ) -> Result<Comparison, EvaluationError> {
     if let Some(difference) = first_difference(a, b, level) {
-        return Err(EvaluationError::FoldsDiffer { a: a.variant.clone(), b: b.variant.clone(), difference });
+        return Err(EvaluationError::FoldsDiffer {
+            a: a.variant.clone(),
+            b: b.variant.clone(),
+            difference,
+        });
     }
     let other = fold_values(&b.folds, level, metric);
     let differences: Vec<FoldDifference> = fold_values(&a.folds, level, metric)
         .into_iter()
         .filter_map(|((repeat, fold), a)| {
             let b = *other.get(&(repeat, fold))?;
-            Some(FoldDifference { repeat, fold, a, b, difference: a - b })
+            Some(FoldDifference {
+                repeat,
+                fold,
+                a,
+                b,
+                difference: a - b,
+            })
         })
         .collect();
     let values: Vec<f64> = differences.iter().map(|fold| fold.difference).collect();
@@ -98,8 +108,10 @@ pub fn compare_to_baseline(
     level: Level,
     coverage: f64,
 ) -> Result<Vec<Comparison>, EvaluationError> {
-    let mut comparisons: Vec<Comparison> =
-        variants.iter().map(|variant| compare(variant, baseline, metric, level, coverage)).collect::<Result<_, _>>()?;
+    let mut comparisons: Vec<Comparison> = variants
+        .iter()
+        .map(|variant| compare(variant, baseline, metric, level, coverage))
+        .collect::<Result<_, _>>()?;
     let p_values: Vec<f64> = comparisons.iter().filter_map(|comparison| comparison.p).collect();
     let with_p = comparisons.iter_mut().filter(|comparison| comparison.p.is_some());
     for (comparison, adjusted) in with_p.zip(holm(&p_values)) {
@@ -117,15 +129,23 @@ fn first_difference(a: &VariantEvaluation, b: &VariantEvaluation, level: Level) 
         }
     }
     let by_key = |variant: &VariantEvaluation| -> BTreeMap<Key, FoldEvaluation> {
-        variant.folds.iter().map(|fold| ((fold.repeat, fold.fold, fold.seed), fold.clone())).collect()
+        variant
+            .folds
+            .iter()
+            .map(|fold| ((fold.repeat, fold.fold, fold.seed), fold.clone()))
+            .collect()
     };
     let (of_a, of_b) = (by_key(a), by_key(b));
     for (mine, theirs, owner) in [(&of_a, &of_b, b), (&of_b, &of_a, a)] {
         if let Some((repeat, fold, seed)) = mine.keys().find(|key| !theirs.contains_key(key)) {
-            return Some(format!("`{}` has no repeat {repeat}, fold {fold}, seed {seed}", owner.variant));
+            return Some(format!(
+                "`{}` has no repeat {repeat}, fold {fold}, seed {seed}",
+                owner.variant
+            ));
         }
     }
-    of_a.iter().find_map(|(key, fold)| fold_difference(fold, of_b.get(key)?, level))
+    of_a.iter()
+        .find_map(|(key, fold)| fold_difference(fold, of_b.get(key)?, level))
 }
 
 fn fold_difference(a: &FoldEvaluation, b: &FoldEvaluation, level: Level) -> Option<String> {
@@ -137,12 +157,22 @@ fn fold_difference(a: &FoldEvaluation, b: &FoldEvaluation, level: Level) -> Opti
     }
     // The same subjects cut into other windows are still the same subjects.
     if level == Level::Window && a.num_windows != b.num_windows {
-        return Some(format!("in {place} they are scored on {} and {} windows", a.num_windows, b.num_windows));
+        return Some(format!(
+            "in {place} they are scored on {} and {} windows",
+            a.num_windows, b.num_windows
+        ));
     }
-    let trained =
-        |fold: &FoldEvaluation| fold.num_train_subjects.map_or("an unknown number of".to_owned(), |n| n.to_string());
-    (a.num_train_subjects != b.num_train_subjects)
-        .then(|| format!("in {place} they are trained on {} and {} subjects", trained(a), trained(b)))
+    let trained = |fold: &FoldEvaluation| {
+        fold.num_train_subjects
+            .map_or("an unknown number of".to_owned(), |n| n.to_string())
+    };
+    (a.num_train_subjects != b.num_train_subjects).then(|| {
+        format!(
+            "in {place} they are trained on {} and {} subjects",
+            trained(a),
+            trained(b)
+        )
+    })
 }
 
 fn name(level: Level) -> &'static str {

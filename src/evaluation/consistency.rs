@@ -61,7 +61,10 @@ struct Range {
 impl Range {
     fn of(printed: f64, decimals: u32) -> Self {
         let half_unit = 0.5 * 10f64.powi(-(decimals.min(15) as i32));
-        Self { low: (printed - half_unit).max(0.0), high: (printed + half_unit).min(1.0) }
+        Self {
+            low: (printed - half_unit).max(0.0),
+            high: (printed + half_unit).min(1.0),
+        }
     }
 
     fn meets(self, other: Self) -> bool {
@@ -75,15 +78,30 @@ impl Range {
 }
 
 fn harmonic_mean(precision: f64, recall: f64) -> f64 {
-    if precision + recall > 0.0 { 2.0 * precision * recall / (precision + recall) } else { 0.0 }
+    if precision + recall > 0.0 {
+        2.0 * precision * recall / (precision + recall)
+    } else {
+        0.0
+    }
 }
 
 /// Checks the printed numbers. Values outside `[0, 1]` or not finite make everything impossible.
 pub fn check(printed: &Printed) -> Consistency {
-    let Printed { accuracy, precision, recall, f1, decimals } = *printed;
+    let Printed {
+        accuracy,
+        precision,
+        recall,
+        f1,
+        decimals,
+    } = *printed;
     let [a, p, r, f] = [accuracy, precision, recall, f1].map(|value| Range::of(value, decimals));
-    let implied = Range { low: harmonic_mean(p.low, r.low), high: harmonic_mean(p.high, r.high) };
-    let valid = [accuracy, precision, recall, f1].iter().all(|value| (0.0..=1.0).contains(value));
+    let implied = Range {
+        low: harmonic_mean(p.low, r.low),
+        high: harmonic_mean(p.high, r.high),
+    };
+    let valid = [accuracy, precision, recall, f1]
+        .iter()
+        .all(|value| (0.0..=1.0).contains(value));
     let same_weights = valid && f.low <= implied.high + SLACK;
     Consistency {
         binary: valid && implied.meets(f) && binary_table_exists(a, p, r),
@@ -149,11 +167,20 @@ fn macro_table_exists(a: Range, p: Range, r: Range, f: Range) -> bool {
     if a.meets(r) {
         return true;
     }
-    let within = |low: f64, high: f64, range: Range| Range { low: low.min(high), high: low.max(high) }.meets(range);
+    let within = |low: f64, high: f64, range: Range| {
+        Range {
+            low: low.min(high),
+            high: low.max(high),
+        }
+        .meets(range)
+    };
     a.grid(BOX_STEPS).any(|accuracy| {
         r.grid(BOX_STEPS).any(|recall| {
             // By symmetry the first class has the larger recall; neighbours on the walk bracket what lies between.
-            let recalls = Range { low: recall, high: (2.0 * recall).min(1.0) };
+            let recalls = Range {
+                low: recall,
+                high: (2.0 * recall).min(1.0),
+            };
             let mut previous: Option<TwoClasses> = None;
             recalls.grid(RECALL_STEPS).any(|first_recall| {
                 let table = two_classes(accuracy, recall, first_recall);

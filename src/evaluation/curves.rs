@@ -30,7 +30,11 @@ pub fn ranking(scores: &[f64], positive: &[bool]) -> Vec<CurvePoint> {
         true_positives += in_tie;
         false_positives += ties.len() - in_tie;
         if let Some(&(threshold, _)) = ties.first() {
-            points.push(CurvePoint { threshold, true_positives, false_positives });
+            points.push(CurvePoint {
+                threshold,
+                true_positives,
+                false_positives,
+            });
         }
     }
     points

@@ -36,7 +36,11 @@ pub struct EvaluationOptions {
 
 impl Default for EvaluationOptions {
     fn default() -> Self {
-        Self { part: Part::Test, subject_score: Some(SubjectScore::MeanProbability), bootstrap: Bootstrap::default() }
+        Self {
+            part: Part::Test,
+            subject_score: Some(SubjectScore::MeanProbability),
+            bootstrap: Bootstrap::default(),
+        }
     }
 }
 
@@ -152,7 +156,11 @@ pub fn evaluate(
     if variants.is_empty() {
         return Err(EvaluationError::NoPredictions { part: options.part });
     }
-    Ok(Evaluation { classes: classes.to_vec(), options: *options, variants })
+    Ok(Evaluation {
+        classes: classes.to_vec(),
+        options: *options,
+        variants,
+    })
 }
 
 fn check_options(options: &EvaluationOptions, num_classes: usize) -> Result<(), EvaluationError> {
@@ -162,11 +170,19 @@ fn check_options(options: &EvaluationOptions, num_classes: usize) -> Result<(), 
     let Bootstrap { replicates, level, .. } = options.bootstrap;
     if !(level > 0.0 && level < 1.0) {
         let (option, expected) = ("bootstrap.level", "a number between 0 and 1, both excluded");
-        return Err(EvaluationError::Option { option, found: level.to_string(), expected });
+        return Err(EvaluationError::Option {
+            option,
+            found: level.to_string(),
+            expected,
+        });
     }
     if replicates == 0 {
         let (option, expected) = ("bootstrap.replicates", "at least 1, 2000 for publication");
-        return Err(EvaluationError::Option { option, found: replicates.to_string(), expected });
+        return Err(EvaluationError::Option {
+            option,
+            found: replicates.to_string(),
+            expected,
+        });
     }
     Ok(())
 }
@@ -174,8 +190,24 @@ fn check_options(options: &EvaluationOptions, num_classes: usize) -> Result<(), 
 /// Rows in a fixed order, so that sums are too; two rows of the same window are an error.
 fn sorted(predictions: &[Prediction]) -> Result<Vec<&Prediction>, EvaluationError> {
     let order = |a: &Prediction, b: &Prediction| {
-        (&a.variant, a.repeat, a.fold, a.seed, a.part as u8, &a.subject, &a.session)
-            .cmp(&(&b.variant, b.repeat, b.fold, b.seed, b.part as u8, &b.subject, &b.session))
+        (
+            &a.variant,
+            a.repeat,
+            a.fold,
+            a.seed,
+            a.part as u8,
+            &a.subject,
+            &a.session,
+        )
+            .cmp(&(
+                &b.variant,
+                b.repeat,
+                b.fold,
+                b.seed,
+                b.part as u8,
+                &b.subject,
+                &b.session,
+            ))
             .then(a.window_start_secs.total_cmp(&b.window_start_secs))
     };
     let mut rows: Vec<&Prediction> = predictions.iter().collect();
@@ -220,8 +252,10 @@ fn evaluate_variant(
     if options.part == Part::Test {
         check_disjoint(variant, cells)?;
     }
-    let scores: Vec<BTreeMap<Level, Scores>> =
-        cells.iter().map(|cell| scores_of(cell, num_classes, options.subject_score)).collect::<Result<_, _>>()?;
+    let scores: Vec<BTreeMap<Level, Scores>> = cells
+        .iter()
+        .map(|cell| scores_of(cell, num_classes, options.subject_score))
+        .collect::<Result<_, _>>()?;
     let folds: Vec<FoldEvaluation> = cells
         .iter()
         .zip(&scores)
@@ -232,23 +266,40 @@ fn evaluate_variant(
             subjects: subjects_scored(cell),
             num_windows: cell.scored.len(),
             num_train_subjects: num_train_subjects(cell, cells, options.part),
-            metrics: scores.iter().map(|(&level, scores)| (level, MetricSet::of(scores))).collect(),
-            per_class: scores.iter().map(|(&level, scores)| (level, Confusion::of(scores).per_class())).collect(),
+            metrics: scores
+                .iter()
+                .map(|(&level, scores)| (level, MetricSet::of(scores)))
+                .collect(),
+            per_class: scores
+                .iter()
+                .map(|(&level, scores)| (level, Confusion::of(scores).per_class()))
+                .collect(),
         })
         .collect();
     let test_to_train = mean_test_to_train(&folds);
-    let levels =
-        if options.subject_score.is_some() { vec![Level::Window, Level::Subject] } else { vec![Level::Window] };
+    let levels = if options.subject_score.is_some() {
+        vec![Level::Window, Level::Subject]
+    } else {
+        vec![Level::Window]
+    };
     let mean_of = |level| {
-        let interval =
-            |&metric| (metric, mean_over_folds(&folds, level, metric, test_to_train, options.bootstrap.level));
+        let interval = |&metric| {
+            (
+                metric,
+                mean_over_folds(&folds, level, metric, test_to_train, options.bootstrap.level),
+            )
+        };
         Metric::ALL.iter().map(interval).collect()
     };
     Ok(VariantEvaluation {
         variant: variant.to_owned(),
         test_to_train,
         mean: levels.into_iter().map(|level| (level, mean_of(level))).collect(),
-        pooled: if options.part == Part::Test { pool(cells, &scores, num_classes, options) } else { Vec::new() },
+        pooled: if options.part == Part::Test {
+            pool(cells, &scores, num_classes, options)
+        } else {
+            Vec::new()
+        },
         folds,
     })
 }
@@ -277,10 +328,14 @@ fn num_train_subjects(cell: &Cell, cells: &[Cell], part: Part) -> Option<usize> 
     if !cell.train.is_empty() {
         return Some(cell.train.len());
     }
-    let others = cells.iter().filter(|other| (other.repeat, other.seed) == (cell.repeat, cell.seed));
+    let others = cells
+        .iter()
+        .filter(|other| (other.repeat, other.seed) == (cell.repeat, cell.seed));
     let subjects: BTreeSet<&str> = others.flat_map(|other| other.test.iter().copied()).collect();
-    let count =
-        subjects.iter().filter(|subject| !cell.test.contains(*subject) && !cell.valid.contains(*subject)).count();
+    let count = subjects
+        .iter()
+        .filter(|subject| !cell.test.contains(*subject) && !cell.valid.contains(*subject))
+        .count();
     (count > 0).then_some(count)
 }
 
@@ -305,9 +360,13 @@ fn check_disjoint(variant: &str, cells: &[Cell]) -> Result<(), EvaluationError> 
 
 /// `None` as soon as one fold does not know its training size.
 fn mean_test_to_train(folds: &[FoldEvaluation]) -> Option<f64> {
-    let ratios: Option<Vec<f64>> =
-        folds.iter().map(|fold| Some(fold.subjects.len() as f64 / fold.num_train_subjects? as f64)).collect();
-    ratios.filter(|ratios| !ratios.is_empty()).map(|ratios| ratios.iter().sum::<f64>() / ratios.len() as f64)
+    let ratios: Option<Vec<f64>> = folds
+        .iter()
+        .map(|fold| Some(fold.subjects.len() as f64 / fold.num_train_subjects? as f64))
+        .collect();
+    ratios
+        .filter(|ratios| !ratios.is_empty())
+        .map(|ratios| ratios.iter().sum::<f64>() / ratios.len() as f64)
 }
 
 /// The metric of each (repeat, fold), its seeds averaged; folds where it is undefined are left out.
@@ -318,7 +377,10 @@ pub(super) fn fold_values(folds: &[FoldEvaluation], level: Level, metric: Metric
             values.entry((fold.repeat, fold.fold)).or_default().push(value);
         }
     }
-    values.into_iter().map(|(key, seeds)| (key, seeds.iter().sum::<f64>() / seeds.len() as f64)).collect()
+    values
+        .into_iter()
+        .map(|(key, seeds)| (key, seeds.iter().sum::<f64>() / seeds.len() as f64))
+        .collect()
 }
 
 fn mean_over_folds(
@@ -352,14 +414,20 @@ fn pool(
         let (num_folds, pooled) = pools.entry((cell.repeat, cell.seed)).or_default();
         *num_folds += 1;
         for (&level, scores) in scores {
-            pooled.entry(level).or_insert_with(|| Scores::with_capacity(num_classes, 0)).extend(scores);
+            pooled
+                .entry(level)
+                .or_insert_with(|| Scores::with_capacity(num_classes, 0))
+                .extend(scores);
         }
     }
     let evaluation = |((repeat, seed), (num_folds, scores)): ((u32, u64), Pool)| PooledEvaluation {
         repeat,
         seed,
         num_folds,
-        confusion: scores.iter().map(|(&level, scores)| (level, Confusion::of(scores))).collect(),
+        confusion: scores
+            .iter()
+            .map(|(&level, scores)| (level, Confusion::of(scores)))
+            .collect(),
         subject_metrics: scores
             .get(&Level::Subject)
             .map(|scores| bootstrap_metrics(scores, num_folds > 1, &options.bootstrap))
@@ -373,8 +441,11 @@ fn bootstrap_metrics(
     several_folds: bool,
     options: &Bootstrap,
 ) -> BTreeMap<Metric, BootstrapIntervals> {
-    let metrics: Vec<Metric> =
-        Metric::ALL.iter().copied().filter(|metric| !(several_folds && metric.ranks())).collect();
+    let metrics: Vec<Metric> = Metric::ALL
+        .iter()
+        .copied()
+        .filter(|metric| !(several_folds && metric.ranks()))
+        .collect();
     let statistics = |subjects: &[usize]| {
         let set = MetricSet::of(&scores.select(subjects));
         metrics.iter().map(|&metric| set.get(metric)).collect()

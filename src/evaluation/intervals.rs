@@ -38,7 +38,14 @@ pub struct Interval {
 impl Interval {
     /// An estimate without bounds.
     pub(super) fn unbounded(estimate: Option<f64>, level: f64, method: Method, num_items: usize) -> Self {
-        Self { estimate, low: None, high: None, level, method, num_items }
+        Self {
+            estimate,
+            low: None,
+            high: None,
+            level,
+            method,
+            num_items,
+        }
     }
 }
 
@@ -73,7 +80,9 @@ pub fn corrected_t_interval(values: &[f64], test_to_train: Option<f64>, level: f
 fn with_variance_factor(values: &[f64], factor: Option<f64>, level: f64, method: Method) -> Interval {
     let moments = mean_and_variance(values).filter(|(mean, variance)| mean.is_finite() && variance.is_finite());
     let mut interval = Interval::unbounded(moments.map(|(mean, _)| mean), level, method, values.len());
-    let quantile = (values.len() > 1).then(|| t_quantile(0.5 + level / 2.0, values.len() as f64 - 1.0)).flatten();
+    let quantile = (values.len() > 1)
+        .then(|| t_quantile(0.5 + level / 2.0, values.len() as f64 - 1.0))
+        .flatten();
     if let (Some((mean, variance)), Some(factor), Some(quantile)) = (moments, factor, quantile) {
         let half_width = quantile * (factor * variance).sqrt();
         interval.low = Some(mean - half_width);
@@ -90,5 +99,9 @@ pub fn corrected_t_p(differences: &[f64], test_to_train: Option<f64>) -> Option<
     let (mean, variance) = mean_and_variance(differences)?;
     let count = differences.len() as f64;
     let error = ((1.0 / count + test_to_train?) * variance).sqrt();
-    if error > 0.0 { t_two_sided_p(mean / error, count - 1.0) } else { None }
+    if error > 0.0 {
+        t_two_sided_p(mean / error, count - 1.0)
+    } else {
+        None
+    }
 }

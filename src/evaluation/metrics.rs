@@ -123,10 +123,18 @@ impl FromStr for Metric {
     type Err = EvaluationError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Metric::ALL.iter().copied().find(|metric| metric.name() == name).ok_or_else(|| EvaluationError::UnknownMetric {
-            name: name.to_owned(),
-            known: Metric::ALL.iter().map(|metric| metric.name()).collect::<Vec<_>>().join(", "),
-        })
+        Metric::ALL
+            .iter()
+            .copied()
+            .find(|metric| metric.name() == name)
+            .ok_or_else(|| EvaluationError::UnknownMetric {
+                name: name.to_owned(),
+                known: Metric::ALL
+                    .iter()
+                    .map(|metric| metric.name())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })
     }
 }
 
@@ -162,9 +170,14 @@ impl FromStr for Monitor {
     type Err = EvaluationError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let parsed = name.split_once('/').and_then(|(part, metric)| Some((part_named(part)?, metric)));
+        let parsed = name
+            .split_once('/')
+            .and_then(|(part, metric)| Some((part_named(part)?, metric)));
         let (part, metric) = parsed.ok_or_else(|| EvaluationError::Monitor { name: name.to_owned() })?;
-        Ok(Self { part, metric: metric.parse()? })
+        Ok(Self {
+            part,
+            metric: metric.parse()?,
+        })
     }
 }
 
@@ -219,7 +232,11 @@ pub struct ClassMetrics {
 }
 
 fn ratio(numerator: u64, denominator: u64) -> f64 {
-    if denominator == 0 { 0.0 } else { numerator as f64 / denominator as f64 }
+    if denominator == 0 {
+        0.0
+    } else {
+        numerator as f64 / denominator as f64
+    }
 }
 
 impl Confusion {
@@ -242,7 +259,11 @@ impl Confusion {
 
     /// Number of items predicted right.
     pub fn correct(&self) -> u64 {
-        self.0.iter().enumerate().filter_map(|(class, row)| row.get(class)).sum()
+        self.0
+            .iter()
+            .enumerate()
+            .filter_map(|(class, row)| row.get(class))
+            .sum()
     }
 
     /// The metrics of each class, in the order of the classes.
@@ -284,9 +305,18 @@ impl MetricSet {
             (Metric::AucPr, one_against_rest(scores, average_precision)),
             (Metric::LogLoss, log_loss(scores)),
             (Metric::Brier, brier(scores)),
-            (Metric::BrierBinary, if binary { brier_of_last_class(scores) } else { None }),
-            (Metric::EceEqualWidth, expected_calibration_error(scores, Binning::EqualWidth)),
-            (Metric::EceEqualMass, expected_calibration_error(scores, Binning::EqualMass)),
+            (
+                Metric::BrierBinary,
+                if binary { brier_of_last_class(scores) } else { None },
+            ),
+            (
+                Metric::EceEqualWidth,
+                expected_calibration_error(scores, Binning::EqualWidth),
+            ),
+            (
+                Metric::EceEqualMass,
+                expected_calibration_error(scores, Binning::EqualMass),
+            ),
         ]);
         set
     }
@@ -296,14 +326,24 @@ impl MetricSet {
         use Metric::*;
         let classes = confusion.per_class();
         let total = confusion.total();
-        let present: Vec<f64> = classes.iter().filter(|class| class.support > 0).map(|class| class.recall).collect();
+        let present: Vec<f64> = classes
+            .iter()
+            .filter(|class| class.support > 0)
+            .map(|class| class.recall)
+            .collect();
         self.0.insert(Accuracy, Some(ratio(confusion.correct(), total)));
-        self.0.insert(BalancedAccuracy, Some(present.iter().sum::<f64>() / present.len() as f64));
+        self.0.insert(
+            BalancedAccuracy,
+            Some(present.iter().sum::<f64>() / present.len() as f64),
+        );
         type OfClass = fn(&ClassMetrics) -> f64;
         let averaged: [(OfClass, [Metric; 3]); 4] = [
             (|class| class.precision, [Precision, MacroPrecision, WeightedPrecision]),
             (|class| class.recall, [Recall, MacroRecall, WeightedRecall]),
-            (|class| class.specificity, [Specificity, MacroSpecificity, WeightedSpecificity]),
+            (
+                |class| class.specificity,
+                [Specificity, MacroSpecificity, WeightedSpecificity],
+            ),
             (|class| class.f1, [F1, MacroF1, WeightedF1]),
         ];
         for (value, [binary, average, weighted]) in averaged {

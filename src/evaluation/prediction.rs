@@ -51,7 +51,10 @@ impl Prediction {
         let problem = if self.logits.len() != num_classes {
             format!("{} logits for {num_classes} declared classes", self.logits.len())
         } else if self.target as usize >= num_classes {
-            format!("target {} but only {num_classes} classes are declared, counted from 0", self.target)
+            format!(
+                "target {} but only {num_classes} classes are declared, counted from 0",
+                self.target
+            )
         } else if let Some(logit) = self.logits.iter().find(|logit| !logit.is_finite()) {
             format!("logit is {logit}; the model diverged, so leave its rows out explicitly")
         } else if !self.window_start_secs.is_finite() {
@@ -59,7 +62,11 @@ impl Prediction {
         } else {
             return Ok(());
         };
-        Err(EvaluationError::Row { row, place: self.place(), problem })
+        Err(EvaluationError::Row {
+            row,
+            place: self.place(),
+            problem,
+        })
     }
 }
 
@@ -97,12 +104,22 @@ impl Scores {
         } else if let Some(target) = targets.iter().find(|&&target| target >= num_classes) {
             Some(format!("target {target}"))
         } else {
-            let outside = probabilities.iter().find(|probability| !(0.0..=1.0).contains(*probability));
+            let outside = probabilities
+                .iter()
+                .find(|probability| !(0.0..=1.0).contains(*probability));
             outside.map(|probability| format!("probability {probability}"))
         };
         match problem {
-            Some(problem) => Err(EvaluationError::Scores { rows: targets.len(), classes: num_classes, problem }),
-            None => Ok(Self { num_classes, targets, probabilities }),
+            Some(problem) => Err(EvaluationError::Scores {
+                rows: targets.len(),
+                classes: num_classes,
+                problem,
+            }),
+            None => Ok(Self {
+                num_classes,
+                targets,
+                probabilities,
+            }),
         }
     }
 
@@ -128,7 +145,10 @@ impl Scores {
 
     /// Target and class probabilities of each item.
     pub fn rows(&self) -> impl Iterator<Item = (usize, &[f64])> {
-        self.targets.iter().copied().zip(self.probabilities.chunks_exact(self.num_classes))
+        self.targets
+            .iter()
+            .copied()
+            .zip(self.probabilities.chunks_exact(self.num_classes))
     }
 
     /// Probability of `class` for each item.
@@ -140,7 +160,9 @@ impl Scores {
     pub fn select(&self, indices: &[usize]) -> Self {
         let mut selected = Self::with_capacity(self.num_classes, indices.len());
         for &index in indices {
-            let row = self.probabilities.get(index * self.num_classes..(index + 1) * self.num_classes);
+            let row = self
+                .probabilities
+                .get(index * self.num_classes..(index + 1) * self.num_classes);
             if let (Some(&target), Some(row)) = (self.targets.get(index), row) {
                 selected.push(target, row);
             }
@@ -155,7 +177,11 @@ impl Scores {
     }
 
     pub(super) fn with_capacity(num_classes: usize, rows: usize) -> Self {
-        Self { num_classes, targets: Vec::with_capacity(rows), probabilities: Vec::with_capacity(rows * num_classes) }
+        Self {
+            num_classes,
+            targets: Vec::with_capacity(rows),
+            probabilities: Vec::with_capacity(rows * num_classes),
+        }
     }
 
     fn push(&mut self, target: usize, row: &[f64]) {
@@ -167,7 +193,10 @@ impl Scores {
     pub(super) fn of_windows(rows: &[&Prediction], num_classes: usize) -> Self {
         let mut scores = Self::with_capacity(num_classes, rows.len());
         for row in rows {
-            scores.push(row.target as usize, &softmax(row.logits.iter().map(|&logit| f64::from(logit))));
+            scores.push(
+                row.target as usize,
+                &softmax(row.logits.iter().map(|&logit| f64::from(logit))),
+            );
         }
         scores
     }

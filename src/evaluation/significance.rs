@@ -69,8 +69,15 @@ pub fn sign_flip_p(differences: &[f64]) -> Option<f64> {
     let patterns = 1u32 << count;
     let reached = (0..patterns).filter(|pattern| {
         let signed = differences.iter().enumerate();
-        let sum: f64 =
-            signed.map(|(bit, difference)| if pattern >> bit & 1 == 1 { -difference } else { *difference }).sum();
+        let sum: f64 = signed
+            .map(|(bit, difference)| {
+                if pattern >> bit & 1 == 1 {
+                    -difference
+                } else {
+                    *difference
+                }
+            })
+            .sum();
         sum.abs() >= bound
     });
     Some(reached.count() as f64 / f64::from(patterns))

@@ -16,7 +16,12 @@ pub fn table(evaluation: &Evaluation, level: Level, metrics: &[Metric]) -> Strin
     let blocks = evaluation.variants.iter().flat_map(|variant| {
         metrics.chunks(METRICS_PER_BLOCK).map(move |metrics| {
             let body = plain(&grid(variant, level, metrics));
-            format!("{} | {}\n{body}{}\n", variant.variant, level_title(level), footnote(variant, level, metrics))
+            format!(
+                "{} | {}\n{body}{}\n",
+                variant.variant,
+                level_title(level),
+                footnote(variant, level, metrics)
+            )
         })
     });
     blocks.collect::<Vec<_>>().join("\n")
@@ -27,7 +32,9 @@ pub fn markdown(evaluation: &Evaluation, level: Level, metrics: &[Metric]) -> St
     let blocks = evaluation.variants.iter().map(|variant| {
         let rows = grid(variant, level, metrics);
         let rule = format!("|:---|{}\n", "---:|".repeat(metrics.len() + 1));
-        let lines = rows.iter().map(|row| format!("| {} |\n", row.join(" | ").replace("  ", " ")));
+        let lines = rows
+            .iter()
+            .map(|row| format!("| {} |\n", row.join(" | ").replace("  ", " ")));
         let mut lines: Vec<String> = lines.collect();
         lines.insert(1.min(lines.len()), rule);
         format!(
@@ -54,13 +61,26 @@ fn grid(variant: &VariantEvaluation, level: Level, metrics: &[Metric]) -> Vec<Ve
     heading.extend(metrics.iter().map(|metric| metric.heading().to_owned()));
     let mut rows = vec![heading];
     for fold in &variant.folds {
-        let items = if level == Level::Window { fold.num_windows } else { fold.subjects.len() };
-        let mut row = vec![format!("r{} f{} s{}", fold.repeat, fold.fold, fold.seed), items.to_string()];
-        row.extend(metrics.iter().map(|&metric| cell(fold.metrics.get(&level).and_then(|set| set.get(metric)))));
+        let items = if level == Level::Window {
+            fold.num_windows
+        } else {
+            fold.subjects.len()
+        };
+        let mut row = vec![
+            format!("r{} f{} s{}", fold.repeat, fold.fold, fold.seed),
+            items.to_string(),
+        ];
+        row.extend(
+            metrics
+                .iter()
+                .map(|&metric| cell(fold.metrics.get(&level).and_then(|set| set.get(metric)))),
+        );
         rows.push(row);
     }
-    let intervals: Vec<Option<&Interval>> =
-        metrics.iter().map(|metric| variant.mean.get(&level)?.get(metric)).collect();
+    let intervals: Vec<Option<&Interval>> = metrics
+        .iter()
+        .map(|metric| variant.mean.get(&level)?.get(metric))
+        .collect();
     let coverage = intervals.iter().flatten().next().map_or(0.0, |interval| interval.level);
     type Value = fn(&Interval) -> Option<f64>;
     let summary: [(String, Value); 3] = [
@@ -83,7 +103,12 @@ fn cell(value: Option<f64>) -> String {
 /// Columns aligned, first to the left and the others to the right, a rule below the heading and above the summary.
 fn plain(rows: &[Vec<String>]) -> String {
     let num_columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count()).max();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|text| text.chars().count())
+            .max()
+    };
     let widths: Vec<usize> = (0..num_columns).map(|column| width(column).unwrap_or(0)).collect();
     let rule = "-".repeat(widths.iter().map(|width| width + 1).sum::<usize>().saturating_sub(1));
     let mut text = String::new();
@@ -92,10 +117,14 @@ fn plain(rows: &[Vec<String>]) -> String {
             text.push_str(&rule);
             text.push('\n');
         }
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (text, &width))| match column {
-            0 => format!("{text:<width$}"),
-            _ => format!("{text:>width$}"),
-        });
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (text, &width))| match column {
+                0 => format!("{text:<width$}"),
+                _ => format!("{text:>width$}"),
+            });
         text.push_str(cells.collect::<Vec<_>>().join(" ").trim_end());
         text.push('\n');
     }
@@ -105,8 +134,10 @@ fn plain(rows: &[Vec<String>]) -> String {
 /// How the interval was made, and which metrics rest on fewer folds than there are.
 fn footnote(variant: &VariantEvaluation, level: Level, metrics: &[Metric]) -> String {
     let mean = variant.mean.get(&level);
-    let intervals: BTreeMap<Metric, &Interval> =
-        metrics.iter().filter_map(|metric| Some((*metric, mean?.get(metric)?))).collect();
+    let intervals: BTreeMap<Metric, &Interval> = metrics
+        .iter()
+        .filter_map(|metric| Some((*metric, mean?.get(metric)?)))
+        .collect();
     let Some(most) = intervals.values().max_by_key(|interval| interval.num_items) else {
         return "Not evaluated at this level.".to_owned();
     };
@@ -119,8 +150,16 @@ fn footnote(variant: &VariantEvaluation, level: Level, metrics: &[Metric]) -> St
         (Method::CorrectedT, None) => "No interval: the number of subjects trained on is not known.".to_owned(),
         _ => format!("t interval over {} seeds of one fold.", most.num_items),
     };
-    for (metric, interval) in intervals.iter().filter(|(_, interval)| interval.num_items < most.num_items) {
-        text.push_str(&format!("\n{}: defined in {} of {}.", metric.heading(), interval.num_items, most.num_items));
+    for (metric, interval) in intervals
+        .iter()
+        .filter(|(_, interval)| interval.num_items < most.num_items)
+    {
+        text.push_str(&format!(
+            "\n{}: defined in {} of {}.",
+            metric.heading(),
+            interval.num_items,
+            most.num_items
+        ));
     }
     text
 }

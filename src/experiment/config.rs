@@ -114,6 +114,9 @@ pub struct TrackingConfig {
 
 impl Default for TrackingConfig {
     fn default() -> Self {
-        Self { log_every_steps: 10, histograms: true }
+        Self {
+            log_every_steps: 10,
+            histograms: true,
+        }
     }
 }

@@ -42,18 +42,31 @@ impl ExperimentFile {
         for assignment in assignments {
             super::overrides::apply(&mut document, assignment)?;
         }
-        let syntax =
-            |message: String| ExperimentError::Syntax { path: path.into(), message: message.trim_end().into() };
+        let syntax = |message: String| ExperimentError::Syntax {
+            path: path.into(),
+            message: message.trim_end().into(),
+        };
         // Of a plain file the parser knows line and column.
         let config = if assignments.is_empty() && !composed {
             toml::from_str(text).map_err(|error| syntax(error.to_string()))?
         } else {
-            let with: String = assignments.iter().map(|assignment| format!(" --set {assignment}")).collect();
-            let with = if composed { format!(" with its base{with}") } else { with };
+            let with: String = assignments
+                .iter()
+                .map(|assignment| format!(" --set {assignment}"))
+                .collect();
+            let with = if composed {
+                format!(" with its base{with}")
+            } else {
+                with
+            };
             ExperimentConfig::deserialize(document)
                 .map_err(|error| syntax(format!("{} (in the experiment{with})", error.to_string().trim_end())))?
         };
-        Ok(Self { path: path.into(), text: text.into(), config })
+        Ok(Self {
+            path: path.into(),
+            text: text.into(),
+            config,
+        })
     }
 
     /// The line (from 1) of the file that `key` stands on, or that of the innermost table around it; `None` where the
@@ -71,7 +84,10 @@ impl ExperimentFile {
                 DeValue::Table(table) => table.get_key_value(part).map(|(key, value)| (key.span().start, value)),
                 DeValue::Array(array) => {
                     let name = |value: &'_ toml::Spanned<DeValue>| {
-                        value.get_ref().get("name").and_then(|name| name.get_ref().as_str().map(str::to_owned))
+                        value
+                            .get_ref()
+                            .get("name")
+                            .and_then(|name| name.get_ref().as_str().map(str::to_owned))
                     };
                     let names: Vec<Option<String>> = array.iter().map(name).collect();
                     let at = super::overrides::position(names.iter().map(Option::as_deref), part);
@@ -90,7 +106,10 @@ impl ExperimentFile {
 }
 
 fn read(path: &Path) -> Result<String, ExperimentError> {
-    std::fs::read_to_string(path).map_err(|source| ExperimentError::Io { path: path.into(), source })
+    std::fs::read_to_string(path).map_err(|source| ExperimentError::Io {
+        path: path.into(),
+        source,
+    })
 }
 
 fn parse_table(path: &Path, text: &str) -> Result<Table, ExperimentError> {
@@ -102,14 +121,24 @@ fn parse_table(path: &Path, text: &str) -> Result<Table, ExperimentError> {
 
 /// The document with its base below it.
 fn compose(path: &Path, mut own: Table, depth: usize) -> Result<Table, ExperimentError> {
-    let fail = |message: String| ExperimentError::Syntax { path: path.into(), message };
+    let fail = |message: String| ExperimentError::Syntax {
+        path: path.into(),
+        message,
+    };
     let base = match own.remove("base") {
         None => return Ok(own),
         Some(Value::String(base)) => path.parent().unwrap_or(Path::new("")).join(base),
-        Some(other) => return Err(fail(format!("base is {other}, expected the path of an experiment file"))),
+        Some(other) => {
+            return Err(fail(format!(
+                "base is {other}, expected the path of an experiment file"
+            )));
+        }
     };
     if depth == 0 {
-        return Err(fail(format!("base {}: more than {MAX_BASES} files, so they name each other", base.display())));
+        return Err(fail(format!(
+            "base {}: more than {MAX_BASES} files, so they name each other",
+            base.display()
+        )));
     }
     let below = parse_table(&base, &read(&base)?)?;
     let mut document = compose(&base, below, depth - 1)?;

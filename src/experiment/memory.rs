@@ -20,7 +20,10 @@ pub fn bytes_per_replica(
     training: &TrainingConfig,
 ) -> u64 {
     let stream = |(stream, &input): (&StreamConfig, &InputShape)| {
-        let decoded = stream.decoder.as_ref().map_or(0, |decoder| decoder_values(decoder, input));
+        let decoded = stream
+            .decoder
+            .as_ref()
+            .map_or(0, |decoder| decoder_values(decoder, input));
         stream_values(&stream.encoder, input) + decoded
     };
     let per_sample: usize = model.stream.iter().zip(inputs).map(stream).sum();
@@ -65,7 +68,12 @@ fn extent(input: InputShape) -> (usize, usize) {
     match input {
         InputShape::Row { features } => (features, 1),
         InputShape::Sequence { channels, length, .. } => (channels, length),
-        InputShape::Image { channels, height, width, count } => (channels, count * height * width),
+        InputShape::Image {
+            channels,
+            height,
+            width,
+            count,
+        } => (channels, count * height * width),
     }
 }
 

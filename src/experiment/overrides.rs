@@ -11,9 +11,13 @@ use super::ExperimentError;
 /// Sets one key. Tables on the way are made where the experiment has none; the typed parse that follows refuses keys
 /// that no experiment has.
 pub fn apply(document: &mut Table, assignment: &str) -> Result<(), ExperimentError> {
-    let fail = |problem: String| ExperimentError::Override { assignment: assignment.into(), problem };
-    let (key, value) =
-        assignment.split_once('=').ok_or_else(|| fail("expected key=value, e.g. --set training.epochs=20".into()))?;
+    let fail = |problem: String| ExperimentError::Override {
+        assignment: assignment.into(),
+        problem,
+    };
+    let (key, value) = assignment
+        .split_once('=')
+        .ok_or_else(|| fail("expected key=value, e.g. --set training.epochs=20".into()))?;
     set_key(document, key.trim(), parse_value(value.trim())).map_err(fail)
 }
 
@@ -54,7 +58,9 @@ fn set(place: &mut Value, parts: &[&str], new: Value) -> Result<(), String> {
 
 fn parse_value(text: &str) -> Value {
     let parsed = toml::from_str::<Table>(&format!("value = {text}")).ok();
-    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.into()))
+    parsed
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(text.into()))
 }
 
 fn name_of(value: &Value) -> Option<&str> {
@@ -70,5 +76,9 @@ pub(super) fn position<'a>(names: impl Iterator<Item = Option<&'a str>>, part: &
 
 fn names(array: &[Value]) -> String {
     let names: Vec<&str> = array.iter().filter_map(name_of).collect();
-    if names.is_empty() { format!("elements 0 to {}", array.len().saturating_sub(1)) } else { names.join(", ") }
+    if names.is_empty() {
+        format!("elements 0 to {}", array.len().saturating_sub(1))
+    } else {
+        names.join(", ")
+    }
 }

@@ -52,7 +52,11 @@ impl DataPaths {
             }
             DataSource::Dataset(dataset) => {
                 let card = Card::load(&self.card(&dataset.name))?;
-                Ok(Prepared::from_card(&card, &self.raw(&dataset.name), &self.prepared(&dataset.name))?)
+                Ok(Prepared::from_card(
+                    &card,
+                    &self.raw(&dataset.name),
+                    &self.prepared(&dataset.name),
+                )?)
             }
         }
     }
@@ -108,11 +112,20 @@ impl ExperimentPlan {
         let mut problems = Problems::new(file);
         check_names(&config, &mut problems);
         let task = Task::new(&config, &prepared, &mut problems);
-        let base = ExperimentConfig { variants: Vec::new(), ..config.clone() };
-        let mut variants = vec![Variant { name: BASE_VARIANT.into(), config: base }];
+        let base = ExperimentConfig {
+            variants: Vec::new(),
+            ..config.clone()
+        };
+        let mut variants = vec![Variant {
+            name: BASE_VARIANT.into(),
+            config: base,
+        }];
         for variant in &config.variants {
             match variant.apply(&config) {
-                Ok(config) => variants.push(Variant { name: variant.name.clone(), config }),
+                Ok(config) => variants.push(Variant {
+                    name: variant.name.clone(),
+                    config,
+                }),
                 Err((key, message)) => problems.add(&key, message),
             }
         }
@@ -170,10 +183,19 @@ impl ExperimentPlan {
 
 fn check_names(config: &ExperimentConfig, problems: &mut Problems) {
     let safe = |name: &str| {
-        !name.is_empty() && Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)))
+        !name.is_empty()
+            && Path::new(name)
+                .components()
+                .all(|part| matches!(part, std::path::Component::Normal(_)))
     };
     if !safe(&config.name) {
-        problems.add("name", format!("{:?} cannot name a folder of runs: use letters, digits, - and /", config.name));
+        problems.add(
+            "name",
+            format!(
+                "{:?} cannot name a folder of runs: use letters, digits, - and /",
+                config.name
+            ),
+        );
     }
     if config.seeds.is_empty() {
         problems.add("seeds", "is empty: expected at least one seed");
@@ -187,11 +209,19 @@ fn check_names(config: &ExperimentConfig, problems: &mut Problems) {
         let key = format!("variant.{}.name", variant.name);
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if variant.name.is_empty() || variant.name.starts_with('.') || !variant.name.chars().all(plain) {
-            problems.add(&key, format!("{:?} cannot name a folder: use letters, digits, -, _ and .", variant.name));
+            problems.add(
+                &key,
+                format!(
+                    "{:?} cannot name a folder: use letters, digits, -, _ and .",
+                    variant.name
+                ),
+            );
         }
         if variant.name == BASE_VARIANT || config.variants[..at].iter().any(|other| other.name == variant.name) {
-            problems
-                .add(&key, "this name is taken: variants have names of their own, and base is the experiment itself");
+            problems.add(
+                &key,
+                "this name is taken: variants have names of their own, and base is the experiment itself",
+            );
         }
     }
 }

@@ -10,11 +10,18 @@ pub(super) struct Problems<'a> {
 
 impl<'a> Problems<'a> {
     pub(super) fn new(file: &'a ExperimentFile) -> Self {
-        Self { file, found: Vec::new() }
+        Self {
+            file,
+            found: Vec::new(),
+        }
     }
 
     pub(super) fn add(&mut self, key: &str, message: impl Into<String>) {
-        let problem = Problem { key: key.into(), line: self.file.line_of(key), message: message.into() };
+        let problem = Problem {
+            key: key.into(),
+            line: self.file.line_of(key),
+            message: message.into(),
+        };
         // Variants repeat the problems of what they share.
         if !self.found.contains(&problem) {
             self.found.push(problem);
@@ -26,6 +33,9 @@ impl<'a> Problems<'a> {
         if self.found.is_empty() {
             return Ok(());
         }
-        Err(ExperimentError::Problems { path: self.file.path.clone(), problems: std::mem::take(&mut self.found) })
+        Err(ExperimentError::Problems {
+            path: self.file.path.clone(),
+            problems: std::mem::take(&mut self.found),
+        })
     }
 }

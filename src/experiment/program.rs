@@ -72,7 +72,8 @@ impl PlannedReplica {
     /// Its variant in records: inner folds of nested cross-validation are variants of their own, as each trains on
     /// other rows.
     pub fn record_variant(&self) -> String {
-        self.inner.map_or(self.variant.clone(), |inner| format!("{}-inner{inner}", self.variant))
+        self.inner
+            .map_or(self.variant.clone(), |inner| format!("{}-inner{inner}", self.variant))
     }
 }
 
@@ -141,7 +142,13 @@ impl Draft {
             problems.add(&format!("model.{}", problem.key), problem.message);
         }
         check_objective(config, task, selection, problems);
-        Some(Self { name: name.into(), config: config.clone(), view, sources, selection: selection? })
+        Some(Self {
+            name: name.into(),
+            config: config.clone(),
+            view,
+            sources,
+            selection: selection?,
+        })
     }
 
     pub(super) fn program(self, num_classes: usize, replicas: Vec<PlannedReplica>) -> Program {
@@ -174,7 +181,12 @@ impl Draft {
         let everyone: Vec<SubjectInfo> = prepared
             .subjects()
             .iter()
-            .map(|subject| SubjectInfo { id: subject.id.clone(), class: 0, site: None, group: None })
+            .map(|subject| SubjectInfo {
+                id: subject.id.clone(),
+                class: 0,
+                site: None,
+                group: None,
+            })
             .collect();
         let fits = (self.sources.iter()).map(|source| self.view.fitted(source.modality, splits, &everyone));
         let fits = fits.collect::<Result<Vec<_>, _>>()?;
@@ -196,7 +208,10 @@ impl Draft {
                 }
             };
             let scalers: Vec<Scaler> = self.sources.iter().zip(&pipelines).map(scaler).collect();
-            let fitted: Vec<_> = pipelines.iter().map(|fitted| fitted.as_ref().map(|f| f.values.clone())).collect();
+            let fitted: Vec<_> = pipelines
+                .iter()
+                .map(|fitted| fitted.as_ref().map(|f| f.values.clone()))
+                .collect();
             for &seed in &self.config.seeds {
                 let place = place_name(split.repeat(), split.fold(), split.inner(), seed);
                 replicas.push(PlannedReplica {
@@ -240,7 +255,11 @@ impl Draft {
 
 /// The name of the replica of `variant` at `place`, unique in an experiment; the base's is the place alone.
 pub(crate) fn replica_name(variant: &str, place: &str) -> String {
-    if variant == super::BASE_VARIANT { place.into() } else { format!("{variant}-{place}") }
+    if variant == super::BASE_VARIANT {
+        place.into()
+    } else {
+        format!("{variant}-{place}")
+    }
 }
 
 /// Repeat, fold, inner fold and seed of a replica as one word.
@@ -257,8 +276,10 @@ fn selection(config: &ExperimentConfig, problems: &mut Problems) -> Option<Selec
     match name.parse::<Monitor>() {
         Ok(monitor) if monitor.part == Part::Valid => Some(Selection::Metric(monitor.metric)),
         Ok(monitor) => {
-            let message =
-                format!("{monitor} would select by rows that selection must not see: use valid/{}", monitor.metric);
+            let message = format!(
+                "{monitor} would select by rows that selection must not see: use valid/{}",
+                monitor.metric
+            );
             problems.add("training.monitor", message);
             None
         }
@@ -291,7 +312,10 @@ fn check_objective(config: &ExperimentConfig, task: &Task, selection: Option<Sel
         problems.add("training.monitor", message);
     }
     if config.training.class_weights != Default::default() {
-        problems.add("training.class_weights", "an autoencoder must not see the classes: use none");
+        problems.add(
+            "training.class_weights",
+            "an autoencoder must not see the classes: use none",
+        );
     }
     if task.classes.len() != 2 {
         let message = format!(
@@ -309,12 +333,21 @@ fn sources(config: &ExperimentConfig, view: &View, problems: &mut Problems) -> V
     let mut sources = Vec::new();
     for stream in &config.model.stream {
         let key = |field: &str| format!("model.stream.{}.{field}", stream.name);
-        if !stream.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') || stream.name.is_empty() {
+        if !stream
+            .name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+            || stream.name.is_empty()
+        {
             problems.add(&key("name"), "expected letters, digits, - and _");
         }
         let Some(modality) = prepared.modality(&stream.modality) else {
             let names: Vec<&str> = prepared.modalities().iter().map(|spec| spec.name.as_str()).collect();
-            let message = format!("the data has no modality {:?}; it has {}", stream.modality, names.join(", "));
+            let message = format!(
+                "the data has no modality {:?}; it has {}",
+                stream.modality,
+                names.join(", ")
+            );
             problems.add(&key("modality"), message);
             continue;
         };
@@ -324,18 +357,35 @@ fn sources(config: &ExperimentConfig, view: &View, problems: &mut Problems) -> V
                 let message = "the columns that a fit puts out cannot be chosen: choose what goes in, in `[features]`";
                 problems.add(&key("channels"), message);
             }
-            let shape = InputShape::Row { features: columns.len() };
+            let shape = InputShape::Row {
+                features: columns.len(),
+            };
             let columns = (0..columns.len()).collect();
-            sources.push(StreamSource { modality, columns, shape, scaling: stream.scaling, fitted: true });
+            sources.push(StreamSource {
+                modality,
+                columns,
+                shape,
+                scaling: stream.scaling,
+                fitted: true,
+            });
             continue;
         }
         match columns(spec, stream.channels.as_deref()) {
             Ok(columns) => {
                 let shape = input_shape(spec, columns.len(), modality, windows);
                 if stream.scaling == Scaling::Window && !matches!(shape, InputShape::Sequence { fixed: true, .. }) {
-                    problems.add(&key("scaling"), "only a signal at a constant rate can be scaled by its window");
+                    problems.add(
+                        &key("scaling"),
+                        "only a signal at a constant rate can be scaled by its window",
+                    );
                 }
-                sources.push(StreamSource { modality, columns, shape, scaling: stream.scaling, fitted: false });
+                sources.push(StreamSource {
+                    modality,
+                    columns,
+                    shape,
+                    scaling: stream.scaling,
+                    fitted: false,
+                });
             }
             Err(message) => problems.add(&key("channels"), message),
         }
@@ -353,7 +403,13 @@ fn columns(spec: &ModalitySpec, channels: Option<&[String]>) -> Result<Vec<usize
     if channels.is_empty() {
         return Err("is empty: leave it out to read all channels".into());
     }
-    let names = || spec.channels.iter().map(|channel| channel.name.as_str()).collect::<Vec<_>>().join(", ");
+    let names = || {
+        spec.channels
+            .iter()
+            .map(|channel| channel.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let position = |name: &String| {
         let at = spec.channels.iter().position(|channel| channel.name == *name);
         at.ok_or_else(|| format!("modality {:?} has no channel {name:?}; it has {}", spec.name, names()))
@@ -362,16 +418,30 @@ fn columns(spec: &ModalitySpec, channels: Option<&[String]>) -> Result<Vec<usize
 }
 
 fn input_shape(spec: &ModalitySpec, channels: usize, modality: usize, windows: &[Window]) -> InputShape {
-    let counts = || windows.iter().map(|window| window.rows[modality].count as usize).filter(|&count| count > 0);
+    let counts = || {
+        windows
+            .iter()
+            .map(|window| window.rows[modality].count as usize)
+            .filter(|&count| count > 0)
+    };
     let length = counts().max().unwrap_or(0);
     match spec.kind {
         ModalityKind::Row => InputShape::Row { features: channels },
-        ModalityKind::Image { height, width } => {
-            InputShape::Image { channels: spec.channels.len(), height, width, count: length.max(1) }
-        }
-        ModalityKind::Signal { .. } => {
-            InputShape::Sequence { channels, length, fixed: counts().all(|count| count == length) }
-        }
-        ModalityKind::Series => InputShape::Sequence { channels, length, fixed: false },
+        ModalityKind::Image { height, width } => InputShape::Image {
+            channels: spec.channels.len(),
+            height,
+            width,
+            count: length.max(1),
+        },
+        ModalityKind::Signal { .. } => InputShape::Sequence {
+            channels,
+            length,
+            fixed: counts().all(|count| count == length),
+        },
+        ModalityKind::Series => InputShape::Sequence {
+            channels,
+            length,
+            fixed: false,
+        },
     }
 }

@@ -23,7 +23,10 @@ impl Task {
             let class = |class: u32| of_data_class.get(class as usize).copied().flatten();
             subject.sessions.iter().map(|session| class(session.class)).collect()
         };
-        let mut task = Self { classes, of_session: prepared.subjects().iter().map(of_subject).collect() };
+        let mut task = Self {
+            classes,
+            of_session: prepared.subjects().iter().map(of_subject).collect(),
+        };
         if let Some(seed) = config.task.permute_labels {
             task.permute(seed, prepared, problems);
         }
@@ -49,9 +52,17 @@ impl Task {
                 classes.push(class);
             }
         }
-        let key = Key { seed, purpose: Purpose::LabelPermutation, step: 0, path: random::path_hash("task") };
+        let key = Key {
+            seed,
+            purpose: Purpose::LabelPermutation,
+            step: 0,
+            path: random::path_hash("task"),
+        };
         for (&at, from) in places.iter().zip(random::permutation(key, classes.len())) {
-            self.of_session[at].iter_mut().flatten().for_each(|class| *class = classes[from]);
+            self.of_session[at]
+                .iter_mut()
+                .flatten()
+                .for_each(|class| *class = classes[from]);
         }
     }
 
@@ -70,32 +81,52 @@ impl Task {
             let classes: Vec<usize> = sessions.iter().flatten().map(|&class| class as usize).collect();
             let class = majority_class(&classes)?;
             let (site, group) = (subject.site.clone(), subject.group.clone());
-            Some(SubjectInfo { id: subject.id.clone(), class, site, group })
+            Some(SubjectInfo {
+                id: subject.id.clone(),
+                class,
+                site,
+                group,
+            })
         };
-        prepared.subjects().iter().zip(&self.of_session).filter_map(subject).collect()
+        prepared
+            .subjects()
+            .iter()
+            .zip(&self.of_session)
+            .filter_map(subject)
+            .collect()
     }
 }
 
 fn regroup(config: &ExperimentConfig, prepared: &Prepared, problems: &mut Problems) -> (Vec<String>, Vec<Option<u32>>) {
     let data_classes = prepared.classes();
     if config.task.classes.is_empty() {
-        return (data_classes.to_vec(), (0..data_classes.len() as u32).map(Some).collect());
+        return (
+            data_classes.to_vec(),
+            (0..data_classes.len() as u32).map(Some).collect(),
+        );
     }
     let mut of_data_class = vec![None; data_classes.len()];
     for (index, class) in (0u32..).zip(&config.task.classes) {
         for from in &class.from {
             let key = format!("task.class.{}.from", class.name);
             match data_classes.iter().position(|data| data == from) {
-                None => {
-                    problems.add(&key, format!("the data has no class {from:?}; it has {}", data_classes.join(", ")))
-                }
+                None => problems.add(
+                    &key,
+                    format!("the data has no class {from:?}; it has {}", data_classes.join(", ")),
+                ),
                 Some(at) if of_data_class[at].is_some() => problems.add(&key, format!("{from:?} is in two classes")),
                 Some(at) => of_data_class[at] = Some(index),
             }
         }
     }
     if config.task.classes.len() < 2 {
-        problems.add("task.class", "one class leaves nothing to predict: expected at least two");
+        problems.add(
+            "task.class",
+            "one class leaves nothing to predict: expected at least two",
+        );
     }
-    (config.task.classes.iter().map(|class| class.name.clone()).collect(), of_data_class)
+    (
+        config.task.classes.iter().map(|class| class.name.clone()).collect(),
+        of_data_class,
+    )
 }

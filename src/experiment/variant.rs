@@ -41,10 +41,13 @@ impl VariantConfig {
         let at = |key: &str| format!("variant.{}.{key}", self.name);
         let mut document = Table::try_from(base).map_err(|error| (at("set"), error.to_string()))?;
         document.remove("variant");
-        self.remove_streams(&mut document).map_err(|(key, message)| (at(key), message))?;
+        self.remove_streams(&mut document)
+            .map_err(|(key, message)| (at(key), message))?;
         for (key, value) in &self.set {
-            let is_below =
-                |root: &&str| key.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            let is_below = |root: &&str| {
+                key.strip_prefix(*root)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
             if !CHANGEABLE.iter().any(is_below) {
                 let message = format!(
                     "{key} is what variants share, so that they can be compared: they may change {}",
@@ -59,7 +62,10 @@ impl VariantConfig {
     }
 
     fn remove_streams(&self, document: &mut Table) -> Result<(), (&'static str, String)> {
-        let streams = document.get_mut("model").and_then(|model| model.get_mut("stream")).and_then(Value::as_array_mut);
+        let streams = document
+            .get_mut("model")
+            .and_then(|model| model.get_mut("stream"))
+            .and_then(Value::as_array_mut);
         let Some(streams) = streams else { return Ok(()) };
         let lists = [
             ("without_modalities", "modality", &self.without_modalities),
@@ -68,11 +74,16 @@ impl VariantConfig {
         for (key, field, unwanted) in lists {
             for name in unwanted {
                 let before = streams.len();
-                let known: Vec<String> =
-                    streams.iter().filter_map(|stream| stream.get(field)?.as_str().map(str::to_owned)).collect();
+                let known: Vec<String> = streams
+                    .iter()
+                    .filter_map(|stream| stream.get(field)?.as_str().map(str::to_owned))
+                    .collect();
                 streams.retain(|stream| stream.get(field).and_then(Value::as_str) != Some(name));
                 if streams.len() == before {
-                    return Err((key, format!("no stream has {field} {name:?}; there is {}", known.join(", "))));
+                    return Err((
+                        key,
+                        format!("no stream has {field} {name:?}; there is {}", known.join(", ")),
+                    ));
                 }
             }
         }
@@ -91,8 +102,16 @@ pub(super) fn program_key(config: &ExperimentConfig) -> String {
     shared.training.label_smoothing = 0.0;
     shared.training.class_weights = Default::default();
     match &mut shared.training.optimizer {
-        OptimizerConfig::Adamw { learning_rate, weight_decay, .. }
-        | OptimizerConfig::Sgd { learning_rate, weight_decay, .. } => (*learning_rate, *weight_decay) = (0.0, 0.0),
+        OptimizerConfig::Adamw {
+            learning_rate,
+            weight_decay,
+            ..
+        }
+        | OptimizerConfig::Sgd {
+            learning_rate,
+            weight_decay,
+            ..
+        } => (*learning_rate, *weight_decay) = (0.0, 0.0),
     }
     shared.training.start = None;
     toml::to_string(&shared).unwrap_or_default()

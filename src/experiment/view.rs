@@ -85,12 +85,23 @@ impl View {
         let mut fits = BTreeMap::new();
         let mut is_sound = true;
         for (at, table) in tables.iter().enumerate() {
-            let steps = config.features.get(&table.name).map(|config| config.fit.clone()).unwrap_or_default();
+            let steps = config
+                .features
+                .get(&table.name)
+                .map(|config| config.fit.clone())
+                .unwrap_or_default();
             if steps.is_empty() {
                 continue;
             }
             match columns_after(&steps, &table.columns) {
-                Ok(columns) => drop(fits.insert(at, Fit { steps, columns, by_split: OnceLock::new() })),
+                Ok(columns) => drop(fits.insert(
+                    at,
+                    Fit {
+                        steps,
+                        columns,
+                        by_split: OnceLock::new(),
+                    },
+                )),
                 Err(wrong) => {
                     is_sound = false;
                     wrong
@@ -103,7 +114,13 @@ impl View {
             true => prepared.clone(),
             false => Arc::new(set::with_features(prepared, &mut windows, &tables)),
         };
-        let view = Arc::new(Self { key, prepared, windows: windows.into(), tables, fits });
+        let view = Arc::new(Self {
+            key,
+            prepared,
+            windows: windows.into(),
+            tables,
+            fits,
+        });
         known.extend(is_sound.then(|| view.clone()));
         Ok(is_sound.then_some(view))
     }
@@ -125,7 +142,9 @@ impl View {
         splits: &Splits,
         everyone: &[SubjectInfo],
     ) -> Result<Option<&[Arc<Fitted>]>, ExperimentError> {
-        let Some((table, fit)) = self.fit(modality) else { return Ok(None) };
+        let Some((table, fit)) = self.fit(modality) else {
+            return Ok(None);
+        };
         let table = &self.tables[table];
         let fit_splits = || {
             let fitted = splits.splits().par_iter().map(|split| {
@@ -139,7 +158,10 @@ impl View {
         };
         match fit.by_split.get_or_init(fit_splits) {
             Ok(fitted) => Ok(Some(fitted)),
-            Err(message) => Err(ExperimentError::Features { table: table.name.clone(), message: message.clone() }),
+            Err(message) => Err(ExperimentError::Features {
+                table: table.name.clone(),
+                message: message.clone(),
+            }),
         }
     }
 }

@@ -69,20 +69,40 @@ impl Eeg {
 impl SignalFeature for Eeg {
     /// Left and right of each pair, then the channels.
     fn channels<'s>(&'s self, signal: &SignalInfo<'s>) -> Vec<&'s str> {
-        self.pairs.iter().flatten().map(String::as_str).chain(self.names(signal)).collect()
+        self.pairs
+            .iter()
+            .flatten()
+            .map(String::as_str)
+            .chain(self.names(signal))
+            .collect()
     }
 
     fn columns(&self, signal: &SignalInfo) -> Vec<Column> {
         let mut columns = Vec::new();
-        let mut column = |name: String, unit: &str| columns.push(Column { name, unit: unit.into() });
+        let mut column = |name: String, unit: &str| {
+            columns.push(Column {
+                name,
+                unit: unit.into(),
+            })
+        };
         for name in self.names(signal) {
-            let unit = signal.channels.iter().find(|channel| channel.name == name).map_or("1", |channel| &channel.unit);
-            BANDS.iter().for_each(|(band, _)| column(format!("{name}.{band}"), &squared(unit)));
-            BANDS.iter().for_each(|(band, _)| column(format!("{name}.{band}_relative"), "1"));
+            let unit = signal
+                .channels
+                .iter()
+                .find(|channel| channel.name == name)
+                .map_or("1", |channel| &channel.unit);
+            BANDS
+                .iter()
+                .for_each(|(band, _)| column(format!("{name}.{band}"), &squared(unit)));
+            BANDS
+                .iter()
+                .for_each(|(band, _)| column(format!("{name}.{band}_relative"), "1"));
             column(format!("{name}.dar"), "1");
             column(format!("{name}.dtabr"), "1");
         }
-        self.pairs.iter().for_each(|[left, right]| column(format!("{left}-{right}.bsi"), "1"));
+        self.pairs
+            .iter()
+            .for_each(|[left, right]| column(format!("{left}-{right}.bsi"), "1"));
         if !self.pairs.is_empty() {
             column("bsi".into(), "1");
         }
@@ -95,7 +115,10 @@ impl SignalFeature for Eeg {
         }
         let names = self.names(signal);
         if let Some(name) = self.pairs.iter().flatten().find(|name| !names.contains(&name.as_str())) {
-            return Err(("pairs".into(), format!("must be of the channels {}, but `{name}` is not", names.join(", "))));
+            return Err((
+                "pairs".into(),
+                format!("must be of the channels {}, but `{name}` is not", names.join(", ")),
+            ));
         }
         if self.reference == Reference::Average && names.len() < 2 {
             let text = "must be `recorded` for a single channel: nothing is left of it without its average";
@@ -103,8 +126,10 @@ impl SignalFeature for Eeg {
         }
         let window_secs = signal.num_samples as f64 / signal.rate_hz;
         if !(self.segment_secs >= 1.0 && self.segment_secs <= window_secs) {
-            let text =
-                format!("must be 1 s to the length of a window, {window_secs} s, but is {} s", self.segment_secs);
+            let text = format!(
+                "must be 1 s to the length of a window, {window_secs} s, but is {} s",
+                self.segment_secs
+            );
             return Err(("segment_secs".into(), text));
         }
         signal.at_least("channels", 2.0 * ALL_HZ[1])
@@ -112,7 +137,9 @@ impl SignalFeature for Eeg {
 
     fn extract(&self, window: &[&[f64]], rate_hz: f64, scratch: &mut Scratch, values: &mut Vec<f64>) {
         let welch = Welch::new((self.segment_secs * rate_hz).round() as usize);
-        let Some((pairs, channels)) = window.split_at_checked(2 * self.pairs.len()) else { return };
+        let Some((pairs, channels)) = window.split_at_checked(2 * self.pairs.len()) else {
+            return;
+        };
         let average = match self.reference {
             Reference::Recorded => None,
             Reference::Average => Some(average(channels)),
@@ -124,7 +151,9 @@ impl SignalFeature for Eeg {
                 welch.estimate(&referred, rate_hz, scratch)
             }
         };
-        channels.iter().for_each(|samples| values.extend(rhythms(&spectrum(samples))));
+        channels
+            .iter()
+            .for_each(|samples| values.extend(rhythms(&spectrum(samples))));
         let mut indices = Vec::with_capacity(self.pairs.len());
         for pair in pairs.chunks_exact(2) {
             if let [left, right] = pair {
@@ -153,12 +182,28 @@ fn rhythms(spectrum: &Spectrum) -> [f64; 12] {
     let [delta, theta, alpha, beta, gamma] = BANDS.map(|(_, band)| power(band));
     let total = power(ALL_HZ);
     let [d, t, a, b, g] = [delta, theta, alpha, beta, gamma].map(|power| power / total);
-    [delta, theta, alpha, beta, gamma, d, t, a, b, g, delta / alpha, (delta + theta) / (alpha + beta)]
+    [
+        delta,
+        theta,
+        alpha,
+        beta,
+        gamma,
+        d,
+        t,
+        a,
+        b,
+        g,
+        delta / alpha,
+        (delta + theta) / (alpha + beta),
+    ]
 }
 
 /// Mean of `|R - L| / (R + L)` over the bins from 1 to 25 Hz.
 fn symmetry(left: &Spectrum, right: &Spectrum) -> f64 {
     let bins = left.bins(SYMMETRY_HZ[0], SYMMETRY_HZ[1]);
     let sides = left.power.iter().zip(&right.power).skip(bins.start).take(bins.len());
-    sides.map(|(left, right)| (right - left).abs() / (right + left)).sum::<f64>() / bins.len() as f64
+    sides
+        .map(|(left, right)| (right - left).abs() / (right + left))
+        .sum::<f64>()
+        / bins.len() as f64
 }

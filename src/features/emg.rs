@@ -89,7 +89,10 @@ pub fn slope_sign_changes(samples: &[f64], threshold: f64) -> usize {
 
 /// Steps of at least `threshold`.
 pub fn willison_amplitude(samples: &[f64], threshold: f64) -> usize {
-    samples.windows(2).map(|pair| usize::from((pair[0] - pair[1]).abs() >= threshold)).sum()
+    samples
+        .windows(2)
+        .map(|pair| usize::from((pair[0] - pair[1]).abs() >= threshold))
+        .sum()
 }
 
 /// `sum |x[i+1] - x[i]|`: the waveform length, also known as line length.
@@ -126,7 +129,10 @@ impl SignalFeature for EmgConfig {
         let mut columns = Vec::new();
         for channel in signal.channels {
             let unit = channel.unit.as_str();
-            let (square, integral) = (squared(unit), if unit == "1" { "s".into() } else { format!("{unit} s") });
+            let (square, integral) = (
+                squared(unit),
+                if unit == "1" { "s".into() } else { format!("{unit} s") },
+            );
             let all = [
                 ("rms", unit),
                 ("mav", unit),
@@ -143,10 +149,13 @@ impl SignalFeature for EmgConfig {
                 ("dominant_frequency", "Hz"),
                 ("onset", "s"),
             ];
-            let wanted = all.into_iter().filter(|(name, _)| *name != "onset" || self.baseline_secs.is_some());
-            columns.extend(
-                wanted.map(|(name, unit)| Column { name: format!("{}.emg.{name}", channel.name), unit: unit.into() }),
-            );
+            let wanted = all
+                .into_iter()
+                .filter(|(name, _)| *name != "onset" || self.baseline_secs.is_some());
+            columns.extend(wanted.map(|(name, unit)| Column {
+                name: format!("{}.emg.{name}", channel.name),
+                unit: unit.into(),
+            }));
         }
         columns
     }
@@ -161,12 +170,18 @@ impl SignalFeature for EmgConfig {
         }
         if !(self.envelope_hz > 0.0 && self.envelope_hz < nyquist) {
             let found = self.envelope_hz;
-            return problem("envelope_hz", format!("must lie above 0 and below {nyquist} Hz, but is {found}"));
+            return problem(
+                "envelope_hz",
+                format!("must lie above 0 and below {nyquist} Hz, but is {found}"),
+            );
         }
         let pad = Sos::butterworth(ENVELOPE_ORDER, Passband::Low(self.envelope_hz), signal.rate_hz).pad_len();
         if signal.num_samples <= pad {
             let found = signal.num_samples;
-            return problem("envelope_hz", format!("needs windows of more than {pad} samples, but they have {found}"));
+            return problem(
+                "envelope_hz",
+                format!("needs windows of more than {pad} samples, but they have {found}"),
+            );
         }
         if !(low >= 0.0 && low < high && high <= nyquist) {
             let message = format!(
@@ -177,19 +192,26 @@ impl SignalFeature for EmgConfig {
         }
         if !(segment >= 2.0 && segment <= signal.num_samples as f64) {
             let found = self.segment_secs;
-            return problem("segment_secs", format!("must be at most the window's {window_secs} s, but is {found}"));
+            return problem(
+                "segment_secs",
+                format!("must be at most the window's {window_secs} s, but is {found}"),
+            );
         }
         if (high * segment / signal.rate_hz).floor() < (low * segment / signal.rate_hz).ceil() {
             return problem("band_hz", "has no bin of the spectrum: take longer segments".into());
         }
         match self.baseline_secs {
-            Some(secs) if !(secs * signal.rate_hz >= 2.0 && secs < window_secs) => {
-                problem("baseline_secs", format!("must be less than the window's {window_secs} s, but is {secs}"))
-            }
+            Some(secs) if !(secs * signal.rate_hz >= 2.0 && secs < window_secs) => problem(
+                "baseline_secs",
+                format!("must be less than the window's {window_secs} s, but is {secs}"),
+            ),
             _ if !self.onset_deviations.is_finite() => problem("onset_deviations", "must be finite".into()),
             _ if !(0.0..=window_secs).contains(&self.onset_secs) => problem(
                 "onset_secs",
-                format!("must be from 0 to the window's {window_secs} s, but is {}", self.onset_secs),
+                format!(
+                    "must be from 0 to the window's {window_secs} s, but is {}",
+                    self.onset_secs
+                ),
             ),
             _ => Ok(()),
         }
@@ -200,7 +222,11 @@ impl SignalFeature for EmgConfig {
         let welch = Welch::new((self.segment_secs * rate_hz).round() as usize);
         let mut envelopes: Vec<Vec<f64>> = window.iter().map(|x| x.iter().map(|x| x.abs()).collect()).collect();
         let mut channels: Vec<_> = envelopes.iter_mut().map(Vec::as_mut_slice).collect();
-        Filter { sos, phase: Phase::Zero }.apply_channels(&mut channels);
+        Filter {
+            sos,
+            phase: Phase::Zero,
+        }
+        .apply_channels(&mut channels);
         for (samples, envelope) in window.iter().zip(&envelopes) {
             let count = samples.len() as f64;
             let rectified = sum(samples, f64::abs);

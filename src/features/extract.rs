@@ -30,10 +30,20 @@ impl<'a> SignalInfo<'a> {
     /// # Errors
     /// The key, and the names that there are.
     pub fn channel(&self, key: &str, name: &str) -> Result<&'a crate::data::Channel, (String, String)> {
-        self.channels.iter().find(|channel| channel.name == name).ok_or_else(|| {
-            let names: Vec<_> = self.channels.iter().map(|channel| format!("`{}`", channel.name)).collect();
-            (key.into(), format!("must name a channel, but `{name}` is none of {}", names.join(", ")))
-        })
+        self.channels
+            .iter()
+            .find(|channel| channel.name == name)
+            .ok_or_else(|| {
+                let names: Vec<_> = self
+                    .channels
+                    .iter()
+                    .map(|channel| format!("`{}`", channel.name))
+                    .collect();
+                (
+                    key.into(),
+                    format!("must name a channel, but `{name}` is none of {}", names.join(", ")),
+                )
+            })
     }
 
     /// Whether the rate is high enough; `key` is the key of what needs it.
@@ -43,9 +53,10 @@ impl<'a> SignalInfo<'a> {
     pub fn at_least(&self, key: &str, rate_hz: f64) -> Result<(), (String, String)> {
         match self.rate_hz >= rate_hz {
             true => Ok(()),
-            false => {
-                Err((key.into(), format!("must have a rate of at least {rate_hz} Hz, but has {} Hz", self.rate_hz)))
-            }
+            false => Err((
+                key.into(),
+                format!("must have a rate of at least {rate_hz} Hz, but has {} Hz", self.rate_hz),
+            )),
         }
     }
 }

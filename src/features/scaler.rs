@@ -61,8 +61,10 @@ impl Scaler {
         };
         let mean = average(&|_, x| x);
         let variance = average(&|slot, x| (x - mean[slot]).powi(2));
-        let deviation =
-            variance.into_iter().map(|variance| if variance > 0.0 { variance.sqrt() } else { 1.0 }).collect();
+        let deviation = variance
+            .into_iter()
+            .map(|variance| if variance > 0.0 { variance.sqrt() } else { 1.0 })
+            .collect();
         Self { mean, deviation }
     }
 }

@@ -10,7 +10,12 @@ use crate::tracking::{RunTracker, TrackingError};
 /// Every variant against the base on the test subjects. Inner folds of nested cross-validation have other names, so
 /// there the base is absent and nothing is compared.
 pub(super) fn ablations(plan: &ExperimentPlan, evaluation: &Evaluation) -> Result<Vec<Ablation>, EvaluationError> {
-    let variants: Vec<&str> = plan.variants.iter().skip(1).map(|variant| variant.name.as_str()).collect();
+    let variants: Vec<&str> = plan
+        .variants
+        .iter()
+        .skip(1)
+        .map(|variant| variant.name.as_str())
+        .collect();
     Ablation::all(evaluation, BASE_VARIANT, &variants)
 }
 

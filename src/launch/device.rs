@@ -104,10 +104,10 @@ impl DeviceChoice {
                     || Device::vulkan(DeviceKind::IntegratedGpu(0)),
                 ] as [fn() -> Device; 2]);
                 #[cfg(feature = "wgpu")]
-                all.extend(
-                    [|| Device::wgpu(DeviceKind::DiscreteGpu(0)), || Device::wgpu(DeviceKind::IntegratedGpu(0))]
-                        as [fn() -> Device; 2],
-                );
+                all.extend([
+                    || Device::wgpu(DeviceKind::DiscreteGpu(0)),
+                    || Device::wgpu(DeviceKind::IntegratedGpu(0)),
+                ] as [fn() -> Device; 2]);
                 all.extend(Self::Cpu.constructors());
                 all
             }
@@ -133,8 +133,14 @@ fn probe(constructor: fn() -> Device) -> Result<Device, String> {
     let tried = std::panic::catch_unwind(move || {
         let device = constructor();
         let ones = burn::tensor::Tensor::<1>::ones([2], &device);
-        let sum: Vec<f32> = (ones.clone() + ones).try_into_vec_as().map_err(|error| error.to_string())?;
-        if sum == [2.0, 2.0] { Ok(device) } else { Err(format!("1 + 1 gave {sum:?}")) }
+        let sum: Vec<f32> = (ones.clone() + ones)
+            .try_into_vec_as()
+            .map_err(|error| error.to_string())?;
+        if sum == [2.0, 2.0] {
+            Ok(device)
+        } else {
+            Err(format!("1 + 1 gave {sum:?}"))
+        }
     });
     std::panic::set_hook(hook);
     tried.unwrap_or_else(|panic| {

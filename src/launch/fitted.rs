@@ -32,15 +32,23 @@ pub(super) fn records(plan: &ExperimentPlan) -> impl Serialize {
     let of_program = |program| move |planned| record(program, planned);
     let first = |planned: &&PlannedReplica| plan.config.seeds.first() == Some(&planned.seed);
     let programs = plan.programs.iter();
-    programs.flat_map(|program| program.replicas.iter().filter(first).map(of_program(program))).collect::<Vec<_>>()
+    programs
+        .flat_map(|program| program.replicas.iter().filter(first).map(of_program(program)))
+        .collect::<Vec<_>>()
 }
 
 fn record<'a>(program: &'a Program, planned: &'a PlannedReplica) -> Record<'a> {
     let fitted = planned.pipelines.iter().zip(&planned.replica.scalers);
-    let streams = program.config.model.stream.iter().zip(fitted).map(|(stream, (fitted, scaler))| {
-        let pipeline = fitted.as_ref().map(|fitted| &fitted.pipeline);
-        (stream.name.as_str(), StreamRecord { pipeline, scaler })
-    });
+    let streams = program
+        .config
+        .model
+        .stream
+        .iter()
+        .zip(fitted)
+        .map(|(stream, (fitted, scaler))| {
+            let pipeline = fitted.as_ref().map(|fitted| &fitted.pipeline);
+            (stream.name.as_str(), StreamRecord { pipeline, scaler })
+        });
     Record {
         variant: planned.variant.clone(),
         repeat: planned.repeat,

@@ -22,7 +22,9 @@ pub(super) fn open_manifest(
             experiment: plan.config.name.clone(),
             status: RunStatus::Running,
             recoup_version: env!("CARGO_PKG_VERSION").into(),
-            git_commit: option_env!("RECOUP_GIT_COMMIT").filter(|commit| !commit.is_empty()).map(Into::into),
+            git_commit: option_env!("RECOUP_GIT_COMMIT")
+                .filter(|commit| !commit.is_empty())
+                .map(Into::into),
             burn_version: option_env!("RECOUP_BURN_VERSION").unwrap_or("unknown").into(),
             device: format!("{device:?}"),
             precision: precision(plan),
@@ -69,7 +71,9 @@ fn precision(plan: &ExperimentPlan) -> String {
 }
 
 fn unix_secs() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs())
 }
 
 fn host_name() -> String {

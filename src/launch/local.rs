@@ -117,14 +117,27 @@ impl<'a> Loaded<'a> {
         let store = CheckpointStore::new(place, &plan.hash, program.model.layout());
         let (states, warnings) = store.latest()?.unwrap_or_default();
         let mut finished = BTreeMap::new();
-        for planned in program.replicas.iter().filter(|planned| is_wanted(&planned.replica, options)) {
+        for planned in program
+            .replicas
+            .iter()
+            .filter(|planned| is_wanted(&planned.replica, options))
+        {
             if let Some(state) = store.finished(&planned.replica.name)? {
                 finished.insert(planned.replica.name.clone(), state);
             }
         }
         let (sources, windows) = (program.sources.clone(), program.windows.clone());
         let data = DeviceData::new(&program.prepared, sources, windows, plan.classes.len(), device);
-        Ok((Self { program, data, store, states, finished }, warnings))
+        Ok((
+            Self {
+                program,
+                data,
+                store,
+                states,
+                finished,
+            },
+            warnings,
+        ))
     }
 }
 
@@ -179,13 +192,24 @@ pub fn run(
     }
     let is_diverged = |(_, state): &(&String, &ReplicaState)| state.progress.status == Status::Diverged;
     let diverged = finished().filter(is_diverged).map(|(name, _)| name.clone()).collect();
-    Ok(Outcome { evaluation, ablations, diverged, warnings })
+    Ok(Outcome {
+        evaluation,
+        ablations,
+        diverged,
+        warnings,
+    })
 }
 
 fn check_precision(plan: &ExperimentPlan, device: &Device) -> Result<(), LaunchError> {
-    let dtypes = plan.programs.iter().filter_map(|program| program.config.training.precision.dtype());
+    let dtypes = plan
+        .programs
+        .iter()
+        .filter_map(|program| program.config.training.precision.dtype());
     match dtypes.into_iter().find(|&dtype| !device.supports_dtype(dtype)) {
-        Some(dtype) => Err(LaunchError::Precision { device: format!("{device:?}"), dtype }),
+        Some(dtype) => Err(LaunchError::Precision {
+            device: format!("{device:?}"),
+            dtype,
+        }),
         None => Ok(()),
     }
 }
@@ -203,11 +227,18 @@ fn train(
     progress: &mut Progress,
     stop: &StopFlag,
 ) -> Result<(), LaunchError> {
-    let Loaded { program, data, store, states, finished } = loaded;
+    let Loaded {
+        program,
+        data,
+        store,
+        states,
+        finished,
+    } = loaded;
     let program: &Program = program;
     let all = program.replicas.iter().map(|planned| &planned.replica);
-    let left: Vec<&Replica> =
-        all.filter(|replica| is_wanted(replica, options) && !finished.contains_key(&replica.name)).collect();
+    let left: Vec<&Replica> = all
+        .filter(|replica| is_wanted(replica, options) && !finished.contains_key(&replica.name))
+        .collect();
     let config = &program.config.training;
     let group_size = options.group_size(program);
     let groups: Vec<Vec<&Replica>> = aligned(&left, states)
@@ -218,8 +249,15 @@ fn train(
     for (index, replicas) in groups.into_iter().enumerate() {
         let steps = |replica: &&Replica| config.steps_per_epoch(replica.epoch_len(config.sampling())) * config.epochs;
         let num_steps = replicas.iter().map(steps).max().unwrap_or(0) as u64;
-        let first_step = replicas.iter().filter_map(|replica| Some(states.get(&replica.name)?.progress.steps)).max();
-        let mut name = if plan.programs.len() == 1 { plan.config.name.clone() } else { program.name.clone() };
+        let first_step = replicas
+            .iter()
+            .filter_map(|replica| Some(states.get(&replica.name)?.progress.steps))
+            .max();
+        let mut name = if plan.programs.len() == 1 {
+            plan.config.name.clone()
+        } else {
+            program.name.clone()
+        };
         if count > 1 {
             name.push_str(&format!(", group {} of {count}", index + 1));
         }
@@ -236,7 +274,14 @@ fn train(
             count(Status::Diverged)
         );
         let steps = done.values().map(|state| state.progress.steps).max().unwrap_or(0);
-        progress.finish_group(id, &GroupStatus { step: steps, ..GroupStatus::default() }, &outcome);
+        progress.finish_group(
+            id,
+            &GroupStatus {
+                step: steps,
+                ..GroupStatus::default()
+            },
+            &outcome,
+        );
         finished.extend(done);
     }
     Ok(())
@@ -248,8 +293,19 @@ pub fn headline_metrics(num_classes: usize) -> Vec<Metric> {
     metrics.extend(if num_classes == 2 {
         [Metric::Precision, Metric::Recall, Metric::Specificity, Metric::F1]
     } else {
-        [Metric::MacroPrecision, Metric::MacroRecall, Metric::MacroSpecificity, Metric::MacroF1]
+        [
+            Metric::MacroPrecision,
+            Metric::MacroRecall,
+            Metric::MacroSpecificity,
+            Metric::MacroF1,
+        ]
     });
-    metrics.extend([Metric::AucRoc, Metric::AucPr, Metric::LogLoss, Metric::Brier, Metric::EceEqualWidth]);
+    metrics.extend([
+        Metric::AucRoc,
+        Metric::AucPr,
+        Metric::LogLoss,
+        Metric::Brier,
+        Metric::EceEqualWidth,
+    ]);
     metrics
 }

@@ -12,10 +12,18 @@ use crate::training::step::{Group, Predicted};
 
 /// Predictions of each finished replica's best weights on its three parts, by the replica's index.
 pub(super) fn predict(loaded: &Loaded, options: &LocalOptions) -> BTreeMap<usize, [Predicted; 3]> {
-    let Loaded { program, data, finished, .. } = loaded;
+    let Loaded {
+        program,
+        data,
+        finished,
+        ..
+    } = loaded;
     let config = &program.config.training;
-    let done: Vec<&PlannedReplica> =
-        program.replicas.iter().filter(|planned| finished.contains_key(&planned.replica.name)).collect();
+    let done: Vec<&PlannedReplica> = program
+        .replicas
+        .iter()
+        .filter(|planned| finished.contains_key(&planned.replica.name))
+        .collect();
     let mut predicted = BTreeMap::new();
     for chunk in done.chunks(options.group_size(program)) {
         let replicas: Vec<&Replica> = chunk.iter().map(|planned| &planned.replica).collect();
@@ -44,8 +52,13 @@ pub(super) fn prediction_rows(plan: &ExperimentPlan, predicted: &BTreeMap<usize,
     let mut rows = Vec::new();
     for program in &plan.programs {
         for planned in &program.replicas {
-            let Some(parts) = predicted.get(&planned.index) else { continue };
-            if parts.iter().any(|part| part.logits.iter().any(|logit| !logit.is_finite())) {
+            let Some(parts) = predicted.get(&planned.index) else {
+                continue;
+            };
+            if parts
+                .iter()
+                .any(|part| part.logits.iter().any(|logit| !logit.is_finite()))
+            {
                 continue;
             }
             add_rows(plan, program, planned, parts, &mut rows);

@@ -11,7 +11,12 @@ use crate::tracking::{GroupId, GroupStatus, Progress, RunTracker};
 use crate::training::trainer::{EpochReport, Observer, ObserverError, StepReport};
 
 /// Metrics of the validation windows that are recorded after each epoch.
-const RECORDED: [Metric; 4] = [Metric::LogLoss, Metric::Accuracy, Metric::BalancedAccuracy, Metric::AucRoc];
+const RECORDED: [Metric; 4] = [
+    Metric::LogLoss,
+    Metric::Accuracy,
+    Metric::BalancedAccuracy,
+    Metric::AucRoc,
+];
 
 /// Observes one group in training.
 pub struct Recorder<'a> {
@@ -53,7 +58,10 @@ impl<'a> Recorder<'a> {
     }
 
     fn replica(&self, name: &str) -> Result<usize, ObserverError> {
-        self.index.get(name).copied().ok_or_else(|| format!("the plan has no replica {name:?}").into())
+        self.index
+            .get(name)
+            .copied()
+            .ok_or_else(|| format!("the plan has no replica {name:?}").into())
     }
 }
 
@@ -77,7 +85,8 @@ impl Observer for Recorder<'_> {
                     ("train/gradient_norm", report.gradient_norm),
                     ("throughput/windows_per_sec_all_replicas", windows_per_sec),
                 ];
-                self.tracker.log_scalars(self.program.replicas[replica].index, report.step, &values)?;
+                self.tracker
+                    .log_scalars(self.program.replicas[replica].index, report.step, &values)?;
             }
         }
         if !reports.is_empty() {
@@ -122,7 +131,8 @@ impl Observer for Recorder<'_> {
                 scalars.push((Selection::Reconstruction.to_string(), error));
             }
             let named: Vec<(&str, f64)> = scalars.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
-            self.tracker.log_scalars(self.program.replicas[replica].index, report.step, &named)?;
+            self.tracker
+                .log_scalars(self.program.replicas[replica].index, report.step, &named)?;
             let value = match self.program.selection {
                 Selection::Metric(metric) => metrics.and_then(|metrics| metrics.get(metric)),
                 Selection::Reconstruction => report.valid_reconstruction.filter(|error| error.is_finite()),
@@ -156,9 +166,14 @@ impl Recorder<'_> {
         if windows.is_empty() || logits.iter().any(|logit| !logit.is_finite()) {
             return None;
         }
-        let targets = windows.iter().map(|&window| self.program.windows[window as usize].class as usize).collect();
-        let probabilities =
-            logits.chunks_exact(classes).flat_map(|row| softmax(row.iter().map(|&logit| f64::from(logit)))).collect();
+        let targets = windows
+            .iter()
+            .map(|&window| self.program.windows[window as usize].class as usize)
+            .collect();
+        let probabilities = logits
+            .chunks_exact(classes)
+            .flat_map(|row| softmax(row.iter().map(|&logit| f64::from(logit))))
+            .collect();
         let scores = Scores::new(classes, targets, probabilities).ok()?;
         Some(MetricSet::of(&scores))
     }

@@ -54,7 +54,10 @@ fn hparams(config: &ExperimentConfig) -> Vec<(String, HparamValue)> {
             }
             toml::Value::Array(array) => {
                 for (index, value) in array.iter().enumerate() {
-                    let name = value.get("name").and_then(toml::Value::as_str).map_or(index.to_string(), str::to_owned);
+                    let name = value
+                        .get("name")
+                        .and_then(toml::Value::as_str)
+                        .map_or(index.to_string(), str::to_owned);
                     flatten(&format!("{prefix}.{name}"), value, into);
                 }
             }
@@ -95,7 +98,10 @@ pub(super) fn write_experiment(plan: &ExperimentPlan, tracker: &mut RunTracker) 
             metric("valid/log_loss", DatasetRole::Valid),
         ],
     })?;
-    let chart = |title: &str, pattern: &str| Chart { title: title.into(), tag_patterns: vec![pattern.into()] };
+    let chart = |title: &str, pattern: &str| Chart {
+        title: title.into(),
+        tag_patterns: vec![pattern.into()],
+    };
     events.custom_scalars(&[ChartCategory {
         title: "learning".into(),
         charts: vec![
@@ -125,16 +131,23 @@ pub(super) fn record_results(
     directory: &RunDirectory,
     tracker: &mut RunTracker,
 ) -> Result<(), LaunchError> {
-    let all = programs.iter().flat_map(|loaded| loaded.program.replicas.iter().map(move |planned| (loaded, planned)));
+    let all = programs
+        .iter()
+        .flat_map(|loaded| loaded.program.replicas.iter().map(move |planned| (loaded, planned)));
     for (loaded, planned) in all {
-        let Some(state) = loaded.finished.get(&planned.replica.name) else { continue };
+        let Some(state) = loaded.finished.get(&planned.replica.name) else {
+            continue;
+        };
         let (step, at, name) = (result_step(state), planned.index, planned.record_variant());
         let same = |repeat: u32, fold: u32, seed: u64| {
             (repeat as usize, fold as usize, seed) == (planned.repeat, planned.fold, planned.seed)
         };
-        let fold = evaluation
-            .variant(&name)
-            .and_then(|variant| variant.folds.iter().find(|fold| same(fold.repeat, fold.fold, fold.seed)));
+        let fold = evaluation.variant(&name).and_then(|variant| {
+            variant
+                .folds
+                .iter()
+                .find(|fold| same(fold.repeat, fold.fold, fold.seed))
+        });
         if let Some(fold) = fold {
             let mut scalars = Vec::new();
             for (level, metrics) in &fold.metrics {
@@ -147,7 +160,10 @@ pub(super) fn record_results(
             }
             if let Some([_, _, test]) = predicted.get(&at) {
                 scalars.extend(mean_stream_weights(loaded.program, test));
-                scalars.extend(test.mean_reconstruction().map(|error| ("test/reconstruction".to_owned(), error)));
+                scalars.extend(
+                    test.mean_reconstruction()
+                        .map(|error| ("test/reconstruction".to_owned(), error)),
+                );
             }
             let named: Vec<(&str, f64)> = scalars.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
             tracker.log_scalars(at, step, &named)?;
@@ -157,8 +173,11 @@ pub(super) fn record_results(
             .filter(|row| row.part == Part::Test && row.variant == name && same(row.repeat, row.fold, row.seed))
             .collect();
         record_replica(plan, loaded.program, at, state, &own, tracker)?;
-        let status =
-            if state.progress.status == Status::Diverged { SessionStatus::Failure } else { SessionStatus::Success };
+        let status = if state.progress.status == Status::Diverged {
+            SessionStatus::Failure
+        } else {
+            SessionStatus::Success
+        };
         tracker.finish(at, status)?;
     }
     record_pictures(plan, programs, evaluation, directory, tracker)?;
@@ -170,9 +189,19 @@ fn mean_stream_weights(program: &Program, test: &Predicted) -> Vec<(String, f64)
     let streams = &program.config.model.stream;
     let windows = (test.stream_weights.len() / streams.len().max(1)).max(1) as f64;
     let mean = |m: usize| {
-        test.stream_weights.iter().skip(m).step_by(streams.len()).map(|&w| f64::from(w)).sum::<f64>() / windows
+        test.stream_weights
+            .iter()
+            .skip(m)
+            .step_by(streams.len())
+            .map(|&w| f64::from(w))
+            .sum::<f64>()
+            / windows
     };
-    streams.iter().enumerate().map(|(m, stream)| (format!("stream_weight/{}", stream.name), mean(m))).collect()
+    streams
+        .iter()
+        .enumerate()
+        .map(|(m, stream)| (format!("stream_weight/{}", stream.name), mean(m)))
+        .collect()
 }
 
 fn record_replica(
@@ -224,14 +253,18 @@ fn record_pictures(
             // Repeats and seeds are counted together: each subject once for each of them.
             let mut counts = vec![vec![0u64; plan.classes.len()]; plan.classes.len()];
             for pooled in &variant.pooled {
-                let Some(confusion) = pooled.confusion.get(&level) else { continue };
+                let Some(confusion) = pooled.confusion.get(&level) else {
+                    continue;
+                };
                 for (sums, row) in counts.iter_mut().zip(&confusion.0) {
                     sums.iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
                 }
             }
             let name = if level == Level::Subject { "subjects" } else { "windows" };
-            let (mut title, mut file) =
-                (format!("{}: test {name} over all folds", plan.config.name), format!("confusion_{name}"));
+            let (mut title, mut file) = (
+                format!("{}: test {name} over all folds", plan.config.name),
+                format!("confusion_{name}"),
+            );
             if plan.variants.len() > 1 {
                 title = format!("{} of {title}", variant.variant);
                 file = format!("{file}_{}", variant.variant);
@@ -241,11 +274,18 @@ fn record_pictures(
             }
         }
     }
-    if let Some(picture) = programs.first().map(|base| spectrogram(plan, base)).transpose()?.flatten() {
+    if let Some(picture) = programs
+        .first()
+        .map(|base| spectrogram(plan, base))
+        .transpose()?
+        .flatten()
+    {
         pictures.push(("spectrogram".into(), picture));
     }
     for (name, picture) in pictures {
-        tracker.root_events()?.image_png(&name, 0, picture.width, picture.height, &picture.png)?;
+        tracker
+            .root_events()?
+            .image_png(&name, 0, picture.width, picture.height, &picture.png)?;
         crate::runs::write_document(&directory.figure(&name), &picture.png)?;
     }
     Ok(())
@@ -254,13 +294,22 @@ fn record_pictures(
 /// The first test window that has the modality of the first spectrogram stream, as that stream sees it.
 fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figure::Picture>, TrackingError> {
     let Loaded { program, data, .. } = loaded;
-    let Some(planned) = program.replicas.first() else { return Ok(None) };
+    let Some(planned) = program.replicas.first() else {
+        return Ok(None);
+    };
     let is_read =
         |stream: usize, window: u32| program.windows[window as usize].rows[program.sources[stream].modality].count > 0;
-    let (Some(stream), test) = (program.model.first_spectrogram(), &planned.replica.test) else { return Ok(None) };
-    let Some(window) = test.iter().copied().find(|&window| is_read(stream, window)) else { return Ok(None) };
+    let (Some(stream), test) = (program.model.first_spectrogram(), &planned.replica.test) else {
+        return Ok(None);
+    };
+    let Some(window) = test.iter().copied().find(|&window| is_read(stream, window)) else {
+        return Ok(None);
+    };
     let inputs = data.inputs(&[vec![Some(window)]], &data.scalers(&[&planned.replica]));
-    let Some(values) = inputs.get(stream).and_then(|input| program.model.spectrogram(stream, input)) else {
+    let Some(values) = inputs
+        .get(stream)
+        .and_then(|input| program.model.spectrogram(stream, input))
+    else {
         return Ok(None);
     };
     let [_, _, _, bins, frames] = values.dims();
@@ -278,7 +327,10 @@ fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figure::
         duration_secs: f64::from(count) / rate_hz,
         nyquist_hz: rate_hz / 2.0,
         value_label: "log power",
-        title: &format!("{}: first test window of {subject}", program.config.model.stream[stream].name),
+        title: &format!(
+            "{}: first test window of {subject}",
+            program.config.model.stream[stream].name
+        ),
     };
     picture.draw().map(Some)
 }

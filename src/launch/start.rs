@@ -56,10 +56,19 @@ pub fn attach(plan: &mut ExperimentPlan) -> Result<(), StartError> {
     for (variant, config) in &configs {
         let source = Source::open(config, plan)?;
         for program in &mut plan.programs {
-            for planned in program.replicas.iter_mut().filter(|planned| planned.variant == *variant) {
-                let tested = planned.replica.test.iter().map(|&window| program.windows[window as usize].subject);
-                let tested: BTreeSet<&str> =
-                    tested.map(|at| plan.prepared.subjects()[at as usize].id.as_str()).collect();
+            for planned in program
+                .replicas
+                .iter_mut()
+                .filter(|planned| planned.variant == *variant)
+            {
+                let tested = planned
+                    .replica
+                    .test
+                    .iter()
+                    .map(|&window| program.windows[window as usize].subject);
+                let tested: BTreeSet<&str> = tested
+                    .map(|at| plan.prepared.subjects()[at as usize].id.as_str())
+                    .collect();
                 let model = source.model(config, planned, &tested)?;
                 let start = fit(config, &model, program.model.layout())?;
                 seen.push_str(&fingerprint(&planned.replica.name, &start));
@@ -110,7 +119,12 @@ impl Source {
                 hint: "leave `replica` out".into(),
             });
         }
-        Ok(Self { root: run.root().into(), state: run.checkpoints(), splits, same_people })
+        Ok(Self {
+            root: run.root().into(),
+            state: run.checkpoints(),
+            splits,
+            same_people,
+        })
     }
 
     /// The trained model for `planned`, which is tested on `tested`.
@@ -130,7 +144,9 @@ impl Source {
             self.check_unseen(&name, planned, tested)?;
         }
         let programs = std::fs::read_dir(&self.state).into_iter().flatten().flatten();
-        let mut folders: Vec<PathBuf> = programs.map(|entry| entry.path().join("finished").join(&name)).collect();
+        let mut folders: Vec<PathBuf> = programs
+            .map(|entry| entry.path().join("finished").join(&name))
+            .collect();
         folders.retain(|folder| folder.is_dir());
         match folders.first() {
             Some(folder) => Ok(StoredModel::read(folder, &name)?),
@@ -146,7 +162,9 @@ impl Source {
     fn check_unseen(&self, name: &str, planned: &PlannedReplica, tested: &BTreeSet<&str>) -> Result<(), StartError> {
         let place = (planned.repeat, planned.fold, planned.inner);
         let is_there = |split: &&Split| (split.repeat(), split.fold(), split.inner()) == place;
-        let Some(split) = self.splits.splits().iter().find(is_there) else { return Ok(()) };
+        let Some(split) = self.splits.splits().iter().find(is_there) else {
+            return Ok(());
+        };
         let seen = [Part::Train, Part::Valid].into_iter().flat_map(|part| split.ids(part));
         match seen.into_iter().find(|id| tested.contains(id.as_str())) {
             None => Ok(()),
@@ -171,7 +189,11 @@ fn finished_run(path: &Path) -> Result<RunDirectory, StartError> {
             false => Err(StartError::Unfit {
                 key: "run",
                 problem: format!("{} is not finished", path.display()),
-                hint: format!("recoup train {} --resume={}", run.experiment().display(), path.display()),
+                hint: format!(
+                    "recoup train {} --resume={}",
+                    run.experiment().display(),
+                    path.display()
+                ),
             }),
         };
     }
@@ -190,12 +212,18 @@ fn finished_run(path: &Path) -> Result<RunDirectory, StartError> {
 
 /// The columns of `layout` that the streams take from `model`.
 fn fit(config: &StartConfig, model: &StoredModel, layout: &Layout) -> Result<Start, StartError> {
-    let mut start = Start { learning_rate_factor: config.learning_rate_factor as f32, ..Start::default() };
+    let mut start = Start {
+        learning_rate_factor: config.learning_rate_factor as f32,
+        ..Start::default()
+    };
     for stream in &config.streams {
         let prefix = format!("{stream}.");
         let own = |specs: &[ParamSpec]| specs.iter().any(|spec| spec.path.starts_with(&prefix));
         if !own(layout.params()) {
-            return Err(unfit(format!("this experiment has no stream {stream:?}"), "name streams of [[model.stream]]"));
+            return Err(unfit(
+                format!("this experiment has no stream {stream:?}"),
+                "name streams of [[model.stream]]",
+            ));
         }
         start.params.extend(columns(stream, layout.params(), &model.params)?);
         start.buffers.extend(columns(stream, layout.buffers(), &model.buffers)?);
@@ -221,13 +249,19 @@ fn columns(
             Some((there, values)) if there.shape == spec.shape => columns.push((column, values.clone())),
             Some((there, _)) => {
                 let problem = format!("{} is {:?} there and {:?} here", spec.path, there.shape, spec.shape);
-                return Err(unfit(problem, "the stream's channels, encoder and model.embedding_size must be the same"));
+                return Err(unfit(
+                    problem,
+                    "the stream's channels, encoder and model.embedding_size must be the same",
+                ));
             }
             // A decoder is a tool of the pretraining; one that is new here starts at random.
             None if spec.path.starts_with(&decoder) => {}
             None => {
                 let problem = format!("the run has no {}", spec.path);
-                return Err(unfit(problem, "the stream must have the same name and encoder in both experiments"));
+                return Err(unfit(
+                    problem,
+                    "the stream must have the same name and encoder in both experiments",
+                ));
             }
         }
     }
@@ -235,5 +269,9 @@ fn columns(
 }
 
 fn unfit(problem: String, hint: &str) -> StartError {
-    StartError::Unfit { key: "streams", problem, hint: hint.into() }
+    StartError::Unfit {
+        key: "streams",
+        problem,
+        hint: hint.into(),
+    }
 }

@@ -86,7 +86,10 @@ impl AugmentConfig {
         let mut problems = Vec::new();
         let mut check = |fine: bool, field: &str, message: &str| {
             if !fine {
-                problems.push(ConfigProblem { key: format!("{key}.{field}"), message: message.into() });
+                problems.push(ConfigProblem {
+                    key: format!("{key}.{field}"),
+                    message: message.into(),
+                });
             }
         };
         let any_shape = matches!(self, Self::Scaling { .. } | Self::Jitter { .. });
@@ -113,13 +116,25 @@ impl AugmentConfig {
                 check(count > 0, "count", "must be at least 1");
             }
             Self::Scaling { deviation } => {
-                check(deviation > 0.0 && deviation < 1.0, "deviation", "must be greater than 0 and less than 1");
+                check(
+                    deviation > 0.0 && deviation < 1.0,
+                    "deviation",
+                    "must be greater than 0 and less than 1",
+                );
             }
             Self::Jitter { deviation } => {
-                check(deviation > 0.0 && deviation.is_finite(), "deviation", "must be greater than 0");
+                check(
+                    deviation > 0.0 && deviation.is_finite(),
+                    "deviation",
+                    "must be greater than 0",
+                );
             }
             Self::ChannelDropout { rate } => {
-                check(rate > 0.0 && rate < 1.0, "rate", "must be greater than 0 and less than 1");
+                check(
+                    rate > 0.0 && rate < 1.0,
+                    "rate",
+                    "must be greater than 0 and less than 1",
+                );
                 check(channels > 1, "kind", "channel-dropout needs at least two channels");
             }
         }
@@ -143,7 +158,10 @@ impl Augmentation {
             let key = format!("{key}[{index}]");
             if configs[..index].iter().any(|other| other.kind() == config.kind()) {
                 let message = format!("{} is in the list twice: both would draw the same", config.kind());
-                problems.push(ConfigProblem { key: format!("{key}.kind"), message });
+                problems.push(ConfigProblem {
+                    key: format!("{key}.kind"),
+                    message,
+                });
             }
             problems.extend(config.problems(&key, shape));
         }
@@ -154,7 +172,10 @@ impl Augmentation {
     /// present scope of `layout`.
     pub fn new(layout: &LayoutBuilder, configs: &[AugmentConfig], shape: InputShape) -> Self {
         let path = |config: &AugmentConfig| random::path_hash(&layout.path(config.kind()));
-        Self { shape, changes: configs.iter().map(|config| (*config, path(config))).collect() }
+        Self {
+            shape,
+            changes: configs.iter().map(|config| (*config, path(config))).collect(),
+        }
     }
 
     /// Changes a batch; one draw per replica.
@@ -165,11 +186,18 @@ impl Augmentation {
         let StreamInput { rows, lengths, present } = input;
         let mut planes = self.planes(rows.clone());
         let per_row = planes.dims()[3] / rows.dims()[2].max(1);
-        let valid: Option<Vec<usize>> =
-            lengths.as_ref().map(|lengths| lengths.iter().map(|length| length * per_row).collect());
+        let valid: Option<Vec<usize>> = lengths
+            .as_ref()
+            .map(|lengths| lengths.iter().map(|length| length * per_row).collect());
         let [_, batch, _, length] = planes.dims();
         for &(change, path) in &self.changes {
-            let samples = Samples { draws, path, batch, length, lengths: valid.as_deref() };
+            let samples = Samples {
+                draws,
+                path,
+                batch,
+                length,
+                lengths: valid.as_deref(),
+            };
             planes = match change {
                 AugmentConfig::TimeShift { max_share, edge } => time_shift(planes, max_share, edge, &samples),
                 AugmentConfig::Scaling { deviation } => scaling(planes, deviation as f32, &samples),
@@ -191,7 +219,12 @@ impl Augmentation {
     fn planes(&self, rows: Tensor<4>) -> Tensor<4> {
         let [num_replicas, batch, length, width] = rows.dims();
         match self.shape {
-            InputShape::Image { channels, height, width: columns, .. } => rows
+            InputShape::Image {
+                channels,
+                height,
+                width: columns,
+                ..
+            } => rows
                 .reshape([num_replicas, batch, length, channels, height * columns])
                 .swap_dims(2, 3)
                 .reshape([num_replicas, batch, channels, length * width / channels.max(1)]),
@@ -203,9 +236,15 @@ impl Augmentation {
     fn rows(&self, planes: Tensor<4>, shape: [usize; 4]) -> Tensor<4> {
         let [num_replicas, batch, length, _] = shape;
         match self.shape {
-            InputShape::Image { channels, height, width, .. } => {
-                planes.reshape([num_replicas, batch, channels, length, height * width]).swap_dims(2, 3).reshape(shape)
-            }
+            InputShape::Image {
+                channels,
+                height,
+                width,
+                ..
+            } => planes
+                .reshape([num_replicas, batch, channels, length, height * width])
+                .swap_dims(2, 3)
+                .reshape(shape),
             InputShape::Row { .. } | InputShape::Sequence { .. } => planes.swap_dims(2, 3),
         }
     }
@@ -235,7 +274,12 @@ struct Sample {
 
 impl Samples<'_> {
     fn key(&self, draw: &Draw) -> Key {
-        Key { seed: draw.seed, purpose: Purpose::Augmentation, step: draw.step, path: self.path }
+        Key {
+            seed: draw.seed,
+            purpose: Purpose::Augmentation,
+            step: draw.step,
+            path: self.path,
+        }
     }
 
     /// `width` values of each sample, `[R, B, width]`, written over zeros by `write` from the draws of its replica.
@@ -246,7 +290,14 @@ impl Samples<'_> {
             let stream = self.key(draw).stream();
             for (b, values) in row.chunks_exact_mut(width.max(1)).enumerate() {
                 let length = self.lengths.map_or(self.length, |lengths| lengths[r * self.batch + b]);
-                write(&stream, Sample { place: b as u64, length }, values);
+                write(
+                    &stream,
+                    Sample {
+                        place: b as u64,
+                        length,
+                    },
+                    values,
+                );
             }
         }
         values
@@ -264,7 +315,10 @@ impl Samples<'_> {
                 kept[start..start + width].fill(0.0);
             }
         });
-        Tensor::from_data(TensorData::new(kept, [self.draws.len(), self.batch, self.length]), device)
+        Tensor::from_data(
+            TensorData::new(kept, [self.draws.len(), self.batch, self.length]),
+            device,
+        )
     }
 }
 
@@ -290,7 +344,9 @@ fn time_shift(planes: Tensor<4>, max_share: f64, edge: Edge, samples: &Samples) 
         floats_like(inside, [num_replicas, batch, 1, length], &planes)
     });
     for (sample, sources) in sources.chunks_exact_mut(length.max(1)).enumerate() {
-        sources.iter_mut().for_each(|source| *source = (*source).max(0) + (sample * length) as i32);
+        sources
+            .iter_mut()
+            .for_each(|source| *source = (*source).max(0) + (sample * length) as i32);
     }
     let count = sources.len();
     let sources = Tensor::<1, Int>::from_data(TensorData::new(sources, [count]), &device);
@@ -328,8 +384,9 @@ fn channel_dropout(planes: Tensor<4>, rate: f32, samples: &Samples) -> Tensor<4>
 /// Multiplies each channel of each sample; `write` fills the factors of a sample, whose draws count from an index on.
 fn per_channel(planes: Tensor<4>, samples: &Samples, write: impl Fn(&Stream, u64, &mut [f32])) -> Tensor<4> {
     let [num_replicas, batch, channels, _] = planes.dims();
-    let factors =
-        samples.table(channels, |stream, sample, factors| write(stream, sample.place * channels as u64, factors));
+    let factors = samples.table(channels, |stream, sample, factors| {
+        write(stream, sample.place * channels as u64, factors)
+    });
     let factors = floats_like(factors, [num_replicas, batch, channels, 1], &planes);
     planes * factors
 }
@@ -342,7 +399,9 @@ fn jitter(planes: Tensor<4>, deviation: f32, present: &Tensor<3>, samples: &Samp
         random::fill_normal(samples.key(draw), noise);
     }
     let deviations = if samples.lengths.is_some() {
-        let valid = samples.table(length, |_, sample, values: &mut [f32]| values[..sample.length].fill(deviation));
+        let valid = samples.table(length, |_, sample, values: &mut [f32]| {
+            values[..sample.length].fill(deviation)
+        });
         floats_like(valid, [num_replicas, batch, 1, length], &planes)
     } else {
         present.clone().reshape([num_replicas, batch, 1, 1]) * deviation

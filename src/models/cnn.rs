@@ -145,7 +145,10 @@ impl CnnConfig {
             let key = format!("{key}.blocks[{index}]");
             let [kernel, stride, dilation] = [block.kernel_size, block.stride, block.dilation].map(|e| e.over(dims));
             if block.channels == 0 || [kernel, stride, dilation].iter().flatten().any(|&v| v == 0) {
-                problem(key.clone(), "channels, kernel_size, stride and dilation must be at least 1".into());
+                problem(
+                    key.clone(),
+                    "channels, kernel_size, stride and dilation must be at least 1".into(),
+                );
                 break;
             }
             if let NormConfig::Group { num_groups } = self.norm
@@ -186,7 +189,9 @@ impl CnnConfig {
             let span = dilation[axis] * (kernel[axis] - 1);
             let (before, after) = self.pad(axis, dims, span);
             let positions = (size[axis] + before + after).checked_sub(span + 1)? / stride[axis] + 1;
-            let pool = block.pool.map_or(1, |pool| if size[axis] == 1 { 1 } else { pool.size() });
+            let pool = block
+                .pool
+                .map_or(1, |pool| if size[axis] == 1 { 1 } else { pool.size() });
             out[axis] = positions.checked_div(pool).filter(|&left| left > 0)?;
         }
         Some(out)
@@ -235,7 +240,13 @@ impl Convolution {
     /// [`forward`](Self::forward) and an activation in one pass over the output.
     fn forward_activated(&self, x: Tensor<5>, activation: Activation, context: &Context) -> Tensor<5> {
         let bias = context.params.get(self.bias);
-        conv2d_activated(x, context.params.get(self.weight), Some(bias), &self.options, activation.fused())
+        conv2d_activated(
+            x,
+            context.params.get(self.weight),
+            Some(bias),
+            &self.options,
+            activation.fused(),
+        )
     }
 }
 
@@ -271,12 +282,17 @@ impl Cnn {
         let mut channels = input_channels;
         let mut blocks = Vec::with_capacity(config.blocks.len());
         for (index, block) in config.blocks.iter().enumerate() {
-            let built =
-                layout.scope(&format!("block{index}"), |layout| Self::block(layout, config, block, dims, channels));
+            let built = layout.scope(&format!("block{index}"), |layout| {
+                Self::block(layout, config, block, dims, channels)
+            });
             blocks.push(built);
             channels = block.channels;
         }
-        Self { config: config.clone(), dims, blocks }
+        Self {
+            config: config.clone(),
+            dims,
+            blocks,
+        }
     }
 
     fn block(layout: &mut LayoutBuilder, config: &CnnConfig, block: &BlockConfig, dims: Dims, input: usize) -> Block {
@@ -291,12 +307,20 @@ impl Cnn {
         let shortcut = block.residual.then(|| {
             let same = input == block.channels && stride == [1, 1] && config.padding != Padding::Valid;
             (!same).then(|| {
-                let options = Conv2dOptions { padding: [(0, 0), (0, 0)], dilation: [1, 1], ..options };
-                layout.scope("shortcut", |layout| Convolution::new(layout, [input, block.channels], [1, 1], options))
+                let options = Conv2dOptions {
+                    padding: [(0, 0), (0, 0)],
+                    dilation: [1, 1],
+                    ..options
+                };
+                layout.scope("shortcut", |layout| {
+                    Convolution::new(layout, [input, block.channels], [1, 1], options)
+                })
             })
         });
         Block {
-            conv: layout.scope("conv", |layout| Convolution::new(layout, [input, block.channels], kernel, options)),
+            conv: layout.scope("conv", |layout| {
+                Convolution::new(layout, [input, block.channels], kernel, options)
+            }),
             norm: Norm::new(layout, config.norm, block.channels),
             shortcut,
             pool: block.pool,
@@ -315,7 +339,10 @@ impl Cnn {
             let [num_replicas, batch, channels, height, width] = y.dims();
             if !matches!(block.norm, Norm::Identity) {
                 let flat = y.reshape([num_replicas, batch, channels, height * width]);
-                y = block.norm.forward(flat, context).reshape([num_replicas, batch, channels, height, width]);
+                y = block
+                    .norm
+                    .forward(flat, context)
+                    .reshape([num_replicas, batch, channels, height, width]);
             }
             if let Some(shortcut) = &block.shortcut {
                 let residual = match shortcut {
@@ -335,23 +362,30 @@ impl Cnn {
         let y = self.forward(x, context);
         let [num_replicas, batch, channels, height, width] = y.dims();
         let lengths = lengths.map(|lengths| self.output_lengths(lengths));
-        self.config.pooling.forward(y.reshape([num_replicas, batch, channels, height * width]), lengths.as_deref())
+        self.config.pooling.forward(
+            y.reshape([num_replicas, batch, channels, height * width]),
+            lengths.as_deref(),
+        )
     }
 
     /// Valid positions after the last block, for each count of valid positions at the input.
     pub fn output_lengths(&self, lengths: &[usize]) -> Vec<usize> {
         let after = |length: usize| {
-            self.config
-                .blocks
-                .iter()
-                .try_fold([1, length], |size, block| self.config.output_size(block, self.dims, size))
+            self.config.blocks.iter().try_fold([1, length], |size, block| {
+                self.config.output_size(block, self.dims, size)
+            })
         };
-        lengths.iter().map(|&length| after(length).map_or(0, |size| size[1])).collect()
+        lengths
+            .iter()
+            .map(|&length| after(length).map_or(0, |size| size[1]))
+            .collect()
     }
 
     /// Features that [`encode`](Self::encode) gives.
     pub fn output_size(&self, input_channels: usize) -> usize {
-        self.config.pooling.output_size(self.config.output_channels(input_channels))
+        self.config
+            .pooling
+            .output_size(self.config.output_channels(input_channels))
     }
 }
 

@@ -83,7 +83,10 @@ impl DecoderConfig {
         let mut problems = Vec::new();
         let mut check = |wrong: bool, name: &str, message: String| {
             if wrong {
-                problems.push(ConfigProblem { key: format!("{key}.{name}"), message });
+                problems.push(ConfigProblem {
+                    key: format!("{key}.{name}"),
+                    message,
+                });
             }
         };
         let least = || "must be at least 1".to_owned();
@@ -91,7 +94,11 @@ impl DecoderConfig {
         match (self, input) {
             (Self::Mlp { hidden_sizes, .. }, _) => check(hidden_sizes.contains(&0), "hidden_sizes", least()),
             (Self::Cnn(_), InputShape::Row { .. }) => {
-                check(true, "kind", "this decoder makes signals, series and images, but the modality is a row".into());
+                check(
+                    true,
+                    "kind",
+                    "this decoder makes signals, series and images, but the modality is a row".into(),
+                );
             }
             (Self::Cnn(cnn), _) => {
                 let expected = "is empty: expected at least one block";
@@ -117,7 +124,11 @@ impl DecoderConfig {
                 check(*layers == 0, "layers", least());
             }
             (Self::Lstm { .. }, _) => {
-                check(true, "kind", "this decoder makes signals and series, but the modality is neither".into());
+                check(
+                    true,
+                    "kind",
+                    "this decoder makes signals and series, but the modality is neither".into(),
+                );
             }
         }
         problems
@@ -146,23 +157,44 @@ impl Decoder {
         let rows = match input {
             InputShape::Row { features } => [1, features],
             InputShape::Sequence { channels, length, .. } => [length, channels],
-            InputShape::Image { channels, height, width, .. } => [1, channels * height * width],
+            InputShape::Image {
+                channels,
+                height,
+                width,
+                ..
+            } => [1, channels * height * width],
         };
         let kind = match config {
-            DecoderConfig::Mlp { hidden_sizes, activation } => {
-                let sizes: Vec<usize> =
-                    [latent_size].into_iter().chain(hidden_sizes.iter().copied()).chain([rows[0] * rows[1]]).collect();
+            DecoderConfig::Mlp {
+                hidden_sizes,
+                activation,
+            } => {
+                let sizes: Vec<usize> = [latent_size]
+                    .into_iter()
+                    .chain(hidden_sizes.iter().copied())
+                    .chain([rows[0] * rows[1]])
+                    .collect();
                 Kind::Mlp(Mlp::new(layout, &sizes, *activation))
             }
             DecoderConfig::Cnn(config) => {
                 let (dims, channels, size) = match input {
-                    InputShape::Image { channels, height, width, .. } => (Dims::Two, channels, [height, width]),
+                    InputShape::Image {
+                        channels,
+                        height,
+                        width,
+                        ..
+                    } => (Dims::Two, channels, [height, width]),
                     _ => (Dims::One, rows[1], [1, rows[0]]),
                 };
                 Kind::Cnn(CnnDecoder::new(layout, config, latent_size, dims, channels, size))
             }
             &DecoderConfig::Lstm { hidden_size, layers } => {
-                let config = LstmConfig { layers, hidden_size, bidirectional: false, pooling: Pooling::Last };
+                let config = LstmConfig {
+                    layers,
+                    hidden_size,
+                    bidirectional: false,
+                    pooling: Pooling::Last,
+                };
                 let lstm = layout.scope("lstm", |layout| Lstm::new(layout, &config, latent_size));
                 let output = layout.scope("output", |layout| Linear::new(layout, hidden_size, rows[1]));
                 Kind::Lstm(lstm, output)
@@ -190,7 +222,9 @@ impl Decoder {
                 }
             }
             Kind::Lstm(lstm, output) => {
-                let repeated = latent.unsqueeze_dim::<4>(2).expand([num_replicas, batch, steps, latent_size]);
+                let repeated = latent
+                    .unsqueeze_dim::<4>(2)
+                    .expand([num_replicas, batch, steps, latent_size]);
                 let (states, _) = lstm.forward(repeated, lengths, context);
                 let [_, _, _, hidden_size] = states.dims();
                 let states = states.reshape([num_replicas, batch * steps, hidden_size]);
@@ -242,7 +276,9 @@ impl CnnDecoder {
         sizes.reverse();
         let first = config.blocks.first().map_or(channels, |block| block.channels);
         let grid_shape = [first, sizes[0][0], sizes[0][1]];
-        let grid = layout.scope("grid", |layout| Linear::new(layout, latent_size, grid_shape.iter().product()));
+        let grid = layout.scope("grid", |layout| {
+            Linear::new(layout, latent_size, grid_shape.iter().product())
+        });
 
         let mut input = first;
         let mut blocks = Vec::with_capacity(config.blocks.len());
@@ -255,9 +291,18 @@ impl CnnDecoder {
             }));
             input = block.channels;
         }
-        let kernel = config.blocks.last().map_or([1, 1], |block| block.kernel_size.over(dims));
+        let kernel = config
+            .blocks
+            .last()
+            .map_or([1, 1], |block| block.kernel_size.over(dims));
         let last = convolution(layout, "last", [input, channels], kernel);
-        Self { grid, grid_shape, blocks, last, activation: config.activation }
+        Self {
+            grid,
+            grid_shape,
+            blocks,
+            last,
+            activation: config.activation,
+        }
     }
 
     /// `[R, B, latent_size] -> [R, B, C, H, W]`.
@@ -266,7 +311,13 @@ impl CnnDecoder {
         let [channels, height, width] = self.grid_shape;
         let grid = self.activation.forward(self.grid.forward(latent, context));
         let mut x = grid.reshape([num_replicas, batch, channels, height, width]);
-        for UpsamplingBlock { upsample, size: [height, width], conv, norm } in &self.blocks {
+        for UpsamplingBlock {
+            upsample,
+            size: [height, width],
+            conv,
+            norm,
+        } in &self.blocks
+        {
             let enlarged = repeat(repeat(x, 3, upsample[0]), 4, upsample[1]);
             let y = conv.forward(enlarged.narrow(3, 0, *height).narrow(4, 0, *width), context);
             let shape @ [_, _, channels, _, _] = y.dims();
@@ -280,7 +331,10 @@ impl CnnDecoder {
 /// A convolution that keeps the size of its input.
 fn convolution(layout: &mut LayoutBuilder, name: &str, channels: [usize; 2], kernel: [usize; 2]) -> Convolution {
     let padding = kernel.map(|taps| ((taps - 1) / 2, taps / 2));
-    let options = Conv2dOptions { padding, ..Conv2dOptions::default() };
+    let options = Conv2dOptions {
+        padding,
+        ..Conv2dOptions::default()
+    };
     layout.scope(name, |layout| Convolution::new(layout, channels, kernel, options))
 }
 

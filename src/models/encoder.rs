@@ -85,7 +85,12 @@ impl EncoderConfig {
             (Self::Mlp { .. }, InputShape::Sequence { fixed: false, .. }) => wrong("rows of one length"),
             (Self::Mlp { .. }, _) => Vec::new(),
             (Self::Cnn(cnn), InputShape::Sequence { length, .. }) => cnn.problems(key, Dims::One, [1, length]),
-            (Self::Cnn(cnn), InputShape::Image { height, width, count, .. }) => {
+            (
+                Self::Cnn(cnn),
+                InputShape::Image {
+                    height, width, count, ..
+                },
+            ) => {
                 let mut problems = cnn.problems(key, Dims::Two, [height, width]);
                 if count > 1 && cnn.norm == NormConfig::Batch {
                     problems.push(ConfigProblem {
@@ -101,9 +106,12 @@ impl EncoderConfig {
                 problems.extend(lstm.problems(&format!("{key}.lstm")));
                 problems
             }
-            (Self::Spectrogram(config), InputShape::Sequence { length, fixed: true, .. }) => {
-                config.problems(key, length)
-            }
+            (
+                Self::Spectrogram(config),
+                InputShape::Sequence {
+                    length, fixed: true, ..
+                },
+            ) => config.problems(key, length),
             (Self::Cnn(_), _) => wrong("a signal, a series or an image"),
             (Self::Lstm(_) | Self::CnnLstm { .. }, _) => wrong("a signal or a series"),
             (Self::Spectrogram(_), _) => wrong("a signal at a constant rate"),
@@ -114,12 +122,25 @@ impl EncoderConfig {
 fn describe(input: InputShape) -> String {
     match input {
         InputShape::Row { features } => format!("a row of {features} values"),
-        InputShape::Sequence { channels, length, fixed } => {
+        InputShape::Sequence {
+            channels,
+            length,
+            fixed,
+        } => {
             let most = if fixed { "" } else { "at most " };
             format!("a sequence of {most}{length} rows of {channels} values")
         }
-        InputShape::Image { channels, height, width, count } => {
-            let most = if count > 1 { format!("at most {count} images") } else { "an image".into() };
+        InputShape::Image {
+            channels,
+            height,
+            width,
+            count,
+        } => {
+            let most = if count > 1 {
+                format!("at most {count} images")
+            } else {
+                "an image".into()
+            };
             format!("{most} of {channels} x {height} x {width}")
         }
     }
@@ -151,15 +172,26 @@ impl Encoder {
             InputShape::Image { channels, .. } => (channels, Dims::Two),
         };
         let (kind, output_size) = match config {
-            EncoderConfig::Mlp { hidden_sizes, activation } => {
+            EncoderConfig::Mlp {
+                hidden_sizes,
+                activation,
+            } => {
                 let flat = match input {
                     InputShape::Row { features } => features,
                     InputShape::Sequence { channels, length, .. } => channels * length,
-                    InputShape::Image { channels, height, width, .. } => channels * height * width,
+                    InputShape::Image {
+                        channels,
+                        height,
+                        width,
+                        ..
+                    } => channels * height * width,
                 };
                 let sizes: Vec<usize> = std::iter::once(flat).chain(hidden_sizes.iter().copied()).collect();
                 let output_size = *sizes.last().unwrap_or(&flat);
-                (Kind::Mlp(Mlp::new(layout, &sizes, *activation), *activation), output_size)
+                (
+                    Kind::Mlp(Mlp::new(layout, &sizes, *activation), *activation),
+                    output_size,
+                )
             }
             EncoderConfig::Cnn(config) => {
                 let cnn = Cnn::new(layout, config, dims, channels);
@@ -184,7 +216,11 @@ impl Encoder {
                 (Kind::Spectrogram(spectrogram), output_size)
             }
         };
-        Self { input, kind, output_size }
+        Self {
+            input,
+            kind,
+            output_size,
+        }
     }
 
     /// Features that [`forward`](Self::forward) gives.
@@ -200,7 +236,9 @@ impl Encoder {
         }
         let images = input.rows.clone().reshape([num_replicas, batch * steps, 1, channels]);
         let features = self.encode(images, None, context);
-        let features = features.reshape([num_replicas, batch, steps, self.output_size]).swap_dims(2, 3);
+        let features = features
+            .reshape([num_replicas, batch, steps, self.output_size])
+            .swap_dims(2, 3);
         Pooling::Mean.forward(features, input.lengths.as_deref())
     }
 
@@ -212,16 +250,25 @@ impl Encoder {
                 activation.forward(mlp.forward(flat, context))
             }
             Kind::Cnn(cnn) => match self.input {
-                InputShape::Image { channels, height, width, .. } => {
-                    cnn.encode(rows.reshape([num_replicas, batch, channels, height, width]), None, context)
-                }
+                InputShape::Image {
+                    channels,
+                    height,
+                    width,
+                    ..
+                } => cnn.encode(
+                    rows.reshape([num_replicas, batch, channels, height, width]),
+                    None,
+                    context,
+                ),
                 _ => cnn.encode(planes(rows), lengths, context),
             },
             Kind::Lstm(lstm) => lstm.encode(rows, lengths, context),
             Kind::CnnLstm(cnn, lstm) => {
                 let features = cnn.forward(planes(rows), context);
                 let [_, _, channels, _, positions] = features.dims();
-                let sequence = features.reshape([num_replicas, batch, channels, positions]).swap_dims(2, 3);
+                let sequence = features
+                    .reshape([num_replicas, batch, channels, positions])
+                    .swap_dims(2, 3);
                 let lengths = lengths.map(|lengths| cnn.output_lengths(lengths));
                 lstm.encode(sequence, lengths.as_deref(), context)
             }

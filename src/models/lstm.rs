@@ -36,9 +36,15 @@ impl LstmConfig {
     /// Reasons why the configuration cannot run.
     pub fn problems(&self, key: &str) -> Vec<ConfigProblem> {
         let zero = |name: &str, value: usize| {
-            (value == 0).then(|| ConfigProblem { key: format!("{key}.{name}"), message: "must be at least 1".into() })
+            (value == 0).then(|| ConfigProblem {
+                key: format!("{key}.{name}"),
+                message: "must be at least 1".into(),
+            })
         };
-        [zero("layers", self.layers), zero("hidden_size", self.hidden_size)].into_iter().flatten().collect()
+        [zero("layers", self.layers), zero("hidden_size", self.hidden_size)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     fn width(&self) -> usize {
@@ -65,7 +71,9 @@ impl Lstm {
     /// A stack for `input_size` features per step. One bias per gate: PyTorch's two always add up.
     pub fn new(layout: &mut LayoutBuilder, config: &LstmConfig, input_size: usize) -> Self {
         let hidden_size = config.hidden_size;
-        let init = Init::Uniform { bound: 1.0 / (hidden_size.max(1) as f32).sqrt() };
+        let init = Init::Uniform {
+            bound: 1.0 / (hidden_size.max(1) as f32).sqrt(),
+        };
         let mut features = input_size;
         let mut layers = Vec::with_capacity(config.layers);
         for layer in 0..config.layers {
@@ -87,7 +95,10 @@ impl Lstm {
             layers.push(built);
             features = config.width();
         }
-        Self { config: config.clone(), layers }
+        Self {
+            config: config.clone(),
+            layers,
+        }
     }
 
     /// `[R, B, T, I]` to the last layer's state after each step, `[R, B, T, width]`, zeros past a sample's end, and to
@@ -103,12 +114,9 @@ impl Lstm {
         for (index, (directions, dropout)) in self.layers.iter().enumerate() {
             if index > 0 {
                 let [num_replicas, batch, steps, features] = x.dims();
-                x = dropout.forward(x.reshape([num_replicas, batch, steps * features]), context).reshape([
-                    num_replicas,
-                    batch,
-                    steps,
-                    features,
-                ]);
+                x = dropout
+                    .forward(x.reshape([num_replicas, batch, steps * features]), context)
+                    .reshape([num_replicas, batch, steps, features]);
             }
             let mut sequences = Vec::with_capacity(directions.len());
             last_states.clear();

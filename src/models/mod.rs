@@ -67,7 +67,11 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// A context for one forward pass.
     pub fn new(params: &'a Params, mode: Mode) -> Self {
-        Self { params, mode, buffer_updates: RefCell::default() }
+        Self {
+            params,
+            mode,
+            buffer_updates: RefCell::default(),
+        }
     }
 
     /// Records a buffer's value after this pass.

@@ -28,7 +28,10 @@ impl ModalityDropout {
     pub fn new(layout: &LayoutBuilder, modalities: &[usize]) -> Self {
         let leader = |modality| modalities.iter().position(|other| other == modality).unwrap_or(0);
         let leaders = modalities.iter().map(leader).collect();
-        Self { path: random::path_hash(&layout.path("modality_dropout")), leaders }
+        Self {
+            path: random::path_hash(&layout.path("modality_dropout")),
+            leaders,
+        }
     }
 
     /// The presence `[R, B, 1]` (1 or 0) of each stream to the presence after dropping at `rate`, in `[0, 1)`.
@@ -46,7 +49,12 @@ impl ModalityDropout {
         let num_streams = self.leaders.len();
         let mut uniforms = Vec::with_capacity(num_replicas * batch * num_streams);
         for draw in draws {
-            let key = Key { seed: draw.seed, purpose: Purpose::Dropout, step: draw.step, path: self.path };
+            let key = Key {
+                seed: draw.seed,
+                purpose: Purpose::Dropout,
+                step: draw.step,
+                path: self.path,
+            };
             let mut own = vec![0.0; batch * num_streams];
             random::fill_uniform(key, &mut own);
             let of_leaders = |sample: &[f32]| self.leaders.iter().map(|&leader| sample[leader]).collect::<Vec<_>>();
@@ -60,7 +68,10 @@ impl ModalityDropout {
         // A missing stream draws -1: it is neither kept nor the largest.
         let drawn = uniforms * presence.clone() + (presence.clone() - 1.0);
         let largest = drawn.clone().max_dim(2).expand(drawn.dims());
-        let stays = drawn.clone().greater_equal_elem(rate).bool_or(drawn.greater_equal(largest));
+        let stays = drawn
+            .clone()
+            .greater_equal_elem(rate)
+            .bool_or(drawn.greater_equal(largest));
         let kept = presence * stays.float().cast(DType::F32);
         kept.cast(dtype).split(1, 2)
     }

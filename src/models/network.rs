@@ -86,7 +86,10 @@ fn default_embedding_size() -> usize {
 }
 
 fn default_fusion() -> FusionConfig {
-    FusionConfig::Attention { hidden_size: 32, combine: Combine::Sum }
+    FusionConfig::Attention {
+        hidden_size: 32,
+        combine: Combine::Sum,
+    }
 }
 
 impl ModelConfig {
@@ -95,14 +98,33 @@ impl ModelConfig {
         let mut problems = Vec::new();
         let mut check = |wrong: bool, key: &str, message: &str| {
             if wrong {
-                problems.push(ConfigProblem { key: key.into(), message: message.into() });
+                problems.push(ConfigProblem {
+                    key: key.into(),
+                    message: message.into(),
+                });
             }
         };
-        check(self.stream.is_empty(), "stream", "is empty: expected at least one [[model.stream]]");
-        check(!(0.0..1.0).contains(&self.dropout), "dropout", "must be at least 0 and less than 1");
-        check(!(0.0..1.0).contains(&self.modality_dropout), "modality_dropout", "must be at least 0 and less than 1");
+        check(
+            self.stream.is_empty(),
+            "stream",
+            "is empty: expected at least one [[model.stream]]",
+        );
+        check(
+            !(0.0..1.0).contains(&self.dropout),
+            "dropout",
+            "must be at least 0 and less than 1",
+        );
+        check(
+            !(0.0..1.0).contains(&self.modality_dropout),
+            "modality_dropout",
+            "must be at least 0 and less than 1",
+        );
         check(self.embedding_size == 0, "embedding_size", "must be at least 1");
-        check(self.head.hidden_sizes.contains(&0), "head.hidden_sizes", "must be at least 1");
+        check(
+            self.head.hidden_sizes.contains(&0),
+            "head.hidden_sizes",
+            "must be at least 1",
+        );
         for (index, stream) in self.stream.iter().enumerate() {
             if self.stream[..index].iter().any(|other| other.name == stream.name) {
                 check(true, &format!("stream.{}", stream.name), "two streams have this name");
@@ -135,7 +157,11 @@ pub struct StreamInput {
 impl StreamInput {
     /// The same input for a forward pass whose parameters are on the tape.
     pub fn on_tape(self) -> Self {
-        Self { rows: self.rows.autodiff(), lengths: self.lengths, present: self.present.autodiff() }
+        Self {
+            rows: self.rows.autodiff(),
+            lengths: self.lengths,
+            present: self.present.autodiff(),
+        }
     }
 }
 
@@ -183,14 +209,21 @@ impl Model {
             .map(|(stream, &input)| {
                 layout.scope(&stream.name, |layout| {
                     let encoder = Encoder::new(layout, &stream.encoder, input);
-                    let embed =
-                        layout.scope("embed", |layout| Linear::new(layout, encoder.output_size(), embedding_size));
+                    let embed = layout.scope("embed", |layout| {
+                        Linear::new(layout, encoder.output_size(), embedding_size)
+                    });
                     let dropout = Dropout::new(layout);
                     let decoder = stream.decoder.as_ref().map(|decoder| {
                         layout.scope("decoder", |layout| Decoder::new(layout, decoder, embedding_size, input))
                     });
                     let augmentation = Augmentation::new(layout, &stream.augment, input);
-                    Stream { augmentation, encoder, embed, dropout, decoder }
+                    Stream {
+                        augmentation,
+                        encoder,
+                        embed,
+                        dropout,
+                        decoder,
+                    }
                 })
             })
             .collect();
@@ -198,7 +231,13 @@ impl Model {
         let modalities: Vec<usize> = config
             .stream
             .iter()
-            .map(|stream| config.stream.iter().position(|other| other.modality == stream.modality).unwrap_or(0))
+            .map(|stream| {
+                config
+                    .stream
+                    .iter()
+                    .position(|other| other.modality == stream.modality)
+                    .unwrap_or(0)
+            })
             .collect();
         let modality_dropout = (ModalityDropout::new(&layout, &modalities), config.modality_dropout);
         let (fusion, fused_size) = layout.scope("fusion", |layout| {
@@ -210,7 +249,14 @@ impl Model {
         sizes.extend(&config.head.hidden_sizes);
         sizes.push(num_classes);
         let head = layout.scope("head", |layout| Mlp::new(layout, &sizes, Activation::Relu));
-        Self { streams, modality_dropout, fusion, head, layout: layout.finish(), num_classes }
+        Self {
+            streams,
+            modality_dropout,
+            fusion,
+            head,
+            layout: layout.finish(),
+            num_classes,
+        }
     }
 
     /// Names and shapes of the parameters.
@@ -225,7 +271,11 @@ impl Model {
 
     /// Inputs with the random changes that each stream's `augment` asks for; for training only, off the tape.
     pub fn augment(&self, inputs: Vec<StreamInput>, draws: &[Draw]) -> Vec<StreamInput> {
-        self.streams.iter().zip(inputs).map(|(stream, input)| stream.augmentation.apply(input, draws)).collect()
+        self.streams
+            .iter()
+            .zip(inputs)
+            .map(|(stream, input)| stream.augmentation.apply(input, draws))
+            .collect()
     }
 
     /// One [`StreamInput`] per stream to `[R, B, K]` logits.
@@ -262,13 +312,25 @@ impl Model {
         let present = modality_dropout.forward(present, *rate, context);
         let (fused, stream_weights) = self.fusion.forward(&embeddings, &present, context);
         let logits = self.head.forward(fused, context);
-        let full = |tensor: Tensor<3>| if dtype.is_some() { tensor.cast(DType::F32) } else { tensor };
-        ModelOutput { logits: full(logits), stream_weights: full(stream_weights), reconstruction: mean_error(errors) }
+        let full = |tensor: Tensor<3>| {
+            if dtype.is_some() {
+                tensor.cast(DType::F32)
+            } else {
+                tensor
+            }
+        };
+        ModelOutput {
+            logits: full(logits),
+            stream_weights: full(stream_weights),
+            reconstruction: mean_error(errors),
+        }
     }
 
     /// Index of the first stream that makes a spectrogram.
     pub fn first_spectrogram(&self) -> Option<usize> {
-        self.streams.iter().position(|stream| stream.encoder.makes_spectrogram())
+        self.streams
+            .iter()
+            .position(|stream| stream.encoder.makes_spectrogram())
     }
 
     /// Log-power spectrogram `[R, B, C, bins, frames]` of a stream's input, where the stream makes one.
@@ -279,6 +341,8 @@ impl Model {
 
 /// Mean of the errors of a sample's streams that are there, from (error, presence) pairs.
 fn mean_error(errors: Vec<(Tensor<3>, Tensor<3>)>) -> Option<Tensor<3>> {
-    let (sum, count) = errors.into_iter().reduce(|(sum, count), (error, present)| (sum + error, count + present))?;
+    let (sum, count) = errors
+        .into_iter()
+        .reduce(|(sum, count), (error, present)| (sum + error, count + present))?;
     Some(sum / count.clamp_min(1.0))
 }

@@ -103,8 +103,12 @@ fn init(specs: &[ParamSpec], seeds: &[u64]) -> Vec<f32> {
             match spec.init {
                 Init::Constant(value) => rows[start..].fill(value),
                 Init::Uniform { bound } => {
-                    let key =
-                        Key { seed, purpose: Purpose::Initialisation, step: 0, path: random::path_hash(&spec.path) };
+                    let key = Key {
+                        seed,
+                        purpose: Purpose::Initialisation,
+                        step: 0,
+                        path: random::path_hash(&spec.path),
+                    };
                     random::fill_uniform(key, &mut rows[start..]);
                     for value in &mut rows[start..] {
                         *value = (2.0 * *value - 1.0) * bound;
@@ -164,7 +168,11 @@ impl LayoutBuilder {
     }
 
     fn spec(&self, name: &str, shape: &[usize], init: Init) -> ParamSpec {
-        ParamSpec { path: self.path(name), shape: shape.to_vec(), init }
+        ParamSpec {
+            path: self.path(name),
+            shape: shape.to_vec(),
+            init,
+        }
     }
 }
 

@@ -53,7 +53,10 @@ impl MaskConfig {
     fn problems(&self, key: &str, [bins, frames]: [usize; 2]) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
         let mut problem = |field: &str, message: String| {
-            problems.push(ConfigProblem { key: format!("{key}.{field}"), message });
+            problems.push(ConfigProblem {
+                key: format!("{key}.{field}"),
+                message,
+            });
         };
         let shares = [
             ("frequency_share", self.frequency_share, bins, "bins"),
@@ -67,7 +70,10 @@ impl MaskConfig {
             }
         }
         if self.frequency_share == 0.0 && self.time_share == 0.0 {
-            problem("frequency_share", "hides nothing: set frequency_share or time_share".into());
+            problem(
+                "frequency_share",
+                "hides nothing: set frequency_share or time_share".into(),
+            );
         }
         if self.count == 0 {
             problem("count", "must be at least 1".into());
@@ -101,7 +107,11 @@ impl SpectrogramConfig {
         } else {
             let size = [self.num_fft / 2 + 1, self.frames(length)];
             problems.extend(self.cnn.problems(&format!("{key}.cnn"), Dims::Two, size));
-            problems.extend(self.mask.iter().flat_map(|mask| mask.problems(&format!("{key}.mask"), size)));
+            problems.extend(
+                self.mask
+                    .iter()
+                    .flat_map(|mask| mask.problems(&format!("{key}.mask"), size)),
+            );
         }
         problems
     }
@@ -167,7 +177,10 @@ impl Spectrogram {
         );
         let mut normal = normal.reshape([num_replicas, batch, channels, bins, frames]);
         if let (Some(mask), Mode::Train { draws, .. }) = (&self.mask, &context.mode) {
-            let mean = context.params.get::<2>(self.beta).reshape([num_replicas, 1, channels, 1, 1]);
+            let mean = context
+                .params
+                .get::<2>(self.beta)
+                .reshape([num_replicas, 1, channels, 1, 1]);
             normal = mask.hide(normal, mean, draws);
         }
         self.cnn.encode(normal, None, context)
@@ -185,7 +198,14 @@ impl Mask {
         let [num_replicas, batch, _, bins, frames] = x.dims();
         let device = x.device().without_autodiff();
         let kept = |share: f64, path: u64, length: usize| {
-            Samples { draws, path, batch, length, lengths: None }.outside_stretches(share, self.config.count, &device)
+            Samples {
+                draws,
+                path,
+                batch,
+                length,
+                lengths: None,
+            }
+            .outside_stretches(share, self.config.count, &device)
         };
         let frequency = kept(self.config.frequency_share, self.frequency_path, bins);
         let time = kept(self.config.time_share, self.time_path, frames);

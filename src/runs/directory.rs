@@ -50,7 +50,11 @@ impl RunDirectory {
         fs::create_dir_all(folder).map_err(io(folder, "create"))?;
         let base = format!("{}-{}", timestamp(now), hash.get(..8).unwrap_or(hash));
         for attempt in 1..1000 {
-            let name = if attempt == 1 { base.clone() } else { format!("{base}-{attempt}") };
+            let name = if attempt == 1 {
+                base.clone()
+            } else {
+                format!("{base}-{attempt}")
+            };
             let root = folder.join(name);
             match fs::create_dir(&root) {
                 Ok(()) => return Ok(Self { root }),
@@ -65,7 +69,11 @@ impl RunDirectory {
     /// An existing run.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, RunError> {
         let run = Self { root: root.into() };
-        if run.manifest_path().is_file() { Ok(run) } else { Err(RunError::NotARun { path: run.root }) }
+        if run.manifest_path().is_file() {
+            Ok(run)
+        } else {
+            Err(RunError::NotARun { path: run.root })
+        }
     }
 
     /// The directory itself.
@@ -126,7 +134,10 @@ impl RunDirectory {
     pub fn manifest(&self) -> Result<Manifest, RunError> {
         let path = self.manifest_path();
         let text = fs::read(&path).map_err(io(&path, "read"))?;
-        serde_json::from_slice(&text).map_err(|error| RunError::Document { path, message: error.to_string() })
+        serde_json::from_slice(&text).map_err(|error| RunError::Document {
+            path,
+            message: error.to_string(),
+        })
     }
 
     /// Replaces the manifest.
@@ -137,24 +148,35 @@ impl RunDirectory {
 
 /// [`write_document`] of a value as JSON.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunError> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|error| RunError::Document { path: path.into(), message: error.to_string() })?;
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| RunError::Document {
+        path: path.into(),
+        message: error.to_string(),
+    })?;
     bytes.push(b'\n');
     write_document(path, &bytes)
 }
 
 /// Writes a document so that readers see the old one or the new one: beside its place, synced, renamed.
 pub fn write_document(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(io(folder, "create"))?;
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask; the default is 0600
-    let mut file = builder.prefix(".partial-").tempfile_in(folder).map_err(io(path, "create"))?;
+    let mut file = builder
+        .prefix(".partial-")
+        .tempfile_in(folder)
+        .map_err(io(path, "create"))?;
     file.write_all(bytes).map_err(io(path, "write"))?;
     file.as_file().sync_all().map_err(io(path, "write"))?;
-    file.persist(path).map_err(|error| io(path, "put in place")(error.error))?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(path, "sync"))
+    file.persist(path)
+        .map_err(|error| io(path, "put in place")(error.error))?;
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(io(path, "sync"))
 }
 
 /// All runs below `checkpoints`, oldest first by name within each experiment. Folders that are no runs are looked into.
@@ -189,7 +211,12 @@ fn timestamp(now: SystemTime) -> String {
     let secs = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
     let (days, rest) = (secs / 86_400, secs % 86_400);
     let [year, month, day] = civil_date(days);
-    format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+    format!(
+        "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
 }
 
 /// Year, month and day of a day counted from 1970-01-01: the Gregorian calendar with years that begin in March, so that
@@ -202,7 +229,11 @@ fn civil_date(days: u64) -> [u64; 3] {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     [era * 400 + year_of_era + u64::from(month <= 2), month, day]
 }
 

@@ -93,12 +93,26 @@ pub struct StoredPredictions {
 /// When class names repeat, a row's logits or target do not fit the classes, or the disk fails. On error `path` is what
 /// it was before.
 pub fn write(path: &Path, classes: &[String], rows: &[Prediction]) -> Result<(), PredictionsError> {
-    check_rows(classes, rows).map_err(|problem| PredictionsError::Rows { path: path.to_owned(), problem })?;
-    let io = |source| PredictionsError::Io { path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new().prefix(".predictions-").tempfile_in(folder).map_err(io)?;
-    write_parquet(temporary.as_file(), classes, rows)
-        .map_err(|source| PredictionsError::Write { path: path.to_owned(), source })?;
+    check_rows(classes, rows).map_err(|problem| PredictionsError::Rows {
+        path: path.to_owned(),
+        problem,
+    })?;
+    let io = |source| PredictionsError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let temporary = tempfile::Builder::new()
+        .prefix(".predictions-")
+        .tempfile_in(folder)
+        .map_err(io)?;
+    write_parquet(temporary.as_file(), classes, rows).map_err(|source| PredictionsError::Write {
+        path: path.to_owned(),
+        source,
+    })?;
     temporary.as_file().sync_all().map_err(io)?;
     temporary.persist(path).map_err(|error| io(error.error))?;
     // The rename is durable once the folder is synced.
@@ -114,10 +128,18 @@ fn check_rows(classes: &[String], rows: &[Prediction]) -> Result<(), String> {
     for (index, row) in rows.iter().enumerate() {
         let place = format!("row {index} (subject `{}`)", row.subject);
         if row.logits.len() != classes.len() {
-            return Err(format!("{place} has {} logits for {} classes", row.logits.len(), classes.len()));
+            return Err(format!(
+                "{place} has {} logits for {} classes",
+                row.logits.len(),
+                classes.len()
+            ));
         }
         if row.target as usize >= classes.len() {
-            return Err(format!("{place} has target {}, expected less than {}", row.target, classes.len()));
+            return Err(format!(
+                "{place} has target {}, expected less than {}",
+                row.target,
+                classes.len()
+            ));
         }
     }
     Ok(())
@@ -148,8 +170,14 @@ fn schema(classes: &[String]) -> Result<Type, ParquetError> {
 
 fn write_parquet(file: &File, classes: &[String], rows: &[Prediction]) -> Result<(), ParquetError> {
     let names = serde_json::to_string(classes).map_err(|error| ParquetError::General(error.to_string()))?;
-    let metadata = [(CLASSES_KEY, names), (VERSION_KEY, VERSION.to_owned()), (CHECKSUM_KEY, checksum(rows))];
-    let metadata = metadata.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value));
+    let metadata = [
+        (CLASSES_KEY, names),
+        (VERSION_KEY, VERSION.to_owned()),
+        (CHECKSUM_KEY, checksum(rows)),
+    ];
+    let metadata = metadata
+        .into_iter()
+        .map(|(key, value)| KeyValue::new(key.to_owned(), value));
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_key_value_metadata(Some(metadata.collect()))
@@ -216,7 +244,11 @@ fn checksum(rows: &[Prediction]) -> String {
             bytes.extend((text.len() as u64).to_le_bytes());
             bytes.extend(text.as_bytes());
         }
-        bytes.extend([row.repeat, row.fold, row.target].into_iter().flat_map(u32::to_le_bytes));
+        bytes.extend(
+            [row.repeat, row.fold, row.target]
+                .into_iter()
+                .flat_map(u32::to_le_bytes),
+        );
         bytes.extend(row.seed.to_le_bytes());
         bytes.extend(row.window_start_secs.to_bits().to_le_bytes());
         bytes.extend(row.logits.iter().flat_map(|logit| logit.to_bits().to_le_bytes()));
@@ -230,9 +262,18 @@ fn checksum(rows: &[Prediction]) -> String {
 /// # Errors
 /// When the file cannot be opened, is truncated or damaged, or is a parquet file of another kind.
 pub fn read(path: &Path) -> Result<StoredPredictions, PredictionsError> {
-    let file = File::open(path).map_err(|source| PredictionsError::Io { path: path.to_owned(), source })?;
-    let damaged = |source| PredictionsError::Damaged { path: path.to_owned(), source };
-    let format = |problem| PredictionsError::Format { path: path.to_owned(), problem };
+    let file = File::open(path).map_err(|source| PredictionsError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let damaged = |source| PredictionsError::Damaged {
+        path: path.to_owned(),
+        source,
+    };
+    let format = |problem| PredictionsError::Format {
+        path: path.to_owned(),
+        problem,
+    };
     // The parquet library panics on some damaged pages (a dictionary page whose length lies, for one).
     let decode = std::panic::AssertUnwindSafe(|| decode(file, &damaged, &format));
     let panicked = |_| Err(damaged(ParquetError::General("a page does not decode".to_owned())));
@@ -269,7 +310,11 @@ fn decode(
 
 fn metadata_value(reader: &SerializedFileReader<File>, key: &str) -> Result<String, String> {
     let pairs = reader.metadata().file_metadata().key_value_metadata();
-    let value = pairs.into_iter().flatten().find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
+    let value = pairs
+        .into_iter()
+        .flatten()
+        .find(|pair| pair.key == key)
+        .and_then(|pair| pair.value.clone());
     value.ok_or_else(|| format!("its metadata lacks `{key}`"))
 }
 
@@ -293,7 +338,9 @@ fn schema_difference(found: &Type, expected: &Type) -> Option<String> {
     let (found, expected) = (columns(found), columns(expected));
     if let Some(differing) = expected.iter().zip(&found).find(|(expected, found)| expected != found) {
         let ((expected, ..), (found, ..)) = differing;
-        return Some(format!("column `{found}` where a required `{expected}` of its type was expected"));
+        return Some(format!(
+            "column `{found}` where a required `{expected}` of its type was expected"
+        ));
     }
     (found.len() != expected.len()).then(|| format!("{} columns, expected {}", found.len(), expected.len()))
 }
@@ -317,7 +364,10 @@ fn read_group(group: &dyn RowGroupReader, num_classes: usize, rows: &mut Vec<Pre
     // Every column was checked to hold num_rows values, so the zip ends with all of them.
     let mut next = || {
         let part = part.next()?;
-        let part = Part::ALL.into_iter().find(|known| known.to_string() == part).ok_or(part);
+        let part = Part::ALL
+            .into_iter()
+            .find(|known| known.to_string() == part)
+            .ok_or(part);
         Some(part.map(|part| {
             Some(Prediction {
                 variant: variant.next()?,
@@ -354,7 +404,10 @@ fn read_column<T: DataType>(
     let mut reader = get_typed_column_reader::<T>(group.get_column_reader(column)?);
     reader.read_records(num_rows, None, None, &mut values)?;
     if values.len() != num_rows {
-        return Err(ParquetError::General(format!("column {column} holds {} of {num_rows} rows", values.len())));
+        return Err(ParquetError::General(format!(
+            "column {column} holds {} of {num_rows} rows",
+            values.len()
+        )));
     }
     Ok(values)
 }

@@ -24,7 +24,12 @@ pub(super) struct AppendFile {
 impl AppendFile {
     /// Over a file already open for writing; `path` is what errors name.
     pub(super) fn new(file: File, path: PathBuf) -> Self {
-        Self { path, file, pending: Vec::new(), is_name_durable: false }
+        Self {
+            path,
+            file,
+            pending: Vec::new(),
+            is_name_durable: false,
+        }
     }
 
     /// Creates `path`; `None` when the name is taken.
@@ -42,7 +47,11 @@ impl AppendFile {
 
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), TrackingError> {
         self.pending.extend_from_slice(bytes);
-        if self.pending.len() < PENDING_LIMIT_BYTES { Ok(()) } else { self.flush() }
+        if self.pending.len() < PENDING_LIMIT_BYTES {
+            Ok(())
+        } else {
+            self.flush()
+        }
     }
 
     /// Hands everything to the operating system: other processes see it, a power failure may still lose it.
@@ -64,7 +73,9 @@ impl AppendFile {
     /// [`flush`](Self::flush), then waits until the bytes and the file's name are on stable storage.
     pub(super) fn sync(&mut self) -> Result<(), TrackingError> {
         self.flush()?;
-        self.file.sync_all().map_err(|error| TrackingError::io("sync", &self.path, error))?;
+        self.file
+            .sync_all()
+            .map_err(|error| TrackingError::io("sync", &self.path, error))?;
         if !self.is_name_durable {
             sync_directory(self.path.parent().unwrap_or(Path::new(".")))?;
             self.is_name_durable = true;

@@ -71,7 +71,8 @@ fn without_superseded(lines: Vec<MetricLine>) -> Vec<MetricLine> {
         if line.resumed {
             *limit = line.step.min(*limit);
         } else if line.step < *limit {
-            line.values.retain(|tag, _| seen.insert((line.replica, line.step, tag.clone())));
+            line.values
+                .retain(|tag, _| seen.insert((line.replica, line.step, tag.clone())));
             if !line.values.is_empty() {
                 kept.push(line);
             }
@@ -87,7 +88,10 @@ fn complete_len(bytes: &[u8]) -> usize {
     let Some(last_newline) = bytes.iter().rposition(|&byte| byte == b'\n') else {
         return 0;
     };
-    let last_start = bytes[..last_newline].iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+    let last_start = bytes[..last_newline]
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |newline| newline + 1);
     match serde_json::from_slice::<serde::de::IgnoredAny>(&bytes[last_start..last_newline]) {
         Ok(_) => last_newline + 1,
         Err(_) => last_start,
@@ -109,7 +113,9 @@ impl MetricsWriter {
             .create(true)
             .open(path)
             .map_err(|error| TrackingError::io("open", path, error))?;
-        let metadata = file.metadata().map_err(|error| TrackingError::io("open", path, error))?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| TrackingError::io("open", path, error))?;
         let mut has_earlier_life = false;
         // Not a regular file (a pipe, a device): nothing to read back, nothing to cut.
         if metadata.is_file() {
@@ -121,7 +127,10 @@ impl MetricsWriter {
                     .map_err(|error| TrackingError::io("cut the torn last line of", path, error))?;
             }
         }
-        Ok(Self { file: AppendFile::new(file, path.to_owned()), has_earlier_life })
+        Ok(Self {
+            file: AppendFile::new(file, path.to_owned()),
+            has_earlier_life,
+        })
     }
 
     /// Whether lines of an earlier life were there when the file was opened.

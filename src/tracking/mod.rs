@@ -90,6 +90,9 @@ impl TrackingError {
     }
 
     fn invalid(what: impl Into<String>, hint: &'static str) -> Self {
-        Self::Invalid { what: what.into(), hint }
+        Self::Invalid {
+            what: what.into(),
+            hint,
+        }
     }
 }

@@ -20,7 +20,10 @@ pub struct Progress {
 enum Sink {
     Hidden,
     Bars(MultiProgress),
-    Plain { writer: Box<dyn Write + Send>, interval: Duration },
+    Plain {
+        writer: Box<dyn Write + Send>,
+        interval: Duration,
+    },
 }
 
 /// A group started by [`Progress::start_group`].
@@ -58,21 +61,34 @@ impl Progress {
         } else if io::stderr().is_terminal() {
             Sink::Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(5)))
         } else {
-            Sink::Plain { writer: Box::new(io::stderr()), interval: PLAIN_INTERVAL }
+            Sink::Plain {
+                writer: Box::new(io::stderr()),
+                interval: PLAIN_INTERVAL,
+            }
         };
-        Self { sink, groups: Vec::new() }
+        Self {
+            sink,
+            groups: Vec::new(),
+        }
     }
 
     /// Plain lines to `writer`: the first and the last state of a group, and one line per `interval` in between.
     pub fn plain(writer: Box<dyn Write + Send>, interval: Duration) -> Self {
-        Self { sink: Sink::Plain { writer, interval }, groups: Vec::new() }
+        Self {
+            sink: Sink::Plain { writer, interval },
+            groups: Vec::new(),
+        }
     }
 
     /// Announces a group that trains from `first_step` (above 0 after a resume) to `num_steps`.
     pub fn start_group(&mut self, name: &str, first_step: u64, num_steps: u64, num_replicas: usize) -> GroupId {
         let bar = match &self.sink {
             Sink::Bars(bars) => {
-                let bar = bars.add(ProgressBar::new(num_steps).with_position(first_step).with_prefix(name.to_owned()));
+                let bar = bars.add(
+                    ProgressBar::new(num_steps)
+                        .with_position(first_step)
+                        .with_prefix(name.to_owned()),
+                );
                 bar.set_style(bar_style());
                 Some(bar)
             }
@@ -83,7 +99,10 @@ impl Progress {
             num_steps,
             num_replicas,
             started: Instant::now(),
-            pace: Pace { step: first_step, ..Pace::default() },
+            pace: Pace {
+                step: first_step,
+                ..Pace::default()
+            },
             bar,
             last_line: None,
         });
@@ -117,7 +136,11 @@ impl Progress {
         let Some(group) = self.groups.get_mut(id.0) else { return };
         group.pace.advance(Instant::now(), status.step, status.num_active);
         let duration = format!("{outcome} in {}", clock(group.started.elapsed().as_secs_f64()));
-        let message = [duration].into_iter().chain(result_parts(status)).collect::<Vec<_>>().join(", ");
+        let message = [duration]
+            .into_iter()
+            .chain(result_parts(status))
+            .collect::<Vec<_>>()
+            .join(", ");
         match &mut self.sink {
             Sink::Hidden => {}
             Sink::Bars(_) => {
@@ -146,22 +169,40 @@ impl Progress {
 
 impl Group {
     fn write_line(&self, writer: &mut dyn Write, message: &str) {
-        writeln!(writer, "{}: step {}/{}, {message}", self.name, self.pace.step, self.num_steps).ok();
+        writeln!(
+            writer,
+            "{}: step {}/{}, {message}",
+            self.name, self.pace.step, self.num_steps
+        )
+        .ok();
     }
 
     /// What matters most comes first: a narrow terminal cuts the rest off.
     fn describe(&self, status: &GroupStatus) -> String {
-        let left = self.pace.remaining_secs(self.num_steps).map(|secs| format!("{} left", clock(secs)));
+        let left = self
+            .pace
+            .remaining_secs(self.num_steps)
+            .map(|secs| format!("{} left", clock(secs)));
         let active = format!("{}/{} replicas", status.num_active, self.num_replicas);
-        let speed = self.pace.replica_steps_per_sec().map(|speed| format!("{} replica-steps/s", short(speed)));
-        let parts = left.into_iter().chain(result_parts(status)).chain([active]).chain(speed);
+        let speed = self
+            .pace
+            .replica_steps_per_sec()
+            .map(|speed| format!("{} replica-steps/s", short(speed)));
+        let parts = left
+            .into_iter()
+            .chain(result_parts(status))
+            .chain([active])
+            .chain(speed);
         parts.collect::<Vec<_>>().join(", ")
     }
 }
 
 fn result_parts(status: &GroupStatus) -> impl Iterator<Item = String> {
     let loss = status.train_loss.map(|loss| format!("train loss {}", short(loss)));
-    let best = status.best_valid.as_ref().map(|(name, value)| format!("best {name} {}", short(*value)));
+    let best = status
+        .best_valid
+        .as_ref()
+        .map(|(name, value)| format!("best {name} {}", short(*value)));
     loss.into_iter().chain(best)
 }
 

@@ -54,7 +54,9 @@ impl Message {
 
     /// One field per item: a `repeated` message, or a `map` whose entries are messages {1 key, 2 value}.
     pub(super) fn repeated(self, field: u32, values: impl IntoIterator<Item = Message>) -> Self {
-        values.into_iter().fold(self, |message, value| message.message(field, &value))
+        values
+            .into_iter()
+            .fold(self, |message, value| message.message(field, &value))
     }
 
     fn key(&mut self, field: u32, wire_type: u64) {

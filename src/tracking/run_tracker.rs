@@ -62,7 +62,14 @@ impl RunTracker {
             tensorboard_directory: run_directory.join("tb"),
             metrics: MetricsWriter::open(&run_directory.join("metrics.jsonl"))?,
             root: None,
-            replicas: replicas.into_iter().map(|replica| Slot { replica, has_logged: false, events: None }).collect(),
+            replicas: replicas
+                .into_iter()
+                .map(|replica| Slot {
+                    replica,
+                    has_logged: false,
+                    events: None,
+                })
+                .collect(),
         })
     }
 
@@ -74,7 +81,10 @@ impl RunTracker {
         let slot = slot(&mut self.replicas, replica)?;
         if !slot.has_logged && self.metrics.has_earlier_life() {
             let opens_life = slot.replica.line(replica, slot.replica.first_step, &[]);
-            self.metrics.append(&MetricLine { resumed: true, ..opens_life })?;
+            self.metrics.append(&MetricLine {
+                resumed: true,
+                ..opens_life
+            })?;
         }
         slot.has_logged = true;
         self.metrics.append(&slot.replica.line(replica, step, values))?;
@@ -94,8 +104,15 @@ impl RunTracker {
     /// # Errors
     /// As [`EventWriter::create`].
     pub fn root_events(&mut self) -> Result<&mut EventWriter, TrackingError> {
-        let first_step = self.replicas.iter().map(|slot| slot.replica.first_step).min().unwrap_or(0);
-        open_once(&mut self.root, || EventWriter::create(&self.tensorboard_directory, first_step))
+        let first_step = self
+            .replicas
+            .iter()
+            .map(|slot| slot.replica.first_step)
+            .min()
+            .unwrap_or(0);
+        open_once(&mut self.root, || {
+            EventWriter::create(&self.tensorboard_directory, first_step)
+        })
     }
 
     /// States how a replica ended and closes its TensorBoard file. Not called for a replica that will be resumed.
@@ -132,7 +149,9 @@ impl RunTracker {
     }
 
     fn writers(&mut self) -> impl Iterator<Item = &mut EventWriter> {
-        self.root.iter_mut().chain(self.replicas.iter_mut().filter_map(|slot| slot.events.as_mut()))
+        self.root
+            .iter_mut()
+            .chain(self.replicas.iter_mut().filter_map(|slot| slot.events.as_mut()))
     }
 }
 
@@ -152,7 +171,10 @@ impl Slot {
 impl TrackedReplica {
     /// Directory of its TensorBoard run below `tb/`.
     fn run_name(&self) -> String {
-        format!("{}/repeat{}-fold{}-seed{}", self.variant, self.repeat, self.fold, self.seed)
+        format!(
+            "{}/repeat{}-fold{}-seed{}",
+            self.variant, self.repeat, self.fold, self.seed
+        )
     }
 
     fn line(&self, replica: usize, step: u64, values: &[(&str, f64)]) -> MetricLine {

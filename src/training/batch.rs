@@ -70,7 +70,10 @@ impl Table {
         }
         let has_missing = values.iter().any(|value| !value.is_finite());
         let data = TensorData::new(values.to_vec(), [values.len() / width, width]);
-        Self::Device { values: Tensor::from_data(data, device), has_missing }
+        Self::Device {
+            values: Tensor::from_data(data, device),
+            has_missing,
+        }
     }
 }
 
@@ -91,11 +94,19 @@ impl DeviceData {
                 }
                 let width = prepared.modalities()[source.modality].num_columns();
                 let rows = prepared.table(source.modality).chunks_exact(width);
-                let values: Vec<f32> = rows.flat_map(|row| source.columns.iter().map(|&column| row[column])).collect();
+                let values: Vec<f32> = rows
+                    .flat_map(|row| source.columns.iter().map(|&column| row[column]))
+                    .collect();
                 Some(Table::new(values.into(), source.columns.len(), device))
             })
             .collect();
-        Self { device: device.clone(), sources, tables, windows, num_classes }
+        Self {
+            device: device.clone(),
+            sources,
+            tables,
+            windows,
+            num_classes,
+        }
     }
 
     /// The windows.
@@ -114,13 +125,18 @@ impl DeviceData {
             .map(|stream| {
                 let width = self.sources[stream].columns.len();
                 let tensor = |value: &dyn Fn(&Replica) -> Vec<f64>| {
-                    let values: Vec<f32> =
-                        replicas.iter().flat_map(|replica| value(replica)).map(|v| v as f32).collect();
+                    let values: Vec<f32> = replicas
+                        .iter()
+                        .flat_map(|replica| value(replica))
+                        .map(|v| v as f32)
+                        .collect();
                     Tensor::from_data(TensorData::new(values, [replicas.len(), 1, 1, width]), &self.device)
                 };
                 let pairs = |scaler: &Scaler| {
                     let pairs = scaler.mean.iter().zip(&scaler.deviation);
-                    pairs.map(|(&mean, &deviation)| (mean as f32, deviation as f32)).collect()
+                    pairs
+                        .map(|(&mean, &deviation)| (mean as f32, deviation as f32))
+                        .collect()
                 };
                 let fitted: Vec<f32> = replicas
                     .iter()
@@ -130,7 +146,9 @@ impl DeviceData {
                     .collect();
                 let num_rows = fitted.len() / (replicas.len() * width).max(1);
                 DeviceScaler {
-                    table: self.sources[stream].fitted.then(|| Table::new(fitted.into(), width, &self.device)),
+                    table: self.sources[stream]
+                        .fitted
+                        .then(|| Table::new(fitted.into(), width, &self.device)),
                     table_rows: num_rows as u32,
                     host: replicas.iter().map(|replica| pairs(&replica.scalers[stream])).collect(),
                     mean: tensor(&|replica| replica.scalers[stream].mean.clone()),
@@ -142,7 +160,9 @@ impl DeviceData {
 
     /// Gathers and scales a batch. `picks` are R x B windows, `None` pads a short batch: zeros with no weight.
     pub fn inputs(&self, picks: &[Vec<Option<u32>>], scalers: &[DeviceScaler]) -> Vec<StreamInput> {
-        (0..self.sources.len()).map(|stream| self.stream_input(stream, picks, &scalers[stream])).collect()
+        (0..self.sources.len())
+            .map(|stream| self.stream_input(stream, picks, &scalers[stream]))
+            .collect()
     }
 
     fn stream_input(&self, stream: usize, picks: &[Vec<Option<u32>>], scaler: &DeviceScaler) -> StreamInput {
@@ -152,11 +172,18 @@ impl DeviceData {
         let (num_replicas, batch) = (picks.len(), picks.first().map_or(0, Vec::len));
         let length = source.length();
         let range = |replica: u32, pick: &Option<u32>| {
-            let range = pick.map(|window| self.windows[window as usize].rows[source.modality]).unwrap_or_default();
-            RowRange { start: range.start + replica * scaler.table_rows, count: range.count.min(length as u32) }
+            let range = pick
+                .map(|window| self.windows[window as usize].rows[source.modality])
+                .unwrap_or_default();
+            RowRange {
+                start: range.start + replica * scaler.table_rows,
+                count: range.count.min(length as u32),
+            }
         };
-        let ranges: Vec<RowRange> =
-            (0..).zip(picks).flat_map(|(replica, picks)| picks.iter().map(move |pick| range(replica, pick))).collect();
+        let ranges: Vec<RowRange> = (0..)
+            .zip(picks)
+            .flat_map(|(replica, picks)| picks.iter().map(move |pick| range(replica, pick)))
+            .collect();
         let shape = [num_replicas, batch, length];
         let rows = match table {
             Table::Host(values) => self.gather_on_host(values, source, &ranges, scaler, shape),
@@ -187,12 +214,17 @@ impl DeviceData {
         [num_replicas, batch, length]: [usize; 3],
     ) -> Tensor<4> {
         let index = |range: &RowRange, row: u32| (range.start + if row < range.count { row } else { 0 }) as i32;
-        let indices: Vec<i32> =
-            ranges.iter().flat_map(|range| (0..length as u32).map(move |row| index(range, row))).collect();
+        let indices: Vec<i32> = ranges
+            .iter()
+            .flat_map(|range| (0..length as u32).map(move |row| index(range, row)))
+            .collect();
         let count = indices.len();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &self.device);
         let raw: Tensor<4> =
-            values.clone().select(0, indices).reshape([num_replicas, batch, length, source.columns.len()]);
+            values
+                .clone()
+                .select(0, indices)
+                .reshape([num_replicas, batch, length, source.columns.len()]);
         (raw - scaler.mean.clone()) / scaler.deviation.clone()
     }
 
@@ -234,21 +266,24 @@ impl DeviceData {
         let width = source.columns.len();
         let mut planes = vec![0.0f32; num_replicas * batch * width * length];
         if !planes.is_empty() {
-            planes.par_chunks_mut(width * length).enumerate().for_each(|(sample, planes)| {
-                let (range, scale) = (ranges[sample], &scaler.host[sample / batch]);
-                let start = range.start as usize * width;
-                let rows = &values[start..start + range.count as usize * width];
-                for (channel, plane) in planes.chunks_exact_mut(length).enumerate() {
-                    let (mean, deviation) = scale[channel];
-                    for (value, row) in plane.iter_mut().zip(rows.chunks_exact(width)) {
-                        let scaled = (row[channel] - mean) / deviation;
-                        *value = if scaled.is_finite() { scaled } else { 0.0 };
+            planes
+                .par_chunks_mut(width * length)
+                .enumerate()
+                .for_each(|(sample, planes)| {
+                    let (range, scale) = (ranges[sample], &scaler.host[sample / batch]);
+                    let start = range.start as usize * width;
+                    let rows = &values[start..start + range.count as usize * width];
+                    for (channel, plane) in planes.chunks_exact_mut(length).enumerate() {
+                        let (mean, deviation) = scale[channel];
+                        for (value, row) in plane.iter_mut().zip(rows.chunks_exact(width)) {
+                            let scaled = (row[channel] - mean) / deviation;
+                            *value = if scaled.is_finite() { scaled } else { 0.0 };
+                        }
+                        if source.scaling == Scaling::Window {
+                            scale_plane(&mut plane[..range.count as usize]);
+                        }
                     }
-                    if source.scaling == Scaling::Window {
-                        scale_plane(&mut plane[..range.count as usize]);
-                    }
-                }
-            });
+                });
         }
         let data = TensorData::new(planes, [num_replicas, batch, width, length]);
         Tensor::<4>::from_data(data, &self.device).swap_dims(2, 3)
@@ -288,7 +323,11 @@ impl DeviceData {
     /// Sum of the class weights of one replica's batch, each sample times its amount in the batch (1 without mixup).
     pub fn total_weight(&self, picks: &[Option<u32>], replica: &Replica, amount: impl Fn(usize) -> f64) -> f64 {
         let weight = |window: u32| replica.hyper.class_weights[self.windows[window as usize].class as usize];
-        picks.iter().enumerate().filter_map(|(at, pick)| Some(amount(at) * weight((*pick)?))).sum()
+        picks
+            .iter()
+            .enumerate()
+            .filter_map(|(at, pick)| Some(amount(at) * weight((*pick)?)))
+            .sum()
     }
 }
 
@@ -305,7 +344,9 @@ fn scale_plane(plane: &mut [f32]) {
     let count = plane.len().max(1) as f32;
     let mean = plane.iter().sum::<f32>() / count;
     plane.iter_mut().for_each(|value| *value -= mean);
-    let deviation = (plane.iter().map(|value| value * value).sum::<f32>() / count).sqrt().max(1e-6);
+    let deviation = (plane.iter().map(|value| value * value).sum::<f32>() / count)
+        .sqrt()
+        .max(1e-6);
     plane.iter_mut().for_each(|value| *value /= deviation);
 }
 

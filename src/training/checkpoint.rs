@@ -125,7 +125,11 @@ pub struct CheckpointStore {
 impl CheckpointStore {
     /// A store below `root` for the experiment with this hash.
     pub fn new(root: impl Into<PathBuf>, experiment: impl Into<String>, layout: &Layout) -> Self {
-        Self { root: root.into(), experiment: experiment.into(), layout: layout.clone() }
+        Self {
+            root: root.into(),
+            experiment: experiment.into(),
+            layout: layout.clone(),
+        }
     }
 
     /// Writes a snapshot of replicas in training and removes all but the two newest.
@@ -211,13 +215,18 @@ impl CheckpointStore {
     fn write(&self, place: &Path, replicas: &BTreeMap<String, ReplicaState>) -> Result<(), CheckpointError> {
         let parent = place.parent().unwrap_or(&self.root);
         fs::create_dir_all(parent).map_err(io(parent, "create"))?;
-        let scratch =
-            tempfile::Builder::new().prefix(".partial-").tempdir_in(parent).map_err(io(parent, "write to"))?;
+        let scratch = tempfile::Builder::new()
+            .prefix(".partial-")
+            .tempdir_in(parent)
+            .map_err(io(parent, "write to"))?;
         let files = [(TENSORS, self.tensors(place, replicas)?), (STATE, self.state(replicas))];
         let mut manifest = BTreeMap::new();
         for (name, bytes) in &files {
             write_synced(&scratch.path().join(name), bytes)?;
-            let entry = ManifestEntry { bytes: bytes.len() as u64, sha256: sha256(bytes) };
+            let entry = ManifestEntry {
+                bytes: bytes.len() as u64,
+                sha256: sha256(bytes),
+            };
             manifest.insert(*name, entry);
         }
         write_synced(&scratch.path().join(MANIFEST), &json(&manifest))?;
@@ -244,7 +253,10 @@ impl CheckpointStore {
 
     fn state(&self, replicas: &BTreeMap<String, ReplicaState>) -> Vec<u8> {
         let shapes = |specs: &[crate::models::ParamSpec]| {
-            specs.iter().map(|spec| (spec.path.clone(), spec.shape.clone())).collect()
+            specs
+                .iter()
+                .map(|spec| (spec.path.clone(), spec.shape.clone()))
+                .collect()
         };
         let entry = |state: &ReplicaState| ReplicaEntry {
             epoch: state.epoch,
@@ -256,7 +268,10 @@ impl CheckpointStore {
             experiment: self.experiment.clone(),
             params: shapes(self.layout.params()),
             buffers: shapes(self.layout.buffers()),
-            replicas: replicas.iter().map(|(name, state)| (name.clone(), entry(state))).collect(),
+            replicas: replicas
+                .iter()
+                .map(|(name, state)| (name.clone(), entry(state)))
+                .collect(),
         })
     }
 
@@ -267,14 +282,22 @@ impl CheckpointStore {
     }
     fn check(&self, place: &Path, state: &StateFile) -> Result<(), CheckpointError> {
         let other = |what, found: String, expected: String| {
-            Err(CheckpointError::Other { path: place.into(), what, found, expected })
+            Err(CheckpointError::Other {
+                path: place.into(),
+                what,
+                found,
+                expected,
+            })
         };
         if state.experiment != self.experiment {
             return other("experiment", state.experiment.clone(), self.experiment.clone());
         }
         let same = |stored: &[(String, Vec<usize>)], specs: &[crate::models::ParamSpec]| {
             stored.len() == specs.len()
-                && stored.iter().zip(specs).all(|((path, shape), spec)| *path == spec.path && *shape == spec.shape)
+                && stored
+                    .iter()
+                    .zip(specs)
+                    .all(|((path, shape), spec)| *path == spec.path && *shape == spec.shape)
         };
         if !same(&state.params, self.layout.params()) || !same(&state.buffers, self.layout.buffers()) {
             let count = format!("{} parameter tensors", state.params.len());
@@ -308,7 +331,10 @@ fn verified(place: &Path, name: &str) -> Result<Vec<u8>, CheckpointError> {
 }
 
 fn damaged(place: &Path, name: &str, message: String) -> CheckpointError {
-    CheckpointError::Damaged { path: place.join(name), message }
+    CheckpointError::Damaged {
+        path: place.join(name),
+        message,
+    }
 }
 
 impl StateFile {
@@ -317,7 +343,12 @@ impl StateFile {
             .map_err(|error| damaged(place, STATE, error.to_string()))?;
         if state.format != FORMAT {
             let (found, expected) = (state.format.to_string(), FORMAT.to_string());
-            return Err(CheckpointError::Other { path: place.into(), what: "format", found, expected });
+            return Err(CheckpointError::Other {
+                path: place.into(),
+                what: "format",
+                found,
+                expected,
+            });
         }
         Ok(state)
     }
@@ -344,7 +375,9 @@ impl StateFile {
             let (Some(state), Dtype::F32) = (replicas.get_mut(name), view.dtype()) else {
                 return Err(damaged(place, TENSORS, format!("unexpected tensor {key:?}")));
             };
-            state.tensors.insert(what.into(), bytemuck::pod_collect_to_vec(view.data()));
+            state
+                .tensors
+                .insert(what.into(), bytemuck::pod_collect_to_vec(view.data()));
         }
         Ok(replicas)
     }
@@ -368,14 +401,19 @@ impl StoredModel {
         let state = StateFile::read(place)?;
         let (params, buffers) = (state.params.clone(), state.buffers.clone());
         let mut replicas = state.replicas_with_tensors(place)?;
-        let replica =
-            replicas.remove(name).ok_or_else(|| damaged(place, STATE, format!("does not hold replica {name}")))?;
+        let replica = replicas
+            .remove(name)
+            .ok_or_else(|| damaged(place, STATE, format!("does not hold replica {name}")))?;
         let cut = |what: &str, shapes: Vec<(String, Vec<usize>)>| {
             let row = replica.tensors.get(what).map(Vec::as_slice).unwrap_or_default();
             let mut first = 0;
             let mut cut = Vec::new();
             for (path, shape) in shapes {
-                let spec = ParamSpec { path, shape, init: Init::Constant(0.0) };
+                let spec = ParamSpec {
+                    path,
+                    shape,
+                    init: Init::Constant(0.0),
+                };
                 let values = row.get(first..first + spec.len());
                 let values =
                     values.ok_or_else(|| damaged(place, TENSORS, format!("{what} ends before {}", spec.path)))?;
@@ -384,7 +422,10 @@ impl StoredModel {
             }
             Ok(cut)
         };
-        Ok(Self { params: cut("best_weights", params)?, buffers: cut("best_buffers", buffers)? })
+        Ok(Self {
+            params: cut("best_weights", params)?,
+            buffers: cut("best_buffers", buffers)?,
+        })
     }
 }
 
@@ -400,7 +441,9 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
 }
 
 fn sync_dir(path: &Path) -> Result<(), CheckpointError> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(io(path, "sync"))
+    File::open(path)
+        .and_then(|dir| dir.sync_all())
+        .map_err(io(path, "sync"))
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {

@@ -91,13 +91,33 @@ impl TrainingConfig {
         check(self.epochs > 0, "epochs", "must be at least 1");
         check(self.batch_size > 0, "batch_size", "must be at least 1");
         check(self.accumulate_steps > 0, "accumulate_steps", "must be at least 1");
-        check(self.windows_per_subject != Some(0), "windows_per_subject", "must be at least 1");
+        check(
+            self.windows_per_subject != Some(0),
+            "windows_per_subject",
+            "must be at least 1",
+        );
         let rate = self.optimizer.learning_rate();
-        check(rate > 0.0 && rate.is_finite(), "optimizer.learning_rate", "must be greater than 0");
+        check(
+            rate > 0.0 && rate.is_finite(),
+            "optimizer.learning_rate",
+            "must be greater than 0",
+        );
         let decay = self.optimizer.weight_decay();
-        check(decay >= 0.0 && decay.is_finite(), "optimizer.weight_decay", "must be at least 0");
-        check(self.gradient_clip_norm.is_none_or(|norm| norm > 0.0), "gradient_clip_norm", "must be greater than 0");
-        check((0.0..1.0).contains(&self.label_smoothing), "label_smoothing", "must be at least 0 and less than 1");
+        check(
+            decay >= 0.0 && decay.is_finite(),
+            "optimizer.weight_decay",
+            "must be at least 0",
+        );
+        check(
+            self.gradient_clip_norm.is_none_or(|norm| norm > 0.0),
+            "gradient_clip_norm",
+            "must be greater than 0",
+        );
+        check(
+            (0.0..1.0).contains(&self.label_smoothing),
+            "label_smoothing",
+            "must be at least 0 and less than 1",
+        );
         let objective = &self.objective;
         let weights = [objective.classification, objective.reconstruction];
         check(
@@ -107,15 +127,29 @@ impl TrainingConfig {
         );
         if let Some(start) = &self.start {
             let factor = start.learning_rate_factor;
-            check(factor >= 0.0 && factor.is_finite(), "start.learning_rate_factor", "must be at least 0 (0: frozen)");
-            check(!start.streams.is_empty(), "start.streams", "is empty: name the streams to take");
+            check(
+                factor >= 0.0 && factor.is_finite(),
+                "start.learning_rate_factor",
+                "must be at least 0 (0: frozen)",
+            );
+            check(
+                !start.streams.is_empty(),
+                "start.streams",
+                "is empty: name the streams to take",
+            );
         }
         check(
-            self.early_stopping.as_ref().is_none_or(|stopping| stopping.patience_epochs > 0),
+            self.early_stopping
+                .as_ref()
+                .is_none_or(|stopping| stopping.patience_epochs > 0),
             "early_stopping.patience_epochs",
             "must be at least 1",
         );
-        check(self.checkpoint_every_secs >= 0.0, "checkpoint_every_secs", "must be at least 0 (0: after every step)");
+        check(
+            self.checkpoint_every_secs >= 0.0,
+            "checkpoint_every_secs",
+            "must be at least 0 (0: after every step)",
+        );
         check(
             self.mixup.is_none() || self.batch_size > 1,
             "mixup",
@@ -140,7 +174,10 @@ pub struct Objective {
 
 impl Default for Objective {
     fn default() -> Self {
-        Self { classification: 1.0, reconstruction: 0.0 }
+        Self {
+            classification: 1.0,
+            reconstruction: 0.0,
+        }
     }
 }
 
@@ -197,7 +234,10 @@ impl ClassWeights {
             counts[window.class as usize] += 1;
         }
         let total: usize = counts.iter().sum();
-        counts.iter().map(|&count| total as f64 / (num_classes * count.max(1)) as f64).collect()
+        counts
+            .iter()
+            .map(|&count| total as f64 / (num_classes * count.max(1)) as f64)
+            .collect()
     }
 }
 

@@ -47,8 +47,11 @@ pub struct Mixup {
 impl Mixup {
     /// Draws partners and shares; `picks` are R x B windows, `None` for padding.
     pub fn draw(config: &MixupConfig, draws: &[Draw], picks: &[Vec<Option<u32>>]) -> Self {
-        let (partners, shares) =
-            draws.par_iter().zip(picks).map(|(draw, picks)| draw_replica(config.alpha, draw, picks)).unzip();
+        let (partners, shares) = draws
+            .par_iter()
+            .zip(picks)
+            .map(|(draw, picks)| draw_replica(config.alpha, draw, picks))
+            .unzip();
         Self { partners, shares }
     }
 
@@ -98,14 +101,22 @@ impl Mixup {
     ///
     /// The weights of a replica's step sum to 1 if its total was that of [`amounts`](Self::amounts).
     pub fn targets(&self, targets: Targets) -> Targets {
-        let Targets { one_hot, weights, sample_mask } = targets;
+        let Targets {
+            one_hot,
+            weights,
+            sample_mask,
+        } = targets;
         let partner_shares = self.partner_shares(&weights);
         let partner_weights = self.of_partners(weights.clone());
         let mixed = mix(weights, partner_weights.clone(), partner_shares.clone());
         // Padding has weight 0.
         let label_shares = partner_weights * partner_shares / mixed.clone().clamp_min(f32::MIN_POSITIVE);
         let one_hot = mix(one_hot.clone(), self.of_partners(one_hot), label_shares);
-        Targets { one_hot, weights: mixed, sample_mask }
+        Targets {
+            one_hot,
+            weights: mixed,
+            sample_mask,
+        }
     }
 
     /// `[R, B, 1]`: 1 - lambda, on the device of `like`.
@@ -121,7 +132,10 @@ impl Mixup {
         let samples = shape[0] * shape[1];
         let index = |(r, partners): (usize, &Vec<usize>)| {
             let batch = partners.len();
-            partners.iter().map(move |partner| (r * batch + partner) as i32).collect::<Vec<_>>()
+            partners
+                .iter()
+                .map(move |partner| (r * batch + partner) as i32)
+                .collect::<Vec<_>>()
         };
         let indices: Vec<i32> = self.partners.iter().enumerate().flat_map(index).collect();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [samples]), &values.device());
@@ -137,14 +151,25 @@ fn mix<const D: usize>(own: Tensor<D>, partner: Tensor<D>, partner_share: Tensor
 }
 
 fn draw_replica(alpha: f64, draw: &Draw, picks: &[Option<u32>]) -> (Vec<usize>, Vec<f32>) {
-    let key = |path| Key { seed: draw.seed, purpose: Purpose::Augmentation, step: draw.step, path };
+    let key = |path| Key {
+        seed: draw.seed,
+        purpose: Purpose::Augmentation,
+        step: draw.step,
+        path,
+    };
     let samples: Vec<usize> = (0..picks.len()).filter(|&b| picks[b].is_some()).collect();
     let mut partners: Vec<usize> = (0..picks.len()).collect();
     for (&b, at) in samples.iter().zip(random::permutation(key(PARTNER), samples.len())) {
         partners[b] = samples[at];
     }
     let stream = key(LAMBDA).stream();
-    let share = |(b, &partner): (usize, &usize)| if partner == b { 1.0 } else { share(alpha, &stream, b as u64) };
+    let share = |(b, &partner): (usize, &usize)| {
+        if partner == b {
+            1.0
+        } else {
+            share(alpha, &stream, b as u64)
+        }
+    };
     let shares = partners.iter().enumerate().map(share).collect();
     (partners, shares)
 }

@@ -122,8 +122,14 @@ pub fn step(
     moments: Moments,
 ) -> Stepped {
     match *config {
-        OptimizerConfig::Adamw { beta1, beta2, epsilon, .. } => {
-            let state = AdamwState { weights, first: moments.first, second: moments.second };
+        OptimizerConfig::Adamw {
+            beta1, beta2, epsilon, ..
+        } => {
+            let state = AdamwState {
+                weights,
+                first: moments.first,
+                second: moments.second,
+            };
             let part = |size: &StepSize| AdamwStep {
                 step: size.step,
                 learning_rate: size.learning_rate,
@@ -131,14 +137,38 @@ pub fn step(
                 active: size.active,
             };
             let steps: Vec<AdamwStep> = sizes.iter().map(part).collect();
-            let moves = AdamwMoves { replicas: Some(trusted), factors };
-            let AdamwOutput { state, norm } =
-                adamw(state, gradient, &steps, moves, &AdamwOptions { beta1, beta2, epsilon, max_norm });
-            let moments = Moments { first: state.first, second: state.second };
-            Stepped { weights: state.weights, moments, norms: norm }
+            let moves = AdamwMoves {
+                replicas: Some(trusted),
+                factors,
+            };
+            let AdamwOutput { state, norm } = adamw(
+                state,
+                gradient,
+                &steps,
+                moves,
+                &AdamwOptions {
+                    beta1,
+                    beta2,
+                    epsilon,
+                    max_norm,
+                },
+            );
+            let moments = Moments {
+                first: state.first,
+                second: state.second,
+            };
+            Stepped {
+                weights: state.weights,
+                moments,
+                norms: norm,
+            }
         }
         OptimizerConfig::Sgd { momentum, nesterov, .. } => {
-            let sgd = Sgd { momentum, nesterov, max_norm };
+            let sgd = Sgd {
+                momentum,
+                nesterov,
+                max_norm,
+            };
             sgd.step(sizes, trusted, factors, weights, gradient, moments)
         }
     }
@@ -171,16 +201,26 @@ impl Sgd {
             Some(max_norm) => gradient * ((norms.clone() + 1e-6).recip() * max_norm).clamp_max(1.0),
             None => gradient,
         };
-        let active = TensorData::new(sizes.iter().map(|size| size.active).collect::<Vec<_>>(), [sizes.len(), 1]);
+        let active = TensorData::new(
+            sizes.iter().map(|size| size.active).collect::<Vec<_>>(),
+            [sizes.len(), 1],
+        );
         let active = Tensor::<2, Bool>::from_data(active, &device);
-        let moves = active.bool_and(trusted.clone()).bool_and(norms.clone().is_finite()).expand(weights.dims());
+        let moves = active
+            .bool_and(trusted.clone())
+            .bool_and(norms.clone().is_finite())
+            .expand(weights.dims());
         let moves = match factors {
             Some(factors) => moves.bool_and(factors.clone().greater_elem(0.0)),
             None => moves,
         };
         let gradient = gradient + weights.clone() * column(&|size| size.weight_decay);
         let velocity = moments.first.clone() * self.momentum + gradient.clone();
-        let direction = if self.nesterov { gradient + velocity.clone() * self.momentum } else { velocity.clone() };
+        let direction = if self.nesterov {
+            gradient + velocity.clone() * self.momentum
+        } else {
+            velocity.clone()
+        };
         let learning_rate = column(&|size| size.learning_rate);
         let learning_rate = match factors {
             Some(factors) => learning_rate * factors.clone(),
@@ -189,7 +229,10 @@ impl Sgd {
         let select = |new: Tensor<2>, old: Tensor<2>| old.mask_where(moves.clone(), new);
         Stepped {
             weights: select(weights.clone() - direction * learning_rate, weights),
-            moments: Moments { first: select(velocity, moments.first), second: moments.second },
+            moments: Moments {
+                first: select(velocity, moments.first),
+                second: moments.second,
+            },
             norms,
         }
     }

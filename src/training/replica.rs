@@ -104,13 +104,21 @@ impl Replica {
         let widths = [layout.num_params(), layout.num_buffers()];
         match &self.start {
             None => widths.map(|width| vec![1.0; width]),
-            Some(start) => [start.factors(&start.params, widths[0]), start.factors(&start.buffers, widths[1])],
+            Some(start) => [
+                start.factors(&start.params, widths[0]),
+                start.factors(&start.buffers, widths[1]),
+            ],
         }
     }
 
     /// The windows of `epoch` (from 0) in the order of their use: a function of (seed, epoch) and the window lists.
     pub fn epoch_order(&self, epoch: usize, sampling: Sampling) -> Vec<u32> {
-        let key = |path: u64| Key { seed: self.seed, purpose: Purpose::Shuffle, step: epoch as u64, path };
+        let key = |path: u64| Key {
+            seed: self.seed,
+            purpose: Purpose::Shuffle,
+            step: epoch as u64,
+            path,
+        };
         let chosen: Vec<u32> = match sampling {
             Sampling::All => self.train.iter().flatten().copied().collect(),
             Sampling::PerSubject(count) => (1u64..)

@@ -75,7 +75,10 @@ impl ScheduleConfig {
                 let drops = step as usize / (steps_per_epoch * every_epochs).max(1);
                 factor.powf(drops as f64)
             }
-            Self::Cosine { warmup_epochs, final_factor } => {
+            Self::Cosine {
+                warmup_epochs,
+                final_factor,
+            } => {
                 let warmup = (warmup_epochs * steps_per_epoch as f64).min(total);
                 if step < warmup {
                     return (step + 1.0) / (warmup + 1.0);
@@ -83,7 +86,11 @@ impl ScheduleConfig {
                 let progress = (step - warmup) / (total - warmup).max(1.0);
                 final_factor + (1.0 - final_factor) * 0.5 * (1.0 + (PI * progress.min(1.0)).cos())
             }
-            Self::OneCycle { warmup_fraction, start_divisor, final_divisor } => {
+            Self::OneCycle {
+                warmup_fraction,
+                start_divisor,
+                final_divisor,
+            } => {
                 let start = 1.0 / start_divisor;
                 let peak_step = warmup_fraction * total - 1.0;
                 let anneal = |from: f64, to: f64, share: f64| to + (from - to) * 0.5 * (1.0 + (PI * share).cos());

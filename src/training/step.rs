@@ -36,7 +36,13 @@ impl<'a> Group<'a> {
     /// A group of `replicas`.
     pub fn new(model: &'a Model, data: &'a DeviceData, replicas: Vec<&'a Replica>, config: &'a TrainingConfig) -> Self {
         let scalers = data.scalers(&replicas);
-        Self { model, data, replicas, scalers, config }
+        Self {
+            model,
+            data,
+            replicas,
+            scalers,
+            config,
+        }
     }
 
     /// The loss and its gradient over the micro-batches of one step. `steps[r]` counts the steps that replica
@@ -59,17 +65,30 @@ impl<'a> Group<'a> {
             dropout: replica.hyper.dropout,
         };
         let micro_draws: Vec<Vec<Draw>> = (0..micro_batches.len())
-            .map(|micro| self.replicas.iter().zip(steps).map(|(replica, &step)| draw(replica, step, micro)).collect())
+            .map(|micro| {
+                self.replicas
+                    .iter()
+                    .zip(steps)
+                    .map(|(replica, &step)| draw(replica, step, micro))
+                    .collect()
+            })
             .collect();
         let mixups: Vec<Option<Mixup>> = micro_draws
             .iter()
             .zip(micro_batches)
-            .map(|(draws, picks)| self.config.mixup.as_ref().map(|config| Mixup::draw(config, draws, picks)))
+            .map(|(draws, picks)| {
+                self.config
+                    .mixup
+                    .as_ref()
+                    .map(|config| Mixup::draw(config, draws, picks))
+            })
             .collect();
         let total = |(r, replica): (usize, &&Replica)| {
             let of_batch = |(picks, mixup): (&Vec<Vec<Option<u32>>>, &Option<Mixup>)| {
                 let amounts = mixup.as_ref().map(|mixup| mixup.amounts(r));
-                self.data.total_weight(&picks[r], replica, |at| amounts.as_ref().map_or(1.0, |amounts| amounts[at]))
+                self.data.total_weight(&picks[r], replica, |at| {
+                    amounts.as_ref().map_or(1.0, |amounts| amounts[at])
+                })
             };
             let weight: f64 = micro_batches.iter().zip(&mixups).map(of_batch).sum();
             if weight > 0.0 { weight } else { 1.0 }
@@ -92,7 +111,11 @@ impl<'a> Group<'a> {
             let device = weights.device();
             (Tensor::zeros([self.replicas.len(), 1], &device), weights.zeros_like())
         });
-        Gradients { losses, gradient, buffers }
+        Gradients {
+            losses,
+            gradient,
+            buffers,
+        }
     }
 
     fn micro_gradients(
@@ -113,8 +136,17 @@ impl<'a> Group<'a> {
         let on_tape = |inputs: Vec<StreamInput>| inputs.into_iter().map(StreamInput::on_tape).collect::<Vec<_>>();
         let seen = on_tape(self.model.augment(inputs.clone(), &draws));
         let inputs = on_tape(inputs);
-        let params = Params::cut(self.model.layout(), weights, buffers, true, self.config.precision.dtype());
-        let mode = Mode::Train { draws, sample_mask: targets.sample_mask };
+        let params = Params::cut(
+            self.model.layout(),
+            weights,
+            buffers,
+            true,
+            self.config.precision.dtype(),
+        );
+        let mode = Mode::Train {
+            draws,
+            sample_mask: targets.sample_mask,
+        };
         let context = Context::new(&params, mode);
         let output = self.model.forward_to(&seen, &inputs, &context);
         let buffers = context.into_buffers();
@@ -146,7 +178,13 @@ impl<'a> Group<'a> {
         windows: &[&[u32]],
         batch_size: usize,
     ) -> Vec<Predicted> {
-        let params = Params::cut(self.model.layout(), weights, buffers, false, self.config.precision.dtype());
+        let params = Params::cut(
+            self.model.layout(),
+            weights,
+            buffers,
+            false,
+            self.config.precision.dtype(),
+        );
         let context = Context::new(&params, Mode::Eval);
         let mut predicted = vec![Predicted::default(); windows.len()];
         let most = windows.iter().map(|list| list.len()).max().unwrap_or(0);
@@ -161,9 +199,10 @@ impl<'a> Group<'a> {
             let reconstruction = output.reconstruction.map(floats);
             // An autoencoder says how badly it knows a window: the score of the second class is ln(error).
             let logits = match &reconstruction {
-                Some(errors) if self.config.objective.classification == 0.0 => {
-                    errors.iter().flat_map(|error| [0.0, error.max(f32::MIN_POSITIVE).ln()]).collect()
-                }
+                Some(errors) if self.config.objective.classification == 0.0 => errors
+                    .iter()
+                    .flat_map(|error| [0.0, error.max(f32::MIN_POSITIVE).ln()])
+                    .collect(),
                 _ => floats(output.logits),
             };
             let stream_weights = floats(output.stream_weights);

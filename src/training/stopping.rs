@@ -96,7 +96,11 @@ impl Progress {
             self.stale_epochs += 1;
             self.plateau_epochs += 1;
         }
-        if let ScheduleConfig::Plateau { factor, patience_epochs, min_factor } = *schedule
+        if let ScheduleConfig::Plateau {
+            factor,
+            patience_epochs,
+            min_factor,
+        } = *schedule
             && self.plateau_epochs > patience_epochs
         {
             self.plateau_factor = (self.plateau_factor * factor).max(min_factor);

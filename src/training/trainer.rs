@@ -98,13 +98,19 @@ struct Rates {
 impl Rates {
     fn new(group: &Group) -> Option<Self> {
         group.replicas.iter().any(|replica| replica.start.is_some()).then(|| {
-            let rows: Vec<[Vec<f32>; 2]> =
-                group.replicas.iter().map(|replica| replica.learning_rate_factors(group.model.layout())).collect();
+            let rows: Vec<[Vec<f32>; 2]> = group
+                .replicas
+                .iter()
+                .map(|replica| replica.learning_rate_factors(group.model.layout()))
+                .collect();
             let matrix = |which: usize| {
                 let values = rows.iter().flat_map(|row| row[which].iter().copied()).collect();
                 matrix(values, rows.len(), group.data.device())
             };
-            Self { params: matrix(0), buffers: matrix(1) }
+            Self {
+                params: matrix(0),
+                buffers: matrix(1),
+            }
         })
     }
 }
@@ -172,8 +178,12 @@ impl<'a> Trainer<'a> {
     /// The rest of the present epoch, for all replicas.
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let sampling = self.config.sampling();
-        let orders: Vec<Vec<u32>> =
-            self.group.replicas.iter().map(|replica| replica.epoch_order(self.state.epoch, sampling)).collect();
+        let orders: Vec<Vec<u32>> = self
+            .group
+            .replicas
+            .iter()
+            .map(|replica| replica.epoch_order(self.state.epoch, sampling))
+            .collect();
         let steps = |order: &Vec<u32>| self.config.steps_per_epoch(order.len());
         let round = orders.iter().map(steps).max().unwrap_or(0);
         let mut pending = Vec::new();
@@ -204,7 +214,10 @@ impl<'a> Trainer<'a> {
             .map(|micro| {
                 let start = (state.step_in_epoch * config.accumulate_steps + micro) * config.batch_size;
                 let range = start..start + config.batch_size;
-                orders.iter().map(|order| range.clone().map(|at| window(order, at)).collect()).collect()
+                orders
+                    .iter()
+                    .map(|order| range.clone().map(|at| window(order, at)).collect())
+                    .collect()
             })
             .collect();
         let sizes: Vec<StepSize> = self
@@ -216,14 +229,23 @@ impl<'a> Trainer<'a> {
             .map(|((replica, progress), order)| step_size(config, replica, progress, order.len(), state.step_in_epoch))
             .collect();
         let steps: Vec<u64> = sizes.iter().map(|size| size.step).collect();
-        let made = self.group.gradients(&state.weights, &state.buffers, &steps, &micro_batches);
+        let made = self
+            .group
+            .gradients(&state.weights, &state.buffers, &steps, &micro_batches);
 
         let device = made.losses.device();
-        let active = TensorData::new(sizes.iter().map(|size| size.active).collect::<Vec<_>>(), [sizes.len(), 1]);
+        let active = TensorData::new(
+            sizes.iter().map(|size| size.active).collect::<Vec<_>>(),
+            [sizes.len(), 1],
+        );
         let active = Tensor::<2, Bool>::from_data(active, &device);
         let loss_is_finite = made.losses.clone().is_finite();
         let factors = state.rates.as_ref().map(|rates| &rates.params);
-        let Stepped { weights, moments, norms } = step(
+        let Stepped {
+            weights,
+            moments,
+            norms,
+        } = step(
             &config.optimizer,
             config.gradient_clip_norm,
             &sizes,
@@ -250,7 +272,11 @@ impl<'a> Trainer<'a> {
         for (progress, size) in state.progress.iter_mut().zip(&sizes) {
             progress.steps += u64::from(size.active);
         }
-        Pending { losses: made.losses, norms, sizes }
+        Pending {
+            losses: made.losses,
+            norms,
+            sizes,
+        }
     }
 
     /// Reads pending steps back, marks diverged replicas and tells the observer.
@@ -290,7 +316,9 @@ impl<'a> Trainer<'a> {
         state.epoch += 1;
         state.step_in_epoch = 0;
         let windows: Vec<&[u32]> = self.group.replicas.iter().map(|replica| &replica.valid[..]).collect();
-        let predicted = self.group.predict(&state.weights, &state.buffers, &windows, self.config.batch_size);
+        let predicted = self
+            .group
+            .predict(&state.weights, &state.buffers, &windows, self.config.batch_size);
         let reports: Vec<EpochReport> = self
             .group
             .replicas
@@ -329,7 +357,9 @@ impl<'a> Trainer<'a> {
     /// Takes the replicas that are done out of the group: a gather of the other rows.
     fn take_finished(&mut self) -> BTreeMap<String, ReplicaState> {
         let running = |progress: &Progress| progress.status == Status::Running;
-        let left: Vec<usize> = (0..self.state.progress.len()).filter(|&r| running(&self.state.progress[r])).collect();
+        let left: Vec<usize> = (0..self.state.progress.len())
+            .filter(|&r| running(&self.state.progress[r]))
+            .collect();
         if left.len() == self.state.progress.len() {
             return BTreeMap::new();
         }
@@ -456,7 +486,11 @@ fn initial_state(group: &Group, states: &BTreeMap<String, ReplicaState>) -> Stat
         best_buffers: rows("best_buffers", num_buffers, &|replica| replica.first_buffers(layout)),
         rates: Rates::new(group),
         alive: all_true(group.replicas.len(), device),
-        progress: group.replicas.iter().map(|replica| progress(replica).unwrap_or_default()).collect(),
+        progress: group
+            .replicas
+            .iter()
+            .map(|replica| progress(replica).unwrap_or_default())
+            .collect(),
         epoch: first.map_or(0, |state| state.epoch),
         step_in_epoch: first.map_or(0, |state| state.step_in_epoch),
     }
@@ -469,7 +503,9 @@ pub fn aligned<'a>(
 ) -> BTreeMap<(usize, usize), Vec<&'a Replica>> {
     let mut groups: BTreeMap<_, Vec<&Replica>> = BTreeMap::new();
     for &replica in replicas {
-        let place = states.get(&replica.name).map_or((0, 0), |state| (state.epoch, state.step_in_epoch));
+        let place = states
+            .get(&replica.name)
+            .map_or((0, 0), |state| (state.epoch, state.step_in_epoch));
         groups.entry(place).or_default().push(replica);
     }
     groups

@@ -53,8 +53,10 @@ fn experiment(name: &str) -> String {
 
 /// The only run below `folder/checkpoints/<experiment>`.
 pub fn only_run(folder: &Path, experiment: &str) -> PathBuf {
-    let runs: Vec<PathBuf> =
-        fs::read_dir(folder.join("checkpoints").join(experiment)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let runs: Vec<PathBuf> = fs::read_dir(folder.join("checkpoints").join(experiment))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     assert_eq!(runs.len(), 1, "{runs:?}");
     runs[0].clone()
 }
@@ -69,10 +71,20 @@ fn gaitndd_stand_in() -> TempDir {
     let card = card.split("[[accept]]").map(str::to_owned).collect::<Vec<_>>();
     let rest = card[1].split_once("[subjects]").unwrap().1;
     let head: Vec<&str> = card[0].lines().filter(|line| !line.starts_with("hashes")).collect();
-    fs::write(dataset.join("card.toml"), format!("{}\n[subjects]{rest}", head.join("\n"))).unwrap();
+    fs::write(
+        dataset.join("card.toml"),
+        format!("{}\n[subjects]{rest}", head.join("\n")),
+    )
+    .unwrap();
     let mut table = "GROUP\tAGE\n".to_owned();
-    for (at, (prefix, group)) in
-        [("control", "control"), ("hunt", "hunt"), ("park", "park"), ("als", "subjects")].into_iter().enumerate()
+    for (at, (prefix, group)) in [
+        ("control", "control"),
+        ("hunt", "hunt"),
+        ("park", "park"),
+        ("als", "subjects"),
+    ]
+    .into_iter()
+    .enumerate()
     {
         for number in 1..=2 {
             let name = format!("{prefix}{number}");
@@ -85,7 +97,10 @@ fn gaitndd_stand_in() -> TempDir {
                 };
                 fs::write(dataset.join("raw").join(format!("{name}.{extension}")), bytes).unwrap();
             }
-            table.push_str(&format!("{name}\t{group}\t{}\t1.7\t70\tf\t1.1\t0\n", 40 + 3 * at + number));
+            table.push_str(&format!(
+                "{name}\t{group}\t{}\t1.7\t70\tf\t1.1\t0\n",
+                40 + 3 * at + number
+            ));
         }
     }
     fs::write(dataset.join("raw/subject-description.txt"), table).unwrap();
@@ -95,8 +110,10 @@ fn gaitndd_stand_in() -> TempDir {
 #[test]
 fn every_gaitndd_experiment_runs_in_smoke_size() {
     let folder = gaitndd_stand_in();
-    let files: Vec<_> =
-        fs::read_dir(root().join("experiments/gaitndd")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let files: Vec<_> = fs::read_dir(root().join("experiments/gaitndd"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
     assert!(files.len() >= 3);
     for file in files {
         let file = file.into_string().unwrap();
@@ -118,9 +135,14 @@ fn every_gaitndd_experiment_runs_in_smoke_size() {
             "{file}: {printed}"
         );
         let run = only_run(folder.path(), &format!("gaitndd/{}", file.trim_end_matches(".toml")));
-        for part in
-            ["experiment.toml", "split.json", "manifest.json", "metrics.jsonl", "metrics.json", "predictions.parquet"]
-        {
+        for part in [
+            "experiment.toml",
+            "split.json",
+            "manifest.json",
+            "metrics.jsonl",
+            "metrics.json",
+            "predictions.parquet",
+        ] {
             assert!(run.join(part).is_file(), "{file}: {part} is not there");
         }
     }
@@ -162,13 +184,19 @@ fn every_experiment_on_simulated_patients_runs_in_smoke_size() {
         let run = only_run(folder.path(), file.trim_end_matches(".toml"));
         let resolved = fs::read_to_string(run.join("experiment.toml")).unwrap();
         if resolved.contains("[[variant]]") {
-            assert!(printed.starts_with("Test subjects, each variant against base"), "{file}: {printed}");
+            assert!(
+                printed.starts_with("Test subjects, each variant against base"),
+                "{file}: {printed}"
+            );
             for part in ["ablation.json", "ablation.md", "figures/ablation.png"] {
                 assert!(run.join(part).is_file(), "{file}: {part} is not there");
             }
             let again = succeed(folder.path(), &["evaluate", run.to_str().unwrap()]);
             let base = printed.lines().find(|line| line.starts_with("base ")).unwrap();
-            assert!(again.contains(base.split_whitespace().nth(1).unwrap()), "{file}: evaluate prints another table");
+            assert!(
+                again.contains(base.split_whitespace().nth(1).unwrap()),
+                "{file}: evaluate prints another table"
+            );
         } else {
             assert!(printed.starts_with("Test subjects\n"), "{file}: {printed}");
         }
@@ -187,7 +215,10 @@ fn the_quickstart_runs_and_its_record_can_be_read_back() {
     let run = only_run(folder.path(), "quickstart");
     let run = run.to_str().unwrap();
     let evaluated: Value = serde_json::from_str(&succeed(folder.path(), &["evaluate", run, "--json"])).unwrap();
-    assert_eq!(trained, evaluated, "evaluate derives from stored predictions what train printed");
+    assert_eq!(
+        trained, evaluated,
+        "evaluate derives from stored predictions what train printed"
+    );
     assert!(succeed(folder.path(), &["evaluate", run, "--part", "valid"]).contains("valid subjects"));
     let same = succeed(folder.path(), &["evaluate", run, "--against", run]);
     assert!(same.contains("accuracy") && same.contains("+0.000"), "{same}");
@@ -199,18 +230,36 @@ fn the_quickstart_runs_and_its_record_can_be_read_back() {
     let runs: Value = serde_json::from_str(&succeed(folder.path(), &["runs", "list", "--json"])).unwrap();
     assert_eq!(runs.as_array().unwrap().len(), 1);
     let resolved = fs::read_to_string(Path::new(run).join("experiment.toml")).unwrap();
-    assert!(resolved.contains("num_subjects = 25") && resolved.contains("beta1 = 0.9"), "{resolved}");
+    assert!(
+        resolved.contains("num_subjects = 25") && resolved.contains("beta1 = 0.9"),
+        "{resolved}"
+    );
 
     // The same experiment again: another run, the same predictions to the byte, and one look more.
     succeed(
         folder.path(),
-        &[&["train", &resolved_copy(folder.path(), &resolved), "-q", "--max-replicas", "2"][..]].concat(),
+        &[&[
+            "train",
+            &resolved_copy(folder.path(), &resolved),
+            "-q",
+            "--max-replicas",
+            "2",
+        ][..]]
+        .concat(),
     );
-    let runs: Vec<PathBuf> =
-        fs::read_dir(folder.path().join("checkpoints/quickstart")).unwrap().map(|e| e.unwrap().path()).collect();
-    let predictions: Vec<Vec<u8>> = runs.iter().map(|run| fs::read(run.join("predictions.parquet")).unwrap()).collect();
+    let runs: Vec<PathBuf> = fs::read_dir(folder.path().join("checkpoints/quickstart"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    let predictions: Vec<Vec<u8>> = runs
+        .iter()
+        .map(|run| fs::read(run.join("predictions.parquet")).unwrap())
+        .collect();
     assert_eq!(predictions.len(), 2);
-    assert!(predictions[0] == predictions[1], "two runs of one experiment predict differently");
+    assert!(
+        predictions[0] == predictions[1],
+        "two runs of one experiment predict differently"
+    );
     let looks: Vec<Value> = runs
         .iter()
         .map(|run| {
@@ -218,7 +267,10 @@ fn the_quickstart_runs_and_its_record_can_be_read_back() {
                 .clone()
         })
         .collect();
-    assert!(looks.contains(&Value::from(0)) && looks.contains(&Value::from(1)), "{looks:?}");
+    assert!(
+        looks.contains(&Value::from(0)) && looks.contains(&Value::from(1)),
+        "{looks:?}"
+    );
 }
 
 #[test]
@@ -230,38 +282,80 @@ fn features_are_written_as_a_table_and_what_is_fitted_is_stored() {
     let printed = succeed(folder.path(), &features(&["--out", "features.csv"]));
     let csv = fs::read_to_string(folder.path().join("features.csv")).unwrap();
     let header: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
-    assert_eq!(header[..4], ["subject", "session", "start_secs", "gait.left-foot.stride_mean"]);
-    assert!(header.contains(&"strides.left_stride-right_stride.symmetry_index"), "{header:?}");
+    assert_eq!(
+        header[..4],
+        ["subject", "session", "start_secs", "gait.left-foot.stride_mean"]
+    );
+    assert!(
+        header.contains(&"strides.left_stride-right_stride.symmetry_index"),
+        "{header:?}"
+    );
     let windows = csv.lines().count() - 1;
     assert!(
-        printed.starts_with(&format!("features.csv: {windows} windows, {} features", header.len() - 3)),
+        printed.starts_with(&format!(
+            "features.csv: {windows} windows, {} features",
+            header.len() - 3
+        )),
         "{printed}"
     );
     assert!(csv.lines().skip(1).all(|line| line.split(',').count() == header.len()));
 
     // Rows per session, where all tables have them.
-    let printed = succeed(folder.path(), &features(&["--only", "strides", "--out", "strides.parquet"]));
-    assert!(printed.starts_with("strides.parquet: 8 sessions, 27 features"), "{printed}");
+    let printed = succeed(
+        folder.path(),
+        &features(&["--only", "strides", "--out", "strides.parquet"]),
+    );
+    assert!(
+        printed.starts_with("strides.parquet: 8 sessions, 27 features"),
+        "{printed}"
+    );
     let message = fail(folder.path(), &features(&["--only", "stride", "--out", "x.csv"]), 2);
     assert!(message.contains("it has gait, strides"), "{message}");
-    let message = fail(folder.path(), &features(&["--set", "features.gait.modality=forces", "--out", "x.csv"]), 2);
-    assert!(message.contains("features.gait.modality") && message.contains("it has force, stride"), "{message}");
+    let message = fail(
+        folder.path(),
+        &features(&["--set", "features.gait.modality=forces", "--out", "x.csv"]),
+        2,
+    );
+    assert!(
+        message.contains("features.gait.modality") && message.contains("it has force, stride"),
+        "{message}"
+    );
     assert!(!folder.path().join("x.csv").exists());
 
-    let split = ["--set", "split.protocol={ kind = \"stratified-group-k-fold\", folds = 2 }"];
-    succeed(folder.path(), &[&["train", &path, "--quiet", "--set", "training.epochs=1"], &window[..], &split].concat());
+    let split = [
+        "--set",
+        "split.protocol={ kind = \"stratified-group-k-fold\", folds = 2 }",
+    ];
+    succeed(
+        folder.path(),
+        &[
+            &["train", &path, "--quiet", "--set", "training.epochs=1"],
+            &window[..],
+            &split,
+        ]
+        .concat(),
+    );
     let fitted = fs::read(only_run(folder.path(), "gaitndd/features").join("fitted.json")).unwrap();
     let fitted: Value = serde_json::from_slice(&fitted).unwrap();
     // Three variants, two folds of five repeats.
     let base = &fitted.as_array().unwrap()[0];
-    assert_eq!((&base["variant"], &base["fold"]), (&Value::from("base"), &Value::from(0)));
+    assert_eq!(
+        (&base["variant"], &base["fold"]),
+        (&Value::from("base"), &Value::from(0))
+    );
     let kinds = |stream: &str| -> Vec<String> {
         let steps = base["streams"][stream]["pipeline"]["steps"].as_array().unwrap();
-        steps.iter().map(|step| step["kind"].as_str().unwrap().to_owned()).collect()
+        steps
+            .iter()
+            .map(|step| step["kind"].as_str().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(kinds("gait"), ["impute-mean", "z-score", "pca"]);
     assert_eq!(kinds("strides"), ["z-score", "impute-knn", "lasso"]);
-    assert_eq!(base["streams"]["clinical"]["scaler"]["mean"].as_array().unwrap().len(), 5);
+    assert_eq!(
+        base["streams"]["clinical"]["scaler"]["mean"].as_array().unwrap().len(),
+        5
+    );
     assert!(base["streams"]["clinical"]["pipeline"].is_null());
 }
 
@@ -274,7 +368,11 @@ fn any_file_is_shown_and_a_folder_loses_its_names() {
     let json: Value = serde_json::from_str(&succeed(folder.path(), &["data", "show", edf, "--json"])).unwrap();
     assert_eq!(json["format"], "EDF+C");
     succeed(folder.path(), &["data", "show", edf, "--out", "picture.png"]);
-    assert!(fs::read(folder.path().join("picture.png")).unwrap().starts_with(b"\x89PNG"));
+    assert!(
+        fs::read(folder.path().join("picture.png"))
+            .unwrap()
+            .starts_with(b"\x89PNG")
+    );
     let message = fail(folder.path(), &["data", "show", "nothing"], 2);
     assert!(message.contains("nothing"), "{message}");
     fs::write(folder.path().join("x.h5"), b"\x89HDF\r\n\x1a\n\0\0\0\0").unwrap();
@@ -288,17 +386,32 @@ fn any_file_is_shown_and_a_folder_loses_its_names() {
                  age = \"age\"\nfma = \"keep\"\n";
     fs::write(folder.path().join("rules.toml"), rules).unwrap();
     fs::write(folder.path().join("key"), "short").unwrap();
-    let arguments = ["data", "deidentify", "in", "--out", "out", "--rules", "rules.toml", "--key-file", "key"];
+    let arguments = [
+        "data",
+        "deidentify",
+        "in",
+        "--out",
+        "out",
+        "--rules",
+        "rules.toml",
+        "--key-file",
+        "key",
+    ];
     let message = fail(folder.path(), &arguments, 2);
     assert!(message.contains("16") && !message.contains("short\n"), "{message}");
     fs::write(folder.path().join("key"), "a key of more than sixteen bytes").unwrap();
     succeed(folder.path(), &arguments);
     let report = fs::read_to_string(folder.path().join("out/deidentified.json")).unwrap();
     assert!(!report.contains("meyer"), "{report}");
-    let patient = fs::read_dir(folder.path().join("out")).unwrap().map(|entry| entry.unwrap().path());
+    let patient = fs::read_dir(folder.path().join("out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let patient = patient.filter(|path| path.is_dir()).collect::<Vec<_>>();
     let table = fs::read_to_string(patient[0].join("visits.csv")).unwrap();
-    assert!(!table.contains("meyer") && !table.contains("2024-02-01") && table.contains(",90,31"), "{table}");
+    assert!(
+        !table.contains("meyer") && !table.contains("2024-02-01") && table.contains(",90,31"),
+        "{table}"
+    );
     fail(folder.path(), &arguments, 2);
 }
 
@@ -319,7 +432,10 @@ fn training_from_files_of_every_format_predicts_as_from_memory() {
     for layout in ["physionet", "laboratory"] {
         let out = folder.path().join("datasets").join(layout);
         let arguments = ["data", "simulate", "--out", out.to_str().unwrap(), "--layout", layout];
-        succeed(folder.path(), &[&arguments[..], &["--set", "num_subjects=25", "--set", "seed=3"]].concat());
+        succeed(
+            folder.path(),
+            &[&arguments[..], &["--set", "num_subjects=25", "--set", "seed=3"]].concat(),
+        );
         let files = train(layout, &format!("{{ kind = \"dataset\", name = \"{layout}\" }}"));
         assert!(files == memory, "{layout}: other predictions than from memory");
     }
@@ -340,7 +456,12 @@ fn the_real_tensorboard_reads_a_run() {
     succeed(folder.path(), &[&["train", &path, "-q"][..], &SMALL].concat());
     let logdir = only_run(folder.path(), "quickstart").join("tb");
     let script = root().join("tests/python/read_events.py");
-    let output = Command::new(python).arg(script).arg(&logdir).arg("python").output().unwrap();
+    let output = Command::new(python)
+        .arg(script)
+        .arg(&logdir)
+        .arg("python")
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
     let printed = shown.to_string();
@@ -383,7 +504,10 @@ fn killed_at_any_time_and_resumed_a_run_ends_with_the_same_bytes() {
     let mut cut: Vec<&str> = cut.iter().map(String::as_str).collect();
     let mut kills = 0;
     for life in 0..6 {
-        let mut child = recoup(folder.path(), &cut).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let mut child = recoup(folder.path(), &cut)
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
         std::thread::sleep(duration.mul_f64([0.35, 0.5, 0.45, 0.6, 0.55, 0.4][life]));
         // SIGKILL: nothing of ours runs.
         child.kill().unwrap();
@@ -396,12 +520,23 @@ fn killed_at_any_time_and_resumed_a_run_ends_with_the_same_bytes() {
     assert!(kills > 0, "the run was never cut off");
     let last = output(folder.path(), &cut);
     let message = text(&last.stderr);
-    assert!(last.status.success() || message.contains("no unfinished run"), "{message}");
+    assert!(
+        last.status.success() || message.contains("no unfinished run"),
+        "{message}"
+    );
     let predictions = |out: &str| {
-        let run = fs::read_dir(folder.path().join(out).join("quickstart")).unwrap().next().unwrap().unwrap().path();
+        let run = fs::read_dir(folder.path().join(out).join("quickstart"))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
         fs::read(run.join("predictions.parquet")).unwrap()
     };
-    assert!(predictions("cut") == predictions("straight"), "{kills} kills changed the predictions");
+    assert!(
+        predictions("cut") == predictions("straight"),
+        "{kills} kills changed the predictions"
+    );
 }
 
 #[test]
@@ -409,11 +544,16 @@ fn a_signal_leaves_a_checkpoint_and_a_code_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let path = experiment("quickstart.toml");
     let arguments = ["train", &path, "-q", "--set", "training.epochs=100000"];
-    let mut child = recoup(folder.path(), &arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = recoup(folder.path(), &arguments)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     let metrics = || {
         let runs = fs::read_dir(folder.path().join("checkpoints/quickstart")).ok()?;
         let run = runs.flatten().next()?.path();
-        fs::metadata(run.join("metrics.jsonl")).ok().filter(|file| file.len() > 0)
+        fs::metadata(run.join("metrics.jsonl"))
+            .ok()
+            .filter(|file| file.len() > 0)
     };
     for _ in 0..600 {
         if metrics().is_some() {
@@ -422,7 +562,10 @@ fn a_signal_leaves_a_checkpoint_and_a_code_of_its_own() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert!(metrics().is_some(), "training did not begin within a minute");
-    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(75));
     let run = only_run(folder.path(), "quickstart");
@@ -434,10 +577,22 @@ fn a_signal_leaves_a_checkpoint_and_a_code_of_its_own() {
 #[test]
 fn a_dry_run_prints_the_plan_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = succeed(folder.path(), &["train", &experiment("quickstart.toml"), "--dry-run", "--set", "seeds=[3, 4]"]);
-    for expected in
-        ["10 replicas (5 splits x 2 seeds)", "memory: about", "motion.block0.conv.weight", "repeat0-fold4-seed4"]
-    {
+    let plan = succeed(
+        folder.path(),
+        &[
+            "train",
+            &experiment("quickstart.toml"),
+            "--dry-run",
+            "--set",
+            "seeds=[3, 4]",
+        ],
+    );
+    for expected in [
+        "10 replicas (5 splits x 2 seeds)",
+        "memory: about",
+        "motion.block0.conv.weight",
+        "repeat0-fold4-seed4",
+    ] {
         assert!(plan.contains(expected), "{expected} is not in the plan:\n{plan}");
     }
     assert!(!folder.path().join("checkpoints").exists());
@@ -448,7 +603,12 @@ fn completions_and_devices_are_printed() {
     let folder = tempfile::tempdir().unwrap();
     assert!(succeed(folder.path(), &["completions", "bash"]).contains("recoup"));
     let devices: Value = serde_json::from_str(&succeed(folder.path(), &["devices", "--json"])).unwrap();
-    let cpu = devices.as_array().unwrap().iter().find(|device| device["name"] == "cpu").unwrap();
+    let cpu = devices
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|device| device["name"] == "cpu")
+        .unwrap();
     assert_eq!(cpu["available"], true);
 }
 
@@ -460,9 +620,14 @@ fn bad_input_gets_a_message_that_helps() {
     let train = |extra: &[&str], code| fail(here, &[&["train", &quickstart, "--dry-run"][..], extra].concat(), code);
 
     let message = fail(here, &["train", "nothing.toml"], 2);
-    assert!(message.starts_with("error: nothing.toml: cannot read the experiment: No such file"), "{message}");
+    assert!(
+        message.starts_with("error: nothing.toml: cannot read the experiment: No such file"),
+        "{message}"
+    );
 
-    let broken = fs::read_to_string(&quickstart).unwrap().replace("batch_size = 32", "batch_sise = 32");
+    let broken = fs::read_to_string(&quickstart)
+        .unwrap()
+        .replace("batch_size = 32", "batch_sise = 32");
     fs::write(here.join("broken.toml"), broken).unwrap();
     let message = fail(here, &["train", "broken.toml"], 2);
     assert!(message.contains("broken.toml: TOML parse error at line 8"), "{message}");
@@ -474,7 +639,10 @@ fn bad_input_gets_a_message_that_helps() {
     let message = train(&["--set", "training.optimizer.learning_rat=1"], 2);
     assert!(message.contains("unknown field `learning_rat`"), "{message}");
     let message = train(&["--set", "training"], 2);
-    assert_eq!(message, "error: --set training: expected key=value, e.g. --set training.epochs=20\n");
+    assert_eq!(
+        message,
+        "error: --set training: expected key=value, e.g. --set training.epochs=20\n"
+    );
     let message = train(&["--set", "model.stream.forse.encoder.hop=3"], 2);
     assert!(
         message.contains("this list has no \"forse\"; it has emg, spectrum, force, motion, scales, clinical"),
@@ -494,24 +662,49 @@ fn bad_input_gets_a_message_that_helps() {
     );
     assert!(message.contains("several.toml: 1 problem\n  line "), "{message}");
     let message = train(
-        &["--set", "training.epochs=0", "--set", "training.monitor=test/accuracy", "--set", "model.dropout=1.5"],
+        &[
+            "--set",
+            "training.epochs=0",
+            "--set",
+            "training.monitor=test/accuracy",
+            "--set",
+            "model.dropout=1.5",
+        ],
         2,
     );
     assert!(message.contains("training.epochs: must be at least 1"), "{message}");
-    assert!(message.contains("test/accuracy would select by rows that selection must not see"), "{message}");
+    assert!(
+        message.contains("test/accuracy would select by rows that selection must not see"),
+        "{message}"
+    );
     let message = train(&["--set", "model.stream.spectrum.encoder.num_fft=4000"], 2);
-    assert!(message.contains("4000 samples cannot be reflected around a window of"), "{message}");
-    let message = train(&["--set", "model.stream.clinical.encoder={ kind = \"lstm\", hidden_size = 3 }"], 2);
+    assert!(
+        message.contains("4000 samples cannot be reflected around a window of"),
+        "{message}"
+    );
+    let message = train(
+        &[
+            "--set",
+            "model.stream.clinical.encoder={ kind = \"lstm\", hidden_size = 3 }",
+        ],
+        2,
+    );
     assert!(
         message.contains("this encoder needs a signal or a series, but the modality is a row of 9 values"),
         "{message}"
     );
 
     let message = train(&["--set", "data.source.num_subjects=6"], 2);
-    assert!(message.contains("class 1 has 1 of the 5 subjects that it needs"), "{message}");
+    assert!(
+        message.contains("class 1 has 1 of the 5 subjects that it needs"),
+        "{message}"
+    );
     let message = train(&["--set", "data.source.effect=2.0"], 2);
     assert!(message.contains("data.source.effect: 2, expected 0 to 1"), "{message}");
-    let message = train(&["--set", "data.window={ window_secs = 600.0, stride_secs = 600.0 }"], 2);
+    let message = train(
+        &["--set", "data.window={ window_secs = 600.0, stride_secs = 600.0 }"],
+        2,
+    );
     assert!(message.contains("600"), "{message}");
     let message = fail(here, &["train", &quickstart, "--device", "cuda"], 2);
     assert!(message.contains("--device cuda"), "{message}");
@@ -522,9 +715,15 @@ fn bad_input_gets_a_message_that_helps() {
     let message = fail(here, &["evaluate", "nowhere"], 2);
     assert!(message.contains("nowhere: not a run directory"), "{message}");
     let message = fail(here, &["train", &quickstart, "--resume"], 2);
-    assert!(message.contains("--resume: no unfinished run of this experiment"), "{message}");
+    assert!(
+        message.contains("--resume: no unfinished run of this experiment"),
+        "{message}"
+    );
     let message = train(&["--only", "fold9"], 2);
-    assert!(message.contains("the experiment has no such replica; it has repeat0-fold0-seed0 to"), "{message}");
+    assert!(
+        message.contains("the experiment has no such replica; it has repeat0-fold0-seed0 to"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -532,21 +731,41 @@ fn a_full_disk_is_an_error_and_the_run_can_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let small = folder.path().join("small");
     fs::create_dir(&small).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=900k", "tmpfs"]).arg(&small).output();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=900k", "tmpfs"])
+        .arg(&small)
+        .output();
     if !mounted.is_ok_and(|output| output.status.success()) {
         eprintln!("skipped: a small file system cannot be mounted here");
         return;
     }
     let path = experiment("quickstart.toml");
-    let arguments =
-        [&["train", &path, "--out", "small", "-q", "--set", "training.checkpoint_every_secs=0.0"][..], &SMALL].concat();
+    let arguments = [
+        &[
+            "train",
+            &path,
+            "--out",
+            "small",
+            "-q",
+            "--set",
+            "training.checkpoint_every_secs=0.0",
+        ][..],
+        &SMALL,
+    ]
+    .concat();
     let full = output(folder.path(), &arguments);
-    let more = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&small).status();
+    let more = Command::new("mount")
+        .args(["-o", "remount,size=64m"])
+        .arg(&small)
+        .status();
     let resumed = output(folder.path(), &[&arguments[..], &["--resume"]].concat());
     Command::new("umount").arg(&small).status().unwrap();
     let message = text(&full.stderr);
     assert_eq!(full.status.code(), Some(1), "{message}");
-    assert!(message.to_lowercase().contains("no space left") && message.contains("hint: free"), "{message}");
+    assert!(
+        message.to_lowercase().contains("no space left") && message.contains("hint: free"),
+        "{message}"
+    );
     assert!(!message.contains("panicked"), "{message}");
     assert!(more.unwrap().success());
     assert!(resumed.status.success(), "{}", text(&resumed.stderr));

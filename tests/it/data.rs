@@ -46,7 +46,10 @@ fn hash<const N: usize>(words: impl Iterator<Item = [u8; N]>) -> String {
 
 /// The message with the folder cut out, as it differs from machine to machine.
 fn message<T: std::fmt::Debug>(result: Result<T, DataError>, folder: &Path) -> String {
-    result.unwrap_err().to_string().replace(&format!("{}/", folder.display()), "")
+    result
+        .unwrap_err()
+        .to_string()
+        .replace(&format!("{}/", folder.display()), "")
 }
 
 fn copy(from: &Path) -> tempfile::TempDir {
@@ -82,19 +85,36 @@ fn load(folder: &tempfile::TempDir, card: &Path) -> Result<Cohort, DataError> {
 fn the_stand_in_loads_with_the_card_of_the_gait_database() {
     let (folder, card) = stand_in();
     let cohort = load(&folder, &card).unwrap();
-    assert_eq!(cohort.subjects.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["als4", "hunt20"]);
-    assert_eq!(cohort.subjects.iter().map(|s| s.sessions[0].class).collect::<Vec<_>>(), [3, 1]);
-    let recording =
-        |subject: usize, modality: usize| cohort.subjects[subject].sessions[0].recordings[modality].as_ref().unwrap();
+    assert_eq!(
+        cohort.subjects.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(),
+        ["als4", "hunt20"]
+    );
+    assert_eq!(
+        cohort.subjects.iter().map(|s| s.sessions[0].class).collect::<Vec<_>>(),
+        [3, 1]
+    );
+    let recording = |subject: usize, modality: usize| {
+        cohort.subjects[subject].sessions[0].recordings[modality]
+            .as_ref()
+            .unwrap()
+    };
     // The line break after MISSING costs hunt20 nothing but the value that is missing.
     assert_eq!(recording(0, 2).values.as_slice().unwrap(), [70.0, 1.7, 58.97, 1.0, 1.2]);
     let hunt20 = recording(1, 2).values.as_slice().unwrap();
     assert_eq!(hunt20[..4], [33.0, 1.57, 45.0, 0.0]);
     assert!(hunt20[4].is_nan());
     assert_eq!(recording(0, 0).values.dim(), (1200, 2));
-    assert!(recording(0, 0).values.iter().all(|value| (-2100.0..400.0).contains(value)));
+    assert!(
+        recording(0, 0)
+            .values
+            .iter()
+            .all(|value| (-2100.0..400.0).contains(value))
+    );
     assert_eq!(recording(1, 1).times_secs.as_ref().unwrap()[..2], [2.0, 3.0]);
-    assert_eq!(recording(1, 1).values.row(0).as_slice().unwrap()[..6], [1.0, 1.0, 0.38, 0.38, 38.0, 38.0]);
+    assert_eq!(
+        recording(1, 1).values.row(0).as_slice().unwrap()[..6],
+        [1.0, 1.0, 0.38, 0.38, 38.0, 38.0]
+    );
 }
 
 #[test]
@@ -109,7 +129,14 @@ fn missing_samples_are_an_error_unless_the_card_expects_them() {
     edit(&card, "missing = \"error\"", "missing = \"mask\"");
     let cohort = load(&folder, &card).unwrap();
     let force = cohort.subjects[0].sessions[0].recordings[0].as_ref().unwrap();
-    let missing = |column: usize| force.values.column(column).iter().filter(|value| value.is_nan()).count();
+    let missing = |column: usize| {
+        force
+            .values
+            .column(column)
+            .iter()
+            .filter(|value| value.is_nan())
+            .count()
+    };
     // The filter reaches 30 samples to either side of sample 0 and of 700 to 702: rows 0 to 10 and 224 to 244.
     assert_eq!((missing(0), missing(1)), (0, 11 + 21));
 }
@@ -148,13 +175,21 @@ fn card_errors_name_the_line_or_key() {
             "park = \"pd\"",
             "card.toml: label.classes.park: unknown class `pd`, expected one of [\"control\", \"huntington\", \"parkinson\", \"als\"]\n  hint: add it",
         ),
-        ("name = \"stride\"", "name = \"force\"", "card.toml: modality.force: this name is used twice"),
+        (
+            "name = \"stride\"",
+            "name = \"force\"",
+            "card.toml: modality.force: this name is used twice",
+        ),
         (
             "1.0.0/\"\n\nfiles",
             "1.0.0\"\n\nfiles",
             "card.toml: base_url: `https://physionet.org/files/gaitndd/1.0.0` has no slash at the end",
         ),
-        ("time = \"elapsed\"", "time = \"seconds\"", "card.toml: modality.stride.time: unknown column `seconds`"),
+        (
+            "time = \"elapsed\"",
+            "time = \"seconds\"",
+            "card.toml: modality.stride.time: unknown column `seconds`",
+        ),
     ] {
         let (folder, card) = stand_in();
         edit(&card, from, to);
@@ -197,7 +232,12 @@ fn data_errors_name_file_place_and_expectation() {
             "objects",
             "card.toml: label: no class for subject `als4` from `objects` in column `group`",
         ),
-        ("subject-description.txt", "als4", "../als4", "card.toml: subjects: `../als4` is not an id"),
+        (
+            "subject-description.txt",
+            "als4",
+            "../als4",
+            "card.toml: subjects: `../als4` is not an id",
+        ),
         (
             "als4.ts",
             "3.3000",
@@ -236,13 +276,21 @@ fn physical_values_need_the_unit_of_the_header() {
     let text = fs::read_to_string(&card).unwrap();
     fs::write(&card, text.replace("\"adu\"", "\"N\"")).unwrap();
     let error = message(load(&folder, &card), folder.path());
-    assert!(error.starts_with("hunt20.hea: signal `left-foot`: found unit mV, expected N\n  hint: state"), "{error}");
+    assert!(
+        error.starts_with("hunt20.hea: signal `left-foot`: found unit mV, expected N\n  hint: state"),
+        "{error}"
+    );
     fs::write(&card, text.replace("\"adu\"", "\"mV\"")).unwrap();
     let physical = load(&folder, &card).unwrap();
     let (other, digital_card) = stand_in();
     let digital = load(&other, &digital_card).unwrap();
     for (subject, gain) in [(0, 3000.0), (1, 1000.0)] {
-        let values = |cohort: &Cohort| cohort.subjects[subject].sessions[0].recordings[0].clone().unwrap().values;
+        let values = |cohort: &Cohort| {
+            cohort.subjects[subject].sessions[0].recordings[0]
+                .clone()
+                .unwrap()
+                .values
+        };
         let difference = values(&physical) * gain - values(&digital);
         assert!(difference.iter().all(|value| value.abs() < 1e-3));
     }
@@ -255,15 +303,25 @@ fn a_file_with_another_hash_is_refused_unless_the_card_accepts_it() {
     edit(&strides, "38.0000", "39.0000");
     let text = message(load(&folder, &card), folder.path());
     let found = hash(fs::read(&strides).unwrap().iter().map(|&byte| [byte]));
-    assert!(text.starts_with(&format!("als4.ts: content: found sha256 {found}, expected ")), "{text}");
-    assert!(text.ends_with("hint: fetch it again from https://physionet.org/files/gaitndd/1.0.0/als4.ts"), "{text}");
+    assert!(
+        text.starts_with(&format!("als4.ts: content: found sha256 {found}, expected ")),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("hint: fetch it again from https://physionet.org/files/gaitndd/1.0.0/als4.ts"),
+        "{text}"
+    );
     edit(
         &card,
         "[subjects]",
         &format!("[[accept]]\nfile = \"als4.ts\"\nsha256 = \"{found}\"\nreason = \"test\"\n[subjects]"),
     );
     load(&folder, &card).unwrap();
-    edit(&card, "hashes = \"", &format!("hashes_sha256 = \"{found}\"\nhashes = \""));
+    edit(
+        &card,
+        "hashes = \"",
+        &format!("hashes_sha256 = \"{found}\"\nhashes = \""),
+    );
     let text = message(load(&folder, &card), folder.path());
     assert!(text.starts_with("SHA256SUMS.txt: content: found sha256 "), "{text}");
 }
@@ -271,14 +329,20 @@ fn a_file_with_another_hash_is_refused_unless_the_card_accepts_it() {
 #[test]
 fn subjects_may_be_listed_labelled_by_prefix_and_lack_a_modality() {
     let (folder, card) = stand_in();
-    edit(&card, "kind = \"table\"", "kind = \"list\"\nids = [\"hunt20\", \"als4\"]");
+    edit(
+        &card,
+        "kind = \"table\"",
+        "kind = \"list\"\nids = [\"hunt20\", \"als4\"]",
+    );
     edit(&card, "kind = \"column\"\ncolumn = \"group\"", "kind = \"id-prefix\"");
     edit(&card, "subjects = \"als\"", "al = \"control\", als = \"als\"");
     edit(&card, "time = \"elapsed\"", "time = \"elapsed\"\noptional = true");
     edit(&card, "id = \"subject\"", "id = \"subject\"\nsite = \"gait_speed\"");
     fs::remove_file(folder.path().join("als4.ts")).unwrap();
     let cohort = load(&folder, &card).unwrap();
-    let [als4, hunt20] = cohort.subjects.as_slice() else { panic!("{:?}", cohort.subjects.len()) };
+    let [als4, hunt20] = cohort.subjects.as_slice() else {
+        panic!("{:?}", cohort.subjects.len())
+    };
     assert_eq!((als4.sessions[0].class, hunt20.sessions[0].class), (3, 1));
     assert_eq!((als4.site.as_deref(), hunt20.site.as_deref()), (Some("1.2"), None));
     assert!(als4.sessions[0].recordings[1].is_none() && hunt20.sessions[0].recordings[1].is_some());
@@ -293,7 +357,12 @@ fn ids_sort_as_people_sort_them() {
 
 #[test]
 fn a_cohort_that_contradicts_itself_is_refused() {
-    let good = Walkers { num_subjects: 4, duration_secs: 2.0, ..Default::default() }.generate();
+    let good = Walkers {
+        num_subjects: 4,
+        duration_secs: 2.0,
+        ..Default::default()
+    }
+    .generate();
     let problem = |change: fn(&mut Cohort)| {
         let mut cohort = good.clone();
         change(&mut cohort);
@@ -313,7 +382,10 @@ fn a_cohort_that_contradicts_itself_is_refused() {
         "cohort `walkers`: subject `s1`: stands after `s2`, expected unique ids in natural order"
     );
     assert_eq!(
-        problem(|cohort| cohort.subjects[0].sessions[0].recordings[1].as_mut().unwrap().times_secs = None),
+        problem(|cohort| cohort.subjects[0].sessions[0].recordings[1]
+            .as_mut()
+            .unwrap()
+            .times_secs = None),
         "cohort `walkers`: subject `s1`, session `s1`, modality `stride`: no times_secs, expected one per row of a series"
     );
     assert_eq!(

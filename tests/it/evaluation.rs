@@ -17,12 +17,20 @@ fn golden() -> Value {
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|number| number.as_f64().unwrap())
+        .collect()
 }
 
 fn assert_close(found: f64, expected: f64, what: &str) {
     let bound = TOLERANCE * expected.abs().max(1.0);
-    assert!((found - expected).abs() <= bound, "{what}: {found} but {expected} expected");
+    assert!(
+        (found - expected).abs() <= bound,
+        "{what}: {found} but {expected} expected"
+    );
 }
 
 fn assert_metrics(found: &MetricSet, expected: &Value, what: &str) {
@@ -51,9 +59,17 @@ fn metrics_match_scikit_learn() {
     assert!(cases.len() > 100);
     for (index, case) in cases.iter().enumerate() {
         let rows: Vec<Vec<f64>> = case["probabilities"].as_array().unwrap().iter().map(numbers).collect();
-        let targets = numbers(&case["targets"]).into_iter().map(|target| target as usize).collect();
+        let targets = numbers(&case["targets"])
+            .into_iter()
+            .map(|target| target as usize)
+            .collect();
         let scores = Scores::new(rows[0].len(), targets, rows.concat()).unwrap();
-        let what = format!("case {index}, {}, {} classes, {} items", case["kind"], rows[0].len(), rows.len());
+        let what = format!(
+            "case {index}, {}, {} classes, {} items",
+            case["kind"],
+            rows[0].len(),
+            rows.len()
+        );
         assert_metrics(&MetricSet::of(&scores), &case["expected"], &what);
         let mirrored: Vec<usize> = (0..scores.len()).rev().collect();
         for (metric, value) in MetricSet::of(&scores.select(&mirrored)).iter() {
@@ -69,11 +85,16 @@ fn metrics_match_scikit_learn() {
 fn areas_do_not_change_under_a_monotone_map_and_mirror_with_the_classes() {
     for round in 0..50u64 {
         let count = 2 + (round as usize % 40);
-        let scores: Vec<f64> = (0..count as u64).map(|i| (draw(round * 100 + i) * 10.0).floor()).collect();
+        let scores: Vec<f64> = (0..count as u64)
+            .map(|i| (draw(round * 100 + i) * 10.0).floor())
+            .collect();
         let positive: Vec<bool> = (0..count as u64).map(|i| draw(9999 + round * 100 + i) < 0.4).collect();
         let mapped: Vec<f64> = scores.iter().map(|score| (score / 3.0).exp() - 7.0).collect();
         assert_eq!(auc_roc(&scores, &positive), auc_roc(&mapped, &positive));
-        assert_eq!(average_precision(&scores, &positive), average_precision(&mapped, &positive));
+        assert_eq!(
+            average_precision(&scores, &positive),
+            average_precision(&mapped, &positive)
+        );
         let negated: Vec<f64> = scores.iter().map(|score| -score).collect();
         let swapped: Vec<bool> = positive.iter().map(|positive| !positive).collect();
         assert_eq!(auc_roc(&scores, &positive), auc_roc(&negated, &swapped));
@@ -90,7 +111,13 @@ fn a_metric_is_parsed_from_its_name_only() {
         assert_eq!(serde_json::to_string(&metric).unwrap(), format!("\"{metric}\""));
     }
     let monitor: Monitor = "valid/balanced_accuracy".parse().unwrap();
-    assert_eq!(monitor, Monitor { part: Part::Valid, metric: Metric::BalancedAccuracy });
+    assert_eq!(
+        monitor,
+        Monitor {
+            part: Part::Valid,
+            metric: Metric::BalancedAccuracy
+        }
+    );
     assert_eq!(monitor.to_string(), "valid/balanced_accuracy");
     let message = "balanced_accuracy".parse::<Monitor>().unwrap_err().to_string();
     assert_eq!(
@@ -99,15 +126,23 @@ fn a_metric_is_parsed_from_its_name_only() {
          `valid/balanced_accuracy`"
     );
     let message = "valid/acc".parse::<Monitor>().unwrap_err().to_string();
-    assert!(message.starts_with("unknown metric `acc`; known: accuracy, balanced_accuracy, precision, "), "{message}");
+    assert!(
+        message.starts_with("unknown metric `acc`; known: accuracy, balanced_accuracy, precision, "),
+        "{message}"
+    );
 }
 
 #[test]
 fn scores_of_the_wrong_shape_are_refused() {
     let message = |classes, targets: &[usize], probabilities: &[f64]| {
-        Scores::new(classes, targets.to_vec(), probabilities.to_vec()).unwrap_err().to_string()
+        Scores::new(classes, targets.to_vec(), probabilities.to_vec())
+            .unwrap_err()
+            .to_string()
     };
-    assert_eq!(message(1, &[0], &[1.0]), "a classification needs at least two classes, 1 declared");
+    assert_eq!(
+        message(1, &[0], &[1.0]),
+        "a classification needs at least two classes, 1 declared"
+    );
     let shape = "scores of 1 rows and 2 classes need 2 probabilities and targets below 2: ";
     assert_eq!(message(2, &[0], &[1.0]), format!("{shape}1 probabilities"));
     assert_eq!(message(2, &[2], &[0.5, 0.5]), format!("{shape}target 2"));

@@ -40,9 +40,18 @@ set = { "data.window" = { window_secs = 3.0, stride_secs = 3.0 }, "model.stream.
 fn variants_that_keep_the_program_share_it() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(&with(CHANGES), &["seeds=[0, 1]"], folder.path());
-    let programs: Vec<(&str, usize)> =
-        plan.programs.iter().map(|program| (program.name.as_str(), program.replicas.len())).collect();
-    let expected = [("base", 20), ("concat", 10), ("without-force", 10), ("without-spectrum", 10), ("short", 10)];
+    let programs: Vec<(&str, usize)> = plan
+        .programs
+        .iter()
+        .map(|program| (program.name.as_str(), program.replicas.len()))
+        .collect();
+    let expected = [
+        ("base", 20),
+        ("concat", 10),
+        ("without-force", 10),
+        ("without-spectrum", 10),
+        ("short", 10),
+    ];
     assert_eq!(programs, expected, "`slow` differs only in what a replica carries");
     let mut indices: Vec<usize> = plan.replicas().map(|planned| planned.index).collect();
     indices.sort_unstable();
@@ -50,12 +59,29 @@ fn variants_that_keep_the_program_share_it() {
 
     let streams = |name: &str| -> Vec<String> {
         let program = plan.programs.iter().find(|program| program.name == name).unwrap();
-        program.config.model.stream.iter().map(|stream| stream.name.clone()).collect()
+        program
+            .config
+            .model
+            .stream
+            .iter()
+            .map(|stream| stream.name.clone())
+            .collect()
     };
-    assert_eq!(streams("without-force"), ["stride", "clinical", "motion", "level", "variability"]);
+    assert_eq!(
+        streams("without-force"),
+        ["stride", "clinical", "motion", "level", "variability"]
+    );
     assert_eq!(
         streams("without-spectrum"),
-        ["force", "recurrent", "stride", "clinical", "motion", "level", "variability"]
+        [
+            "force",
+            "recurrent",
+            "stride",
+            "clinical",
+            "motion",
+            "level",
+            "variability"
+        ]
     );
 
     // Base and variant of one fold and seed draw the same numbers.
@@ -76,9 +102,22 @@ fn a_variant_trains_to_the_bytes_of_the_experiment_with_its_change() {
     let together = plan_of(&with(CHANGES), &[]);
     let device = Device::flex();
     let changes: [(&str, &[&str]); 3] = [
-        ("slow", &["training.optimizer.learning_rate=0.005", "model.dropout=0.0", "training.class_weights=none"]),
+        (
+            "slow",
+            &[
+                "training.optimizer.learning_rate=0.005",
+                "model.dropout=0.0",
+                "training.class_weights=none",
+            ],
+        ),
         ("concat", &["model.fusion={ kind = \"concat\" }"]),
-        ("short", &["data.window={ window_secs = 3.0, stride_secs = 3.0 }", "model.stream.spectrum.encoder.hop=25"]),
+        (
+            "short",
+            &[
+                "data.window={ window_secs = 3.0, stride_secs = 3.0 }",
+                "model.stream.spectrum.encoder.hop=25",
+            ],
+        ),
     ];
     for (variant, change) in changes {
         let program = together
@@ -135,17 +174,27 @@ fn a_file_is_merged_over_its_base() {
     write("circle.toml", "base = \"circle.toml\"\n");
     assert_eq!(
         message("circle.toml"),
-        format!("{}: base {0}: more than 16 files, so they name each other", place("circle.toml"))
+        format!(
+            "{}: base {0}: more than 16 files, so they name each other",
+            place("circle.toml")
+        )
     );
     write("number.toml", "base = 3\n");
     assert_eq!(
         message("number.toml"),
-        format!("{}: base is 3, expected the path of an experiment file", place("number.toml"))
+        format!(
+            "{}: base is 3, expected the path of an experiment file",
+            place("number.toml")
+        )
     );
     write("nowhere.toml", "base = \"none.toml\"\n");
     assert!(message("nowhere.toml").starts_with(&format!("{}: cannot read the experiment:", place("none.toml"))));
     write("typo.toml", "base = \"law.toml\"\n[training]\nepoch = 3\n");
-    assert!(message("typo.toml").contains("unknown field `epoch`"), "{}", message("typo.toml"));
+    assert!(
+        message("typo.toml").contains("unknown field `epoch`"),
+        "{}",
+        message("typo.toml")
+    );
 }
 
 #[test]
@@ -162,9 +211,10 @@ fn problems(text: &str) -> Vec<String> {
     let prepared = Prepared::build(&WALKERS.generate(), folder.path()).unwrap();
     let file = ExperimentFile::parse("x.toml".as_ref(), text, &[]).unwrap();
     match ExperimentPlan::new(&file, prepared) {
-        Err(ExperimentError::Problems { problems, .. }) => {
-            problems.iter().map(|problem| format!("{}: {}", problem.key, problem.message)).collect()
-        }
+        Err(ExperimentError::Problems { problems, .. }) => problems
+            .iter()
+            .map(|problem| format!("{}: {}", problem.key, problem.message))
+            .collect(),
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("nothing is wrong"),
     }
@@ -182,8 +232,10 @@ fn variants_that_cannot_be_compared_are_refused() {
     );
     assert_eq!(
         of("[[variant]]\nname = \"other-split\"\nset = { \"split.seed\" = 3 }\n"),
-        ["variant.other-split.set: split.seed is what variants share, so that they can be compared: they may change \
-          features, model, training, data.window"]
+        [
+            "variant.other-split.set: split.seed is what variants share, so that they can be compared: they may change \
+          features, model, training, data.window"
+        ]
     );
     assert_eq!(
         of("[[variant]]\nname = \"x\"\nwithout_modalities = [\"emg\"]\n"),
@@ -198,7 +250,10 @@ fn variants_that_cannot_be_compared_are_refused() {
         ["variant.x.name: this variant has no stream left"]
     );
     let unknown = of("[[variant]]\nname = \"x\"\nset = { \"training.epoch\" = 3 }\n");
-    assert!(unknown[0].starts_with("variant.x.set: unknown field `epoch`"), "{unknown:?}");
+    assert!(
+        unknown[0].starts_with("variant.x.set: unknown field `epoch`"),
+        "{unknown:?}"
+    );
     let shape = of(
         "[[variant]]\nname = \"x\"\nset = { \"model.stream.clinical.encoder\" = { kind = \"lstm\", hidden_size = 3 } }\n",
     );
@@ -232,6 +287,14 @@ fn an_autoencoder_that_would_look_at_classes_is_refused() {
         ["training.objective.reconstruction: is 0, but a stream has a decoder: nothing would train it"]
     );
     let folder = tempfile::tempdir().unwrap();
-    let fine = [objective, decoder, "training.monitor=valid/reconstruction", "training.class_weights=none"];
-    assert_eq!(plan(EVERY_LAYER, &fine, folder.path()).base().selection, Selection::Reconstruction);
+    let fine = [
+        objective,
+        decoder,
+        "training.monitor=valid/reconstruction",
+        "training.class_weights=none",
+    ];
+    assert_eq!(
+        plan(EVERY_LAYER, &fine, folder.path()).base().selection,
+        Selection::Reconstruction
+    );
 }

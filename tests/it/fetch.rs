@@ -48,10 +48,17 @@ impl Server {
     fn new(pages: impl IntoIterator<Item = (&'static str, Page)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/base", listener.local_addr().unwrap());
-        let pages = pages.into_iter().map(|(path, page)| (format!("/base/{path}"), page)).collect();
+        let pages = pages
+            .into_iter()
+            .map(|(path, page)| (format!("/base/{path}"), page))
+            .collect();
         let pages: Arc<Mutex<BTreeMap<String, Page>>> = Arc::new(Mutex::new(pages));
         let log = Arc::new(Mutex::new(Vec::new()));
-        let server = Self { url, pages: pages.clone(), log: log.clone() };
+        let server = Self {
+            url,
+            pages: pages.clone(),
+            log: log.clone(),
+        };
         // Ends with the test binary.
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -80,8 +87,11 @@ fn answer(mut stream: TcpStream, pages: &Mutex<BTreeMap<String, Page>>, log: &Mu
     let Some(path) = lines.first().and_then(|line| line.split(' ').nth(1)).map(str::to_owned) else {
         return;
     };
-    let header =
-        |name: &str| lines.iter().find_map(|l| l.to_lowercase().strip_prefix(name).map(|v| v.trim().to_owned()));
+    let header = |name: &str| {
+        lines
+            .iter()
+            .find_map(|l| l.to_lowercase().strip_prefix(name).map(|v| v.trim().to_owned()))
+    };
     let range = header("range:");
     let (page, cut, status) = {
         let mut pages = pages.lock().unwrap();
@@ -97,7 +107,12 @@ fn answer(mut stream: TcpStream, pages: &Mutex<BTreeMap<String, Page>>, log: &Mu
         }
     };
     let start = match (&range, page.ignores_ranges) {
-        (Some(range), false) => range.strip_prefix("bytes=").unwrap().trim_end_matches('-').parse().unwrap(),
+        (Some(range), false) => range
+            .strip_prefix("bytes=")
+            .unwrap()
+            .trim_end_matches('-')
+            .parse()
+            .unwrap(),
         _ => 0,
     };
     let total = page.bytes.len();
@@ -106,8 +121,15 @@ fn answer(mut stream: TcpStream, pages: &Mutex<BTreeMap<String, Page>>, log: &Mu
         _ if start < total => 206,
         _ => 416,
     });
-    let body = if status < 300 { &page.bytes[start..] } else { b"<html>no</html>" };
-    let mut head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let body = if status < 300 {
+        &page.bytes[start..]
+    } else {
+        b"<html>no</html>"
+    };
+    let mut head = format!(
+        "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n",
+        body.len()
+    );
     if status == 206 {
         head += &format!("Content-Range: bytes {start}-{}/{total}\r\n", total - 1);
     }
@@ -134,7 +156,10 @@ fn bytes(len: usize) -> Vec<u8> {
 }
 
 fn page(bytes: &[u8]) -> Page {
-    Page { bytes: bytes.to_vec(), ..Page::default() }
+    Page {
+        bytes: bytes.to_vec(),
+        ..Page::default()
+    }
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -143,22 +168,37 @@ fn sha256(bytes: &[u8]) -> String {
 
 fn options() -> HttpOptions {
     let (short, long) = (Duration::from_millis(300), Duration::from_secs(10));
-    HttpOptions { max_attempts: 3, first_wait: Duration::from_millis(1), connect_timeout: long, read_timeout: short }
+    HttpOptions {
+        max_attempts: 3,
+        first_wait: Duration::from_millis(1),
+        connect_timeout: long,
+        read_timeout: short,
+    }
 }
 
 fn http() -> Source {
-    Source::Http(HttpOptions { read_timeout: Duration::from_secs(10), ..options() })
+    Source::Http(HttpOptions {
+        read_timeout: Duration::from_secs(10),
+        ..options()
+    })
 }
 
 fn once() -> Source {
-    Source::Http(HttpOptions { max_attempts: 1, ..options() })
+    Source::Http(HttpOptions {
+        max_attempts: 1,
+        ..options()
+    })
 }
 
 /// A plan for one file into a new folder.
 fn plan(server: &Server, path: &str, content: &[u8]) -> (TempDir, FetchPlan) {
     let folder = tempfile::tempdir().unwrap();
     let files = vec![FileSpec::new(path, sha256(content))];
-    let plan = FetchPlan { base_url: server.url.clone(), files, to: folder.path().join("raw") };
+    let plan = FetchPlan {
+        base_url: server.url.clone(),
+        files,
+        to: folder.path().join("raw"),
+    };
     (folder, plan)
 }
 
@@ -197,7 +237,10 @@ fn fetches_whole_files_and_skips_those_there() {
     assert_eq!(seen.last().unwrap().0, 300_000);
     let report = run(&plan, &http()).unwrap();
     assert_eq!(outcome(&report), (Outcome::AlreadyThere, 0));
-    assert_eq!(report.to_string(), "1 files verified, 1 of them already there, 0 bytes received");
+    assert_eq!(
+        report.to_string(),
+        "1 files verified, 1 of them already there, 0 bytes received"
+    );
     assert_eq!(server.log().len(), 1);
 }
 
@@ -210,7 +253,11 @@ fn a_file_there_with_a_wrong_hash_is_replaced() {
     fs::write(beside(&plan, ""), "old").unwrap();
     server.set("f", page(b"wrong"));
     assert!(matches!(run(&plan, &http()), Err(FetchError::Rejected { .. })));
-    assert_eq!(fs::read(beside(&plan, "")).unwrap(), b"old", "kept until the new one is verified");
+    assert_eq!(
+        fs::read(beside(&plan, "")).unwrap(),
+        b"old",
+        "kept until the new one is verified"
+    );
     server.set("f", page(&content));
     assert_eq!(outcome(&run(&plan, &http()).unwrap()), (Outcome::Fetched, 1000));
     assert_eq!(fs::read(beside(&plan, "")).unwrap(), content);
@@ -219,7 +266,13 @@ fn a_file_there_with_a_wrong_hash_is_replaced() {
 #[test]
 fn cut_connections_go_on_by_range() {
     let content = bytes(500_000);
-    let server = Server::new([("f", Page { cuts: vec![200_000, 100_001], ..page(&content) })]);
+    let server = Server::new([(
+        "f",
+        Page {
+            cuts: vec![200_000, 100_001],
+            ..page(&content)
+        },
+    )]);
     let (_folder, plan) = plan(&server, "f", &content);
     let mut retries = Vec::new();
     let report = fetch(&plan, &http(), |event| {
@@ -227,9 +280,16 @@ fn cut_connections_go_on_by_range() {
             retries.push((problem.to_owned(), attempt));
         }
     });
-    let request = |range: Option<&str>, sent| Request { path: "/base/f".into(), range: range.map(Into::into), sent };
-    let expected =
-        [request(None, 200_000), request(Some("bytes=200000-"), 100_001), request(Some("bytes=300001-"), 199_999)];
+    let request = |range: Option<&str>, sent| Request {
+        path: "/base/f".into(),
+        range: range.map(Into::into),
+        sent,
+    };
+    let expected = [
+        request(None, 200_000),
+        request(Some("bytes=200000-"), 100_001),
+        request(Some("bytes=300001-"), 199_999),
+    ];
     assert_eq!(server.log(), expected);
     assert_eq!(outcome(&report.unwrap()), (Outcome::Resumed { from: 300_001 }, 500_000));
     assert_eq!(fs::read(beside(&plan, "")).unwrap(), content);
@@ -240,14 +300,26 @@ fn cut_connections_go_on_by_range() {
 #[test]
 fn a_later_call_goes_on_where_the_earlier_one_stopped() {
     let content = bytes(100_000);
-    let server = Server::new([("f", Page { cuts: vec![70_000], ..page(&content) })]);
+    let server = Server::new([(
+        "f",
+        Page {
+            cuts: vec![70_000],
+            ..page(&content)
+        },
+    )]);
     let (_folder, plan) = plan(&server, "f", &content);
     let error = message(&plan, &once());
     assert!(error.starts_with(&format!("{}/f: ", server.url)), "{error}");
-    assert!(error.contains("(attempts without a new byte: 1); what has come is kept, so try again"), "{error}");
+    assert!(
+        error.contains("(attempts without a new byte: 1); what has come is kept, so try again"),
+        "{error}"
+    );
     assert_eq!(fs::read(beside(&plan, ".part")).unwrap(), content[..70_000]);
     assert!(!beside(&plan, "").exists());
-    assert_eq!(outcome(&run(&plan, &once()).unwrap()), (Outcome::Resumed { from: 70_000 }, 30_000));
+    assert_eq!(
+        outcome(&run(&plan, &once()).unwrap()),
+        (Outcome::Resumed { from: 70_000 }, 30_000)
+    );
     assert_eq!(server.log()[1].range.as_deref(), Some("bytes=70000-"));
     assert_eq!(fs::read(beside(&plan, "")).unwrap(), content);
 }
@@ -255,12 +327,26 @@ fn a_later_call_goes_on_where_the_earlier_one_stopped() {
 #[test]
 fn a_server_without_ranges_starts_again() {
     let content = bytes(100_000);
-    let server = Server::new([("f", Page { cuts: vec![70_000], ignores_ranges: true, ..page(&content) })]);
+    let server = Server::new([(
+        "f",
+        Page {
+            cuts: vec![70_000],
+            ignores_ranges: true,
+            ..page(&content)
+        },
+    )]);
     let (_folder, plan) = plan(&server, "f", &content);
     assert_eq!(outcome(&run(&plan, &http()).unwrap()), (Outcome::Fetched, 170_000));
     assert_eq!(fs::read(beside(&plan, "")).unwrap(), content);
     // Always cut at the same place: no new byte, so it ends.
-    server.set("f", Page { cuts: vec![70_000; 9], ignores_ranges: true, ..page(&content) });
+    server.set(
+        "f",
+        Page {
+            cuts: vec![70_000; 9],
+            ignores_ranges: true,
+            ..page(&content)
+        },
+    );
     fs::remove_file(beside(&plan, "")).unwrap();
     let before = server.log().len();
     assert!(message(&plan, &http()).contains("(attempts without a new byte: 3)"));
@@ -277,7 +363,10 @@ fn pieces_that_do_not_belong_together_are_fetched_again_whole() {
     for (stale, received) in [(400, 1600), (2000, 1000)] {
         fs::write(beside(&plan, ".part"), vec![0; stale]).unwrap();
         let mut restarts = 0;
-        let report = fetch(&plan, &http(), |event| restarts += usize::from(event == Progress::Restart)).unwrap();
+        let report = fetch(&plan, &http(), |event| {
+            restarts += usize::from(event == Progress::Restart)
+        })
+        .unwrap();
         assert_eq!((outcome(&report), restarts), ((Outcome::Fetched, received), 1));
         assert_eq!(fs::read(beside(&plan, "")).unwrap(), content);
         fs::remove_file(beside(&plan, "")).unwrap();
@@ -291,7 +380,10 @@ fn a_complete_part_needs_no_byte() {
     let (_folder, plan) = plan(&server, "f", &content);
     fs::create_dir_all(&plan.to).unwrap();
     fs::write(beside(&plan, ".part"), &content).unwrap();
-    assert_eq!(outcome(&run(&plan, &http()).unwrap()), (Outcome::Resumed { from: 1000 }, 0));
+    assert_eq!(
+        outcome(&run(&plan, &http()).unwrap()),
+        (Outcome::Resumed { from: 1000 }, 0)
+    );
     assert_eq!(server.log()[0].range.as_deref(), Some("bytes=1000-"));
 }
 
@@ -302,7 +394,10 @@ fn wrong_bytes_are_put_aside() {
     let (_folder, plan) = plan(&server, "f", &content);
     let expected = |found: &[u8], hint| {
         let (found, expected, kept) = (sha256(found), sha256(&content), beside(&plan, ".rejected"));
-        format!("f: SHA-256 is {found}, expected {expected}; {hint}; put aside as {}", kept.display())
+        format!(
+            "f: SHA-256 is {found}, expected {expected}; {hint}; put aside as {}",
+            kept.display()
+        )
     };
     let changed = "the publisher's file changed, or a cache between gave another; compare before accepting its hash";
     assert_eq!(message(&plan, &http()), expected(b"other", changed));
@@ -319,7 +414,13 @@ fn wrong_bytes_are_put_aside() {
 
 #[test]
 fn wrong_bytes_in_pieces_end_too() {
-    let server = Server::new([("f", Page { cuts: vec![10; 50], ..page(&bytes(100)) })]);
+    let server = Server::new([(
+        "f",
+        Page {
+            cuts: vec![10; 50],
+            ..page(&bytes(100))
+        },
+    )]);
     let (_folder, plan) = plan(&server, "f", b"something else");
     assert!(matches!(run(&plan, &http()), Err(FetchError::Rejected { .. })));
 }
@@ -328,9 +429,27 @@ fn wrong_bytes_in_pieces_end_too() {
 fn refusals_are_final_and_overload_is_not() {
     let content = bytes(1000);
     let server = Server::new([
-        ("closed", Page { statuses: vec![403; 9], ..page(&content) }),
-        ("busy", Page { statuses: vec![500, 503], ..page(&content) }),
-        ("broken", Page { statuses: vec![502; 9], ..page(&content) }),
+        (
+            "closed",
+            Page {
+                statuses: vec![403; 9],
+                ..page(&content)
+            },
+        ),
+        (
+            "busy",
+            Page {
+                statuses: vec![500, 503],
+                ..page(&content)
+            },
+        ),
+        (
+            "broken",
+            Page {
+                statuses: vec![502; 9],
+                ..page(&content)
+            },
+        ),
     ]);
     let error = |path| {
         let (_folder, plan) = plan(&server, path, &content);
@@ -338,11 +457,20 @@ fn refusals_are_final_and_overload_is_not() {
         (message(&plan, &http()), server.log().len() - before)
     };
     let hint = "no such file there; check the base address, the version in it and the path";
-    assert_eq!(error("lost"), (format!("{}/lost: HTTP status 404: {hint}", server.url), 1));
+    assert_eq!(
+        error("lost"),
+        (format!("{}/lost: HTTP status 404: {hint}", server.url), 1)
+    );
     let hint = "the files need an account or a signed agreement; download them by hand and fetch from that folder";
-    assert_eq!(error("closed"), (format!("{}/closed: HTTP status 403: {hint}", server.url), 1));
+    assert_eq!(
+        error("closed"),
+        (format!("{}/closed: HTTP status 403: {hint}", server.url), 1)
+    );
     let hint = "the server is overloaded or broken; try again later, what has come is kept";
-    assert_eq!(error("broken"), (format!("{}/broken: HTTP status 502: {hint}", server.url), 3));
+    assert_eq!(
+        error("broken"),
+        (format!("{}/broken: HTTP status 502: {hint}", server.url), 3)
+    );
 
     let (_folder, plan) = plan(&server, "busy", &content);
     let mut retries = Vec::new();
@@ -353,14 +481,23 @@ fn refusals_are_final_and_overload_is_not() {
     });
     assert_eq!(outcome(&report.unwrap()), (Outcome::Fetched, 1000));
     let millis = Duration::from_millis;
-    let expected = [("HTTP status 500".into(), 2, millis(1)), ("HTTP status 503".into(), 3, millis(1000))];
+    let expected = [
+        ("HTTP status 500".into(), 2, millis(1)),
+        ("HTTP status 503".into(), 3, millis(1000)),
+    ];
     assert_eq!(retries, expected);
 }
 
 #[test]
 fn silence_and_absence_end_in_time() {
     let content = bytes(1000);
-    let server = Server::new([("f", Page { stalls: true, ..page(&content) })]);
+    let server = Server::new([(
+        "f",
+        Page {
+            stalls: true,
+            ..page(&content)
+        },
+    )]);
     let (_folder, plan) = plan(&server, "f", &content);
     let begin = Instant::now();
     let error = message(&plan, &once());
@@ -369,12 +506,21 @@ fn silence_and_absence_end_in_time() {
 
     // A port that was free a moment ago.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let plan = FetchPlan { base_url: format!("http://127.0.0.1:{port}"), ..plan };
+    let plan = FetchPlan {
+        base_url: format!("http://127.0.0.1:{port}"),
+        ..plan
+    };
     let error = message(&plan, &http());
     assert!(error.to_lowercase().contains("connection refused"), "{error}");
     assert!(error.contains("(attempts without a new byte: 3)"), "{error}");
-    let plan = FetchPlan { base_url: "nonsense".into(), ..plan };
-    assert!(matches!(run(&plan, &http()), Err(FetchError::Connection { attempts: 1, .. })));
+    let plan = FetchPlan {
+        base_url: "nonsense".into(),
+        ..plan
+    };
+    assert!(matches!(
+        run(&plan, &http()),
+        Err(FetchError::Connection { attempts: 1, .. })
+    ));
 }
 
 #[cfg(target_os = "linux")]
@@ -400,14 +546,21 @@ fn a_folder_is_as_good_as_a_server() {
     let server = Server::new([]);
     let (folder, plan) = plan(&server, "a/f", &content);
     let source = Source::LocalDir(folder.path().into());
-    let hint = format!("a/f: not in {}; it must hold the files under the paths of the plan", folder.path().display());
+    let hint = format!(
+        "a/f: not in {}; it must hold the files under the paths of the plan",
+        folder.path().display()
+    );
     assert_eq!(message(&plan, &source), hint);
     fs::create_dir(folder.path().join("a")).unwrap();
     fs::write(folder.path().join("a/f"), "wrong").unwrap();
     let hint = "the folder's file is damaged, edited or of another version; get it again";
     assert_eq!(
         message(&plan, &source),
-        format!("a/f: SHA-256 is {}, expected {}; {hint}", sha256(b"wrong"), sha256(&content))
+        format!(
+            "a/f: SHA-256 is {}, expected {}; {hint}",
+            sha256(b"wrong"),
+            sha256(&content)
+        )
     );
     fs::write(folder.path().join("a/f"), &content).unwrap();
     let mut permissions = fs::metadata(folder.path().join("a/f")).unwrap().permissions();
@@ -422,7 +575,10 @@ fn a_folder_is_as_good_as_a_server() {
 fn a_second_hash_is_named_in_the_report() {
     let server = Server::new([("f", page(b"edited"))]);
     let (_folder, mut plan) = plan(&server, "f", b"original");
-    let second = AcceptedHash { sha256: sha256(b"edited").to_uppercase(), reason: None };
+    let second = AcceptedHash {
+        sha256: sha256(b"edited").to_uppercase(),
+        reason: None,
+    };
     plan.files[0].sha256.push(second);
     assert!(message(&plan, &http()).contains("is accepted without a reason; state it"));
     plan.files[0].sha256[1].reason = Some("line ends differ".into());
@@ -477,7 +633,11 @@ fn plans_that_leave_the_folder_are_refused() {
     plan.files[0].sha256.clear();
     let problem = "no SHA-256 is stated; nothing is fetched without one";
     assert_eq!(message(&plan, &http()), format!("file \"f\" of the plan: {problem}"));
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "refused before anything is made");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "refused before anything is made"
+    );
 }
 
 #[test]
@@ -485,7 +645,10 @@ fn hash_lists_are_read() {
     let (a, b) = (sha256(b"a"), sha256(b"b"));
     let text = format!("{a}  x/a b.dat\r\n\n{b} *y\n{} ./z", a.to_uppercase());
     let pair = |path: &str, hash: &String| (path.to_owned(), hash.clone());
-    assert_eq!(parse_sha256sums(&text).unwrap(), [pair("x/a b.dat", &a), pair("y", &b), pair("z", &a)]);
+    assert_eq!(
+        parse_sha256sums(&text).unwrap(),
+        [pair("x/a b.dat", &a), pair("y", &b), pair("z", &a)]
+    );
     let expected = "expected `<64 hexadecimal digits>  <relative path>`";
     for (text, problem) in [
         (format!("{a} x\nabc y"), "line 2: \"abc\" is not a SHA-256"),
@@ -504,9 +667,18 @@ fn a_hash_list_is_fetched_first() {
     let server = Server::new([("f", page(&content)), ("SHA256SUMS.txt", page(list.as_bytes()))]);
     let text = fetch_hash_list(&server.url, "SHA256SUMS.txt", &http()).unwrap();
     let (_folder, mut plan) = plan(&server, "f", b"");
-    plan.files = parse_sha256sums(&text).unwrap().into_iter().map(|(path, hash)| FileSpec::new(path, hash)).collect();
+    plan.files = parse_sha256sums(&text)
+        .unwrap()
+        .into_iter()
+        .map(|(path, hash)| FileSpec::new(path, hash))
+        .collect();
     assert_eq!(outcome(&run(&plan, &http()).unwrap()), (Outcome::Fetched, 50));
-    assert!(fetch_hash_list(&server.url, "lost", &http()).unwrap_err().to_string().contains("HTTP status 404"));
+    assert!(
+        fetch_hash_list(&server.url, "lost", &http())
+            .unwrap_err()
+            .to_string()
+            .contains("HTTP status 404")
+    );
 }
 
 #[test]
@@ -517,17 +689,32 @@ fn the_gait_data_verify() {
     };
     let source = Path::new(&data).join("gaitndd");
     let text = fetch_hash_list("", "SHA256SUMS.txt", &Source::LocalDir(source.clone())).unwrap();
-    let files: Vec<_> = parse_sha256sums(&text).unwrap().into_iter().map(|(p, h)| FileSpec::new(p, h)).collect();
+    let files: Vec<_> = parse_sha256sums(&text)
+        .unwrap()
+        .into_iter()
+        .map(|(p, h)| FileSpec::new(p, h))
+        .collect();
     let folder = tempfile::tempdir().unwrap();
-    let mut plan = FetchPlan { base_url: String::new(), files, to: folder.path().into() };
+    let mut plan = FetchPlan {
+        base_url: String::new(),
+        files,
+        to: folder.path().into(),
+    };
     let source = Source::LocalDir(source);
     // One file of this copy is known to differ from the publisher's.
     let found = match run(&plan, &source).unwrap_err() {
         FetchError::Rejected { path, found, .. } if path == "subject-description.txt" => found,
         error => panic!("{error}"),
     };
-    let clinical = plan.files.iter_mut().find(|file| file.path == "subject-description.txt").unwrap();
-    clinical.sha256.push(AcceptedHash { sha256: found, reason: Some("another copy of the table".into()) });
+    let clinical = plan
+        .files
+        .iter_mut()
+        .find(|file| file.path == "subject-description.txt")
+        .unwrap();
+    clinical.sha256.push(AcceptedHash {
+        sha256: found,
+        reason: Some("another copy of the table".into()),
+    });
     let report = run(&plan, &source).unwrap();
     assert_eq!(report.files.len(), plan.files.len());
     assert_eq!(report.files.iter().filter(|file| file.accepted.is_some()).count(), 1);

@@ -21,10 +21,28 @@ const RELATIVE_TOLERANCE: f64 = 2e-2;
 const ABSOLUTE_TOLERANCE: f64 = 3e-4;
 
 const ROW: InputShape = InputShape::Row { features: 5 };
-const IMAGE: InputShape = InputShape::Image { channels: 2, height: 7, width: 6, count: 1 };
-const IMAGES: InputShape = InputShape::Image { channels: 1, height: 5, width: 4, count: 12 };
-const SIGNAL: InputShape = InputShape::Sequence { channels: 2, length: 12, fixed: true };
-const SERIES: InputShape = InputShape::Sequence { channels: 2, length: 12, fixed: false };
+const IMAGE: InputShape = InputShape::Image {
+    channels: 2,
+    height: 7,
+    width: 6,
+    count: 1,
+};
+const IMAGES: InputShape = InputShape::Image {
+    channels: 1,
+    height: 5,
+    width: 4,
+    count: 12,
+};
+const SIGNAL: InputShape = InputShape::Sequence {
+    channels: 2,
+    length: 12,
+    fixed: true,
+};
+const SERIES: InputShape = InputShape::Sequence {
+    channels: 2,
+    length: 12,
+    fixed: false,
+};
 /// Rows of each sample of a [`SERIES`], replica by replica; 0 is a sample without this modality.
 const LENGTHS: [usize; NUM_REPLICAS * BATCH] = [12, 5, 9, 12, 7, 12, 0, 8];
 
@@ -33,7 +51,10 @@ pub(crate) struct Noise(pub u64);
 
 impl Noise {
     pub(crate) fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     }
 
@@ -76,24 +97,43 @@ impl Setup {
             }
         }
         let inputs = shapes.iter().map(|&shape| input(shape, &mut noise)).collect();
-        Self { model, weights, inputs, dropout: config.dropout, training: true }
+        Self {
+            model,
+            weights,
+            inputs,
+            dropout: config.dropout,
+            training: true,
+        }
     }
 
     fn mode(&self) -> Mode {
         if !self.training {
             return Mode::Eval;
         }
-        let draw = |seed| Draw { seed, step: 7, dropout: self.dropout };
+        let draw = |seed| Draw {
+            seed,
+            step: 7,
+            dropout: self.dropout,
+        };
         // The last sample only pads the batch; its logits have no part in the loss.
         let mask = (0..NUM_REPLICAS * BATCH).map(|sample| f32::from(sample % BATCH + 1 < BATCH));
-        Mode::Train { draws: vec![draw(3), draw(4)], sample_mask: tensor(mask.collect(), [NUM_REPLICAS, BATCH]) }
+        Mode::Train {
+            draws: vec![draw(3), draw(4)],
+            sample_mask: tensor(mask.collect(), [NUM_REPLICAS, BATCH]),
+        }
     }
 
     fn params(&self, weights: &[f32], tracked: bool) -> Params {
         let layout = self.model.layout();
         let device = Device::flex();
         let buffers = matrix(layout.init_buffers(&[3, 4]), NUM_REPLICAS, &device);
-        Params::cut(layout, &matrix(weights.to_vec(), NUM_REPLICAS, &device), &buffers, tracked, None)
+        Params::cut(
+            layout,
+            &matrix(weights.to_vec(), NUM_REPLICAS, &device),
+            &buffers,
+            tracked,
+            None,
+        )
     }
 
     /// Logits `[R, B, K]` and stream weights `[R, B, M]`.
@@ -106,13 +146,23 @@ impl Setup {
     /// What the loss multiplies the logits with.
     fn cotangent() -> Vec<f32> {
         let mut noise = Noise(5);
-        let value = |at: usize| if at / NUM_CLASSES % BATCH + 1 < BATCH { noise.next() } else { 0.0 };
+        let value = |at: usize| {
+            if at / NUM_CLASSES % BATCH + 1 < BATCH {
+                noise.next()
+            } else {
+                0.0
+            }
+        };
         (0..NUM_REPLICAS * BATCH * NUM_CLASSES).map(value).collect()
     }
 
     fn loss(&self, weights: &[f32]) -> f64 {
         let (logits, _) = self.forward(weights);
-        logits.iter().zip(Self::cotangent()).map(|(&logit, c)| f64::from(logit) * f64::from(c)).sum()
+        logits
+            .iter()
+            .zip(Self::cotangent())
+            .map(|(&logit, c)| f64::from(logit) * f64::from(c))
+            .sum()
     }
 
     fn gradient(&self) -> Vec<f32> {
@@ -127,7 +177,9 @@ impl Setup {
     /// Places in the weight matrix of the parameter that starts at column `start`, in all replicas.
     fn places(&self, start: usize, len: usize) -> Vec<usize> {
         let width = self.model.layout().num_params();
-        (0..NUM_REPLICAS).flat_map(|r| (r * width + start)..(r * width + start + len)).collect()
+        (0..NUM_REPLICAS)
+            .flat_map(|r| (r * width + start)..(r * width + start + len))
+            .collect()
     }
 
     /// Compares the gradient of every parameter with central differences.
@@ -140,7 +192,9 @@ impl Setup {
             let places = self.places(start, spec.len());
             start += spec.len();
             let what = format!("{name}, {}", spec.path);
-            assert_derivatives(&what, &self.weights, &gradient, &places, &mut noise, &|weights| self.loss(weights));
+            assert_derivatives(&what, &self.weights, &gradient, &places, &mut noise, &|weights| {
+                self.loss(weights)
+            });
         }
     }
 }
@@ -156,7 +210,11 @@ pub(crate) fn assert_derivatives(
 ) {
     for draw in 0..2 {
         let direction = direction(places, gradient, noise);
-        let analytic: f64 = places.iter().zip(&direction).map(|(&at, d)| f64::from(gradient[at]) * d).sum();
+        let analytic: f64 = places
+            .iter()
+            .zip(&direction)
+            .map(|(&at, d)| f64::from(gradient[at]) * d)
+            .sum();
         let moved = |step: f64| {
             let mut weights = weights.to_vec();
             for (&at, d) in places.iter().zip(&direction) {
@@ -198,13 +256,24 @@ fn direction(places: &[usize], gradient: &[f32], noise: &mut Noise) -> Vec<f64> 
 fn input(shape: InputShape, noise: &mut Noise) -> StreamInput {
     let (steps, columns, lengths) = match shape {
         InputShape::Row { features } => (1, features, None),
-        InputShape::Image { channels, height, width, count } => {
-            (count, channels * height * width, (count > 1).then_some(LENGTHS))
-        }
-        InputShape::Sequence { channels, length, fixed } => (length, channels, (!fixed).then_some(LENGTHS)),
+        InputShape::Image {
+            channels,
+            height,
+            width,
+            count,
+        } => (count, channels * height * width, (count > 1).then_some(LENGTHS)),
+        InputShape::Sequence {
+            channels,
+            length,
+            fixed,
+        } => (length, channels, (!fixed).then_some(LENGTHS)),
     };
     let samples = NUM_REPLICAS * BATCH;
-    let mut rows: Vec<f32> = noise.values(samples * steps * columns).iter().map(|v| 2.0 * v).collect();
+    let mut rows: Vec<f32> = noise
+        .values(samples * steps * columns)
+        .iter()
+        .map(|v| 2.0 * v)
+        .collect();
     for (sample, &length) in lengths.iter().flatten().enumerate() {
         rows[(sample * steps + length) * columns..(sample + 1) * steps * columns].fill(0.0);
     }
@@ -389,7 +458,11 @@ fn spectrogram() {
 /// Three streams, the second missing in some samples.
 fn streams() -> [(&'static str, Value, InputShape); 3] {
     [
-        ("clinical", json!({ "kind": "mlp", "hidden_sizes": [5], "activation": "tanh" }), ROW),
+        (
+            "clinical",
+            json!({ "kind": "mlp", "hidden_sizes": [5], "activation": "tanh" }),
+            ROW,
+        ),
         ("stride", json!({ "kind": "lstm", "hidden_size": 4 }), SERIES),
         ("force", cnn(two_blocks(), json!({})), SIGNAL),
     ]
@@ -397,7 +470,10 @@ fn streams() -> [(&'static str, Value, InputShape); 3] {
 
 fn fused(fusion: Value, order: [usize; 3]) -> Setup {
     let streams = order.map(|index| streams()[index].clone());
-    let encoders: Vec<_> = streams.iter().map(|(name, encoder, _)| (*name, encoder.clone())).collect();
+    let encoders: Vec<_> = streams
+        .iter()
+        .map(|(name, encoder, _)| (*name, encoder.clone()))
+        .collect();
     Setup::new(config(&encoders, fusion), &streams.map(|(.., shape)| shape))
 }
 
@@ -456,7 +532,10 @@ fn attention_gives_a_missing_stream_no_weight() {
         match sample {
             5 => assert_eq!(weights, [0.0; 3]),
             _ => {
-                assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-6, "sample {sample}: {weights:?}");
+                assert!(
+                    (weights.iter().sum::<f32>() - 1.0).abs() < 1e-6,
+                    "sample {sample}: {weights:?}"
+                );
                 assert_eq!(weights[1] == 0.0, LENGTHS[sample] == 0, "sample {sample}: {weights:?}");
                 assert!(weights[0] > 0.0 && weights[2] > 0.0, "sample {sample}: {weights:?}");
             }
@@ -480,7 +559,9 @@ fn attention_does_not_depend_on_the_order_of_the_streams() {
     permuted.weights = (setup.weights.chunks(width))
         .flat_map(|row| {
             let specs = permuted.model.layout().params().iter();
-            specs.flat_map(|spec| row[by_path[&spec.path].clone()].to_vec()).collect::<Vec<_>>()
+            specs
+                .flat_map(|spec| row[by_path[&spec.path].clone()].to_vec())
+                .collect::<Vec<_>>()
         })
         .collect();
     assert_ne!(permuted.weights, setup.weights);
@@ -492,7 +573,10 @@ fn attention_does_not_depend_on_the_order_of_the_streams() {
     }
     for (weights, permuted) in weights.chunks(3).zip(permuted_weights.chunks(3)) {
         for (at, &index) in ORDER.iter().enumerate() {
-            assert!((weights[index] - permuted[at]).abs() < 1e-6, "{weights:?} and {permuted:?}");
+            assert!(
+                (weights[index] - permuted[at]).abs() < 1e-6,
+                "{weights:?} and {permuted:?}"
+            );
         }
     }
 }

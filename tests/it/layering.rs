@@ -5,8 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules in the order in which data flows (`ARCHITECTURE.md`).
-const ORDER: [&str; 10] =
-    ["data", "features", "models", "training", "evaluation", "tracking", "experiment", "runs", "launch", "commands"];
+const ORDER: [&str; 10] = [
+    "data",
+    "features",
+    "models",
+    "training",
+    "evaluation",
+    "tracking",
+    "experiment",
+    "runs",
+    "launch",
+    "commands",
+];
 
 /// Roots of crates, which see everything, and the program's arguments, which only `main.rs` and `commands` can reach.
 const ROOTS: [&str; 3] = ["lib", "main", "cli"];
@@ -26,7 +36,11 @@ impl fmt::Display for Violation {
 
 /// What `text` imports against the order. `file` is relative to `src`.
 fn violations(file: &Path, text: &str) -> Vec<Violation> {
-    let violation = |line, rule| Violation { file: Path::new("src").join(file), line, rule };
+    let violation = |line, rule| Violation {
+        file: Path::new("src").join(file),
+        line,
+        rule,
+    };
     let module = module_path(file);
     let Some(own) = module.first().filter(|own| !ROOTS.contains(&own.as_str())) else {
         return Vec::new();
@@ -39,7 +53,13 @@ fn violations(file: &Path, text: &str) -> Vec<Violation> {
         .into_iter()
         .filter(|(_, import)| self::rank(import).is_some_and(|imported| imported > rank))
         .map(|(line, import)| {
-            violation(line, format!("`{own}` must not use `{import}`, which comes after it: {}", ORDER.join(" < ")))
+            violation(
+                line,
+                format!(
+                    "`{own}` must not use `{import}`, which comes after it: {}",
+                    ORDER.join(" < ")
+                ),
+            )
         })
         .collect();
     found.sort_by_key(|violation| violation.line);
@@ -52,8 +72,11 @@ fn rank(module: &str) -> Option<usize> {
 
 /// `data/split/draw.rs` is `[data, split, draw]`, `data/mod.rs` is `[data]`.
 fn module_path(file: &Path) -> Vec<String> {
-    let mut parts: Vec<String> =
-        file.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let mut parts: Vec<String> = file
+        .with_extension("")
+        .iter()
+        .map(|part| part.to_string_lossy().into_owned())
+        .collect();
     if parts.last().is_some_and(|last| last == "mod") {
         parts.pop();
     }
@@ -63,7 +86,11 @@ fn module_path(file: &Path) -> Vec<String> {
 /// Lines of comments emptied, so that a link in a doc comment is no import and lines keep their numbers.
 fn without_comments(text: &str) -> String {
     let code = |line| {
-        if str::trim_start(line).starts_with("//") { "" } else { line }
+        if str::trim_start(line).starts_with("//") {
+            ""
+        } else {
+            line
+        }
     };
     text.lines().map(code).collect::<Vec<_>>().join("\n")
 }
@@ -81,7 +108,10 @@ fn imports(code: &str, depth: usize) -> Vec<(usize, String)> {
             }
         }
     }
-    found.into_iter().map(|(at, name)| (1 + code[..at].matches('\n').count(), name)).collect()
+    found
+        .into_iter()
+        .map(|(at, name)| (1 + code[..at].matches('\n').count(), name))
+        .collect()
 }
 
 /// The name at `start`, or all outermost names of the `{...}` there, with their positions.
@@ -139,9 +169,17 @@ fn imports_go_from_later_modules_to_earlier_ones() {
         found.extend(violations(relative, &fs::read_to_string(&file).unwrap()));
     }
     let report: Vec<String> = found.iter().map(Violation::to_string).collect();
-    assert!(report.is_empty(), "{} wrong imports:\n{}", report.len(), report.join("\n"));
+    assert!(
+        report.is_empty(),
+        "{} wrong imports:\n{}",
+        report.len(),
+        report.join("\n")
+    );
     for module in ORDER {
-        assert!(seen.iter().any(|name| name == module), "`{module}` is in the order, but not in src");
+        assert!(
+            seen.iter().any(|name| name == module),
+            "`{module}` is in the order, but not in src"
+        );
     }
 }
 
@@ -149,18 +187,30 @@ fn imports_go_from_later_modules_to_earlier_ones() {
 fn kernels_know_nothing_of_the_framework() {
     let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels");
     // Cargo refuses a cycle of dependencies, but not one through a dev-dependency.
-    for (line, text) in fs::read_to_string(kernels.join("Cargo.toml")).unwrap().lines().enumerate() {
+    for (line, text) in fs::read_to_string(kernels.join("Cargo.toml"))
+        .unwrap()
+        .lines()
+        .enumerate()
+    {
         let key = text.split(['=', '.', ' ']).next().unwrap();
         let table = text.trim_matches(['[', ']']).rsplit('.').next().unwrap();
         let names_us = key == "recoup" || (text.starts_with('[') && table == "recoup");
-        assert!(!names_us, "kernels/Cargo.toml:{}: `recoup-kernels` must not depend on `recoup`", line + 1);
+        assert!(
+            !names_us,
+            "kernels/Cargo.toml:{}: `recoup-kernels` must not depend on `recoup`",
+            line + 1
+        );
     }
 }
 
 #[test]
 fn a_wrong_import_is_reported_with_file_line_and_rule() {
-    let report =
-        |file: &str, text: &str| violations(Path::new(file), text).iter().map(Violation::to_string).collect::<Vec<_>>();
+    let report = |file: &str, text: &str| {
+        violations(Path::new(file), text)
+            .iter()
+            .map(Violation::to_string)
+            .collect::<Vec<_>>()
+    };
     let wrong = |file: &str, line: usize, own: &str, import: &str| {
         format!(
             "src/{file}:{line}: `{own}` must not use `{import}`, which comes after it: data < features < models < \
@@ -168,17 +218,29 @@ fn a_wrong_import_is_reported_with_file_line_and_rule() {
         )
     };
     let text = "use std::fs;\nuse crate::training::trainer::Trainer;\n";
-    assert_eq!(report("models/cnn.rs", text), [wrong("models/cnn.rs", 2, "models", "training")]);
+    assert_eq!(
+        report("models/cnn.rs", text),
+        [wrong("models/cnn.rs", 2, "models", "training")]
+    );
     assert_eq!(report("evaluation/mod.rs", text), [""; 0]);
 
     let group = "use crate::{\n    data::{Cohort, tracking},\n    launch::run,\n    evaluation,\n};\n";
-    let expected =
-        [wrong("features/a/b.rs", 3, "features", "launch"), wrong("features/a/b.rs", 4, "features", "evaluation")];
+    let expected = [
+        wrong("features/a/b.rs", 3, "features", "launch"),
+        wrong("features/a/b.rs", 4, "features", "evaluation"),
+    ];
     assert_eq!(report("features/a/b.rs", group), expected);
 
     let supers = "fn f() {\n    super::super::runs::open()\n}\n";
-    assert_eq!(report("data/card.rs", supers), [wrong("data/card.rs", 2, "data", "runs")]);
-    assert_eq!(report("data/split/draw.rs", supers), [""; 0], "this is crate::data::runs");
+    assert_eq!(
+        report("data/card.rs", supers),
+        [wrong("data/card.rs", 2, "data", "runs")]
+    );
+    assert_eq!(
+        report("data/split/draw.rs", supers),
+        [""; 0],
+        "this is crate::data::runs"
+    );
 
     let fine = "//! See [`crate::launch`].\nuse my_crate::launch;\nuse crate::data::runs;\n";
     assert_eq!(report("data/card.rs", fine), [""; 0]);

@@ -19,8 +19,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 const CHANNELS: usize = 3;
-const OPTIMIZER: OptimizerConfig =
-    OptimizerConfig::Adamw { learning_rate: 1e-3, weight_decay: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+const OPTIMIZER: OptimizerConfig = OptimizerConfig::Adamw {
+    learning_rate: 1e-3,
+    weight_decay: 0.01,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -68,7 +73,10 @@ impl Golden {
                 label_smoothing: self.label_smoothing,
                 class_weights: self.class_weights.clone(),
             },
-            scalers: vec![Scaler { mean: vec![0.0; CHANNELS], deviation: vec![1.0; CHANNELS] }],
+            scalers: vec![Scaler {
+                mean: vec![0.0; CHANNELS],
+                deviation: vec![1.0; CHANNELS],
+            }],
             fitted: vec![None],
             train: Vec::new(),
             valid: Vec::new(),
@@ -103,13 +111,20 @@ impl Case {
                 }],
             }
         };
-        let channel = |index: usize| Channel { name: format!("c{index}"), unit: "1".into() };
+        let channel = |index: usize| Channel {
+            name: format!("c{index}"),
+            unit: "1".into(),
+        };
         Cohort {
             name: self.name.clone(),
             classes: (0..num_classes).map(|class| format!("class{class}")).collect(),
             modalities: vec![ModalitySpec {
                 name: "signal".into(),
-                kind: if ragged { ModalityKind::Series } else { ModalityKind::Signal { rate_hz: 1.0 } },
+                kind: if ragged {
+                    ModalityKind::Series
+                } else {
+                    ModalityKind::Signal { rate_hz: 1.0 }
+                },
                 channels: (0..CHANNELS).map(channel).collect(),
             }],
             subjects: self.rows.iter().enumerate().map(subject).collect(),
@@ -141,10 +156,22 @@ impl Case {
     }
 
     fn weights(&self, model: &Model, values: impl Fn(&Parameter) -> &Vec<f32>) -> Vec<f32> {
-        let here: Vec<_> = model.layout().params().iter().map(|spec| (&spec.path, &spec.shape)).collect();
-        let there: Vec<_> = self.parameters.iter().map(|golden| (&golden.path, &golden.shape)).collect();
+        let here: Vec<_> = model
+            .layout()
+            .params()
+            .iter()
+            .map(|spec| (&spec.path, &spec.shape))
+            .collect();
+        let there: Vec<_> = self
+            .parameters
+            .iter()
+            .map(|golden| (&golden.path, &golden.shape))
+            .collect();
         assert_eq!(here, there);
-        self.parameters.iter().flat_map(|parameter| values(parameter).clone()).collect()
+        self.parameters
+            .iter()
+            .flat_map(|parameter| values(parameter).clone())
+            .collect()
     }
 
     /// The samples of a step in two micro-batches with a hole in each, which change nothing.
@@ -157,7 +184,10 @@ impl Case {
 
 fn assert_close(found: f32, expected: f32, tolerance: f32, what: &str) {
     let difference = (found - expected).abs();
-    assert!(difference <= tolerance, "{what}: {found}, PyTorch {expected}, off by {difference:e}");
+    assert!(
+        difference <= tolerance,
+        "{what}: {found}, PyTorch {expected}, off by {difference:e}"
+    );
 }
 
 fn agrees(name: &str) {
@@ -172,8 +202,13 @@ fn agrees(name: &str) {
         length: case.longest(),
         fixed: cohort.modalities[0].kind != ModalityKind::Series,
     };
-    let source =
-        StreamSource { modality: 0, columns: (0..CHANNELS).collect(), shape, scaling: Scaling::Train, fitted: false };
+    let source = StreamSource {
+        modality: 0,
+        columns: (0..CHANNELS).collect(),
+        shape,
+        scaling: Scaling::Train,
+        fitted: false,
+    };
     let device = Device::flex();
     let samples: Arc<[_]> = windows(&prepared, None).unwrap().into();
     let data = DeviceData::new(&prepared, vec![source], samples, num_classes, &device);
@@ -187,7 +222,10 @@ fn agrees(name: &str) {
     let row = case.weights(&model, |parameter| &parameter.initial);
     let mut weights = matrix(row.repeat(2), 2, &device);
     let buffers = matrix(Vec::new(), 2, &device);
-    let mut moments = Moments { first: weights.zeros_like(), second: weights.zeros_like() };
+    let mut moments = Moments {
+        first: weights.zeros_like(),
+        second: weights.zeros_like(),
+    };
     let moves = Tensor::<2, Bool>::from_data(TensorData::from([[true], [true]]), &device);
     for (index, (&loss, &norm)) in case.losses.iter().zip(&case.gradient_norms).enumerate() {
         // The second replica sees its samples in another order, so equal results are not one replica read twice.
@@ -204,7 +242,16 @@ fn agrees(name: &str) {
             active: true,
         };
         let clip = Some(golden.gradient_clip_norm);
-        let stepped = step(&OPTIMIZER, clip, &[size; 2], &moves, None, weights, made.gradient, moments);
+        let stepped = step(
+            &OPTIMIZER,
+            clip,
+            &[size; 2],
+            &moves,
+            None,
+            weights,
+            made.gradient,
+            moments,
+        );
         (weights, moments) = (stepped.weights, stepped.moments);
         for (replica, (found, found_norm)) in floats(made.losses).into_iter().zip(floats(stepped.norms)).enumerate() {
             let place = format!("{name}, replica {replica}, step {index}");
@@ -216,7 +263,12 @@ fn agrees(name: &str) {
     let expected = case.weights(&model, |parameter| &parameter.last);
     for (replica, found) in found.chunks(expected.len()).enumerate() {
         for (index, (&found, &expected)) in found.iter().zip(&expected).enumerate() {
-            assert_close(found, expected, 1e-4, &format!("{name}, replica {replica}, weight {index}"));
+            assert_close(
+                found,
+                expected,
+                1e-4,
+                &format!("{name}, replica {replica}, weight {index}"),
+            );
         }
     }
 }

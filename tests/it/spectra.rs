@@ -35,7 +35,13 @@ fn the_operation_and_the_feature_transform_alike() {
 
         let samples: Vec<f64> = signal.iter().map(|&x| f64::from(x)).collect();
         let mut expected: Vec<Vec<f64>> = Vec::new();
-        let cut = Frames { len, hop, taper, detrend: Detrend::None, edges: Edges::Inside };
+        let cut = Frames {
+            len,
+            hop,
+            taper,
+            detrend: Detrend::None,
+            edges: Edges::Inside,
+        };
         cut.transform(&samples, &mut Scratch::default(), |transform| {
             expected.push(transform.iter().map(|x| x.norm_sqr()).collect());
         });
@@ -44,7 +50,10 @@ fn the_operation_and_the_feature_transform_alike() {
         for (frame, expected) in expected.iter().enumerate() {
             for (bin, &expected) in expected.iter().enumerate() {
                 let found = f64::from(power[bin * frames + frame]);
-                assert!((found - expected).abs() <= 1e-5 * largest, "frame {frame}, bin {bin}: {found}, {expected}");
+                assert!(
+                    (found - expected).abs() <= 1e-5 * largest,
+                    "frame {frame}, bin {bin}: {found}, {expected}"
+                );
             }
         }
     }

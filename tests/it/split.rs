@@ -35,7 +35,12 @@ fn golden() -> Golden {
 }
 
 fn subject(id: &str, class: usize, site: Option<&str>) -> SubjectInfo {
-    SubjectInfo { id: id.into(), class, site: site.map(Into::into), group: None }
+    SubjectInfo {
+        id: id.into(),
+        class,
+        site: site.map(Into::into),
+        group: None,
+    }
 }
 
 /// The class sizes of the gait cohort, with three sites.
@@ -51,19 +56,28 @@ fn gait() -> Vec<SubjectInfo> {
 fn shuffled(mut subjects: Vec<SubjectInfo>) -> Vec<SubjectInfo> {
     let mut state = 1_u64;
     for i in (1..subjects.len()).rev() {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         subjects.swap(i, (state >> 33) as usize % (i + 1));
     }
     subjects
 }
 
 fn k_fold(folds: usize, repeats: usize, inner: InnerConfig) -> SplitConfig {
-    SplitConfig { protocol: ProtocolConfig::StratifiedGroupKFold { folds, repeats }, inner, seed: 7 }
+    SplitConfig {
+        protocol: ProtocolConfig::StratifiedGroupKFold { folds, repeats },
+        inner,
+        seed: 7,
+    }
 }
 
 fn class_counts(subjects: &[SubjectInfo], ids: &[String]) -> Vec<usize> {
     let mut counts = vec![0; 4];
-    subjects.iter().filter(|info| ids.contains(&info.id)).for_each(|info| counts[info.class] += 1);
+    subjects
+        .iter()
+        .filter(|info| ids.contains(&info.id))
+        .for_each(|info| counts[info.class] += 1);
     counts
 }
 
@@ -80,7 +94,13 @@ fn equals_the_second_implementation() {
     for case in golden().cases {
         for document in &case.documents {
             let splits = Splits::make(&document.config, &shuffled(case.subjects.clone()), "0123abcd").unwrap();
-            let part = |part| splits.splits().iter().map(|split| split.ids(part).to_vec()).collect::<Vec<_>>();
+            let part = |part| {
+                splits
+                    .splits()
+                    .iter()
+                    .map(|split| split.ids(part).to_vec())
+                    .collect::<Vec<_>>()
+            };
             assert_eq!(part(Part::Test), document.test, "{}", case.cohort);
             assert_eq!(part(Part::Valid), document.valid, "{}", case.cohort);
             assert_eq!(splits.hash(), document.hash, "{}", case.cohort);
@@ -93,17 +113,31 @@ fn folds_are_as_balanced_as_those_of_scikit_learn() {
     for case in golden().cases {
         let splits = Splits::make(&k_fold(5, 3, InnerConfig::None {}), &case.subjects, "d").unwrap();
         let worst = |counts: &[Vec<usize>]| {
-            (0..counts[0].len()).map(|class| spread(counts.iter().map(move |fold| fold[class]))).max().unwrap()
+            (0..counts[0].len())
+                .map(|class| spread(counts.iter().map(move |fold| fold[class])))
+                .max()
+                .unwrap()
         };
         for repeat in splits.splits().chunks(5) {
-            let counts: Vec<_> = repeat.iter().map(|s| class_counts(&case.subjects, s.ids(Part::Test))).collect();
+            let counts: Vec<_> = repeat
+                .iter()
+                .map(|s| class_counts(&case.subjects, s.ids(Part::Test)))
+                .collect();
             assert!(worst(&counts) <= 1, "{}: {counts:?}", case.cohort);
-            assert!(worst(&counts) <= worst(&case.sklearn_counts), "{}: {counts:?}", case.cohort);
+            assert!(
+                worst(&counts) <= worst(&case.sklearn_counts),
+                "{}: {counts:?}",
+                case.cohort
+            );
             assert!(spread(repeat.iter().map(|split| split.ids(Part::Test).len())) <= 1);
         }
     }
     let splits = Splits::make(&k_fold(5, 1, InnerConfig::None {}), &gait(), "d").unwrap();
-    let sizes: Vec<_> = splits.splits().iter().map(|split| split.ids(Part::Test).len()).collect();
+    let sizes: Vec<_> = splits
+        .splits()
+        .iter()
+        .map(|split| split.ids(Part::Test).len())
+        .collect();
     assert_eq!(sizes, [13, 13, 13, 13, 12]);
 }
 
@@ -113,7 +147,10 @@ fn every_protocol_divides_the_cohort() {
         ProtocolConfig::default(),
         ProtocolConfig::LeaveOneGroupOut { group: Group::Subject },
         ProtocolConfig::LeaveOneGroupOut { group: Group::Site },
-        ProtocolConfig::HoldOut { test_fraction: 0.3, repeats: 4 },
+        ProtocolConfig::HoldOut {
+            test_fraction: 0.3,
+            repeats: 4,
+        },
     ];
     let inners = [
         InnerConfig::default(),
@@ -125,7 +162,11 @@ fn every_protocol_divides_the_cohort() {
     let all: BTreeSet<_> = subjects.iter().map(|info| &info.id).collect();
     for protocol in &protocols {
         for inner in &inners {
-            let config = SplitConfig { protocol: protocol.clone(), inner: inner.clone(), seed: 3 };
+            let config = SplitConfig {
+                protocol: protocol.clone(),
+                inner: inner.clone(),
+                seed: 3,
+            };
             let splits = Splits::make(&config, &subjects, "d").unwrap();
             for split in splits.splits() {
                 let parts = Part::ALL.map(|part| split.ids(part));
@@ -138,10 +179,16 @@ fn every_protocol_divides_the_cohort() {
             let outer = match protocol {
                 ProtocolConfig::StratifiedGroupKFold { .. } => 5,
                 ProtocolConfig::LeaveOneGroupOut { group: Group::Subject } => 64,
-                ProtocolConfig::LeaveOneGroupOut { group: Group::Site | Group::Group } => 3,
+                ProtocolConfig::LeaveOneGroupOut {
+                    group: Group::Site | Group::Group,
+                } => 3,
                 ProtocolConfig::HoldOut { .. } => 4,
             };
-            let per_fold = if *inner == (InnerConfig::Nested { folds: 3 }) { 3 } else { 1 };
+            let per_fold = if *inner == (InnerConfig::Nested { folds: 3 }) {
+                3
+            } else {
+                1
+            };
             assert_eq!(splits.splits().len(), outer * per_fold);
         }
     }
@@ -149,13 +196,25 @@ fn every_protocol_divides_the_cohort() {
 
 #[test]
 fn sites_stay_together() {
-    let config =
-        SplitConfig { protocol: ProtocolConfig::LeaveOneGroupOut { group: Group::Site }, ..Default::default() };
+    let config = SplitConfig {
+        protocol: ProtocolConfig::LeaveOneGroupOut { group: Group::Site },
+        ..Default::default()
+    };
     let subjects = gait();
-    for (split, site) in Splits::make(&config, &subjects, "d").unwrap().splits().iter().zip(["north", "south", "west"])
+    for (split, site) in Splits::make(&config, &subjects, "d")
+        .unwrap()
+        .splits()
+        .iter()
+        .zip(["north", "south", "west"])
     {
-        let expected = subjects.iter().filter(|info| info.site.as_deref() == Some(site)).map(|info| &info.id);
-        assert_eq!(split.ids(Part::Test).iter().collect::<BTreeSet<_>>(), expected.collect());
+        let expected = subjects
+            .iter()
+            .filter(|info| info.site.as_deref() == Some(site))
+            .map(|info| &info.id);
+        assert_eq!(
+            split.ids(Part::Test).iter().collect::<BTreeSet<_>>(),
+            expected.collect()
+        );
     }
 }
 
@@ -163,8 +222,15 @@ fn sites_stay_together() {
 fn nested_folds_validate_every_training_subject_once() {
     let splits = Splits::make(&k_fold(5, 1, InnerConfig::Nested { folds: 3 }), &gait(), "d").unwrap();
     for outer in splits.splits().chunks(3) {
-        assert_eq!(outer.iter().map(|split| split.inner()).collect::<Vec<_>>(), [Some(0), Some(1), Some(2)]);
-        assert!(outer.iter().all(|split| split.ids(Part::Test) == outer[0].ids(Part::Test)));
+        assert_eq!(
+            outer.iter().map(|split| split.inner()).collect::<Vec<_>>(),
+            [Some(0), Some(1), Some(2)]
+        );
+        assert!(
+            outer
+                .iter()
+                .all(|split| split.ids(Part::Test) == outer[0].ids(Part::Test))
+        );
         let mut valid: Vec<_> = outer.iter().flat_map(|split| split.ids(Part::Valid)).cloned().collect();
         valid.sort();
         let refit = outer[1].refit();
@@ -172,8 +238,19 @@ fn nested_folds_validate_every_training_subject_once() {
         assert_eq!((refit.ids(Part::Valid).len(), refit.inner()), (0, None));
         assert_eq!(refit.ids(Part::Test), outer[1].ids(Part::Test));
     }
-    let third = Splits::make(&k_fold(5, 1, InnerConfig::Folds { folds: 3, use_fold: 2 }), &gait(), "d").unwrap();
-    assert!(third.splits().iter().zip(splits.splits().iter().skip(2).step_by(3)).all(|(one, of)| one == of));
+    let third = Splits::make(
+        &k_fold(5, 1, InnerConfig::Folds { folds: 3, use_fold: 2 }),
+        &gait(),
+        "d",
+    )
+    .unwrap();
+    assert!(
+        third
+            .splits()
+            .iter()
+            .zip(splits.splits().iter().skip(2).step_by(3))
+            .all(|(one, of)| one == of)
+    );
 }
 
 #[test]
@@ -181,26 +258,55 @@ fn draws_depend_on_seed_and_repeat_and_on_nothing_else() {
     let config = k_fold(5, 2, InnerConfig::default());
     let splits = Splits::make(&config, &gait(), "d").unwrap();
     assert_eq!(splits, Splits::make(&config, &shuffled(gait()), "d").unwrap());
-    let tests = |splits: &Splits| splits.splits().iter().map(|s| s.ids(Part::Test).to_vec()).collect::<Vec<_>>();
+    let tests = |splits: &Splits| {
+        splits
+            .splits()
+            .iter()
+            .map(|s| s.ids(Part::Test).to_vec())
+            .collect::<Vec<_>>()
+    };
     assert_ne!(tests(&splits)[..5], tests(&splits)[5..]);
-    let other = Splits::make(&SplitConfig { seed: 8, ..config.clone() }, &gait(), "d").unwrap();
+    let other = Splits::make(
+        &SplitConfig {
+            seed: 8,
+            ..config.clone()
+        },
+        &gait(),
+        "d",
+    )
+    .unwrap();
     assert_ne!(tests(&splits), tests(&other));
     // The outer draw does not know of the inner one.
-    let inner = Splits::make(&SplitConfig { inner: InnerConfig::None {}, ..config }, &gait(), "d").unwrap();
+    let inner = Splits::make(
+        &SplitConfig {
+            inner: InnerConfig::None {},
+            ..config
+        },
+        &gait(),
+        "d",
+    )
+    .unwrap();
     assert_eq!(tests(&splits), tests(&inner));
 }
 
 #[test]
 fn every_subject_is_as_likely_to_be_tested() {
     let config = |seed| SplitConfig {
-        protocol: ProtocolConfig::HoldOut { test_fraction: 0.25, repeats: 400 },
+        protocol: ProtocolConfig::HoldOut {
+            test_fraction: 0.25,
+            repeats: 400,
+        },
         inner: InnerConfig::None {},
         seed,
     };
     let subjects: Vec<_> = (0..40).map(|i| subject(&format!("s{i}"), i % 2, None)).collect();
     let splits = Splits::make(&config(1), &subjects, "d").unwrap();
     for info in &subjects {
-        let tested = splits.splits().iter().filter(|split| split.part_of(&info.id) == Some(Part::Test)).count();
+        let tested = splits
+            .splits()
+            .iter()
+            .filter(|split| split.part_of(&info.id) == Some(Part::Test))
+            .count();
         // Binomial(400, 1/4): mean 100, standard deviation 8.7; four of them for forty subjects.
         assert!((65..=135).contains(&tested), "{} tested {tested} times", info.id);
     }
@@ -214,7 +320,13 @@ fn positions_follow_the_callers_list() {
     let fold = split.train_fold(&subjects).unwrap();
     let names: Vec<_> = fold.indices().iter().map(|&i| subjects[i].id.clone()).collect();
     assert_eq!((names.as_slice(), fold.num_subjects()), (split.ids(Part::Train), 64));
-    assert!(split.positions(Part::Test, &subjects).unwrap().iter().all(|i| !fold.indices().contains(i)));
+    assert!(
+        split
+            .positions(Part::Test, &subjects)
+            .unwrap()
+            .iter()
+            .all(|i| !fold.indices().contains(i))
+    );
     let missing = &split.ids(Part::Train)[0];
     let fewer: Vec<_> = subjects.into_iter().filter(|info| info.id != *missing).collect();
     assert_eq!(
@@ -242,9 +354,19 @@ fn settings_are_read_from_toml() {
          inner = { kind = \"folds\", folds = 3, use = 1 }",
     );
     let protocol = ProtocolConfig::LeaveOneGroupOut { group: Group::Site };
-    assert_eq!(config.unwrap(), SplitConfig { protocol, inner: InnerConfig::Folds { folds: 3, use_fold: 1 }, seed: 3 });
+    assert_eq!(
+        config.unwrap(),
+        SplitConfig {
+            protocol,
+            inner: InnerConfig::Folds { folds: 3, use_fold: 1 },
+            seed: 3
+        }
+    );
     for (text, part) in [
-        ("protocol = { kind = \"stratified-group-k-fold\", fold = 5 }", "unknown field `fold`"),
+        (
+            "protocol = { kind = \"stratified-group-k-fold\", fold = 5 }",
+            "unknown field `fold`",
+        ),
         ("inner = { kind = \"none\", folds = 5 }", "unknown field `folds`"),
         ("sed = 1", "unknown field `sed`"),
         ("protocol = { kind = \"k-fold\" }", "unknown variant `k-fold`"),
@@ -256,10 +378,16 @@ fn settings_are_read_from_toml() {
 
 #[test]
 fn impossible_requests_say_why() {
-    let make = |protocol, inner| SplitConfig { protocol, inner, seed: 0 };
+    let make = |protocol, inner| SplitConfig {
+        protocol,
+        inner,
+        seed: 0,
+    };
     let folds = |folds| ProtocolConfig::StratifiedGroupKFold { folds, repeats: 1 };
     let none = InnerConfig::None {};
-    let few: Vec<_> = (0..12).map(|i| subject(&format!("s{i:02}"), usize::from(i < 3), None)).collect();
+    let few: Vec<_> = (0..12)
+        .map(|i| subject(&format!("s{i:02}"), usize::from(i < 3), None))
+        .collect();
     let hint = "ask for fewer folds, merge or drop the class";
     assert_eq!(
         error(&make(folds(5), none.clone()), &few),
@@ -267,18 +395,36 @@ fn impossible_requests_say_why() {
     );
     let message = error(&make(folds(3), InnerConfig::Folds { folds: 4, use_fold: 0 }), &few);
     let expected = "in the subjects not tested in repeat 0 (inner/0); ask for fewer folds";
-    assert!(message.starts_with("split: class 1 has 2 of the 4 subjects"), "{message}");
+    assert!(
+        message.starts_with("split: class 1 has 2 of the 4 subjects"),
+        "{message}"
+    );
     assert!(message.contains(expected), "{message}");
-    assert_eq!(error(&make(folds(1), none.clone()), &few), "split: protocol.folds = 1: expected at least 2");
     assert_eq!(
-        error(&make(ProtocolConfig::HoldOut { test_fraction: 1.0, repeats: 1 }, none.clone()), &few),
+        error(&make(folds(1), none.clone()), &few),
+        "split: protocol.folds = 1: expected at least 2"
+    );
+    assert_eq!(
+        error(
+            &make(
+                ProtocolConfig::HoldOut {
+                    test_fraction: 1.0,
+                    repeats: 1
+                },
+                none.clone()
+            ),
+            &few
+        ),
         "split: protocol.test_fraction = 1: expected a share between 0 and 1, both excluded"
     );
     assert_eq!(
         error(&make(folds(2), InnerConfig::Folds { folds: 4, use_fold: 4 }), &few),
         "split: inner.use = 4: expected a fold from 0 to 3"
     );
-    let nan = ProtocolConfig::HoldOut { test_fraction: f64::NAN, repeats: 1 };
+    let nan = ProtocolConfig::HoldOut {
+        test_fraction: f64::NAN,
+        repeats: 1,
+    };
     assert!(error(&make(nan, none.clone()), &few).starts_with("split: protocol.test_fraction = NaN: expected"));
     let by_site = make(ProtocolConfig::LeaveOneGroupOut { group: Group::Site }, none.clone());
     assert_eq!(
@@ -290,13 +436,19 @@ fn impossible_requests_say_why() {
         "split: leave-one-group-out needs two groups at least, and x is the only one"
     );
     let config = make(folds(2), none);
-    assert_eq!(error(&config, &[]), "split: the cohort has no subjects; check the filters of the cohort");
+    assert_eq!(
+        error(&config, &[]),
+        "split: the cohort has no subjects; check the filters of the cohort"
+    );
     assert_eq!(
         error(&config, &[subject("", 0, None)]),
         "split: a subject has an empty id; every subject needs its own"
     );
     assert_eq!(
-        error(&config, &[subject("b", 0, None), subject("a", 0, None), subject("b", 1, None)]),
+        error(
+            &config,
+            &[subject("b", 0, None), subject("a", 0, None), subject("b", 1, None)]
+        ),
         "split: subject b is listed twice; merge the entries, their sessions belong to one subject"
     );
 }
@@ -326,7 +478,11 @@ fn frozen_splits_come_back_and_are_never_replaced() {
         )
     );
     assert_eq!(fs::read(&path).unwrap(), bytes);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "no temporary file is left"
+    );
     let lost = folder.path().join("no/split.json");
     assert!(matches!(splits.freeze(&lost), Err(SplitError::Io { .. })));
 }
@@ -354,20 +510,40 @@ fn another_cohort_is_refused_by_its_first_subject() {
         change(&mut subjects);
         load(&subjects, "d1")
     };
-    let message = |what: &str| format!("{}: made for another cohort: subject {what}; start a new run", path.display());
+    let message = |what: &str| {
+        format!(
+            "{}: made for another cohort: subject {what}; start a new run",
+            path.display()
+        )
+    };
     type Change<'a> = &'a dyn Fn(&mut Vec<SubjectInfo>);
     let cases: [(Change<'_>, &str); 6] = [
-        (&|s| s.retain(|info| info.id != "hunt3"), "hunt3 is in the splits but not in the cohort"),
-        (&|s| s.retain(|info| info.id != "park9"), "park9 is in the splits but not in the cohort"),
-        (&|s| s.push(subject("zoe", 0, None)), "zoe is in the cohort but not in the splits"),
-        (&|s| s[0].id = "control0".into(), "control0 is in the cohort but not in the splits"),
+        (
+            &|s| s.retain(|info| info.id != "hunt3"),
+            "hunt3 is in the splits but not in the cohort",
+        ),
+        (
+            &|s| s.retain(|info| info.id != "park9"),
+            "park9 is in the splits but not in the cohort",
+        ),
+        (
+            &|s| s.push(subject("zoe", 0, None)),
+            "zoe is in the cohort but not in the splits",
+        ),
+        (
+            &|s| s[0].id = "control0".into(),
+            "control0 is in the cohort but not in the splits",
+        ),
         (&|s| s[16].class = 0, "hunt1 had class 1 and now has 0"),
         (&|s| s[16].site = None, "hunt1 had site south and now has unknown"),
     ];
     for (change, expected) in cases {
         assert_eq!(changed(change), message(expected));
     }
-    let data = format!("{}: made for data with hash d1, the data have d2; start a new run", path.display());
+    let data = format!(
+        "{}: made for data with hash d1, the data have d2; start a new run",
+        path.display()
+    );
     assert_eq!(load(&gait(), "d2"), data);
 }
 
@@ -380,7 +556,10 @@ fn tamper(path: &Path, from: &str, to: &str, seal: bool) -> String {
     if seal {
         // White space outside strings is all that differs, and no string of the file has any.
         let content: String = text.split_once("\"content\":").unwrap().1.split_whitespace().collect();
-        let hash: String = Sha256::digest(&content[..content.len() - 1]).iter().map(|b| format!("{b:02x}")).collect();
+        let hash: String = Sha256::digest(&content[..content.len() - 1])
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         let old = text.split('"').nth(3).unwrap().to_owned();
         text = text.replacen(&old, &hash, 1);
     }
@@ -398,10 +577,19 @@ fn damage_and_forgery_are_found() {
         (tamper(&path, from, to, seal), splits)
     };
     let (message, splits) = edited("\"seed\": 7", "\"seed\": 8", false);
-    let stated = format!("the file states {}: it was edited or damaged after it was frozen", splits.hash());
-    assert!(message.starts_with("split.json: the content has SHA-256 ") && message.contains(&stated), "{message}");
+    let stated = format!(
+        "the file states {}: it was edited or damaged after it was frozen",
+        splits.hash()
+    );
+    assert!(
+        message.starts_with("split.json: the content has SHA-256 ") && message.contains(&stated),
+        "{message}"
+    );
     let (message, _) = edited("\"seed\": 7", "\"sed\": 7", false);
-    assert!(message.starts_with("split.json: not a split document: unknown field `sed`"), "{message}");
+    assert!(
+        message.starts_with("split.json: not a split document: unknown field `sed`"),
+        "{message}"
+    );
     assert!(message.contains("line "), "{message}");
     let (message, _) = edited("\"format\": 1", "\"format\": 2", false);
     assert_eq!(message, "split.json: split format 2, this version reads 1");
@@ -416,20 +604,33 @@ fn damage_and_forgery_are_found() {
         format!("split repeat 0 fold 0: subject {train} is in train and in test; make the splits anew")
     );
     let (message, _) = edited(&list("test", test.clone()), &list("test", "a".into()), true);
-    assert_eq!(message, format!("split repeat 0 fold 0: subject {test} is in no part; make the splits anew"));
+    assert_eq!(
+        message,
+        format!("split repeat 0 fold 0: subject {test} is in no part; make the splits anew")
+    );
     let (message, _) = edited("\"fold\": 1", "\"fold\": 0", true);
-    assert_eq!(message, "split repeat 0 fold 0: the splits do not ascend; make the splits anew");
+    assert_eq!(
+        message,
+        "split repeat 0 fold 0: the splits do not ascend; make the splits anew"
+    );
     let pair = |a: &String, b: &String| format!("\"{a}\",\n          \"{b}\"");
     let ids = splits.splits()[0].ids(Part::Train);
     let (message, _) = edited(&pair(&ids[0], &ids[1]), &pair(&ids[1], &ids[0]), true);
-    assert_eq!(message, "split repeat 0 fold 0: the ids of each part do not ascend; make the splits anew");
+    assert_eq!(
+        message,
+        "split repeat 0 fold 0: the ids of each part do not ascend; make the splits anew"
+    );
 }
 
 #[test]
 fn a_subject_tested_twice_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let protocol = ProtocolConfig::LeaveOneGroupOut { group: Group::Subject };
-    let config = SplitConfig { protocol, inner: InnerConfig::None {}, seed: 0 };
+    let config = SplitConfig {
+        protocol,
+        inner: InnerConfig::None {},
+        seed: 0,
+    };
     let path = folder.path().join("split.json");
     let subjects = ["a", "b", "c"].map(|id| subject(id, 0, None));
     Splits::make(&config, &subjects, "d").unwrap().freeze(&path).unwrap();
@@ -437,5 +638,8 @@ fn a_subject_tested_twice_is_found() {
     let from = format!("[{line}\"b\",{line}\"c\"\n        ],\n        \"valid\": [],\n        \"test\": [{line}\"a\"");
     let to = format!("[{line}\"a\",{line}\"c\"\n        ],\n        \"valid\": [],\n        \"test\": [{line}\"b\"");
     let message = tamper(&path, &from, &to, true);
-    assert_eq!(message, "split repeat 0 fold 1: subject b is tested in fold 0 too; make the splits anew");
+    assert_eq!(
+        message,
+        "split repeat 0 fold 1: subject b is tested in fold 0 too; make the splits anew"
+    );
 }

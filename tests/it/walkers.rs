@@ -29,7 +29,12 @@ pub struct Walkers {
 
 impl Default for Walkers {
     fn default() -> Self {
-        Self { num_subjects: 60, seed: 0, effect: 1.0, duration_secs: 60.0 }
+        Self {
+            num_subjects: 60,
+            seed: 0,
+            effect: 1.0,
+            duration_secs: 60.0,
+        }
     }
 }
 
@@ -40,10 +45,29 @@ impl Walkers {
             name: "walkers".into(),
             classes: vec!["steady".into(), "unsteady".into()],
             modalities: vec![
-                spec("force", ModalityKind::Signal { rate_hz: RATE_HZ }, &[("left", "1"), ("right", "1")]),
-                spec("stride", ModalityKind::Series, &[("stride", "s"), ("swing", "s"), ("stance", "s")]),
-                spec("clinical", ModalityKind::Row, &[("age", "year"), ("gait_speed", "m/s"), ("sex", "1")]),
-                spec("motion", ModalityKind::Image { height: IMAGE_SIDE, width: IMAGE_SIDE }, &[("energy", "1")]),
+                spec(
+                    "force",
+                    ModalityKind::Signal { rate_hz: RATE_HZ },
+                    &[("left", "1"), ("right", "1")],
+                ),
+                spec(
+                    "stride",
+                    ModalityKind::Series,
+                    &[("stride", "s"), ("swing", "s"), ("stance", "s")],
+                ),
+                spec(
+                    "clinical",
+                    ModalityKind::Row,
+                    &[("age", "year"), ("gait_speed", "m/s"), ("sex", "1")],
+                ),
+                spec(
+                    "motion",
+                    ModalityKind::Image {
+                        height: IMAGE_SIDE,
+                        width: IMAGE_SIDE,
+                    },
+                    &[("energy", "1")],
+                ),
             ],
             subjects: (0..self.num_subjects).map(|index| self.subject(index)).collect(),
         }
@@ -51,7 +75,10 @@ impl Walkers {
 
     fn subject(&self, index: usize) -> Subject {
         let class = index % 2;
-        let draws = Draws { seed: self.seed, subject: index as u64 };
+        let draws = Draws {
+            seed: self.seed,
+            subject: index as u64,
+        };
         let shift = self.effect * class as f64;
         let strides = Stride::walk(&draws, shift, self.duration_secs);
         let id = format!("s{}", index + 1);
@@ -74,8 +101,15 @@ impl Walkers {
 }
 
 fn spec(name: &str, kind: ModalityKind, channels: &[(&str, &str)]) -> ModalitySpec {
-    let channel = |&(name, unit): &(&str, &str)| Channel { name: name.into(), unit: unit.into() };
-    ModalitySpec { name: name.into(), kind, channels: channels.iter().map(channel).collect() }
+    let channel = |&(name, unit): &(&str, &str)| Channel {
+        name: name.into(),
+        unit: unit.into(),
+    };
+    ModalitySpec {
+        name: name.into(),
+        kind,
+        channels: channels.iter().map(channel).collect(),
+    }
 }
 
 /// One stride of one subject: the left foot is down from `start_secs` for `stance_secs`; the right one half a stride later.
@@ -98,7 +132,11 @@ impl Stride {
             let duration_secs = mean_secs * (1.0 + variability * noise);
             let stance_noise = 0.01 * draws.normal("stance", strides.len() as u64 + 1).clamp(-3.0, 3.0);
             let stance_secs = duration_secs * (stance_share + stance_noise);
-            strides.push(Self { start_secs, duration_secs, stance_secs });
+            strides.push(Self {
+                start_secs,
+                duration_secs,
+                stance_secs,
+            });
             start_secs += duration_secs;
         }
         strides
@@ -125,18 +163,31 @@ fn force(draws: &Draws, strides: &[Stride], duration_secs: f64) -> Recording {
         let load: f64 = near.iter().map(|stride| stride.force(time_secs, offset)).sum();
         (load + 0.05 * draws.normal("noise", (2 * row + foot) as u64)) as f32
     });
-    Recording { times_secs: None, values }
+    Recording {
+        times_secs: None,
+        values,
+    }
 }
 
 fn stride_table(strides: &[Stride]) -> Recording {
     // A stride that began before the recording was not seen whole; a recording too short for any keeps the last.
-    let whole = strides.iter().position(|stride| stride.start_secs >= 0.0).unwrap_or(strides.len().saturating_sub(1));
+    let whole = strides
+        .iter()
+        .position(|stride| stride.start_secs >= 0.0)
+        .unwrap_or(strides.len().saturating_sub(1));
     let strides = strides.get(whole..).unwrap_or_default();
     let values = Array2::from_shape_fn((strides.len(), 3), |(row, column)| {
-        let durations = strides.get(row).map(|s| [s.duration_secs, s.duration_secs - s.stance_secs, s.stance_secs]);
-        durations.and_then(|values| values.get(column).copied()).unwrap_or(f64::NAN) as f32
+        let durations = strides
+            .get(row)
+            .map(|s| [s.duration_secs, s.duration_secs - s.stance_secs, s.stance_secs]);
+        durations
+            .and_then(|values| values.get(column).copied())
+            .unwrap_or(f64::NAN) as f32
     });
-    Recording { times_secs: Some(strides.iter().map(|stride| stride.start_secs.max(0.0)).collect()), values }
+    Recording {
+        times_secs: Some(strides.iter().map(|stride| stride.start_secs.max(0.0)).collect()),
+        values,
+    }
 }
 
 fn clinical(draws: &Draws, shift: f64) -> Recording {
@@ -147,20 +198,33 @@ fn clinical(draws: &Draws, shift: f64) -> Recording {
     ];
     let values = Array2::from_shape_fn((1, row.len()), |(_, column)| {
         let missing = draws.uniform("missing", column as u64) < MISSING_SHARE;
-        if missing { f32::NAN } else { row.get(column).copied().unwrap_or(f64::NAN) as f32 }
+        if missing {
+            f32::NAN
+        } else {
+            row.get(column).copied().unwrap_or(f64::NAN) as f32
+        }
     });
-    Recording { times_secs: None, values }
+    Recording {
+        times_secs: None,
+        values,
+    }
 }
 
 fn motion(draws: &Draws, shift: f64) -> Recording {
     let middle = IMAGE_SIDE as f64 / 2.0;
-    let centre = (middle + 1.5 * (draws.normal("spot", 0) - shift), middle + 1.5 * draws.normal("spot", 1));
+    let centre = (
+        middle + 1.5 * (draws.normal("spot", 0) - shift),
+        middle + 1.5 * draws.normal("spot", 1),
+    );
     let values = Array2::from_shape_fn((1, IMAGE_SIDE * IMAGE_SIDE), |(_, pixel)| {
         let (line, column) = ((pixel / IMAGE_SIDE) as f64, (pixel % IMAGE_SIDE) as f64);
         let distance = (line - centre.0).powi(2) + (column - centre.1).powi(2);
         ((-distance / 8.0).exp() + 0.1 * draws.normal("pixel", pixel as u64)) as f32
     });
-    Recording { times_secs: None, values }
+    Recording {
+        times_secs: None,
+        values,
+    }
 }
 
 /// Random numbers as functions of their place.
@@ -172,7 +236,9 @@ struct Draws {
 impl Draws {
     fn bits(&self, purpose: &str, index: u64) -> u64 {
         let name = purpose.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)));
-        [self.subject, name, index].into_iter().fold(mix(self.seed), |hash, word| mix(hash ^ mix(word)))
+        [self.subject, name, index]
+            .into_iter()
+            .fold(mix(self.seed), |hash, word| mix(hash ^ mix(word)))
     }
 
     /// In (0, 1), both ends excluded.

@@ -21,19 +21,40 @@ fn prepare([replicas, parameters]: [usize; 2], max_norm: Option<f64>, step: Step
     Box::new(move |device| {
         let gradient: Tensor<2> = noise([replicas, parameters], device);
         let zeros = || gradient.zeros_like();
-        let mut state = Some(AdamwState { weights: gradient.clone() + 0.0, first: zeros(), second: zeros() });
-        let options = AdamwOptions { max_norm, ..AdamwOptions::default() };
-        let mut steps = vec![AdamwStep { step: 0, learning_rate: 1e-3, weight_decay: 1e-2, active: true }; replicas];
+        let mut state = Some(AdamwState {
+            weights: gradient.clone() + 0.0,
+            first: zeros(),
+            second: zeros(),
+        });
+        let options = AdamwOptions {
+            max_norm,
+            ..AdamwOptions::default()
+        };
+        let mut steps = vec![
+            AdamwStep {
+                step: 0,
+                learning_rate: 1e-3,
+                weight_decay: 1e-2,
+                active: true
+            };
+            replicas
+        ];
         Box::new(move || {
-            state = state.take().map(|state| step(state, gradient.clone(), &steps, &options));
+            state = state
+                .take()
+                .map(|state| step(state, gradient.clone(), &steps, &options));
             steps.iter_mut().for_each(|step| step.step += 1);
         })
     })
 }
 
 fn optimizer() -> impl Iterator<Item = Bench> {
-    let sizes =
-        [([1, 100_000], Some(1.0)), ([1, 1_000_000], None), ([1, 1_000_000], Some(1.0)), ([25, 100_000], Some(1.0))];
+    let sizes = [
+        ([1, 100_000], Some(1.0)),
+        ([1, 1_000_000], None),
+        ([1, 1_000_000], Some(1.0)),
+        ([25, 100_000], Some(1.0)),
+    ];
     sizes.into_iter().map(|(shape, max_norm)| Bench {
         op: "adamw",
         name: format!("R{} P{} clip={}", shape[0], shape[1], max_norm.is_some()),
@@ -55,7 +76,12 @@ fn dropouts() -> impl Iterator<Item = Bench> {
                 let x: Tensor<3> = noise(shape, device);
                 let mut step = 0;
                 Box::new(move || {
-                    let key = |seed| Key { seed, purpose: Purpose::Dropout, step, path: 1 };
+                    let key = |seed| Key {
+                        seed,
+                        purpose: Purpose::Dropout,
+                        step,
+                        path: 1,
+                    };
                     let keys: Vec<Key> = (0..shape[0] as u64).map(key).collect();
                     step += 1;
                     drop(dropout::dropout(x.clone(), &keys, &vec![rate; shape[0]]));

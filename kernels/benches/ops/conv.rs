@@ -17,10 +17,18 @@ struct Sizes {
 }
 
 fn sizes(name: &'static str, x: [usize; 4], w: [usize; 3], groups: usize) -> Sizes {
-    let options = Conv2dOptions { groups, ..Conv2dOptions::default() };
+    let options = Conv2dOptions {
+        groups,
+        ..Conv2dOptions::default()
+    };
     // The same zeros on both sides, which every peer has: one position less than "same" for an even number of taps.
     let padding = [(w[1] - 1) / 2, (w[2] - 1) / 2].map(|zeros| (zeros, zeros));
-    Sizes { name, x, w, options: Conv2dOptions { padding, ..options } }
+    Sizes {
+        name,
+        x,
+        w,
+        options: Conv2dOptions { padding, ..options },
+    }
 }
 
 /// Reproducible values in [-1, 1).
@@ -28,7 +36,9 @@ fn noise<const D: usize>(salt: u64, dims: [usize; D], device: &Device) -> Tensor
     let mut state = salt.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D_4C95_7F2D;
     let values: Vec<f32> = (0..dims.iter().product())
         .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 40) as f32 / (1u32 << 23) as f32 - 1.0
         })
         .collect();
@@ -85,9 +95,14 @@ impl Sizes {
                 let padding = o.padding.map(|(zeros, _)| zeros);
                 let bias = Some(bias.squeeze_dim::<1>(0));
                 if sizes.x[2] == 1 {
-                    let (x, w) = (x.squeeze_dim::<4>(0).squeeze_dim::<3>(2), w.squeeze_dim::<4>(0).squeeze_dim::<3>(2));
+                    let (x, w) = (
+                        x.squeeze_dim::<4>(0).squeeze_dim::<3>(2),
+                        w.squeeze_dim::<4>(0).squeeze_dim::<3>(2),
+                    );
                     let options = ConvOptions::new([o.stride[1]], [padding[1]], [o.dilation[1]], o.groups);
-                    return module::conv1d(x, w, bias, options).unsqueeze_dim::<4>(2).unsqueeze_dim(0);
+                    return module::conv1d(x, w, bias, options)
+                        .unsqueeze_dim::<4>(2)
+                        .unsqueeze_dim(0);
                 }
                 let options = ConvOptions::new(o.stride, padding, o.dilation, o.groups);
                 module::conv2d(x.squeeze_dim::<4>(0), w.squeeze_dim::<4>(0), bias, options).unsqueeze_dim(0)
@@ -107,9 +122,16 @@ pub fn cases() -> Vec<Bench> {
         sizes("64->64 k15 T1024 B64", [64, 64, 1, 1024], [64, 1, 15], 1),
         sizes("12->32 k15 T5000 B64", [64, 12, 1, 5000], [32, 1, 15], 1),
         sizes("depthwise 64 k15 T1024 B64", [64, 64, 1, 1024], [64, 1, 15], 64),
-        sizes("1->8 k64 over 22 electrodes, T1024 B64", [64, 1, 22, 1024], [8, 1, 64], 1),
+        sizes(
+            "1->8 k64 over 22 electrodes, T1024 B64",
+            [64, 1, 22, 1024],
+            [8, 1, 64],
+            1,
+        ),
         sizes("1->16 3x3 64x64 B64", [64, 1, 64, 64], [16, 3, 3], 1),
         sizes("16->32 3x3 64x64 B64", [64, 16, 64, 64], [32, 3, 3], 1),
     ];
-    all.into_iter().flat_map(|sizes| [sizes.bench(false), sizes.bench(true)]).collect()
+    all.into_iter()
+        .flat_map(|sizes| [sizes.bench(false), sizes.bench(true)])
+        .collect()
 }

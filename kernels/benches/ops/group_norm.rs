@@ -9,7 +9,11 @@ type Norm = fn(Tensor<4>, Tensor<2>, Tensor<2>, usize, f32) -> Tensor<4>;
 
 fn prepare([replicas, b, c, s]: [usize; 4], groups: usize, backward: bool, norm: Norm) -> Prepare {
     Box::new(move |device| {
-        let device = if backward { device.clone().autodiff() } else { device.clone() };
+        let device = if backward {
+            device.clone().autodiff()
+        } else {
+            device.clone()
+        };
         let x: Tensor<4> = noise([replicas, b, c, s], &device);
         let (gamma, beta): (Tensor<2>, Tensor<2>) = (noise([replicas, c], &device), noise([replicas, c], &device));
         if !backward {
@@ -29,10 +33,18 @@ pub fn cases() -> Vec<Bench> {
     sizes
         .map(|((shape, groups), backward)| Bench {
             op: "group_norm",
-            name: format!("R{} B{} C{} S{} G{groups} backward={backward}", shape[0], shape[1], shape[2], shape[3]),
+            name: format!(
+                "R{} B{} C{} S{} G{groups} backward={backward}",
+                shape[0], shape[1], shape[2], shape[3]
+            ),
             peer: json!({ "x": shape, "groups": groups, "backward": backward }),
             ours: prepare(shape, groups, backward, group_norm),
-            burn: Some(prepare(shape, groups, backward, recoup_kernels::group_norm::reference::group_norm)),
+            burn: Some(prepare(
+                shape,
+                groups,
+                backward,
+                recoup_kernels::group_norm::reference::group_norm,
+            )),
         })
         .collect()
 }

@@ -28,7 +28,11 @@ fn noise<const D: usize>(dims: [usize; D], scale: f64, device: &Device) -> Tenso
 impl Size {
     /// The device with a tape where the backward pass is timed.
     fn place(self, device: &Device) -> Device {
-        if self.backward { device.clone().autodiff() } else { device.clone() }
+        if self.backward {
+            device.clone().autodiff()
+        } else {
+            device.clone()
+        }
     }
 
     fn leaf<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
@@ -37,7 +41,14 @@ impl Size {
 
     fn ours(self) -> Prepare {
         Box::new(move |device| {
-            let Self { batch, steps, inputs, units, backward, ragged } = self;
+            let Self {
+                batch,
+                steps,
+                inputs,
+                units,
+                backward,
+                ragged,
+            } = self;
             let device = self.place(device);
             let scale = (units as f64).powf(-0.5);
             let x = self.leaf(noise([1, batch, steps, inputs], 1.0, &device));
@@ -65,7 +76,14 @@ impl Size {
             return None;
         }
         Some(Box::new(move |device| {
-            let Self { batch, steps, inputs, units, backward, .. } = self;
+            let Self {
+                batch,
+                steps,
+                inputs,
+                units,
+                backward,
+                ..
+            } = self;
             let device = self.place(device);
             let x = self.leaf(noise([batch, steps, inputs], 1.0, &device));
             let layer: Lstm = LstmConfig::new(inputs, units, true).init(&device);
@@ -82,11 +100,21 @@ impl Size {
     }
 
     fn bench(self) -> Bench {
-        let Self { batch, steps, inputs, units, backward, ragged } = self;
+        let Self {
+            batch,
+            steps,
+            inputs,
+            units,
+            backward,
+            ragged,
+        } = self;
         let direction = if backward { "forward and backward" } else { "forward" };
         Bench {
             op: "lstm",
-            name: format!("I{inputs} H{units} T{steps} B{batch}{} {direction}", if ragged { " ragged" } else { "" }),
+            name: format!(
+                "I{inputs} H{units} T{steps} B{batch}{} {direction}",
+                if ragged { " ragged" } else { "" }
+            ),
             peer: serde_json::json!({
                 "batch": batch,
                 "steps": steps,
@@ -115,7 +143,17 @@ pub fn cases() -> Vec<Bench> {
     sizes
         .into_iter()
         .flat_map(|(inputs, units, steps, batch)| {
-            passes.map(|(backward, ragged)| Size { batch, steps, inputs, units, backward, ragged }.bench())
+            passes.map(|(backward, ragged)| {
+                Size {
+                    batch,
+                    steps,
+                    inputs,
+                    units,
+                    backward,
+                    ragged,
+                }
+                .bench()
+            })
         })
         .collect()
 }

@@ -127,8 +127,14 @@ fn serve(benches: &[Bench], device: &Device) {
 
 /// Ours and burn's in turns; burn's time over ours.
 fn report(benches: &[Bench], device: &Device, seconds: f64) {
-    println!("{:<12} {:<44} {:>10} {:>10} {:>8}", "op", "size", "ours ms", "burn ms", "ratio");
-    for Bench { op, name, ours, burn, .. } in benches {
+    println!(
+        "{:<12} {:<44} {:>10} {:>10} {:>8}",
+        "op", "size", "ours ms", "burn ms", "ratio"
+    );
+    for Bench {
+        op, name, ours, burn, ..
+    } in benches
+    {
         let (mut own, mut others) = (ours(device), burn.as_ref().map(|burn| burn(device)));
         let (mut own_times, mut burn_times) = (Vec::new(), Vec::new());
         for _ in 0..3 {
@@ -160,15 +166,29 @@ fn main() {
         }
     }
     let device = device(&name);
-    let benches: Vec<Bench> =
-        benches(&name).into_iter().filter(|bench| format!("{} {}", bench.op, bench.name).contains(&filter)).collect();
-    if served { serve(&benches, &device) } else { report(&benches, &device, seconds) }
+    let benches: Vec<Bench> = benches(&name)
+        .into_iter()
+        .filter(|bench| format!("{} {}", bench.op, bench.name).contains(&filter))
+        .collect();
+    if served {
+        serve(&benches, &device)
+    } else {
+        report(&benches, &device, seconds)
+    }
 }
 
 /// Noise on the device.
 pub fn noise<const D: usize>(shape: [usize; D], device: &Device) -> burn::tensor::Tensor<D> {
     use recoup_kernels::random::{Key, Purpose, fill_normal};
     let mut values = vec![0.0; shape.iter().product()];
-    fill_normal(Key { seed: shape.len() as u64, purpose: Purpose::Simulation, step: 0, path: 0 }, &mut values);
+    fill_normal(
+        Key {
+            seed: shape.len() as u64,
+            purpose: Purpose::Simulation,
+            step: 0,
+            path: 0,
+        },
+        &mut values,
+    );
     burn::tensor::Tensor::from_data(burn::tensor::TensorData::new(values, shape), device)
 }

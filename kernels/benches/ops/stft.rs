@@ -14,9 +14,17 @@ const SIZES: [(usize, usize); 5] = [(256, 64), (512, 128), (200, 50), (400, 160)
 
 /// What is timed of each size: `complex`, `power`, `log-power`, `log-mel`; forward, or forward and backward.
 pub fn cases(signals: &[usize]) -> Vec<Bench> {
-    let outputs = [("complex", false), ("power", false), ("power", true), ("log-power", false), ("log-mel", true)];
+    let outputs = [
+        ("complex", false),
+        ("power", false),
+        ("power", true),
+        ("log-power", false),
+        ("log-mel", true),
+    ];
     let cases = signals.iter().flat_map(|&signals| SIZES.map(|size| (signals, size)));
-    cases.flat_map(|(signals, size)| outputs.map(|(output, backward)| case(signals, size, output, backward))).collect()
+    cases
+        .flat_map(|(signals, size)| outputs.map(|(output, backward)| case(signals, size, output, backward)))
+        .collect()
 }
 
 fn case(signals: usize, (n_fft, hop): (usize, usize), output: &'static str, backward: bool) -> Bench {
@@ -60,18 +68,28 @@ fn options(n_fft: usize, hop: usize, output: &str) -> StftOptions {
                 scale: MelScale::Htk,
                 unit_area: false,
             });
-            StftOutput::LogMel { filters: filters.expect("the options are in range"), floor: FLOOR }
+            StftOutput::LogMel {
+                filters: filters.expect("the options are in range"),
+                floor: FLOOR,
+            }
         }
         _ => StftOutput::Power,
     };
-    StftOptions { n_fft, hop, output, ..StftOptions::default() }
+    StftOptions {
+        n_fft,
+        hop,
+        output,
+        ..StftOptions::default()
+    }
 }
 
 /// White noise from a linear congruential generator.
 fn signals(count: usize, device: &Device) -> Tensor<4> {
     let mut state = 1u64;
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     };
     let values: Vec<f32> = (0..count * SAMPLES).map(|_| next()).collect();

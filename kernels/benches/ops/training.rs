@@ -28,10 +28,17 @@ impl Cut {
 
 /// Two convolutions, the mean over time and a linear layer: `[R, B, C, T]` to logits `[R, B, K]`.
 fn forward(weights: &Tensor<2>, x: Tensor<4>) -> Tensor<3> {
-    let mut cut = Cut { weights: weights.clone(), at: 0 };
+    let mut cut = Cut {
+        weights: weights.clone(),
+        at: 0,
+    };
     let mut x = x;
     for (layer, stride) in [(0, 1), (1, 2)] {
-        let options = Conv1dOptions { stride, padding: (3, 3), ..Conv1dOptions::default() };
+        let options = Conv1dOptions {
+            stride,
+            padding: (3, 3),
+            ..Conv1dOptions::default()
+        };
         let filters = cut.next([0, CHANNELS[layer + 1], CHANNELS[layer], TAPS]);
         let bias = cut.next([0, CHANNELS[layer + 1]]);
         x = activation::relu(conv1d(x, filters, Some(bias), &options));
@@ -48,17 +55,31 @@ fn num_parameters() -> usize {
 fn step_of(replicas: usize, device: &Device) -> Box<dyn FnMut()> {
     let shape = [replicas, num_parameters()];
     let zeros = || Tensor::zeros(shape, device);
-    let mut state = AdamwState { weights: noise(shape, device) * 0.1, first: zeros(), second: zeros() };
+    let mut state = AdamwState {
+        weights: noise(shape, device) * 0.1,
+        first: zeros(),
+        second: zeros(),
+    };
     let x: Tensor<4> = noise([replicas, BATCH, CHANNELS[0], LENGTH], device);
-    let one_hot =
-        Tensor::cat(vec![Tensor::ones([replicas, BATCH, 1], device), Tensor::zeros([replicas, BATCH, 1], device)], 2);
+    let one_hot = Tensor::cat(
+        vec![
+            Tensor::ones([replicas, BATCH, 1], device),
+            Tensor::zeros([replicas, BATCH, 1], device),
+        ],
+        2,
+    );
     let mut step = 0;
     Box::new(move || {
         let leaf = state.weights.clone().autodiff().require_grad();
         let likelihood = activation::log_softmax(forward(&leaf, x.clone().autodiff()), 2) * one_hot.clone().autodiff();
         let loss = likelihood.sum_dim(2).mean_dim(1).neg();
         let gradient = leaf.grad(&loss.backward()).unwrap();
-        let part = AdamwStep { step, learning_rate: 1e-3, weight_decay: 0.01, active: true };
+        let part = AdamwStep {
+            step,
+            learning_rate: 1e-3,
+            weight_decay: 0.01,
+            active: true,
+        };
         let options = AdamwOptions::default();
         let moves = AdamwMoves::default();
         state = adamw(state.clone(), gradient, &vec![part; replicas], moves, &options).state;

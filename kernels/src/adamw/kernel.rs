@@ -112,7 +112,10 @@ pub fn adamw_update<N: Size>(
     }
     let zero = Vector::<f32, N>::new(0.0f32);
     let one = Vector::<f32, N>::new(1.0f32);
-    let (decay, correction) = (Vector::<f32, N>::new(table[row + 2]), Vector::<f32, N>::new(table[row + 4]));
+    let (decay, correction) = (
+        Vector::<f32, N>::new(table[row + 2]),
+        Vector::<f32, N>::new(table[row + 4]),
+    );
     let mut kept = Vector::<f32, N>::new(table[row + 1]);
     let mut step_size = Vector::<f32, N>::new(table[row + 3]);
     let table_step_size = step_size;

@@ -15,7 +15,13 @@ const MOST_PARTS: usize = 2 * UNITS;
 /// The numbers of each replica, `[R, COLUMNS]`.
 fn table(like: &CubeTensor, update: &Update) -> CubeTensor {
     let row = |of: &super::tape::ReplicaUpdate| -> [f32; COLUMNS] {
-        [f32::from(u8::from(of.active)), of.kept, of.decay, of.step_size, of.correction]
+        [
+            f32::from(u8::from(of.active)),
+            of.kept,
+            of.decay,
+            of.step_size,
+            of.correction,
+        ]
     };
     let values: Vec<f32> = update.replicas.iter().flat_map(row).collect();
     let handle = like.client.create_from_slice(f32::as_bytes(&values));
@@ -38,13 +44,21 @@ impl AdamwOps for CubeBackend {
         if replicas * params == 0 {
             let zeros = f32::as_bytes(&vec![0.0; replicas.max(1)]).to_vec();
             let handle = norms.client.create_from_slice(&zeros);
-            let CubeTensor { client, device, dtype, .. } = norms;
+            let CubeTensor {
+                client, device, dtype, ..
+            } = norms;
             let norms = CubeTensor::new_contiguous(client, device, [replicas, 1].into(), handle, dtype);
             return (weights, first, second, norms);
         }
         let [weights, gradient, first, second] = [weights, gradient, first, second].map(contiguous);
         // Each binding a buffer of its own.
-        let given = |given: bool, tensor| if given { contiguous(tensor) } else { empty(&weights, [4]) };
+        let given = |given: bool, tensor| {
+            if given {
+                contiguous(tensor)
+            } else {
+                empty(&weights, [4])
+            }
+        };
         let (has_moves, has_factors) = (update.has_moves, update.has_factors);
         let (moves, factors) = (given(has_moves, moves), given(has_factors, factors));
 
@@ -52,7 +66,10 @@ impl AdamwOps for CubeBackend {
         let len = params / width;
         let per_part = len.div_ceil(MOST_PARTS).next_multiple_of(UNITS).max(PER_PART);
         let parts = len.div_ceil(per_part);
-        let (count, dim) = (|| CubeCount::Static(parts as u32, replicas as u32, 1), CubeDim::new_1d(UNITS as u32));
+        let (count, dim) = (
+            || CubeCount::Static(parts as u32, replicas as u32, 1),
+            CubeDim::new_1d(UNITS as u32),
+        );
         let client = weights.client.clone();
         let partials = empty(&weights, [replicas, parts]);
         launch!(adamw_squares(client, count(), dim;

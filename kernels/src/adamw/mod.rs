@@ -28,7 +28,12 @@ pub struct AdamwOptions {
 
 impl Default for AdamwOptions {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, max_norm: None }
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            max_norm: None,
+        }
     }
 }
 
@@ -116,14 +121,30 @@ pub fn try_adamw(
 ) -> Result<AdamwOutput, KernelError> {
     let shape = state.weights.dims();
     let [replicas, _] = shape;
-    let others = [("gradient", gradient.dims()), ("first", state.first.dims()), ("second", state.second.dims())];
+    let others = [
+        ("gradient", gradient.dims()),
+        ("first", state.first.dims()),
+        ("second", state.second.dims()),
+    ];
     let factors = moves.factors.map(|factors| ("factors", factors.dims()));
     for (name, other) in others.into_iter().chain(factors) {
-        check_shapes("adamw", other == shape, ("weights", &shape), (name, &other), "expected [R, P] both")?;
+        check_shapes(
+            "adamw",
+            other == shape,
+            ("weights", &shape),
+            (name, &other),
+            "expected [R, P] both",
+        )?;
     }
     if let Some(moves) = moves.replicas.map(Tensor::dims) {
         let rule = "expected [R, P] and [R, 1]";
-        check_shapes("adamw", moves == [replicas, 1], ("weights", &shape), ("moves", &moves), rule)?;
+        check_shapes(
+            "adamw",
+            moves == [replicas, 1],
+            ("weights", &shape),
+            ("moves", &moves),
+            rule,
+        )?;
     }
     if steps.len() != replicas {
         let problem = format!("entries, expected one for each of {replicas} replicas");

@@ -55,7 +55,12 @@ impl Chunk<'_> {
             (first * b1 + gradient * n1, second * b2 + gradient * gradient * n2)
         };
         let direction = |first: f32, second: f32| first / (second.sqrt() / of.correction + epsilon);
-        let state = self.weights.iter_mut().zip(self.first).zip(self.second).zip(self.gradient);
+        let state = self
+            .weights
+            .iter_mut()
+            .zip(self.first)
+            .zip(self.second)
+            .zip(self.gradient);
         match self.factors {
             None => {
                 for (((w, m), v), g) in state {
@@ -112,12 +117,20 @@ impl AdamwOps for Flex {
             let tasks = tasks.zip(first.par_chunks_mut(PARAMETERS_PER_TASK));
             let tasks = tasks.zip(second.par_chunks_mut(PARAMETERS_PER_TASK));
             let tasks = tasks.zip(gradient.par_chunks(PARAMETERS_PER_TASK));
-            tasks.enumerate().for_each(|(task, (((weights, first), second), gradient))| {
-                let from = task * PARAMETERS_PER_TASK;
-                let factors = factors.map(|factors| &factors[from..from + gradient.len()]);
-                let chunk = Chunk { weights, first, second, gradient, factors };
-                vectorised(|| chunk.update(&update, of, clip));
-            });
+            tasks
+                .enumerate()
+                .for_each(|(task, (((weights, first), second), gradient))| {
+                    let from = task * PARAMETERS_PER_TASK;
+                    let factors = factors.map(|factors| &factors[from..from + gradient.len()]);
+                    let chunk = Chunk {
+                        weights,
+                        first,
+                        second,
+                        gradient,
+                        factors,
+                    };
+                    vectorised(|| chunk.update(&update, of, clip));
+                });
         });
         (weights, first, second, tensor(norms, [replicas, 1]))
     }

@@ -12,7 +12,12 @@ pub fn adamw(
     options: &AdamwOptions,
 ) -> AdamwOutput {
     let AdamwState { weights, first, second } = state;
-    let AdamwOptions { beta1, beta2, epsilon, max_norm } = *options;
+    let AdamwOptions {
+        beta1,
+        beta2,
+        epsilon,
+        max_norm,
+    } = *options;
     let (device, shape) = (weights.device(), weights.dims());
     let column = |value: &dyn Fn(&AdamwStep) -> f64| {
         let values: Vec<f64> = steps.iter().map(value).collect();
@@ -47,7 +52,9 @@ pub fn adamw(
         None => column(&|of| 1.0 - of.learning_rate * of.weight_decay),
         Some(_) => scaled(column(&|of| of.learning_rate * of.weight_decay)).neg() + 1.0,
     };
-    let step_size = scaled(column(&|of| of.learning_rate / (1.0 - beta1.powf(of.step as f64 + 1.0))));
+    let step_size = scaled(column(&|of| {
+        of.learning_rate / (1.0 - beta1.powf(of.step as f64 + 1.0))
+    }));
     let correction = column(&|of| (1.0 - beta2.powf(of.step as f64 + 1.0)).sqrt());
     let new_first = first.clone() * beta1 + gradient.clone() * (1.0 - beta1);
     let new_second = second.clone() * beta2 + gradient.square() * (1.0 - beta2);

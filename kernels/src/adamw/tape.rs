@@ -43,7 +43,12 @@ pub struct ReplicaUpdate {
 
 impl Update {
     fn new(steps: &[AdamwStep], moves: AdamwMoves, options: &AdamwOptions) -> Self {
-        let AdamwOptions { beta1, beta2, epsilon, max_norm } = *options;
+        let AdamwOptions {
+            beta1,
+            beta2,
+            epsilon,
+            max_norm,
+        } = *options;
         let of_replica = |of: &AdamwStep| {
             let decay = of.learning_rate * of.weight_decay;
             let unbias = |beta: f64| 1.0 - beta.powf(of.step as f64 + 1.0);
@@ -70,7 +75,8 @@ impl Update {
     /// What a gradient of this norm is multiplied by.
     #[cfg(feature = "cpu")]
     pub(super) fn clip(&self, norm: f32) -> f32 {
-        self.max_norm.map_or(1.0, |max_norm| (1.0 / (norm + 1e-6) * max_norm).min(1.0))
+        self.max_norm
+            .map_or(1.0, |max_norm| (1.0 / (norm + 1e-6) * max_norm).min(1.0))
     }
 }
 
@@ -87,7 +93,12 @@ pub trait AdamwOps: Backend {
         moves: FloatTensor<Self>,
         factors: FloatTensor<Self>,
         update: Update,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    );
 }
 
 pub(super) fn call(
@@ -100,7 +111,10 @@ pub(super) fn call(
     let update = Update::new(steps, moves, options);
     let gradient = gradient.into_dispatch();
     let given = |tensor: Option<Tensor<2>>| tensor.map_or_else(|| gradient.clone(), Tensor::into_dispatch);
-    let (moves, factors) = (given(moves.replicas.map(|moves| moves.clone().float())), given(moves.factors.cloned()));
+    let (moves, factors) = (
+        given(moves.replicas.map(|moves| moves.clone().float())),
+        given(moves.factors.cloned()),
+    );
     let (weights, first, second, norm) = <Dispatch as AdamwOps>::replica_adamw(
         state.weights.into_dispatch(),
         gradient,
@@ -115,7 +129,10 @@ pub(super) fn call(
         first: Tensor::from_dispatch(first),
         second: Tensor::from_dispatch(second),
     };
-    AdamwOutput { state, norm: Tensor::from_dispatch(norm) }
+    AdamwOutput {
+        state,
+        norm: Tensor::from_dispatch(norm),
+    }
 }
 
 impl<B: Backend + AdamwOps, C: CheckpointStrategy> AdamwOps for Autodiff<B, C> {
@@ -127,7 +144,12 @@ impl<B: Backend + AdamwOps, C: CheckpointStrategy> AdamwOps for Autodiff<B, C> {
         moves: FloatTensor<Self>,
         factors: FloatTensor<Self>,
         update: Update,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    ) {
         let (weights, first, second, norm) = B::replica_adamw(
             weights.into_primitive(),
             gradient.into_primitive(),

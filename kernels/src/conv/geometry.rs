@@ -50,7 +50,13 @@ impl Geometry {
             "expected [R, B, C, ...] (or [1, B, C, ...], shared) and [R, O, C/groups, ...]",
         )?;
         if let Some(bias) = bias {
-            check_shapes(op, bias == [replicas, filters], ("bias", &bias), ("w", &w), "expected bias [R, O]")?;
+            check_shapes(
+                op,
+                bias == [replicas, filters],
+                ("bias", &bias),
+                ("w", &w),
+                "expected bias [R, O]",
+            )?;
         }
         let (input, kernel) = ([height, width], [kernel_height, kernel_width]);
         let mut output = [0; 2];
@@ -73,7 +79,17 @@ impl Geometry {
             )?;
             output[axis] = (padded - reach) / stride + 1;
         }
-        Ok(Self { replicas, x_replicas, batch, channels, filters, input, kernel, output, options: *options })
+        Ok(Self {
+            replicas,
+            x_replicas,
+            batch,
+            channels,
+            filters,
+            input,
+            kernel,
+            output,
+            options: *options,
+        })
     }
 
     /// Products in one output value: the rows of the unfolded input of one group.

@@ -24,7 +24,13 @@ pub(super) fn serves(g: &Geometry) -> bool {
     let largest = values(g.channels, g.input).max(values(g.filters, g.output));
     let sweep = Sweep::forward(g);
     let tiles = |tile: Tile| sweep.output[0].div_ceil(tile.rows) * sweep.output[1].div_ceil(tile.cols);
-    let axes = [g.replicas * g.batch, g.replicas * MOST_PARTS, g.channels, g.filters, g.taps()];
+    let axes = [
+        g.replicas * g.batch,
+        g.replicas * MOST_PARTS,
+        g.channels,
+        g.filters,
+        g.taps(),
+    ];
     axes.into_iter().all(|cubes| cubes <= MOST_CUBES)
         && largest < u32::MAX as usize
         && sweep.tile().is_some_and(|tile| tiles(tile) <= MOST_CUBES)
@@ -101,12 +107,19 @@ impl Sweep {
         let positions = self.output[0] * self.output[1];
         let units = self.filters.div_ceil(filters).next_power_of_two().min(4);
         let mut sizes = vec![(filters, units), (filters, 1)];
-        sizes.extend([4, 2, 1].into_iter().filter(|&fewer| fewer < filters).map(|fewer| (fewer, 1)));
+        sizes.extend(
+            [4, 2, 1]
+                .into_iter()
+                .filter(|&fewer| fewer < filters)
+                .map(|fewer| (fewer, 1)),
+        );
         let fitted = |own: usize| {
             sizes.iter().find_map(|&(filters, filter_units)| {
                 let lanes = 128 / filter_units;
                 // No more positions than there are, as far as units and not lanes would be idle.
-                let own = (1..=own).rev().find(|&p| p == 1 || (p.is_power_of_two() && lanes * p < 2 * positions))?;
+                let own = (1..=own)
+                    .rev()
+                    .find(|&p| p == 1 || (p.is_power_of_two() && lanes * p < 2 * positions))?;
                 let cols = self.output[1].next_power_of_two().min(lanes * own);
                 let tile = Tile {
                     filters,
@@ -150,7 +163,11 @@ impl Sweep {
         if y.shape().num_elements() == 0 {
             return y;
         }
-        let cubes = (self.output[1].div_ceil(SPAN), filters * self.output[0], g.replicas * g.batch);
+        let cubes = (
+            self.output[1].div_ceil(SPAN),
+            filters * self.output[0],
+            g.replicas * g.batch,
+        );
         let count = CubeCount::Static(cubes.0 as u32, cubes.1 as u32, cubes.2 as u32);
         let client = y.client.clone();
         let x_samples = x.shape()[0] * g.batch;
@@ -189,12 +206,20 @@ impl Sweep {
         let tiles = self.output[0].div_ceil(tile.rows) * self.output[1].div_ceil(tile.cols);
         let planes = groups * self.filters;
         let y = empty(&x, [g.replicas, g.batch, planes, self.output[0], self.output[1]]);
-        let parts = if moments { [g.replicas, g.batch * tiles, planes, 3] } else { [1, 1, 1, 1] };
+        let parts = if moments {
+            [g.replicas, g.batch * tiles, planes, 3]
+        } else {
+            [1, 1, 1, 1]
+        };
         let partials = empty(&x, parts);
         if y.shape().num_elements() == 0 {
             return (y, partials);
         }
-        let cubes = (tiles, groups * self.filters.div_ceil(tile.all_filters()), g.replicas * g.batch);
+        let cubes = (
+            tiles,
+            groups * self.filters.div_ceil(tile.all_filters()),
+            g.replicas * g.batch,
+        );
         let count = CubeCount::Static(cubes.0 as u32, cubes.1 as u32, cubes.2 as u32);
         let client = y.client.clone();
         let x_samples = x.shape()[0] * g.batch;
@@ -337,7 +362,11 @@ impl ConvOps for CubeBackend {
         let client = dy.client.clone();
         let x_samples = x.shape()[0] * g.batch;
         let planes = (g.replicas * parts) as u32;
-        let (x, dy, out) = (x.into_buffer_arg(), dy.into_buffer_arg(), partials.clone().into_buffer_arg());
+        let (x, dy, out) = (
+            x.into_buffer_arg(),
+            dy.into_buffer_arg(),
+            partials.clone().into_buffer_arg(),
+        );
         let [height, width] = g.input;
         let [out_height, out_width] = g.output;
         let [before_y, before_x] = g.options.padding.map(|(before, _)| before);

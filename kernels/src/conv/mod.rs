@@ -33,7 +33,12 @@ pub struct Conv2dOptions {
 
 impl Default for Conv2dOptions {
     fn default() -> Self {
-        Self { stride: [1, 1], padding: [(0, 0), (0, 0)], dilation: [1, 1], groups: 1 }
+        Self {
+            stride: [1, 1],
+            padding: [(0, 0), (0, 0)],
+            dilation: [1, 1],
+            groups: 1,
+        }
     }
 }
 
@@ -52,7 +57,12 @@ pub struct Conv1dOptions {
 
 impl Default for Conv1dOptions {
     fn default() -> Self {
-        Self { stride: 1, padding: (0, 0), dilation: 1, groups: 1 }
+        Self {
+            stride: 1,
+            padding: (0, 0),
+            dilation: 1,
+            groups: 1,
+        }
     }
 }
 
@@ -60,37 +70,55 @@ impl Conv2dOptions {
     /// Zeros that make the output `ceil(input / stride)` positions long per axis, the odd one after; set the dilation
     /// first.
     pub fn same(self, kernel: [usize; 2]) -> Self {
-        Self { padding: [0, 1].map(|axis| same(self.dilation[axis], kernel[axis])), ..self }
+        Self {
+            padding: [0, 1].map(|axis| same(self.dilation[axis], kernel[axis])),
+            ..self
+        }
     }
 
     /// No zeros.
     pub fn valid(self) -> Self {
-        Self { padding: [(0, 0), (0, 0)], ..self }
+        Self {
+            padding: [(0, 0), (0, 0)],
+            ..self
+        }
     }
 
     /// As [`same`](Self::same) along the height; along the width, which is time, all zeros before the first position,
     /// so that no output sees its future.
     pub fn causal(self, kernel: [usize; 2]) -> Self {
         let [height, width] = self.same(kernel).padding;
-        Self { padding: [height, (width.0 + width.1, 0)], ..self }
+        Self {
+            padding: [height, (width.0 + width.1, 0)],
+            ..self
+        }
     }
 }
 
 impl Conv1dOptions {
     /// As [`Conv2dOptions::same`].
     pub fn same(self, kernel: usize) -> Self {
-        Self { padding: same(self.dilation, kernel), ..self }
+        Self {
+            padding: same(self.dilation, kernel),
+            ..self
+        }
     }
 
     /// No zeros.
     pub fn valid(self) -> Self {
-        Self { padding: (0, 0), ..self }
+        Self {
+            padding: (0, 0),
+            ..self
+        }
     }
 
     /// All zeros before the first position, so that no output sees its future; set the dilation first.
     pub fn causal(self, kernel: usize) -> Self {
         let (before, after) = self.same(kernel).padding;
-        Self { padding: (before + after, 0), ..self }
+        Self {
+            padding: (before + after, 0),
+            ..self
+        }
     }
 
     fn over_height_one(&self) -> Conv2dOptions {
@@ -287,7 +315,10 @@ fn convolve(
     if is_served(&x, &geometry) {
         return Ok(tape::call(x, w, bias, geometry, activation));
     }
-    Ok(reference::activate(reference::conv2d(x, w, bias, &geometry), activation))
+    Ok(reference::activate(
+        reference::conv2d(x, w, bias, &geometry),
+        activation,
+    ))
 }
 
 fn convolve_with_statistics(
@@ -302,7 +333,13 @@ fn convolve_with_statistics(
     if is_served(&x, &geometry) {
         let (y, statistics) = tape::call_with_statistics(x, w, bias, geometry);
         let row = |index: usize| statistics.clone().narrow(1, index, 1).squeeze_dim(1);
-        return Ok((y, ConvStatistics { mean: row(0), variance: row(1) }));
+        return Ok((
+            y,
+            ConvStatistics {
+                mean: row(0),
+                variance: row(1),
+            },
+        ));
     }
     let y = reference::conv2d(x, w, bias, &geometry);
     let statistics = reference::statistics(y.clone());

@@ -32,7 +32,11 @@ fn moments(rows: &[f32], positions: usize) -> Vec<Moments> {
 fn together(a: Moments, b: Moments) -> Moments {
     let count = a.0 + b.0;
     let shift = b.1 - a.1;
-    (count, a.1 + shift * b.0 / count, a.2 + b.2 + shift * shift * a.0 * b.0 / count)
+    (
+        count,
+        a.1 + shift * b.0 / count,
+        a.2 + b.2 + shift * shift * a.0 * b.0 / count,
+    )
 }
 
 fn forward<T: Send>(
@@ -45,8 +49,18 @@ fn forward<T: Send>(
     let (x, w, bias) = (contiguous(x), contiguous(w), contiguous(bias));
     let correlation = Correlation::forward(g);
     let bias = Some(values(&bias));
-    let (y, finished) = drive::correlate(&correlation, [g.replicas, g.batch], values(&x), values(&w), bias, finish);
-    (tensor(y, [g.replicas, g.batch, g.filters, g.output[0], g.output[1]]), finished)
+    let (y, finished) = drive::correlate(
+        &correlation,
+        [g.replicas, g.batch],
+        values(&x),
+        values(&w),
+        bias,
+        finish,
+    );
+    (
+        tensor(y, [g.replicas, g.batch, g.filters, g.output[0], g.output[1]]),
+        finished,
+    )
 }
 
 impl ConvOps for Flex {
@@ -89,15 +103,30 @@ impl ConvOps for Flex {
     fn replica_conv2d_input_gradient(w: FlexTensor, dy: FlexTensor, g: Geometry) -> FlexTensor {
         let (w, dy) = (contiguous(w), contiguous(dy));
         let correlation = Correlation::input_gradient(&g);
-        let (dx, _) =
-            drive::correlate(&correlation, [g.replicas, g.batch], values(&dy), values(&w), None, |_: &mut [f32]| ());
+        let (dx, _) = drive::correlate(
+            &correlation,
+            [g.replicas, g.batch],
+            values(&dy),
+            values(&w),
+            None,
+            |_: &mut [f32]| (),
+        );
         tensor(dx, [g.replicas, g.batch, g.channels, g.input[0], g.input[1]])
     }
 
     fn replica_conv2d_weight_gradient(x: FlexTensor, dy: FlexTensor, g: Geometry) -> FlexTensor {
         let (x, dy) = (contiguous(x), contiguous(dy));
         let dw = drive::weight_gradient(&g, values(&x), values(&dy));
-        tensor(dw, [g.replicas, g.filters, g.channels / g.options.groups, g.kernel[0], g.kernel[1]])
+        tensor(
+            dw,
+            [
+                g.replicas,
+                g.filters,
+                g.channels / g.options.groups,
+                g.kernel[0],
+                g.kernel[1],
+            ],
+        )
     }
 
     fn replica_conv2d_bias_gradient(dy: FlexTensor, g: Geometry) -> FlexTensor {
@@ -109,6 +138,9 @@ impl ConvOps for Flex {
         let (saved, dy) = (contiguous(saved), contiguous(dy));
         let (from, dy) = (values(&saved), values(&dy));
         let slopes = from.par_iter().zip(dy).with_min_len(1 << 14);
-        tensor(slopes.map(|(from, dy)| dy * activation.slope(*from)).collect(), saved.shape())
+        tensor(
+            slopes.map(|(from, dy)| dy * activation.slope(*from)).collect(),
+            saved.shape(),
+        )
     }
 }

@@ -5,16 +5,32 @@ use burn::tensor::{Slice, Tensor, activation, ops::PadMode};
 
 /// The convolution of checked arguments.
 pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: &Geometry) -> Tensor<5> {
-    let &Geometry { replicas, batch, channels, filters, kernel, output, options, .. } = geometry;
+    let &Geometry {
+        replicas,
+        batch,
+        channels,
+        filters,
+        kernel,
+        output,
+        options,
+        ..
+    } = geometry;
     let (groups, positions) = (options.groups, output[0] * output[1]);
     let with_bias = |y: Tensor<5>| match bias {
         Some(bias) => y + bias.reshape([replicas, 1, filters, 1, 1]),
         None => y,
     };
     if x.shape().num_elements() == 0 || w.shape().num_elements() == 0 {
-        return with_bias(Tensor::zeros([replicas, batch, filters, output[0], output[1]], (&x.device(), x.dtype())));
+        return with_bias(Tensor::zeros(
+            [replicas, batch, filters, output[0], output[1]],
+            (&x.device(), x.dtype()),
+        ));
     }
-    let x = if x.dims()[0] < replicas { x.repeat_dim(0, replicas) } else { x };
+    let x = if x.dims()[0] < replicas {
+        x.repeat_dim(0, replicas)
+    } else {
+        x
+    };
     let padded = x.pad(options.padding, PadMode::Constant(0.0));
     let mut shifted = Vec::with_capacity(kernel[0] * kernel[1]);
     for row in 0..kernel[0] {
@@ -36,7 +52,9 @@ pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: &Ge
         batch * positions,
         geometry.taps(),
     ]);
-    let filter = w.reshape([replicas, groups, filters / groups, geometry.taps()]).swap_dims(2, 3);
+    let filter = w
+        .reshape([replicas, groups, filters / groups, geometry.taps()])
+        .swap_dims(2, 3);
     let y = columns
         .matmul(filter)
         .reshape([replicas, groups, batch, positions, filters / groups])
@@ -62,12 +80,18 @@ pub fn statistics(y: Tensor<5>) -> ConvStatistics {
     let count = batch * height * width;
     if count == 0 {
         let zeros = Tensor::zeros([replicas, filters], (&y.device(), y.dtype()));
-        return ConvStatistics { mean: zeros.clone(), variance: zeros };
+        return ConvStatistics {
+            mean: zeros.clone(),
+            variance: zeros,
+        };
     }
     let rows = y.permute([0, 2, 1, 3, 4]).reshape([replicas, filters, count]);
     // burn's gradient of a division by a number rounds it to f32.
     let share = 1.0 / count as f64;
     let mean = rows.clone().sum_dim(2) * share;
     let squares = (rows - mean.clone()).square().sum_dim(2) * share;
-    ConvStatistics { mean: mean.squeeze_dim(2), variance: squares.squeeze_dim(2) }
+    ConvStatistics {
+        mean: mean.squeeze_dim(2),
+        variance: squares.squeeze_dim(2),
+    }
 }

@@ -152,7 +152,10 @@ impl<B: Backend + ConvOps> Backward<B, 1> for StatisticsBackward {
         let Some(node) = node else { return };
         let half = |x: FloatTensor<B>, index: isize| {
             let slices = [Slice::full(), Slice::new(index, Some(index + 1), 1), Slice::full()];
-            B::float_reshape(B::float_slice(x, &slices), Shape::from([g.replicas, 1, g.filters, 1, 1]))
+            B::float_reshape(
+                B::float_slice(x, &slices),
+                Shape::from([g.replicas, 1, g.filters, 1, 1]),
+            )
         };
         let count = (g.batch * g.output[0] * g.output[1]).max(1) as f64;
         let d_mean = B::float_mul_scalar(half(gradient.clone(), 0), (1.0 / count).into());
@@ -190,7 +193,11 @@ impl<B: Backend + ConvOps, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
             B::replica_conv2d(x.clone(), w.clone(), bias, geometry, Activation::None)
         };
         let before = prep.finish((x, w, geometry), saved.clone());
-        match ActivationBackward.prepare::<C>([before.node()]).compute_bound().stateful() {
+        match ActivationBackward
+            .prepare::<C>([before.node()])
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(prep) => prep.finish((saved, activation), y),
             OpsKind::UnTracked(prep) => prep.finish(y),
         }

@@ -15,7 +15,9 @@ fn apply(draw: &Draw, task: usize, values: &mut [f32]) {
     let (threshold, kept) = (draw.threshold, draw.kept);
     let factor = |word: u32| if word >> UNUSED_BITS < threshold { 0.0 } else { kept };
     vectorised(|| {
-        each_block(draw.stream, task, values, |words, x| std::array::from_fn(|i| x[i] * factor(words[i])));
+        each_block(draw.stream, task, values, |words, x| {
+            std::array::from_fn(|i| x[i] * factor(words[i]))
+        });
     });
 }
 
@@ -39,7 +41,10 @@ impl DropoutOps for Flex {
         let mut y = vec![0.0; all];
         let rows = y.par_chunks_mut(len).zip(values(&x).par_chunks(len)).zip(&draws);
         rows.for_each(|((y, x), draw)| {
-            let tasks = y.par_chunks_mut(DRAWS_PER_TASK).zip(x.par_chunks(DRAWS_PER_TASK)).enumerate();
+            let tasks = y
+                .par_chunks_mut(DRAWS_PER_TASK)
+                .zip(x.par_chunks(DRAWS_PER_TASK))
+                .enumerate();
             tasks.for_each(|(task, (y, x))| {
                 y.copy_from_slice(x);
                 apply(draw, task, y);

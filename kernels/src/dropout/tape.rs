@@ -28,7 +28,11 @@ impl Draw {
     fn new(key: &Key, rate: f32) -> Self {
         // `bits / 2^24 < rate` for whole bits.
         let threshold = (f64::from(rate) * f64::from(1u32 << UNIFORM_BITS)).ceil() as u32;
-        Self { stream: key.stream(), threshold, kept: 1.0 / (1.0 - rate) }
+        Self {
+            stream: key.stream(),
+            threshold,
+            kept: 1.0 / (1.0 - rate),
+        }
     }
 }
 
@@ -40,7 +44,11 @@ pub trait DropoutOps: Backend {
 }
 
 pub(super) fn call<const D: usize>(x: Tensor<D>, keys: &[Key], rates: &[f32]) -> Tensor<D> {
-    let draws = keys.iter().zip(rates).map(|(key, &rate)| Draw::new(key, rate)).collect();
+    let draws = keys
+        .iter()
+        .zip(rates)
+        .map(|(key, &rate)| Draw::new(key, rate))
+        .collect();
     Tensor::from_dispatch(<Dispatch as DropoutOps>::replica_dropout(x.into_dispatch(), draws))
 }
 

@@ -45,9 +45,15 @@ pub struct Limits {
 
 impl Limits {
     /// Those of a Hopper GPU under CUDA: what [`sources`] is usually asked for.
-    pub const HOPPER: Self = Self { shared_bytes: 227 << 10, units: 1024 };
+    pub const HOPPER: Self = Self {
+        shared_bytes: 227 << 10,
+        units: 1024,
+    };
     /// The least that WebGPU and software Vulkan give.
-    pub const SMALLEST: Self = Self { shared_bytes: 32 << 10, units: 1024 };
+    pub const SMALLEST: Self = Self {
+        shared_bytes: 32 << 10,
+        units: 1024,
+    };
 
     /// Those of the device of `client`, or those that [`sources`] asks for.
     pub(crate) fn of(client: &Client) -> Self {
@@ -55,7 +61,10 @@ impl Limits {
             Some(recording) => recording.limits,
             None => {
                 let hardware = &client.properties().hardware;
-                Self { shared_bytes: hardware.max_shared_memory_size, units: hardware.max_units_per_cube as usize }
+                Self {
+                    shared_bytes: hardware.max_shared_memory_size,
+                    units: hardware.max_units_per_cube as usize,
+                }
             }
         })
     }
@@ -90,7 +99,10 @@ thread_local! {
 /// Nothing is launched: what `work` computes on a CubeCL device is undefined. No GPU is needed, any CubeCL device will
 /// do.
 pub fn sources(limits: Limits, work: impl FnOnce()) -> Vec<KernelSource> {
-    RECORDING.set(Some(Recording { limits, sources: Vec::new() }));
+    RECORDING.set(Some(Recording {
+        limits,
+        sources: Vec::new(),
+    }));
     work();
     RECORDING.take().map_or_else(Vec::new, |recording| recording.sources)
 }
@@ -118,7 +130,13 @@ pub(crate) fn record(name: &'static str, kernel: &impl cubecl::CubeKernel) {
     let wgsl = wgsl.ok().map(|source| source.to_string());
     #[cfg(not(feature = "wgpu"))]
     let wgsl = None;
-    let source = KernelSource { name, options, shared_bytes: compiled.shared_memory_size, cuda: compiled.source, wgsl };
+    let source = KernelSource {
+        name,
+        options,
+        shared_bytes: compiled.shared_memory_size,
+        cuda: compiled.source,
+        wgsl,
+    };
     RECORDING.with_borrow_mut(|recording| {
         if let Some(recording) = recording {
             recording.sources.push(source);

@@ -19,7 +19,13 @@ pub(crate) fn grid(units: usize) -> (CubeCount, CubeDim) {
 pub(crate) fn add_parts(partials: CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
     let (shape, parts) = (shape.into(), partials.shape()[1]);
     if parts == 1 {
-        let CubeTensor { client, handle, device, dtype, .. } = partials;
+        let CubeTensor {
+            client,
+            handle,
+            device,
+            dtype,
+            ..
+        } = partials;
         return CubeTensor::new_contiguous(client, device, shape, handle, dtype);
     }
     let sum = empty(&partials, shape);

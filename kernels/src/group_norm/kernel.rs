@@ -10,7 +10,11 @@ use cubecl::prelude::*;
 /// A value of the group that begins at `first`, from where it was staged.
 #[cube]
 fn value(x: &[f32], staged: &mut Shared<[f32]>, first: usize, at: usize, #[comptime] stage: usize) -> f32 {
-    if comptime!(stage > 0) { staged[at] } else { x[first + at] }
+    if comptime!(stage > 0) {
+        staged[at]
+    } else {
+        x[first + at]
+    }
 }
 
 /// Mean and reciprocal standard deviation of the `len` values from `first`, which are staged on the way.

@@ -27,7 +27,10 @@ impl Plan {
         let len = per_group * positions;
         let units = (len / 8).next_power_of_two().clamp(32, 512);
         // As many teams as channels, but no narrower than what is read together.
-        let team = (units / per_group.next_power_of_two()).max(32).min(positions.next_power_of_two()).min(units);
+        let team = (units / per_group.next_power_of_two())
+            .max(32)
+            .min(positions.next_power_of_two())
+            .min(units);
         let stage = len.next_multiple_of(1024);
         let fits = 4 * (arrays * stage + units) <= SHARED_BYTES.min(limits.shared_bytes);
         Self {
@@ -42,8 +45,16 @@ impl Plan {
 
 /// Gradients of parameters that no value depends on.
 fn zeros(like: &CubeTensor, shape: [usize; 2]) -> CubeTensor {
-    let handle = like.client.create_from_slice(f32::as_bytes(&vec![0.0; (shape[0] * shape[1]).max(1)]));
-    CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), Shape::from(shape), handle, like.dtype)
+    let handle = like
+        .client
+        .create_from_slice(f32::as_bytes(&vec![0.0; (shape[0] * shape[1]).max(1)]));
+    CubeTensor::new_contiguous(
+        like.client.clone(),
+        like.device.clone(),
+        Shape::from(shape),
+        handle,
+        like.dtype,
+    )
 }
 
 impl GroupNormOps for CubeBackend {

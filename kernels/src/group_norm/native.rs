@@ -102,7 +102,11 @@ impl GroupNormOps for Flex {
         dx.tasks(batch * norm.groups, group_len, 1)
             .into_par_iter()
             .zip(xv.par_chunks(group_len.max(1)).zip(dyv.par_chunks(group_len.max(1))))
-            .zip(d_gamma.par_chunks_mut(per_group.max(1)).zip(d_beta.par_chunks_mut(per_group.max(1))))
+            .zip(
+                d_gamma
+                    .par_chunks_mut(per_group.max(1))
+                    .zip(d_beta.par_chunks_mut(per_group.max(1))),
+            )
             .enumerate()
             .for_each(|(task, ((dx, (x, dy)), of_parameters))| {
                 let inputs = (x, dy, &gamma[channels_of(task, batch, norm.groups, per_group)]);
@@ -113,6 +117,10 @@ impl GroupNormOps for Flex {
             let sum = add_parts(&parts, replicas, batch, channels);
             tensor(sum, [replicas, channels])
         };
-        (tensor(dx.finish(), [replicas, batch, channels, positions]), sums(d_gamma), sums(d_beta))
+        (
+            tensor(dx.finish(), [replicas, batch, channels, positions]),
+            sums(d_gamma),
+            sums(d_beta),
+        )
     }
 }

@@ -38,7 +38,11 @@ impl Residence {
         // The state, and the gates with their shares on the way back.
         let exchanged = 4 * MOST_ROWS * 8 * units;
         let shared = limits.shared_bytes.saturating_sub(exchanged) / (4 * columns);
-        let shared = if shared >= units - registers { units - registers } else { shared / 4 * 4 };
+        let shared = if shared >= units - registers {
+            units - registers
+        } else {
+            shared / 4 * 4
+        };
         let streamed = (units - registers - shared) * columns * 4;
         (streamed <= LARGEST_STREAM).then_some(Self { registers, shared })
     }
@@ -82,11 +86,20 @@ impl Sizes {
 /// The lengths on the device; one zero, unread, where all samples have all steps.
 fn lengths(route: &Route, like: &CubeTensor) -> CubeTensor {
     let lengths: Vec<u8> = match &route.lengths {
-        Some(lengths) => lengths.iter().flat_map(|&length| (length as u32).to_ne_bytes()).collect(),
+        Some(lengths) => lengths
+            .iter()
+            .flat_map(|&length| (length as u32).to_ne_bytes())
+            .collect(),
         None => vec![0; 4],
     };
     let handle = like.client.create_from_slice(&lengths);
-    CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), [lengths.len() / 4].into(), handle, DType::U32)
+    CubeTensor::new_contiguous(
+        like.client.clone(),
+        like.device.clone(),
+        [lengths.len() / 4].into(),
+        handle,
+        DType::U32,
+    )
 }
 
 fn forward(
@@ -111,10 +124,19 @@ fn forward_by(
 ) -> (CubeTensor, CubeTensor) {
     let (projected, hidden, bias) = (contiguous(projected), contiguous(hidden), contiguous(bias));
     let [replicas, batch, steps, columns] = dims(&projected);
-    let sizes = Sizes { replicas, batch, steps, units: columns / 4 };
+    let sizes = Sizes {
+        replicas,
+        batch,
+        steps,
+        units: columns / 4,
+    };
     let units = sizes.units;
     let states = empty(&projected, [replicas, batch, steps + 2, units]);
-    let saved = if save { [replicas, batch, steps, 5 * units] } else { [1; 4] };
+    let saved = if save {
+        [replicas, batch, steps, 5 * units]
+    } else {
+        [1; 4]
+    };
     let saved = empty(&projected, saved);
     if sizes.is_empty() {
         return (states, saved);
@@ -178,13 +200,22 @@ fn backward_by(
     // Neighbouring units then read neighbouring weights.
     let transposed = contiguous(CubeBackend::float_swap_dims(hidden, 1, 2));
     let [replicas, batch, steps, width] = dims(&saved);
-    let sizes = Sizes { replicas, batch, steps, units: width / 5 };
+    let sizes = Sizes {
+        replicas,
+        batch,
+        steps,
+        units: width / 5,
+    };
     let units = sizes.units;
     let d_projected = empty(&saved, [replicas, batch, steps, 4 * units]);
     if sizes.is_empty() {
         let zeros =
             |shape: &[usize]| CubeBackend::float_zeros(shape.to_vec().into(), &saved.device, saved.dtype.into());
-        return (d_projected, zeros(&[replicas, units, 4 * units]), zeros(&[replicas, 4 * units]));
+        return (
+            d_projected,
+            zeros(&[replicas, units, 4 * units]),
+            zeros(&[replicas, 4 * units]),
+        );
     }
     let before = empty(&saved, [replicas, batch, steps, units]);
     let d_bias = empty(&saved, [replicas, batch, 4 * units]);
@@ -238,7 +269,13 @@ fn backward_by(
         }
     }
     let flat = |x: &CubeTensor, width: usize| {
-        let CubeTensor { client, handle, device, dtype, .. } = x.clone();
+        let CubeTensor {
+            client,
+            handle,
+            device,
+            dtype,
+            ..
+        } = x.clone();
         CubeTensor::new_contiguous(client, device, [replicas, batch * steps, width].into(), handle, dtype)
     };
     let d_hidden = CubeBackend::replica_matmul(flat(&before, units), flat(&d_projected, 4 * units), true, false);
@@ -282,7 +319,9 @@ mod tests {
         let value = |i: usize| ((i * 7919 + salt * 104_729) % 2003) as f32 / 2003.0 - 0.5;
         let values: Vec<f32> = (0..dims.iter().product()).map(value).collect();
         let device = Device::wgpu(DeviceKind::default());
-        let DispatchDevice::Cube(device) = device.as_dispatch() else { panic!("wgpu is a CubeCL device") };
+        let DispatchDevice::Cube(device) = device.as_dispatch() else {
+            panic!("wgpu is a CubeCL device")
+        };
         CubeBackend::float_from_data(TensorData::new(values, dims), device)
     }
 
@@ -292,7 +331,10 @@ mod tests {
         let (replicas, batch, steps, units) = (2, 5, 4, 21);
         let lengths = [4, 0, 1, 3, 2, 4, 4, 2, 1, 0];
         for reverse in [false, true] {
-            let route = Route { lengths: Some(lengths.into()), reverse };
+            let route = Route {
+                lengths: Some(lengths.into()),
+                reverse,
+            };
             let run = |residence| {
                 let projected = tensor(1, [replicas, batch, steps, 4 * units]);
                 let hidden = tensor(2, [replicas, units, 4 * units]);
@@ -303,12 +345,21 @@ mod tests {
                     backward_by(residence, hidden, states.clone(), saved, grad, &route);
                 [states, d_projected, d_hidden, d_bias].map(|x| {
                     let bytes = x.client.read_one(x.handle).unwrap();
-                    bytes.chunks_exact(4).map(|b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect::<Vec<u32>>()
+                    bytes
+                        .chunks_exact(4)
+                        .map(|b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]]))
+                        .collect::<Vec<u32>>()
                 })
             };
-            let expected = run(Some(Residence { registers: 21, shared: 0 }));
+            let expected = run(Some(Residence {
+                registers: 21,
+                shared: 0,
+            }));
             for (registers, shared) in [(0, 21), (0, 0), (8, 4), (4, 7), (12, 9)] {
-                assert!(run(Some(Residence { registers, shared })) == expected, "{registers} + {shared}");
+                assert!(
+                    run(Some(Residence { registers, shared })) == expected,
+                    "{registers} + {shared}"
+                );
             }
             assert!(run(None) == expected, "step by step");
         }
@@ -317,14 +368,34 @@ mod tests {
     #[test]
     fn residence_fits_the_device() {
         let of = |units, limits| Residence::of(units, limits);
-        assert_eq!(of(64, Limits::HOPPER), Some(Residence { registers: 64, shared: 0 }));
-        assert_eq!(of(128, Limits::HOPPER), Some(Residence { registers: 72, shared: 56 }));
-        assert_eq!(of(160, Limits::HOPPER), Some(Residence { registers: 44, shared: 80 }));
+        assert_eq!(
+            of(64, Limits::HOPPER),
+            Some(Residence {
+                registers: 64,
+                shared: 0
+            })
+        );
+        assert_eq!(
+            of(128, Limits::HOPPER),
+            Some(Residence {
+                registers: 72,
+                shared: 56
+            })
+        );
+        assert_eq!(
+            of(160, Limits::HOPPER),
+            Some(Residence {
+                registers: 44,
+                shared: 80
+            })
+        );
         assert_eq!(of(256, Limits::HOPPER), None);
         assert_eq!(of(257, Limits::HOPPER), None);
         for limits in [Limits::HOPPER, Limits::SMALLEST] {
             for units in 1..=256 {
-                let Some(Residence { registers, shared }) = of(units, limits) else { continue };
+                let Some(Residence { registers, shared }) = of(units, limits) else {
+                    continue;
+                };
                 assert!(registers + shared <= units && registers + WORKING_REGISTERS <= REGISTERS_OF_UNIT);
                 assert!(4 * units * (shared * 4 + MOST_ROWS * 8) <= limits.shared_bytes.max(4 * units * MOST_ROWS * 8));
             }

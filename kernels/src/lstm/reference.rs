@@ -14,19 +14,20 @@ pub fn lstm(x: Tensor<4>, lengths: Option<&[usize]>, weights: &LstmWeights, reve
     let options = (&device, x.dtype());
     let state = [replicas, batch, units];
     let bias = weights.bias.clone().unsqueeze_dim::<3>(1);
-    let projected = x.reshape([shared, batch * steps, inputs]).matmul(weights.input.clone()).reshape([
-        replicas,
-        batch,
-        steps,
-        4 * units,
-    ]);
+    let projected = x
+        .reshape([shared, batch * steps, inputs])
+        .matmul(weights.input.clone())
+        .reshape([replicas, batch, steps, 4 * units]);
 
     let mut hidden = Tensor::<3>::zeros(state, options);
     let mut cell = Tensor::<3>::zeros(state, options);
     let mut sequence = vec![hidden.clone(); steps];
     for step in 0..steps {
         let step = if reverse { steps - 1 - step } else { step };
-        let gates = projected.clone().slice_dim(2, step..step + 1).reshape([replicas, batch, 4 * units])
+        let gates = projected
+            .clone()
+            .slice_dim(2, step..step + 1)
+            .reshape([replicas, batch, 4 * units])
             + hidden.clone().matmul(weights.hidden.clone())
             + bias.clone();
         let gate = |i: usize| gates.clone().slice_dim(2, i * units..(i + 1) * units);
@@ -45,7 +46,11 @@ pub fn lstm(x: Tensor<4>, lengths: Option<&[usize]>, weights: &LstmWeights, reve
             }
         }
     }
-    LstmOutput { sequence: Tensor::stack(sequence, 2), last_hidden: hidden, last_cell: cell }
+    LstmOutput {
+        sequence: Tensor::stack(sequence, 2),
+        last_hidden: hidden,
+        last_cell: cell,
+    }
 }
 
 /// Which samples still run at `step`, for every unit.

@@ -65,10 +65,22 @@ pub(super) fn call(x: Tensor<4>, lengths: Option<&[usize]>, weights: &LstmWeight
         projected.reshape([replicas, batch, steps, 4 * units]).into_dispatch(),
         weights.hidden.clone().into_dispatch(),
         weights.bias.clone().into_dispatch(),
-        Route { lengths: lengths.map(Arc::from), reverse },
+        Route {
+            lengths: lengths.map(Arc::from),
+            reverse,
+        },
     ));
-    let last = |i: usize| states.clone().slice_dim(2, steps + i..steps + i + 1).reshape([replicas, batch, units]);
-    LstmOutput { last_hidden: last(0), last_cell: last(1), sequence: states.slice_dim(2, 0..steps) }
+    let last = |i: usize| {
+        states
+            .clone()
+            .slice_dim(2, steps + i..steps + i + 1)
+            .reshape([replicas, batch, units])
+    };
+    LstmOutput {
+        last_hidden: last(0),
+        last_cell: last(1),
+        sequence: states.slice_dim(2, 0..steps),
+    }
 }
 
 impl<B: Backend + LstmOps, C: CheckpointStrategy> LstmOps for Autodiff<B, C> {

@@ -56,14 +56,20 @@ pub fn product(
         #[unroll]
         for i in 0..comptime!(DEPTH * TILE / (SIDE * SIDE)) {
             let place = unit + comptime!(i * SIDE * SIDE);
-            let (row, depth) =
-                if comptime!(x_by_rows) { (place % TILE, place / TILE) } else { (place / DEPTH, place % DEPTH) };
+            let (row, depth) = if comptime!(x_by_rows) {
+                (place % TILE, place / TILE)
+            } else {
+                (place / DEPTH, place % DEPTH)
+            };
             let inside = first_row + row < rows && start + depth < end;
             let at = replica * x_replica + (first_row + row) * x_row + (start + depth) * x_col;
             x_tile[depth * TILE + row] = select(inside, x[select(inside, at, 0)], 0.0f32);
 
-            let (depth, col) =
-                if comptime!(w_by_columns) { (place / TILE, place % TILE) } else { (place % DEPTH, place / DEPTH) };
+            let (depth, col) = if comptime!(w_by_columns) {
+                (place / TILE, place % TILE)
+            } else {
+                (place % DEPTH, place / DEPTH)
+            };
             let inside = first_col + col < cols && start + depth < end;
             let at = replica * w_replica + (start + depth) * w_row + (first_col + col) * w_col;
             w_tile[depth * TILE + col] = select(inside, w[select(inside, at, 0)], 0.0f32);

@@ -16,11 +16,18 @@ impl MatmulOps for CubeBackend {
         let (x, w) = (contiguous(x), contiguous(w));
         let ([xs, x_rows, x_cols], [ws, w_rows, w_cols]) = (dims(&x), dims(&w));
         let replicas = xs.max(ws);
-        let (rows, inner) = if transpose_x { (x_cols, x_rows) } else { (x_rows, x_cols) };
+        let (rows, inner) = if transpose_x {
+            (x_cols, x_rows)
+        } else {
+            (x_rows, x_cols)
+        };
         let cols = if transpose_w { w_rows } else { w_cols };
         let parts = inner.div_ceil(INNER_PER_PART).clamp(1, MOST_PARTS);
         let per_part = inner.div_ceil(parts).next_multiple_of(DEPTH);
-        if [replicas * parts, rows.div_ceil(TILE), cols.div_ceil(TILE)].into_iter().any(|cubes| cubes > MOST_CUBES) {
+        if [replicas * parts, rows.div_ceil(TILE), cols.div_ceil(TILE)]
+            .into_iter()
+            .any(|cubes| cubes > MOST_CUBES)
+        {
             let turned = |x, turn| if turn { Self::float_transpose(x) } else { x };
             return Self::float_matmul(turned(x, transpose_x), turned(w, transpose_w));
         }
@@ -33,8 +40,11 @@ impl MatmulOps for CubeBackend {
         let (w_row, w_col) = strides(w_cols, transpose_w);
         // A shared operand has one replica, which all read.
         let step = |count: usize, len: usize| if count == 1 { 0 } else { len };
-        let count =
-            CubeCount::Static(cols.div_ceil(TILE) as u32, rows.div_ceil(TILE) as u32, (replicas * parts) as u32);
+        let count = CubeCount::Static(
+            cols.div_ceil(TILE) as u32,
+            rows.div_ceil(TILE) as u32,
+            (replicas * parts) as u32,
+        );
         let client = y.client.clone();
         launch!(product(client, count, CubeDim::new_1d((SIDE * SIDE) as u32);
             x.into_buffer_arg(),

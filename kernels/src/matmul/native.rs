@@ -32,14 +32,17 @@ impl MatmulOps for Flex {
         let mut out = vec![0.0; replicas * parts * rows * cols];
         let per_task = if parts > 1 { rows } else { ROWS_PER_TASK };
         let blocks = rows.div_ceil(per_task.max(1));
-        tasks(&mut out, rows, cols, per_task).into_par_iter().enumerate().for_each(|(task, out)| {
-            let (part, block) = (task / blocks, task % blocks);
-            let (r, part) = (part / parts, part % parts);
-            let inner = part * INNER_PER_TASK..inner.min((part + 1) * INNER_PER_TASK);
-            let first = block * per_task;
-            let left = left(r).block(first..first + out.len() / cols, inner.clone());
-            product(out, cols, left, right(r).block(inner, 0..cols), false);
-        });
+        tasks(&mut out, rows, cols, per_task)
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(task, out)| {
+                let (part, block) = (task / blocks, task % blocks);
+                let (r, part) = (part / parts, part % parts);
+                let inner = part * INNER_PER_TASK..inner.min((part + 1) * INNER_PER_TASK);
+                let first = block * per_task;
+                let left = left(r).block(first..first + out.len() / cols, inner.clone());
+                product(out, cols, left, right(r).block(inner, 0..cols), false);
+            });
         if parts > 1 {
             out = add_parts(&out, replicas, parts, rows * cols);
         }

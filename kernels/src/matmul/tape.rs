@@ -25,7 +25,12 @@ pub trait MatmulOps: Backend {
 }
 
 pub(super) fn call(x: Tensor<3>, w: Tensor<3>) -> Tensor<3> {
-    Tensor::from_dispatch(<Dispatch as MatmulOps>::replica_matmul(x.into_dispatch(), w.into_dispatch(), false, false))
+    Tensor::from_dispatch(<Dispatch as MatmulOps>::replica_matmul(
+        x.into_dispatch(),
+        w.into_dispatch(),
+        false,
+        false,
+    ))
 }
 
 impl<B: Backend + MatmulOps, C: CheckpointStrategy> MatmulOps for Autodiff<B, C> {

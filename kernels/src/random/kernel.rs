@@ -43,7 +43,10 @@ pub fn uniform<N: Size>(y: &mut [Vector<f32, N>], table: &[u32], columns: usize,
             #[unroll]
             for lane in 0..comptime!(width) {
                 let word = words[comptime!(i * width + lane)] >> UNUSED_BITS;
-                values.insert(lane, f32::cast_from(word) * comptime!(1.0 / (1u32 << UNIFORM_BITS) as f32));
+                values.insert(
+                    lane,
+                    f32::cast_from(word) * comptime!(1.0 / (1u32 << UNIFORM_BITS) as f32),
+                );
             }
             if block * 4 + comptime!(i * width) < len {
                 let at = (replica * len + block * 4) / comptime!(width) + i;

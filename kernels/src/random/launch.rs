@@ -15,14 +15,19 @@ pub(crate) fn table<const COLUMNS: usize>(
     rows: impl ExactSizeIterator<Item = [u32; COLUMNS]>,
 ) -> CubeTensor {
     let shape = Shape::from([rows.len(), COLUMNS]);
-    let handle = like.client.create_from_slice(u32::as_bytes(&rows.flatten().collect::<Vec<u32>>()));
+    let handle = like
+        .client
+        .create_from_slice(u32::as_bytes(&rows.flatten().collect::<Vec<u32>>()));
     CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), shape, handle, DType::U32)
 }
 
 /// One unit for each block of four draws of each replica.
 pub(crate) fn grid(replicas: usize, len: usize) -> (CubeCount, CubeDim) {
     let cubes = len.div_ceil(4).div_ceil(UNITS as usize);
-    (CubeCount::Static(cubes as u32, replicas as u32, 1), CubeDim::new_1d(UNITS))
+    (
+        CubeCount::Static(cubes as u32, replicas as u32, 1),
+        CubeDim::new_1d(UNITS),
+    )
 }
 
 /// Width of the vectors that rows of `len` values are made of.

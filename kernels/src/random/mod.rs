@@ -68,7 +68,10 @@ impl Key {
         let [low, high] = words(self.seed);
         let [path_low, path_high] = words(self.path);
         let [k0, k1, ..] = philox4x32([path_low, path_high, self.purpose as u32, 0], [low, high]);
-        Stream { key: [k0, k1], step: words(self.step) }
+        Stream {
+            key: [k0, k1],
+            step: words(self.step),
+        }
     }
 }
 

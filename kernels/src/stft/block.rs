@@ -36,17 +36,31 @@ impl<'a> Transform<'a> {
         let points = if halved { n_fft / 2 } else { n_fft };
         let single = |rows: &[super::filterbank::Row]| {
             let weights = |row: &super::filterbank::Row| row.weights.iter().map(|&weight| weight as f32).collect();
-            rows.iter().map(|row| SparseRow { first: row.first, weights: weights(row) }).collect()
+            rows.iter()
+                .map(|row| SparseRow {
+                    first: row.first,
+                    weights: weights(row),
+                })
+                .collect()
         };
         let filters = plan.reduction.as_ref().and_then(|reduction| reduction.filters.as_ref());
         let factor = if halved { 0.5 } else { 1.0 };
-        let window: Vec<_> =
-            plan.options.window.weights(n_fft).into_iter().map(|weight| weight as f32 * factor).collect();
+        let window: Vec<_> = plan
+            .options
+            .window
+            .weights(n_fft)
+            .into_iter()
+            .map(|weight| weight as f32 * factor)
+            .collect();
         Self {
             plan,
             lanes: Lanes::new(points),
             halved,
-            loading: if plan.options.detrend == Detrend::None { window.clone() } else { vec![1.0; n_fft] },
+            loading: if plan.options.detrend == Detrend::None {
+                window.clone()
+            } else {
+                vec![1.0; n_fft]
+            },
             window,
             untangle: super::fourier::turns(n_fft, points / 2 + 1),
             filters: filters.map_or_else(Vec::new, |filters| single(filters.rows())),
@@ -76,7 +90,10 @@ impl<'a, S: Simd> Block<'a, S> {
     #[inline(always)]
     pub(super) fn new(transform: &Transform, memory: &'a mut Vec<f32>) -> Self {
         let Plan { options, .. } = transform.plan;
-        let (points, bins) = (2 * transform.lanes.fourier.len * S::F32_LANES, options.bins() * S::F32_LANES);
+        let (points, bins) = (
+            2 * transform.lanes.fourier.len * S::F32_LANES,
+            options.bins() * S::F32_LANES,
+        );
         let rows = transform.filters.len().max(options.bins()) * S::F32_LANES;
         let span = (S::F32_LANES - 1) * options.hop + options.n_fft;
         // From a whole vector on, so that none lies in two cache lines.
@@ -139,7 +156,18 @@ impl<'a, S: Simd> Block<'a, S> {
     pub(super) fn complex_rows(&mut self, s: S, transform: &Transform, out: &mut [f32], first: usize, count: usize) {
         let scale = transform.plan.scale.map(|factor| factor as f32);
         let row = 2 * transform.plan.frames;
-        untangle(s, transform, self.points, &mut Rows { out, row, first, count, scale });
+        untangle(
+            s,
+            transform,
+            self.points,
+            &mut Rows {
+                out,
+                row,
+                first,
+                count,
+                scale,
+            },
+        );
     }
 
     /// The points whose backward transform is the real part of `sum over bins of bin exp(+2πi bin n / n_fft)`.
@@ -161,13 +189,22 @@ impl<'a, S: Simd> Block<'a, S> {
             return;
         }
         let last = bin(count).re;
-        set(0, Complex::new(s.add_f32s(zero, last), s.sub_f32s(zero, last)).scaled(s, 2.0));
+        set(
+            0,
+            Complex::new(s.add_f32s(zero, last), s.sub_f32s(zero, last)).scaled(s, 2.0),
+        );
         for k in 1..count / 2 + 1 {
             let (a, b) = (bin(k), bin(count - k).conjugate(s));
             let (even, odd) = (a.plus(s, b), a.minus(s, b).turned_back(s, &transform.untangle[k]));
             // The odd samples are the imaginary parts of points.
-            set(count - k, Complex::new(s.add_f32s(even.re, odd.im), s.sub_f32s(odd.re, even.im)));
-            set(k, Complex::new(s.sub_f32s(even.re, odd.im), s.add_f32s(even.im, odd.re)));
+            set(
+                count - k,
+                Complex::new(s.add_f32s(even.re, odd.im), s.sub_f32s(odd.re, even.im)),
+            );
+            set(
+                k,
+                Complex::new(s.sub_f32s(even.re, odd.im), s.add_f32s(even.im, odd.re)),
+            );
         }
     }
 
@@ -235,7 +272,9 @@ impl<'a, S: Simd> Block<'a, S> {
             let of_power = match transform.columns.get(bin) {
                 Some(column) => {
                     let held = self.rows[column.first..].iter().zip(&column.weights);
-                    held.fold(none, |sum, (&g, &weight)| s.add_f32s(sum, s.mul_f32s(g, s.splat_f32s(weight))))
+                    held.fold(none, |sum, (&g, &weight)| {
+                        s.add_f32s(sum, s.mul_f32s(g, s.splat_f32s(weight)))
+                    })
                 }
                 None => self.rows[bin],
             };
@@ -344,7 +383,12 @@ fn untangle<S: Simd>(s: S, transform: &Transform, points: &[f32], sink: &mut imp
         // The spectra of even and of odd samples.
         let even = Complex::new(s.add_f32s(a_re, b_re), s.sub_f32s(a_im, b_im));
         let odd = Complex::new(s.add_f32s(a_im, b_im), s.sub_f32s(b_re, a_re)).turned(s, turn);
-        sink.put(s, count - bin, false, Complex::new(s.sub_f32s(even.re, odd.re), s.sub_f32s(odd.im, even.im)));
+        sink.put(
+            s,
+            count - bin,
+            false,
+            Complex::new(s.sub_f32s(even.re, odd.re), s.sub_f32s(odd.im, even.im)),
+        );
         sink.put(s, bin, false, even.plus(s, odd));
     }
 }
@@ -364,8 +408,9 @@ fn detrend<S: Simd>(s: S, detrend: Detrend, frame: &mut [S::f32s]) {
         return;
     }
     let step = |i: usize| i as f32 - (len - 1) as f32 / 2.0;
-    let moment =
-        (frame.iter().enumerate()).fold(none, |sum, (i, &x)| s.add_f32s(sum, s.mul_f32s(x, s.splat_f32s(step(i)))));
+    let moment = (frame.iter().enumerate()).fold(none, |sum, (i, &x)| {
+        s.add_f32s(sum, s.mul_f32s(x, s.splat_f32s(step(i))))
+    });
     let slope = s.mul_f32s(moment, s.splat_f32s(super::fourier::one_over_square_of_ramp(len)));
     for (i, x) in frame.iter_mut().enumerate() {
         *x = s.sub_f32s(*x, s.mul_f32s(slope, s.splat_f32s(step(i))));
@@ -430,5 +475,9 @@ fn padded(signal: &[f32], position: isize, padding: StftPadding) -> f32 {
         StftPadding::Reflect if position >= len => 2 * (len - 1) - position,
         _ => position,
     };
-    usize::try_from(position).ok().and_then(|position| signal.get(position)).copied().unwrap_or(0.0)
+    usize::try_from(position)
+        .ok()
+        .and_then(|position| signal.get(position))
+        .copied()
+        .unwrap_or(0.0)
 }

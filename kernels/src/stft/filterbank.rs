@@ -93,14 +93,25 @@ impl Filterbank {
         if filters.is_empty() {
             return Err(KernelError::option("filterbank", "filters", 0, "must be at least 1"));
         }
-        let rows = filters.into_iter().map(|(first, weights)| Row { first, weights }).collect();
+        let rows = filters
+            .into_iter()
+            .map(|(first, weights)| Row { first, weights })
+            .collect();
         Ok(Self { bins, rows })
     }
 
     /// The filters of `librosa.filters.mel` and of `torchaudio.functional.melscale_fbanks`. A filter narrower than the
     /// distance of two bins may hold none of them; it then gives 0.
     pub fn mel(options: &MelOptions) -> Result<Self, KernelError> {
-        let &MelOptions { filters, sample_rate_hz, n_fft, min_hz, max_hz, scale, unit_area } = options;
+        let &MelOptions {
+            filters,
+            sample_rate_hz,
+            n_fft,
+            min_hz,
+            max_hz,
+            scale,
+            unit_area,
+        } = options;
         let refuse = |option, value: f64, problem: &str| Err(KernelError::option("filterbank", option, value, problem));
         if !(sample_rate_hz > 0.0 && sample_rate_hz.is_finite()) {
             return refuse("sample_rate_hz", sample_rate_hz, "is not a positive number");
@@ -122,10 +133,16 @@ impl Filterbank {
             let height = if unit_area { 2.0 / (right - left) } else { 1.0 };
             let weight = |bin: usize| {
                 let hz = bin as f64 * sample_rate_hz / n_fft as f64;
-                height * ((hz - left) / (centre - left)).min((right - hz) / (right - centre)).max(0.0)
+                height
+                    * ((hz - left) / (centre - left))
+                        .min((right - hz) / (right - centre))
+                        .max(0.0)
             };
             let first = (0..bins).find(|&bin| weight(bin) > 0.0).unwrap_or(0);
-            (first, (first..bins).map(weight).take_while(|&weight| weight > 0.0).collect())
+            (
+                first,
+                (first..bins).map(weight).take_while(|&weight| weight > 0.0).collect(),
+            )
         });
         Self::new(bins, rows.collect())
     }
@@ -160,9 +177,22 @@ impl Filterbank {
             .map(|bin| {
                 let held = |row: &&Row| holds(row, bin);
                 let first = self.rows.iter().position(|row| held(&row)).unwrap_or(0);
-                let end = self.rows.iter().rposition(|row| held(&row)).map_or(first, |last| last + 1);
-                let weight = |row: &Row| if holds(row, bin) { row.weights[bin - row.first] } else { 0.0 };
-                Row { first, weights: self.rows[first..end].iter().map(weight).collect() }
+                let end = self
+                    .rows
+                    .iter()
+                    .rposition(|row| held(&row))
+                    .map_or(first, |last| last + 1);
+                let weight = |row: &Row| {
+                    if holds(row, bin) {
+                        row.weights[bin - row.first]
+                    } else {
+                        0.0
+                    }
+                };
+                Row {
+                    first,
+                    weights: self.rows[first..end].iter().map(weight).collect(),
+                }
             })
             .collect()
     }

@@ -75,8 +75,16 @@ impl Fourier {
         for (bin, &value) in response.iter().enumerate() {
             spectrum[direct.positions[bin] as usize] = single(value);
         }
-        let chirp = Some(Chirp { wave: wave.into_iter().map(single).collect(), spectrum });
-        Self { points, positions: (0..points as u32).collect(), chirp, ..direct }
+        let chirp = Some(Chirp {
+            wave: wave.into_iter().map(single).collect(),
+            spectrum,
+        });
+        Self {
+            points,
+            positions: (0..points as u32).collect(),
+            chirp,
+            ..direct
+        }
     }
 
     fn direct(len: usize, radices: Vec<usize>) -> Self {
@@ -90,7 +98,14 @@ impl Fourier {
             position as u32
         });
         let positions = positions.collect();
-        Self { points: len, len, radices, positions, twiddles: turns(len, len), chirp: None }
+        Self {
+            points: len,
+            len,
+            radices,
+            positions,
+            twiddles: turns(len, len),
+            chirp: None,
+        }
     }
 }
 
@@ -99,12 +114,15 @@ fn factor(len: usize, radices: &[usize]) -> Option<Vec<usize>> {
     if len == 1 {
         return Some(Vec::new());
     }
-    let best = radices.iter().filter(|&&radix| len.is_multiple_of(radix)).filter_map(|&radix| {
-        let rest: Vec<usize> = radices.iter().copied().filter(|&other| other <= radix).collect();
-        let mut factors = vec![radix];
-        factors.extend(factor(len / radix, &rest)?);
-        Some(factors)
-    });
+    let best = radices
+        .iter()
+        .filter(|&&radix| len.is_multiple_of(radix))
+        .filter_map(|&radix| {
+            let rest: Vec<usize> = radices.iter().copied().filter(|&other| other <= radix).collect();
+            let mut factors = vec![radix];
+            factors.extend(factor(len / radix, &rest)?);
+            Some(factors)
+        });
     best.min_by_key(|factors| (factors.len(), factors.iter().sum::<usize>()))
 }
 
@@ -114,8 +132,10 @@ fn power_of_two(values: &mut [[f64; 2]]) {
     if len == 1 {
         return;
     }
-    let (mut even, mut odd): (Vec<_>, Vec<_>) =
-        (values.iter().copied().step_by(2).collect(), values.iter().copied().skip(1).step_by(2).collect());
+    let (mut even, mut odd): (Vec<_>, Vec<_>) = (
+        values.iter().copied().step_by(2).collect(),
+        values.iter().copied().skip(1).step_by(2).collect(),
+    );
     power_of_two(&mut even);
     power_of_two(&mut odd);
     for (k, (&[a, b], &[c, d])) in even.iter().zip(&odd).enumerate() {

@@ -94,7 +94,11 @@ impl Lanes {
     pub fn forward<S: Simd>(&self, s: S, points: &mut [f32]) {
         match &self.fourier.chirp {
             None => self.down(s, points),
-            Some(chirp) => s.vectorize(Convolution::<false> { lanes: self, chirp, points }),
+            Some(chirp) => s.vectorize(Convolution::<false> {
+                lanes: self,
+                chirp,
+                points,
+            }),
         }
     }
 
@@ -103,7 +107,11 @@ impl Lanes {
     pub fn backward<S: Simd>(&self, s: S, points: &mut [f32]) {
         match &self.fourier.chirp {
             None => self.up(s, points),
-            Some(chirp) => s.vectorize(Convolution::<true> { lanes: self, chirp, points }),
+            Some(chirp) => s.vectorize(Convolution::<true> {
+                lanes: self,
+                chirp,
+                points,
+            }),
         }
     }
 
@@ -268,7 +276,11 @@ fn eight<S: Simd, const R: usize, const UP: bool>(s: S, x: &mut [Complex<S>; R])
     let half = std::f32::consts::FRAC_1_SQRT_2;
     let diagonal = |x: Complex<S>, down: bool| {
         let (sum, difference) = (s.add_f32s(x.re, x.im), s.sub_f32s(x.re, x.im));
-        let turned = if down { Complex::new(sum, s.sub_f32s(x.im, x.re)) } else { Complex::new(difference, sum) };
+        let turned = if down {
+            Complex::new(sum, s.sub_f32s(x.im, x.re))
+        } else {
+            Complex::new(difference, sum)
+        };
         turned.scaled(s, half)
     };
     (x[0], x[4]) = two(s, even[0], odd[0]);
@@ -354,8 +366,12 @@ pub(super) fn transposed<S: Simd>(s: S, rows: [S::f32s; TILE]) -> [S::f32s; TILE
         let avx = v3.avx;
         let rows: [__m256; TILE] = rows.map(cast);
         // In pairs of rows, then in fours, within each half; then the halves.
-        let two =
-            |a: usize| (avx._mm256_unpacklo_ps(rows[a], rows[a + 1]), avx._mm256_unpackhi_ps(rows[a], rows[a + 1]));
+        let two = |a: usize| {
+            (
+                avx._mm256_unpacklo_ps(rows[a], rows[a + 1]),
+                avx._mm256_unpackhi_ps(rows[a], rows[a + 1]),
+            )
+        };
         let four = |(a, b): (__m256, __m256), (c, d): (__m256, __m256)| {
             [
                 avx._mm256_shuffle_ps::<0x44>(a, c),

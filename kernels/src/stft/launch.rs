@@ -38,13 +38,21 @@ fn fourier(plan: &Plan) -> Fourier {
 fn shape(plan: &Plan, fourier: &Fourier, limits: Limits) -> Option<Shape> {
     let options = &plan.options;
     let mut radices = [1; 16];
-    radices.get_mut(..fourier.radices.len())?.copy_from_slice(&fourier.radices);
+    radices
+        .get_mut(..fourier.radices.len())?
+        .copy_from_slice(&fourier.radices);
     let reduction = plan.reduction.as_ref();
     let of_lanes = |lanes: usize| {
         let smallest = fourier.radices.iter().min().copied().unwrap_or(1);
-        let groups = (fourier.len / smallest).next_power_of_two().clamp(1, UNITS.min(limits.units) / lanes);
+        let groups = (fourier.len / smallest)
+            .next_power_of_two()
+            .clamp(1, UNITS.min(limits.units) / lanes);
         let overlapping = options.n_fft.div_ceil(options.hop) - 1;
-        let owned = if lanes > overlapping { lanes - overlapping } else { lanes } * options.hop;
+        let owned = if lanes > overlapping {
+            lanes - overlapping
+        } else {
+            lanes
+        } * options.hop;
         Shape {
             n_fft: options.n_fft,
             hop: options.hop,
@@ -66,7 +74,9 @@ fn shape(plan: &Plan, fourier: &Fourier, limits: Limits) -> Option<Shape> {
             complex: reduction.is_none(),
             magnitude: reduction.is_some_and(|reduction| reduction.magnitude),
             logarithm: reduction.is_some_and(|reduction| reduction.logarithm.is_some()),
-            filters: reduction.and_then(|reduction| reduction.filters.as_ref()).map_or(0, |filters| filters.filters()),
+            filters: reduction
+                .and_then(|reduction| reduction.filters.as_ref())
+                .map_or(0, |filters| filters.filters()),
             owned: owned.clamp(1, MOST_OWNED),
         }
     };
@@ -89,7 +99,10 @@ impl Job {
         let fourier = fourier(plan);
         let shape = shape(plan, &fourier, Limits::of(&like.client)).expect("checked by `fits`");
         let logarithm = match plan.reduction {
-            Some(Reduction { logarithm: Some(Logarithm { floor, scale }), .. }) => [floor, scale as f32],
+            Some(Reduction {
+                logarithm: Some(Logarithm { floor, scale }),
+                ..
+            }) => [floor, scale as f32],
             _ => [1.0; 2],
         };
         let (tables, places) = tables(plan, &fourier);
@@ -98,9 +111,20 @@ impl Job {
             let handle = client.create_from_slice(&bytes);
             CubeTensor::new_contiguous(client, like.device.clone(), [len].into(), handle, dtype)
         };
-        let tables = upload(tables.iter().flat_map(|value| value.to_ne_bytes()).collect(), DType::F32);
-        let places = upload(places.iter().flat_map(|value| value.to_ne_bytes()).collect(), DType::U32);
-        Self { shape, tables, places, logarithm }
+        let tables = upload(
+            tables.iter().flat_map(|value| value.to_ne_bytes()).collect(),
+            DType::F32,
+        );
+        let places = upload(
+            places.iter().flat_map(|value| value.to_ne_bytes()).collect(),
+            DType::U32,
+        );
+        Self {
+            shape,
+            tables,
+            places,
+            logarithm,
+        }
     }
 
     /// A grid of `groups` cubes for each signal.
@@ -114,7 +138,13 @@ impl Job {
 fn tables(plan: &Plan, fourier: &Fourier) -> (Vec<f32>, Vec<u32>) {
     let options = &plan.options;
     let mut numbers = fourier.twiddles.as_flattened().to_vec();
-    numbers.extend(options.window.weights(options.n_fft).into_iter().map(|weight| weight as f32));
+    numbers.extend(
+        options
+            .window
+            .weights(options.n_fft)
+            .into_iter()
+            .map(|weight| weight as f32),
+    );
     numbers.extend_from_slice(turns(options.n_fft, fourier.points + 1).as_flattened());
     if let Some(chirp) = &fourier.chirp {
         numbers.extend_from_slice(chirp.wave.as_flattened());

@@ -7,7 +7,13 @@ pub(super) fn logarithms(values: &mut [f32]) {
     if values.iter().all(|value| value.is_normal()) {
         values.iter_mut().for_each(|value| *value = ln(*value));
     } else {
-        values.iter_mut().for_each(|value| *value = if value.is_normal() { ln(*value) } else { libm::logf(*value) });
+        values.iter_mut().for_each(|value| {
+            *value = if value.is_normal() {
+                ln(*value)
+            } else {
+                libm::logf(*value)
+            }
+        });
     }
 }
 

@@ -96,11 +96,19 @@ pub fn try_istft(spectrum: Tensor<6>, options: &StftOptions, length: Option<usiz
     let shape = spectrum.dims();
     options.check_frame("istft")?;
     if shape[3] != options.bins() || shape[5] != 2 || shape[4] == 0 {
-        let problem = format!("does not fit spectrum {shape:?}: expected [R, B, C, {}, frames, 2]", options.bins());
+        let problem = format!(
+            "does not fit spectrum {shape:?}: expected [R, B, C, {}, frames, 2]",
+            options.bins()
+        );
         return Err(KernelError::option("istft", "n_fft", options.n_fft, problem));
     }
     if options.detrend != Detrend::None {
-        return Err(KernelError::option("istft", "detrend", options.detrend, "cannot be undone"));
+        return Err(KernelError::option(
+            "istft",
+            "detrend",
+            options.detrend,
+            "cannot be undone",
+        ));
     }
     let plan = Plan::inverse(options, shape[4], length);
     let envelope = plan.inverse_envelope()?;
@@ -137,16 +145,31 @@ impl Plan {
 
     fn analysis(options: &StftOptions, x: [usize; 4], reduction: Option<Reduction>) -> Self {
         let frames = options.frames(x[3]);
-        Self { options: options.clone(), samples: x[3], frames, reduction, scale: [1.0; 2] }
+        Self {
+            options: options.clone(),
+            samples: x[3],
+            frames,
+            reduction,
+            scale: [1.0; 2],
+        }
     }
 
     /// Whose adjoint, divided by the envelope, is the inverse transform: a bin that stands for two of the full spectrum
     /// counts twice.
     fn inverse(options: &StftOptions, frames: usize, length: Option<usize>) -> Self {
-        let options = StftOptions { padding: StftPadding::Zero, ..options.clone() };
+        let options = StftOptions {
+            padding: StftPadding::Zero,
+            ..options.clone()
+        };
         let covered = (options.n_fft + (frames - 1) * options.hop).saturating_sub(2 * options.side());
         let one = 1.0 / options.n_fft as f64;
-        Self { samples: length.unwrap_or(covered), frames, reduction: None, scale: [one, 2.0 * one], options }
+        Self {
+            samples: length.unwrap_or(covered),
+            frames,
+            reduction: None,
+            scale: [one, 2.0 * one],
+            options,
+        }
     }
 
     /// One over the sum of the squared weights of all frames at each sample; 0 behind the last frame.
@@ -164,7 +187,12 @@ impl Plan {
             let problem = format!("leaves sample {sample} without weight: the signal cannot be told from the spectrum");
             return Err(KernelError::option("istft", "hop", hop, problem));
         }
-        Ok(inner.iter().map(|sum| 1.0 / sum).chain(std::iter::repeat(0.0)).take(self.samples).collect())
+        Ok(inner
+            .iter()
+            .map(|sum| 1.0 / sum)
+            .chain(std::iter::repeat(0.0))
+            .take(self.samples)
+            .collect())
     }
 
     /// The rows of the result: bins or filters.

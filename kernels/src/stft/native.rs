@@ -24,9 +24,17 @@ impl StftOps for Flex {
             vec![0.0; signals * len]
         } else {
             let mut out = Output::new(signals * len);
-            let pieces = out.tasks(signals, len, 1).into_par_iter().zip(values(&x).par_chunks(samples));
+            let pieces = out
+                .tasks(signals, len, 1)
+                .into_par_iter()
+                .zip(values(&x).par_chunks(samples));
             pieces.for_each_init(Vec::new, |memory, (out, signal)| {
-                dispatch(Analysis { transform: &transform, memory, signal, out: out.zeros() });
+                dispatch(Analysis {
+                    transform: &transform,
+                    memory,
+                    signal,
+                    out: out.zeros(),
+                });
             });
             out.finish()
         };
@@ -59,7 +67,13 @@ fn overlap_added(plan: &Plan, signals: [usize; 3], gradient: &[f32], x: Option<&
         let tasks = out.par_chunks_mut(samples).zip(gradient.par_chunks(len)).enumerate();
         tasks.for_each_init(Default::default, |memory, (signal, (out, gradient))| {
             let signal = x.map(|x| &x[signal * samples..(signal + 1) * samples]);
-            dispatch(Synthesis { transform: &transform, memory, signal, gradient, out });
+            dispatch(Synthesis {
+                transform: &transform,
+                memory,
+                signal,
+                gradient,
+                out,
+            });
         });
     }
     tensor(out, [replicas, batch, channels, samples])
@@ -78,7 +92,12 @@ impl WithSimd for Analysis<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { transform, memory, signal, out } = self;
+        let Self {
+            transform,
+            memory,
+            signal,
+            out,
+        } = self;
         let frames = transform.plan.frames;
         let mut block = Block::<S>::new(transform, memory);
         for first in (0..frames).step_by(S::F32_LANES) {
@@ -115,7 +134,13 @@ impl WithSimd for Synthesis<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { transform, memory: [memory, padded], signal, gradient, out } = self;
+        let Self {
+            transform,
+            memory: [memory, padded],
+            signal,
+            gradient,
+            out,
+        } = self;
         let Plan { options, frames, .. } = transform.plan;
         padded.clear();
         padded.resize((frames - 1) * options.hop + options.n_fft, 0.0);

@@ -147,11 +147,21 @@ impl StftOutput {
         let (filters, logarithm) = match self {
             Self::Magnitude | Self::Power => (None, None),
             &Self::LogPower { floor } => (None, natural(floor)),
-            &Self::Decibels { floor } => (None, Some(Logarithm { floor, scale: 10.0 / std::f64::consts::LN_10 })),
+            &Self::Decibels { floor } => (
+                None,
+                Some(Logarithm {
+                    floor,
+                    scale: 10.0 / std::f64::consts::LN_10,
+                }),
+            ),
             Self::Mel { filters } => (Some(filters.clone()), None),
             Self::LogMel { filters, floor } => (Some(filters.clone()), natural(*floor)),
         };
-        Reduction { magnitude: *self == Self::Magnitude, filters, logarithm }
+        Reduction {
+            magnitude: *self == Self::Magnitude,
+            filters,
+            logarithm,
+        }
     }
 }
 

@@ -9,12 +9,24 @@ use std::f64::consts::TAU;
 pub fn stft(x: Tensor<4>, options: &StftOptions) -> Tensor<5> {
     let [replicas, batch, channels, samples] = x.dims();
     let (real, imaginary) = spectrum(x, options);
-    let output = reduce(real.powi_scalar(2) + imaginary.powi_scalar(2), &options.output.reduction());
-    output.reshape([replicas, batch, channels, options.frames(samples), options.rows()]).swap_dims(3, 4)
+    let output = reduce(
+        real.powi_scalar(2) + imaginary.powi_scalar(2),
+        &options.output.reduction(),
+    );
+    output
+        .reshape([replicas, batch, channels, options.frames(samples), options.rows()])
+        .swap_dims(3, 4)
 }
 
 /// `[R, B C frames, bins]` of power to `[R, B C frames, rows]`.
-fn reduce(power: Tensor<3>, Reduction { magnitude, filters, logarithm }: &Reduction) -> Tensor<3> {
+fn reduce(
+    power: Tensor<3>,
+    Reduction {
+        magnitude,
+        filters,
+        logarithm,
+    }: &Reduction,
+) -> Tensor<3> {
     if *magnitude {
         // The root has no gradient at 0: take that of a constant there instead of 0 x infinity.
         let zero = power.clone().equal_elem(0.0);
@@ -42,7 +54,9 @@ pub fn stft_complex(x: Tensor<4>, options: &StftOptions) -> Tensor<6> {
     let [replicas, batch, channels, samples] = x.dims();
     let (real, imaginary) = spectrum(x, options);
     let (frames, bins) = (options.frames(samples), options.bins());
-    Tensor::stack::<4>(vec![real, imaginary], 3).reshape([replicas, batch, channels, frames, bins, 2]).swap_dims(3, 4)
+    Tensor::stack::<4>(vec![real, imaginary], 3)
+        .reshape([replicas, batch, channels, frames, bins, 2])
+        .swap_dims(3, 4)
 }
 
 /// [`istft`](super::istft) of checked arguments.
@@ -64,7 +78,9 @@ pub(super) fn synthesis(spectrum: Tensor<6>, plan: &Plan) -> Tensor<4> {
         return Tensor::zeros([replicas, batch, channels, plan.samples], target);
     }
     let [edge, interior] = plan.scale;
-    let scale: Vec<f64> = (0..bins).map(|bin| if bin == 0 || 2 * bin == n_fft { edge } else { interior }).collect();
+    let scale: Vec<f64> = (0..bins)
+        .map(|bin| if bin == 0 || 2 * bin == n_fft { edge } else { interior })
+        .collect();
     let scale = Tensor::from_data(TensorData::new(scale, [1, 1, 1, bins, 1, 1]), target);
     let fourier = fourier_matrix(&plan.options, target.0, target.1).expand([replicas, n_fft, 2 * bins]);
     let spectrum = (spectrum * scale).permute([0, 1, 2, 4, 5, 3]);
@@ -79,7 +95,9 @@ pub(super) fn synthesis(spectrum: Tensor<6>, plan: &Plan) -> Tensor<4> {
         blocks.pad([(shift, shifts - 1 - shift), (0, 0)], PadMode::Constant(0.0))
     });
     let len = (frames + shifts - 1) * hop;
-    let signal = shifted.reduce(|sum, blocks| sum + blocks).map(|sum| sum.reshape([replicas, batch, channels, len]));
+    let signal = shifted
+        .reduce(|sum, blocks| sum + blocks)
+        .map(|sum| sum.reshape([replicas, batch, channels, len]));
     let signal = signal.unwrap_or_else(|| Tensor::zeros([replicas, batch, channels, len], target));
     let side = plan.options.side();
     let signal = signal.pad([(0, (side + plan.samples).saturating_sub(len))], PadMode::Constant(0.0));
@@ -92,7 +110,10 @@ fn spectrum(x: Tensor<4>, options: &StftOptions) -> (Tensor<3>, Tensor<3>) {
     let bins = options.bins();
     let fourier = fourier_matrix(options, &x.device(), x.dtype()).expand([replicas, options.n_fft, 2 * bins]);
     let spectrum = crate::matmul(detrended(frames(x, options), options.detrend), fourier);
-    (spectrum.clone().slice_dim(2, 0..bins), spectrum.slice_dim(2, bins..2 * bins))
+    (
+        spectrum.clone().slice_dim(2, 0..bins),
+        spectrum.slice_dim(2, bins..2 * bins),
+    )
 }
 
 fn detrended(frames: Tensor<3>, detrend: Detrend) -> Tensor<3> {
@@ -106,7 +127,10 @@ fn detrended(frames: Tensor<3>, detrend: Detrend) -> Tensor<3> {
     }
     let ramp: Vec<f64> = (0..n_fft).map(|i| i as f64 - (n_fft - 1) as f64 / 2.0).collect();
     let square: f64 = ramp.iter().map(|step| step * step).sum();
-    let ramp = Tensor::from_data(TensorData::new(ramp, [1, 1, n_fft]), (&centred.device(), centred.dtype()));
+    let ramp = Tensor::from_data(
+        TensorData::new(ramp, [1, 1, n_fft]),
+        (&centred.device(), centred.dtype()),
+    );
     let slope = (centred.clone() * ramp.clone()).sum_dim(2).div_scalar(square);
     centred - slope * ramp
 }
@@ -134,15 +158,23 @@ fn frames(x: Tensor<4>, options: &StftOptions) -> Tensor<3> {
         x.slice_dim(3, 0..blocks * hop)
     };
     let blocks = x.reshape([replicas, batch * channels, blocks, hop]);
-    let shifted = (0..shifts).map(|shift| blocks.clone().slice_dim(2, shift..shift + frames)).collect();
-    Tensor::cat(shifted, 3).slice_dim(3, 0..n_fft).reshape([replicas, batch * channels * frames, n_fft])
+    let shifted = (0..shifts)
+        .map(|shift| blocks.clone().slice_dim(2, shift..shift + frames))
+        .collect();
+    Tensor::cat(shifted, 3)
+        .slice_dim(3, 0..n_fft)
+        .reshape([replicas, batch * channels * frames, n_fft])
 }
 
 /// `[1, n_fft, 2 bins]`: the window times cosines, then the window times negative sines.
 fn fourier_matrix(options: &StftOptions, device: &Device, dtype: DType) -> Tensor<3> {
     let (n_fft, bins) = (options.n_fft, options.bins());
     let mut matrix = vec![0.0f64; n_fft * 2 * bins];
-    for (sample, (row, weight)) in matrix.chunks_mut(2 * bins).zip(options.window.weights(n_fft)).enumerate() {
+    for (sample, (row, weight)) in matrix
+        .chunks_mut(2 * bins)
+        .zip(options.window.weights(n_fft))
+        .enumerate()
+    {
         for bin in 0..bins {
             // Reduced before the division, so that the angle is exact to the last bit.
             let angle = TAU * (bin * sample % n_fft) as f64 / n_fft as f64;

@@ -10,7 +10,12 @@ use serde::Deserialize;
 /// Parameters of one replica: one, a few, vectors of four, several tasks and an odd rest.
 const PARAMS: [usize; 4] = [1, 7, 1000, 70_001];
 
-const OPTIONS: AdamwOptions = AdamwOptions { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, max_norm: Some(1.5) };
+const OPTIONS: AdamwOptions = AdamwOptions {
+    beta1: 0.9,
+    beta2: 0.99,
+    epsilon: 1e-8,
+    max_norm: Some(1.5),
+};
 
 /// The state, gradient and all that of some replicas; each is a function of its id.
 struct Batch {
@@ -41,7 +46,12 @@ impl Batch {
             weight_decay: 0.1 * (id % 3) as f64,
             active: true,
         };
-        Self { ids: ids.to_vec(), arrays, steps: ids.iter().map(step).collect(), params }
+        Self {
+            ids: ids.to_vec(),
+            arrays,
+            steps: ids.iter().map(step).collect(),
+            params,
+        }
     }
 
     fn tensor(&self, index: usize, device: &Device, dtype: DType) -> Tensor<2> {
@@ -55,13 +65,29 @@ impl Batch {
             let moves: Vec<bool> = self.ids.iter().map(|&id| id != stopped).collect();
             Tensor::<2, Bool>::from_data(TensorData::new(moves, [self.ids.len(), 1]), device)
         });
-        let moves = AdamwMoves { replicas: replicas.as_ref(), factors: setup.factors.then_some(&factors) };
-        let options = AdamwOptions { max_norm: OPTIONS.max_norm.filter(|_| setup.clips), ..OPTIONS };
+        let moves = AdamwMoves {
+            replicas: replicas.as_ref(),
+            factors: setup.factors.then_some(&factors),
+        };
+        let options = AdamwOptions {
+            max_norm: OPTIONS.max_norm.filter(|_| setup.clips),
+            ..OPTIONS
+        };
         let apply = if setup.reference { reference::adamw } else { adamw };
-        let AdamwOutput { state, norm } =
-            apply(AdamwState { weights, first, second }, gradient, &self.steps, moves, &options);
+        let AdamwOutput { state, norm } = apply(
+            AdamwState { weights, first, second },
+            gradient,
+            &self.steps,
+            moves,
+            &options,
+        );
         assert_eq!(norm.dims(), [self.ids.len(), 1]);
-        vec![to_vec(state.weights), to_vec(state.first), to_vec(state.second), to_vec(norm)]
+        vec![
+            to_vec(state.weights),
+            to_vec(state.first),
+            to_vec(state.second),
+            to_vec(norm),
+        ]
     }
 }
 
@@ -79,15 +105,27 @@ fn setups() -> [Setup; 4] {
     [
         plain,
         Setup { clips: true, ..plain },
-        Setup { clips: true, stopped: Some(1), ..plain },
-        Setup { clips: true, stopped: Some(2), factors: true, ..plain },
+        Setup {
+            clips: true,
+            stopped: Some(1),
+            ..plain
+        },
+        Setup {
+            clips: true,
+            stopped: Some(2),
+            factors: true,
+            ..plain
+        },
     ]
 }
 
 fn bits(outcome: &[Vec<f64>], index: usize, replicas: usize) -> Vec<Vec<u64>> {
     let row = |values: &Vec<f64>| {
         let len = values.len() / replicas;
-        values[index * len..(index + 1) * len].iter().map(|value| value.to_bits()).collect()
+        values[index * len..(index + 1) * len]
+            .iter()
+            .map(|value| value.to_bits())
+            .collect()
     };
     outcome.iter().map(row).collect()
 }
@@ -97,7 +135,10 @@ fn kernels_match_the_f64_reference() {
     for params in PARAMS {
         let batch = Batch::new(&[0, 1, 2], params);
         for setup in setups() {
-            let of_reference = Setup { reference: true, ..setup };
+            let of_reference = Setup {
+                reference: true,
+                ..setup
+            };
             let oracle = batch.run(&Device::flex(), DType::F64, &of_reference);
             let single = batch.run(&Device::flex(), DType::F32, &of_reference);
             for device in devices() {
@@ -106,10 +147,16 @@ fn kernels_match_the_f64_reference() {
                     let largest = oracle.iter().fold(1e-3f64, |largest, x| largest.max(x.abs()));
                     let error = |values: &[f64]| {
                         let errors = values.iter().zip(oracle).map(|(a, b)| (a - b).abs() / largest);
-                        errors.fold(0.0, |most: f64, error| if error.is_nan() { f64::NAN } else { most.max(error) })
+                        errors.fold(
+                            0.0,
+                            |most: f64, error| if error.is_nan() { f64::NAN } else { most.max(error) },
+                        )
                     };
                     let (ours, allowed) = (error(ours), 2.0 * error(single) + 2.4e-7);
-                    assert!(ours <= allowed, "P {params}, output {what} on {device:?}: {ours:e} above {allowed:e}");
+                    assert!(
+                        ours <= allowed,
+                        "P {params}, output {what} on {device:?}: {ours:e} above {allowed:e}"
+                    );
                 }
             }
         }
@@ -125,9 +172,15 @@ fn bits_do_not_depend_on_the_number_of_replicas() {
                 let together = Batch::new(&all, params).run(&device, DType::F32, &setup);
                 for index in [0, 2, 24] {
                     let alone = Batch::new(&[index], params).run(&device, DType::F32, &setup);
-                    assert!(bits(&together, index, 25) == bits(&alone, 0, 1), "P {params} on {device:?}: 25 and 1");
+                    assert!(
+                        bits(&together, index, 25) == bits(&alone, 0, 1),
+                        "P {params} on {device:?}: 25 and 1"
+                    );
                     let few = Batch::new(&[7, index, 3], params).run(&device, DType::F32, &setup);
-                    assert!(bits(&few, 1, 3) == bits(&alone, 0, 1), "P {params} on {device:?}: 3 and 1");
+                    assert!(
+                        bits(&few, 1, 3) == bits(&alone, 0, 1),
+                        "P {params} on {device:?}: 3 and 1"
+                    );
                 }
             }
         }
@@ -154,7 +207,12 @@ fn what_does_not_move_keeps_every_bit() {
     for device in devices() {
         for params in [7, 1000, 40_000] {
             let clean = Batch::new(&ids, params);
-            let setup = Setup { clips: true, stopped: Some(1), factors: false, reference: false };
+            let setup = Setup {
+                clips: true,
+                stopped: Some(1),
+                factors: false,
+                reference: false,
+            };
             let expected = clean.run(&device, DType::F32, &setup);
             let mut batch = Batch::new(&ids, params);
             batch.steps[0].active = false;
@@ -167,12 +225,18 @@ fn what_does_not_move_keeps_every_bit() {
                 let outcome = batch.run(&device, DType::F32, &Setup { reference, ..setup });
                 for (output, input) in [0, 2, 3].into_iter().enumerate() {
                     let (new, old) = (&outcome[output][..4 * params], &batch.arrays[input][..4 * params]);
-                    assert!(new.iter().zip(old).all(|(new, old)| new.to_bits() == old.to_bits()), "{device:?}");
+                    assert!(
+                        new.iter().zip(old).all(|(new, old)| new.to_bits() == old.to_bits()),
+                        "{device:?}"
+                    );
                 }
                 assert!(outcome[3][0].is_nan() && outcome[3][2].is_nan() && outcome[3][3].is_infinite());
                 if !reference {
                     for other in [4, 5] {
-                        assert!(bits(&outcome, other, 6) == bits(&expected, other, 6), "{device:?}: {other}");
+                        assert!(
+                            bits(&outcome, other, 6) == bits(&expected, other, 6),
+                            "{device:?}: {other}"
+                        );
                     }
                 }
             }
@@ -184,7 +248,11 @@ fn what_does_not_move_keeps_every_bit() {
 #[test]
 fn frozen_parameters_are_not_looked_at() {
     for device in devices() {
-        let setup = Setup { clips: true, factors: true, ..Setup::default() };
+        let setup = Setup {
+            clips: true,
+            factors: true,
+            ..Setup::default()
+        };
         let mut batch = Batch::new(&[0, 1], 1003);
         let clean = batch.run(&device, DType::F32, &setup);
         let frozen: Vec<usize> = (0..2 * 1003).filter(|&at| batch.arrays[4][at] <= 0.0).collect();
@@ -225,16 +293,31 @@ fn no_parameters() {
 fn refused_shapes_are_named() {
     let zeros = |shape: [usize; 2]| Tensor::<2>::zeros(shape, &Device::flex());
     let refused = |gradient: [usize; 2], steps: usize, factors: Option<[usize; 2]>| {
-        let state = AdamwState { weights: zeros([2, 3]), first: zeros([2, 3]), second: zeros([2, 3]) };
-        let step = AdamwStep { step: 0, learning_rate: 0.1, weight_decay: 0.0, active: true };
+        let state = AdamwState {
+            weights: zeros([2, 3]),
+            first: zeros([2, 3]),
+            second: zeros([2, 3]),
+        };
+        let step = AdamwStep {
+            step: 0,
+            learning_rate: 0.1,
+            weight_decay: 0.0,
+            active: true,
+        };
         let factors = factors.map(zeros);
-        let moves = AdamwMoves { factors: factors.as_ref(), ..AdamwMoves::default() };
+        let moves = AdamwMoves {
+            factors: factors.as_ref(),
+            ..AdamwMoves::default()
+        };
         let result = try_adamw(state, zeros(gradient), &vec![step; steps], moves, &OPTIONS);
         result.err().unwrap().to_string()
     };
     let message = "adamw: weights [2, 3] does not fit gradient [2, 4]: expected [R, P] both";
     assert_eq!(refused([2, 4], 2, None), message);
-    assert_eq!(refused([2, 3], 1, None), "adamw: steps = 1 entries, expected one for each of 2 replicas");
+    assert_eq!(
+        refused([2, 3], 1, None),
+        "adamw: steps = 1 entries, expected one for each of 2 replicas"
+    );
     let message = "adamw: weights [2, 3] does not fit factors [2, 1]: expected [R, P] both";
     assert_eq!(refused([2, 3], 2, Some([2, 1])), message);
 }
@@ -287,7 +370,11 @@ fn trajectories_of_pytorch() {
                 Tensor::<2>::from_data(TensorData::new(rows, [3, params]), (&device, dtype))
             };
             let zeros = || among(&vec![0.0; params]) * 0.0;
-            let mut state = AdamwState { weights: among(&golden.start), first: zeros(), second: zeros() };
+            let mut state = AdamwState {
+                weights: among(&golden.start),
+                first: zeros(),
+                second: zeros(),
+            };
             let options = AdamwOptions {
                 beta1: golden.betas[0],
                 beta2: golden.betas[1],
@@ -295,16 +382,30 @@ fn trajectories_of_pytorch() {
                 max_norm: golden.max_norm,
             };
             for (at, (made, &learning_rate)) in golden.steps.iter().zip(&golden.learning_rates).enumerate() {
-                let step =
-                    AdamwStep { step: at as u64, learning_rate, weight_decay: golden.weight_decay, active: true };
-                let output = adamw(state, among(&made.gradient), &[step; 3], AdamwMoves::default(), &options);
+                let step = AdamwStep {
+                    step: at as u64,
+                    learning_rate,
+                    weight_decay: golden.weight_decay,
+                    active: true,
+                };
+                let output = adamw(
+                    state,
+                    among(&made.gradient),
+                    &[step; 3],
+                    AdamwMoves::default(),
+                    &options,
+                );
                 state = output.state;
                 let near = |what: &str, ours: Tensor<2>, theirs: &[f64]| {
                     let ours = to_vec(ours);
                     let scale = theirs.iter().fold(1.0f64, |largest, x| largest.max(x.abs()));
                     for (ours, theirs) in ours[theirs.len()..].iter().zip(theirs) {
                         let error = (ours - theirs).abs() / scale;
-                        assert!(error <= tolerance, "{} step {at} {what} on {device:?}: {error:e}", golden.name);
+                        assert!(
+                            error <= tolerance,
+                            "{} step {at} {what} on {device:?}: {error:e}",
+                            golden.name
+                        );
                     }
                 };
                 near("norm", output.norm, &[made.norm]);

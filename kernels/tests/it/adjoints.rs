@@ -15,7 +15,12 @@ fn leaf<const D: usize>(salt: u64, dims: [usize; D]) -> Tensor<D> {
 
 #[test]
 fn convolution() {
-    let options = Conv2dOptions { stride: [2, 1], padding: [(1, 0), (2, 2)], groups: 2, ..Conv2dOptions::default() };
+    let options = Conv2dOptions {
+        stride: [2, 1],
+        padding: [(1, 0), (2, 2)],
+        groups: 2,
+        ..Conv2dOptions::default()
+    };
     let (x, w, bias) = (leaf(1, [3, 5, 4, 6, 7]), leaf(2, [3, 6, 2, 3, 2]), leaf(3, [3, 6]));
     let y = conv2d(x.clone(), w.clone(), Some(bias.clone()), &options);
     let dy = leaf(4, y.dims()).inner();
@@ -49,7 +54,12 @@ fn pair(x: Tensor<5>, y: Tensor<5>) -> f64 {
 #[test]
 fn convolution_adjoints_are_transposes() {
     let plain = Conv2dOptions::default();
-    let odd = Conv2dOptions { stride: [2, 3], padding: [(3, 0), (1, 5)], dilation: [2, 1], groups: 2 };
+    let odd = Conv2dOptions {
+        stride: [2, 3],
+        padding: [(3, 0), (1, 5)],
+        dilation: [2, 1],
+        groups: 2,
+    };
     for device in devices() {
         for options in [plain, plain.same([3, 4]), Conv2dOptions { groups: 4, ..plain }, odd] {
             let on = |salt: u64, dims: [usize; 5]| -> Tensor<5> {
@@ -83,7 +93,10 @@ fn convolution_of_a_shared_input() {
                 let data = TensorData::new(noise(salt, dims.iter().product()), dims);
                 Tensor::from_data(data, (&device, DType::F32)).require_grad()
             };
-            let options = Conv2dOptions { groups, ..Conv2dOptions::default().same([1, 5]) };
+            let options = Conv2dOptions {
+                groups,
+                ..Conv2dOptions::default().same([1, 5])
+            };
             let (x, w) = (leaf(1, [1, 5, 4, 2, 67]), leaf(2, [3, 8, 4 / groups, 1, 5]));
             let (copies, other_w) = (leaf(1, [1, 5, 4, 2, 67]), leaf(2, [3, 8, 4 / groups, 1, 5]));
             let y = conv2d(x.clone(), w.clone(), None, &options);
@@ -121,7 +134,12 @@ fn convolution_of_an_empty_batch() {
 
         // Without channels only the bias is left.
         let x = Tensor::<5>::zeros([2, 1, 0, 1, 3], &device);
-        let y = conv2d(x, Tensor::zeros([2, 3, 0, 1, 2], &device), Some(bias), &Conv2dOptions::default());
+        let y = conv2d(
+            x,
+            Tensor::zeros([2, 3, 0, 1, 2], &device),
+            Some(bias),
+            &Conv2dOptions::default(),
+        );
         assert_eq!(to_vec(y), vec![1.0; 12]);
     }
 }

@@ -29,17 +29,32 @@ fn shapes_are_named() {
         "matmul: x [2, 3, 4] does not fit w [2, 5, 6]: expected [R, M, K] (or [1, M, K], shared) and [R, K, N]",
     );
     refused(
-        try_conv1d(zeros([2, 1, 4, 9]), zeros([2, 3, 2, 3]), None, &Conv1dOptions::default()),
+        try_conv1d(
+            zeros([2, 1, 4, 9]),
+            zeros([2, 3, 2, 3]),
+            None,
+            &Conv1dOptions::default(),
+        ),
         "conv1d: x [2, 1, 4, 9] does not fit w [2, 3, 2, 3]: \
          expected [R, B, C, ...] (or [1, B, C, ...], shared) and [R, O, C/groups, ...]",
     );
     refused(
-        try_conv2d(zeros([1, 1, 1, 2, 9]), zeros([1, 1, 1, 3, 3]), None, &Conv2dOptions::default()),
+        try_conv2d(
+            zeros([1, 1, 1, 2, 9]),
+            zeros([1, 1, 1, 3, 3]),
+            None,
+            &Conv2dOptions::default(),
+        ),
         "conv2d: x [1, 1, 1, 2, 9] does not fit w [1, 1, 1, 3, 3]: \
          the padded input is shorter than the dilated filter",
     );
     refused(
-        try_conv2d(zeros([1, 1, 1, 3, 9]), zeros([1, 4, 1, 3, 3]), Some(zeros([1, 3])), &Conv2dOptions::default()),
+        try_conv2d(
+            zeros([1, 1, 1, 3, 9]),
+            zeros([1, 4, 1, 3, 3]),
+            Some(zeros([1, 3])),
+            &Conv2dOptions::default(),
+        ),
         "conv2d: bias [1, 3] does not fit w [1, 4, 1, 3, 3]: expected bias [R, O]",
     );
     refused(
@@ -50,12 +65,18 @@ fn shapes_are_named() {
 
 #[test]
 fn options_are_named() {
-    let grouped = Conv1dOptions { groups: 3, ..Conv1dOptions::default() };
+    let grouped = Conv1dOptions {
+        groups: 3,
+        ..Conv1dOptions::default()
+    };
     refused(
         try_conv1d(zeros([1, 1, 4, 9]), zeros([1, 3, 1, 3]), None, &grouped),
         "conv1d: groups = 3 does not divide 4 channels and 3 filters",
     );
-    let still = Conv1dOptions { stride: 0, ..Conv1dOptions::default() };
+    let still = Conv1dOptions {
+        stride: 0,
+        ..Conv1dOptions::default()
+    };
     refused(
         try_conv1d(zeros([1, 1, 4, 9]), zeros([1, 3, 4, 3]), None, &still),
         "conv1d: stride = 0 must be at least 1",

@@ -99,7 +99,11 @@ impl Case {
             }
             "lstm" => {
                 let p: LstmParameters = self.parameters();
-                let weights = LstmWeights { input: self.input(x, 1), hidden: self.input(x, 2), bias: self.input(x, 3) };
+                let weights = LstmWeights {
+                    input: self.input(x, 1),
+                    hidden: self.input(x, 2),
+                    bias: self.input(x, 3),
+                };
                 let out = lstm(self.input(x, 0), Some(&p.lengths.repeat(3)), &weights, p.reverse);
                 vec![flat(out.sequence), flat(out.last_hidden), flat(out.last_cell)]
             }
@@ -153,7 +157,10 @@ fn check(name: &str, values: Tensor<2>, expected: &[f64], tolerance: f64) {
     let scale = expected.iter().fold(1.0f64, |scale, x| scale.max(x.abs()));
     for (index, (value, expected)) in values.iter().zip(expected).enumerate() {
         let error = (value - expected).abs() / scale;
-        assert!(error <= tolerance, "{name}: [{index}] is {value}, PyTorch has {expected}");
+        assert!(
+            error <= tolerance,
+            "{name}: [{index}] is {value}, PyTorch has {expected}"
+        );
     }
 }
 

@@ -52,7 +52,10 @@ impl Case {
             "causal" => options.causal(kernel),
             zeros => {
                 let zeros = zeros.parse().unwrap();
-                Conv1dOptions { padding: (zeros, zeros), ..options }
+                Conv1dOptions {
+                    padding: (zeros, zeros),
+                    ..options
+                }
             }
         }
     }
@@ -70,7 +73,10 @@ impl Case {
             "valid" => options.valid(),
             zeros => {
                 let zeros = zeros.parse().unwrap();
-                Conv2dOptions { padding: [(zeros, zeros); 2], ..options }
+                Conv2dOptions {
+                    padding: [(zeros, zeros); 2],
+                    ..options
+                }
             }
         }
     }
@@ -94,9 +100,21 @@ impl Case {
     fn output(&self, x: &[Tensor<2>]) -> Tensor<2> {
         let bias = Some(x[2].clone());
         if self.one {
-            flat(conv1d_activated(self.input(x, 0), self.input(x, 1), bias, &self.one(), self.activation()))
+            flat(conv1d_activated(
+                self.input(x, 0),
+                self.input(x, 1),
+                bias,
+                &self.one(),
+                self.activation(),
+            ))
         } else {
-            flat(conv2d_activated(self.input(x, 0), self.input(x, 1), bias, &self.two(), self.activation()))
+            flat(conv2d_activated(
+                self.input(x, 0),
+                self.input(x, 1),
+                bias,
+                &self.two(),
+                self.activation(),
+            ))
         }
     }
 
@@ -129,7 +147,10 @@ fn check(name: &str, values: Tensor<2>, expected: &[f64], tolerance: f64) {
     let scale = expected.iter().fold(1.0f64, |scale, x| scale.max(x.abs()));
     for (index, (value, expected)) in values.iter().zip(expected).enumerate() {
         let error = (value - expected).abs() / scale;
-        assert!(error <= tolerance, "{name}: [{index}] is {value}, PyTorch has {expected}");
+        assert!(
+            error <= tolerance,
+            "{name}: [{index}] is {value}, PyTorch has {expected}"
+        );
     }
 }
 
@@ -140,7 +161,9 @@ fn run(device: &Device, dtype: DType, tolerance: f64) {
     for case in record.cases {
         let leaves = || -> Vec<Tensor<2>> {
             let inputs = case.inputs.iter().zip(100..);
-            inputs.map(|(input, salt)| between(&input.values, salt, &device, dtype).require_grad()).collect()
+            inputs
+                .map(|(input, salt)| between(&input.values, salt, &device, dtype).require_grad())
+                .collect()
         };
         let compare =
             |what: &str, value: Tensor<2>, of: &[Tensor<2>], expected: &[f64], seed: &[f64], slopes: &[Vec<f64>]| {
@@ -148,15 +171,34 @@ fn run(device: &Device, dtype: DType, tolerance: f64) {
                 check(&name, value.clone(), expected, tolerance);
                 let gradients = (value * between(seed, 200, &device, dtype)).sum().backward();
                 for (index, (leaf, expected)) in of.iter().zip(slopes).enumerate() {
-                    check(&format!("{name}: gradient {index}"), leaf.grad(&gradients).unwrap(), expected, tolerance);
+                    check(
+                        &format!("{name}: gradient {index}"),
+                        leaf.grad(&gradients).unwrap(),
+                        expected,
+                        tolerance,
+                    );
                 }
             };
         let x = leaves();
-        compare("", case.output(&x), &x, &case.output.values, &case.seed, &case.gradients);
+        compare(
+            "",
+            case.output(&x),
+            &x,
+            &case.output.values,
+            &case.seed,
+            &case.gradients,
+        );
         if case.activation() == Activation::None {
             let x = leaves();
             let slopes = &case.statistics_gradients;
-            compare("statistics", case.statistics(&x), &x, &case.statistics, &case.statistics_seed, slopes);
+            compare(
+                "statistics",
+                case.statistics(&x),
+                &x,
+                &case.statistics,
+                &case.statistics_seed,
+                slopes,
+            );
         }
     }
 }

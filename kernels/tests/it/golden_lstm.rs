@@ -45,12 +45,21 @@ fn check(name: &str, values: Vec<f64>, expected: &[f64], tolerance: f64) {
     let scale = expected.iter().fold(1.0f64, |scale, x| scale.max(x.abs()));
     for (index, (value, expected)) in values.iter().zip(expected).enumerate() {
         let error = (value - expected).abs() / scale;
-        assert!(error <= tolerance, "{name}: [{index}] is {value}, PyTorch has {expected}");
+        assert!(
+            error <= tolerance,
+            "{name}: [{index}] is {value}, PyTorch has {expected}"
+        );
     }
 }
 
 fn run(case: &Case, direction: &Direction, device: &Device, dtype: DType, tolerance: f64) {
-    let Case { lengths, steps, inputs, units, .. } = case;
+    let Case {
+        lengths,
+        steps,
+        inputs,
+        units,
+        ..
+    } = case;
     let name = format!("H{units} T{steps} reverse={} on {device:?}", direction.reverse);
     let (batch, device) = (lengths.len(), device.clone().autodiff());
     let x = second(&direction.x, [2, batch, *steps, *inputs], &device, dtype).require_grad();
@@ -60,11 +69,28 @@ fn run(case: &Case, direction: &Direction, device: &Device, dtype: DType, tolera
         bias: second(&direction.b, [2, 4 * units], &device, dtype).require_grad(),
     };
     let out = lstm(x.clone(), Some(&lengths.repeat(2)), &weights, direction.reverse);
-    check(&format!("{name}: sequence"), to_vec(out.sequence.clone()), &direction.outputs[0], tolerance);
-    check(&format!("{name}: last hidden"), to_vec(out.last_hidden.clone()), &direction.outputs[1], tolerance);
-    check(&format!("{name}: last cell"), to_vec(out.last_cell.clone()), &direction.outputs[2], tolerance);
+    check(
+        &format!("{name}: sequence"),
+        to_vec(out.sequence.clone()),
+        &direction.outputs[0],
+        tolerance,
+    );
+    check(
+        &format!("{name}: last hidden"),
+        to_vec(out.last_hidden.clone()),
+        &direction.outputs[1],
+        tolerance,
+    );
+    check(
+        &format!("{name}: last cell"),
+        to_vec(out.last_cell.clone()),
+        &direction.outputs[2],
+        tolerance,
+    );
 
-    let [sequence, hidden, cell] = &direction.seeds[..] else { panic!("three outputs have three seeds") };
+    let [sequence, hidden, cell] = &direction.seeds[..] else {
+        panic!("three outputs have three seeds")
+    };
     let loss = (out.sequence * second(sequence, [2, batch, *steps, *units], &device, dtype)).sum()
         + (out.last_hidden * second(hidden, [2, batch, *units], &device, dtype)).sum()
         + (out.last_cell * second(cell, [2, batch, *units], &device, dtype)).sum();

@@ -51,9 +51,30 @@ struct Bank {
 
 impl Bank {
     fn filters(&self) -> Filterbank {
-        let scale = if self.scale == "htk" { MelScale::Htk } else { MelScale::Slaney };
-        let &Self { sample_rate_hz, n_fft, filters, min_hz, max_hz, unit_area, .. } = self;
-        Filterbank::mel(&MelOptions { filters, sample_rate_hz, n_fft, min_hz, max_hz, scale, unit_area }).unwrap()
+        let scale = if self.scale == "htk" {
+            MelScale::Htk
+        } else {
+            MelScale::Slaney
+        };
+        let &Self {
+            sample_rate_hz,
+            n_fft,
+            filters,
+            min_hz,
+            max_hz,
+            unit_area,
+            ..
+        } = self;
+        Filterbank::mel(&MelOptions {
+            filters,
+            sample_rate_hz,
+            n_fft,
+            min_hz,
+            max_hz,
+            scale,
+            unit_area,
+        })
+        .unwrap()
     }
 }
 
@@ -71,9 +92,17 @@ fn options(p: &Parameters, kind: &str, banks: &[Bank]) -> StftOptions {
     StftOptions {
         n_fft: p.n_fft,
         hop: p.hop,
-        window: if whole { named } else { Window::Custom(named.weights(p.window_length).into()) },
+        window: if whole {
+            named
+        } else {
+            Window::Custom(named.weights(p.window_length).into())
+        },
         center: p.center,
-        padding: if p.padding == "reflect" { StftPadding::Reflect } else { StftPadding::Zero },
+        padding: if p.padding == "reflect" {
+            StftPadding::Reflect
+        } else {
+            StftPadding::Zero
+        },
         detrend: match p.detrend.as_str() {
             "constant" => Detrend::Constant,
             "linear" => Detrend::Linear,
@@ -83,7 +112,10 @@ fn options(p: &Parameters, kind: &str, banks: &[Bank]) -> StftOptions {
             "magnitude" => StftOutput::Magnitude,
             "log-power" => StftOutput::LogPower { floor: 1e-3 },
             "decibels" => StftOutput::Decibels { floor: 1e-3 },
-            "log-mel" => StftOutput::LogMel { filters: banks[0].filters(), floor: 1e-2 },
+            "log-mel" => StftOutput::LogMel {
+                filters: banks[0].filters(),
+                floor: 1e-2,
+            },
             _ => StftOutput::Power,
         },
     }
@@ -119,14 +151,22 @@ fn compare(device: &Device, dtype: DType, tolerance: f64) {
                 let shape = [1, signals, 1, case.shape[1], case.shape[2], 2];
                 flat(istft(x.clone().reshape(shape), &options, case.parameters.length))
             }
-            "complex" => flat(stft_complex(x.clone().reshape([1, signals, 1, case.shape[1]]), &options)),
+            "complex" => flat(stft_complex(
+                x.clone().reshape([1, signals, 1, case.shape[1]]),
+                &options,
+            )),
             _ => flat(stft(x.clone().reshape([1, signals, 1, case.shape[1]]), &options)),
         };
         check(&name, to_vec(y.clone()), &case.y, tolerance);
         if !case.seed.is_empty() {
             let seed = Tensor::from_data(TensorData::new(case.seed.clone(), [case.seed.len()]), (&target, dtype));
             let gradient = x.grad(&(y * seed).sum().backward()).unwrap();
-            check(&format!("{name}: gradient"), to_vec(gradient), &case.gradient, tolerance);
+            check(
+                &format!("{name}: gradient"),
+                to_vec(gradient),
+                &case.gradient,
+                tolerance,
+            );
         }
     }
 }
@@ -151,7 +191,10 @@ fn mel_filters_are_those_of_librosa() {
 }
 
 fn tensor<const D: usize>(salt: u64, dims: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(noise(salt, dims.iter().product()), dims), (device, DType::F32))
+    Tensor::from_data(
+        TensorData::new(noise(salt, dims.iter().product()), dims),
+        (device, DType::F32),
+    )
 }
 
 fn dot<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
@@ -161,7 +204,12 @@ fn dot<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
 const SIZES: [usize; 13] = [1, 2, 6, 7, 13, 16, 17, 60, 64, 97, 200, 256, 400];
 
 fn sized(n_fft: usize) -> StftOptions {
-    StftOptions { n_fft, hop: n_fft.div_ceil(4), window: Window::Hamming, ..StftOptions::default() }
+    StftOptions {
+        n_fft,
+        hop: n_fft.div_ceil(4),
+        window: Window::Hamming,
+        ..StftOptions::default()
+    }
 }
 
 /// Against f64, for every kind of factorisation.
@@ -172,7 +220,12 @@ fn every_frame_length_is_transformed() {
         let x = tensor(n_fft as u64, shape, device);
         let exact = Tensor::from_data(TensorData::new(to_vec(x.clone()), shape), (&Device::flex(), DType::F64));
         let expected = to_vec(stft::reference::stft_complex(exact, &options));
-        check(&format!("{n_fft} on {device:?}"), to_vec(stft_complex(x, &options)), &expected, 1e-6);
+        check(
+            &format!("{n_fft} on {device:?}"),
+            to_vec(stft_complex(x, &options)),
+            &expected,
+            1e-6,
+        );
     }
 }
 
@@ -181,13 +234,22 @@ fn every_frame_length_is_transformed() {
 fn a_frame_is_the_transform_of_realfft() {
     let mut planner = realfft::RealFftPlanner::<f64>::new();
     for (device, n_fft) in devices().iter().flat_map(|device| SIZES.map(|n_fft| (device, n_fft))) {
-        let options = StftOptions { window: Window::Rect, center: false, ..sized(n_fft) };
+        let options = StftOptions {
+            window: Window::Rect,
+            center: false,
+            ..sized(n_fft)
+        };
         let x = tensor(n_fft as u64, [1, 1, 1, n_fft], device);
         let plan = planner.plan_fft_forward(n_fft);
         let (mut frame, mut spectrum) = (to_vec(x.clone()), plan.make_output_vec());
         plan.process(&mut frame, &mut spectrum).unwrap();
         let expected: Vec<f64> = spectrum.iter().flat_map(|bin| [bin.re, bin.im]).collect();
-        check(&format!("{n_fft} on {device:?}"), to_vec(stft_complex(x, &options)), &expected, 1e-6);
+        check(
+            &format!("{n_fft} on {device:?}"),
+            to_vec(stft_complex(x, &options)),
+            &expected,
+            1e-6,
+        );
     }
 }
 
@@ -206,16 +268,26 @@ fn the_inverse_gives_the_signal_back() {
 fn adjoints_pass_the_dot_product_test() {
     for (device, n_fft) in devices().iter().flat_map(|device| SIZES.map(|n_fft| (device, n_fft))) {
         // A line through one or two points leaves nothing of them.
-        let trends = if n_fft < 3 { &[Detrend::None][..] } else { &[Detrend::None, Detrend::Linear] };
+        let trends = if n_fft < 3 {
+            &[Detrend::None][..]
+        } else {
+            &[Detrend::None, Detrend::Linear]
+        };
         for &detrend in trends {
-            let options = StftOptions { detrend, ..sized(n_fft) };
+            let options = StftOptions {
+                detrend,
+                ..sized(n_fft)
+            };
             let x = tensor(1, [2, 1, 1, 2 * n_fft + 3], &device.clone().autodiff()).require_grad();
             let ax = stft_complex(x.clone(), &options);
             let y = tensor(2, ax.dims(), &device.clone().autodiff());
             let aty = x.grad(&(ax.clone() * y.clone()).sum().backward()).unwrap();
             let (left, right) = (dot(ax.clone(), y.clone()), dot(x.clone().inner(), aty));
             let scale = (dot(ax.clone(), ax.clone()) * dot(y.clone(), y)).sqrt();
-            assert!((left - right).abs() <= 1e-6 * scale, "{n_fft} {detrend:?} on {device:?}: {left} {right}");
+            assert!(
+                (left - right).abs() <= 1e-6 * scale,
+                "{n_fft} {detrend:?} on {device:?}: {left} {right}"
+            );
         }
         let options = sized(n_fft);
         let spectrum = tensor(3, [1, 2, 1, options.bins(), 4, 2], &device.clone().autodiff()).require_grad();
@@ -224,7 +296,10 @@ fn adjoints_pass_the_dot_product_test() {
         let aty = spectrum.grad(&(ax.clone() * y.clone()).sum().backward()).unwrap();
         let (left, right) = (dot(ax.clone(), y.clone()), dot(spectrum.clone().inner(), aty));
         let scale = (dot(ax.clone(), ax) * dot(y.clone(), y)).sqrt();
-        assert!((left - right).abs() <= 1e-6 * scale, "inverse {n_fft} on {device:?}: {left} {right}");
+        assert!(
+            (left - right).abs() <= 1e-6 * scale,
+            "inverse {n_fft} on {device:?}: {left} {right}"
+        );
     }
 }
 
@@ -232,12 +307,24 @@ fn adjoints_pass_the_dot_product_test() {
 #[test]
 fn energy_is_kept() {
     for (device, n_fft) in devices().iter().flat_map(|device| SIZES.map(|n_fft| (device, n_fft))) {
-        let options = StftOptions { center: false, window: Window::Rect, hop: n_fft, ..sized(n_fft) };
+        let options = StftOptions {
+            center: false,
+            window: Window::Rect,
+            hop: n_fft,
+            ..sized(n_fft)
+        };
         let x = tensor(5, [1, 1, 1, n_fft], device);
         let power = to_vec(stft(x.clone(), &options));
         let twice = |bin: usize| if bin == 0 || 2 * bin == n_fft { 1.0 } else { 2.0 };
-        let energy: f64 = power.iter().enumerate().map(|(bin, power)| twice(bin) * power / n_fft as f64).sum();
+        let energy: f64 = power
+            .iter()
+            .enumerate()
+            .map(|(bin, power)| twice(bin) * power / n_fft as f64)
+            .sum();
         let expected = dot(x.clone(), x);
-        assert!((energy - expected).abs() <= 1e-6 * expected, "{n_fft} on {device:?}: {energy} {expected}");
+        assert!(
+            (energy - expected).abs() <= 1e-6 * expected,
+            "{n_fft} on {device:?}: {energy} {expected}"
+        );
     }
 }

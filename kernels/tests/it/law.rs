@@ -28,13 +28,24 @@ fn bits(outcome: &Outcome, index: usize, replicas: usize) -> Vec<Vec<u64>> {
 #[test]
 fn bits_do_not_depend_on_the_number_of_replicas() {
     let all: Vec<usize> = (0..25).collect();
-    for (device, case) in devices().iter().flat_map(|device| cases().into_iter().map(move |case| (device, case))) {
+    for (device, case) in devices()
+        .iter()
+        .flat_map(|device| cases().into_iter().map(move |case| (device, case)))
+    {
         let together = run_on(device, &case, &all);
         for index in [0, 7, 24] {
             let alone = run_on(device, &case, &[index]);
-            assert!(bits(&together, index, 25) == bits(&alone, 0, 1), "{} on {device:?}: 25 and 1", case.name);
+            assert!(
+                bits(&together, index, 25) == bits(&alone, 0, 1),
+                "{} on {device:?}: 25 and 1",
+                case.name
+            );
             let few = run_on(device, &case, &[11, 13, index, 2, 3]);
-            assert!(bits(&few, 2, 5) == bits(&alone, 0, 1), "{} on {device:?}: 5 and 1", case.name);
+            assert!(
+                bits(&few, 2, 5) == bits(&alone, 0, 1),
+                "{} on {device:?}: 5 and 1",
+                case.name
+            );
         }
     }
 }
@@ -43,7 +54,10 @@ fn bits_do_not_depend_on_the_number_of_replicas() {
 #[test]
 fn a_second_run_over_memory_full_of_nan_has_the_same_bits() {
     let replicas = [4, 1];
-    for (device, case) in devices().iter().flat_map(|device| cases().into_iter().map(move |case| (device, case))) {
+    for (device, case) in devices()
+        .iter()
+        .flat_map(|device| cases().into_iter().map(move |case| (device, case)))
+    {
         let first = run_on(device, &case, &replicas);
         let lengths = std::iter::once(&first.value).chain(&first.gradients).map(Vec::len);
         let poison: Vec<Tensor<1>> = lengths
@@ -66,8 +80,9 @@ fn bits_do_not_depend_on_the_number_of_threads() {
     let pools = [pool(1), pool(2), pool(5)];
     for case in cases() {
         for replicas in [&[4][..], &[4, 1, 2, 6]] {
-            let [one, two, five] =
-                pools.each_ref().map(|pool| pool.install(|| bits(&run(&case, replicas), 0, replicas.len())));
+            let [one, two, five] = pools
+                .each_ref()
+                .map(|pool| pool.install(|| bits(&run(&case, replicas), 0, replicas.len())));
             assert!(one == two && one == five, "{}", case.name);
         }
     }
@@ -86,7 +101,11 @@ fn a_nan_stays_in_its_replica() {
             data[input][len..2 * len].fill(f64::NAN);
             let outcome = case.run(&data, &replicas, Path::Public, &device, DType::F32);
             for index in [0, 2] {
-                assert!(bits(&outcome, index, 3) == bits(&clean, index, 3), "{}: input {input}", case.name);
+                assert!(
+                    bits(&outcome, index, 3) == bits(&clean, index, 3),
+                    "{}: input {input}",
+                    case.name
+                );
             }
         }
     }

@@ -7,7 +7,12 @@ use recoup_kernels::dropout;
 use recoup_kernels::random::*;
 
 fn key(seed: u64, step: u64) -> Key {
-    Key { seed, purpose: Purpose::Dropout, step, path: path_hash("encoder.dropout") }
+    Key {
+        seed,
+        purpose: Purpose::Dropout,
+        step,
+        path: path_hash("encoder.dropout"),
+    }
 }
 
 #[test]
@@ -25,8 +30,14 @@ fn keys_separate_streams() {
         key(2, 2),
         key(1, 3),
         key(1 | 1 << 40, 2),
-        Key { purpose: Purpose::Shuffle, ..base },
-        Key { path: path_hash("decoder.dropout"), ..base },
+        Key {
+            purpose: Purpose::Shuffle,
+            ..base
+        },
+        Key {
+            path: path_hash("decoder.dropout"),
+            ..base
+        },
     ];
     let mut first = vec![0.0; 9001];
     fill_uniform(base, &mut first);
@@ -91,14 +102,20 @@ fn uniform_numbers_have_the_same_bits_on_every_device() {
             for (values, key) in values.chunks(len).zip(keys) {
                 let mut expected = vec![0.0; len];
                 fill_uniform(key, &mut expected);
-                assert!(values.iter().zip(expected).all(|(a, b)| *a == f64::from(b)), "{len} on {device:?}");
+                assert!(
+                    values.iter().zip(expected).all(|(a, b)| *a == f64::from(b)),
+                    "{len} on {device:?}"
+                );
             }
         }
         assert_eq!(to_vec(uniform(&keys[..1], [1, 3], &device.clone().autodiff())).len(), 3);
         assert_eq!(uniform(&keys, [4, 0, 3], &device).dims(), [4, 0, 3]);
     }
     let error = try_uniform(&keys, [3, 2], &Device::flex()).err().unwrap().to_string();
-    assert_eq!(error, "uniform: keys = 4 entries, expected one for each replica of the shape [3, 2]");
+    assert_eq!(
+        error,
+        "uniform: keys = 4 entries, expected one for each replica of the shape [3, 2]"
+    );
 }
 
 /// The mask of the reference in every path, and its product, whoever else reads `x`.
@@ -110,15 +127,31 @@ fn dropout_has_the_same_bits_on_every_device() {
     for shape in [[5, 1, 1], [5, 3, 7], [5, 17, 512]] {
         let mask = recoup_kernels::dropout::reference::mask(&keys, &rates, shape, &Device::flex());
         let mask = to_vec(mask);
-        let x: Vec<f64> = crate::cases::noise(1, mask.len()).into_iter().map(|x| f64::from(x as f32)).collect();
-        let product: Vec<f64> = x.iter().zip(&mask).map(|(x, mask)| f64::from(*x as f32 * *mask as f32)).collect();
+        let x: Vec<f64> = crate::cases::noise(1, mask.len())
+            .into_iter()
+            .map(|x| f64::from(x as f32))
+            .collect();
+        let product: Vec<f64> = x
+            .iter()
+            .zip(&mask)
+            .map(|(x, mask)| f64::from(*x as f32 * *mask as f32))
+            .collect();
         for device in devices() {
-            assert!(to_vec(dropout_mask(&keys, &rates, shape, &device)) == mask, "{shape:?} on {device:?}");
+            assert!(
+                to_vec(dropout_mask(&keys, &rates, shape, &device)) == mask,
+                "{shape:?} on {device:?}"
+            );
             let data = burn::tensor::TensorData::new(x.clone(), shape);
             let input = Tensor::<3>::from_data(data, (&device, DType::F32));
-            assert!(to_vec(dropout::dropout(input.clone(), &keys, &rates)) == product, "{shape:?} on {device:?}");
+            assert!(
+                to_vec(dropout::dropout(input.clone(), &keys, &rates)) == product,
+                "{shape:?} on {device:?}"
+            );
             assert!(to_vec(input.clone()) == x, "x is shared and must stay");
-            assert!(to_vec(dropout::dropout(input, &keys, &rates)) == product, "{shape:?} on {device:?}");
+            assert!(
+                to_vec(dropout::dropout(input, &keys, &rates)) == product,
+                "{shape:?} on {device:?}"
+            );
         }
     }
 }
@@ -158,6 +191,9 @@ fn dropout_refuses_bad_rates() {
         "dropout_mask: (keys, rates) = (1, 2) do not both match the 1 replicas of the shape [1, 2]"
     );
     let x = Tensor::<2>::ones([1, 2], &device);
-    let error = dropout::try_dropout(x, &[key(0, 0)], &[-0.1]).err().unwrap().to_string();
+    let error = dropout::try_dropout(x, &[key(0, 0)], &[-0.1])
+        .err()
+        .unwrap()
+        .to_string();
     assert_eq!(error, "dropout: rate = -0.1 is outside [0, 1)");
 }

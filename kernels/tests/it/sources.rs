@@ -24,10 +24,18 @@ fn every_kernel_has_a_source() {
         });
         for kernel in kernels {
             assert!(kernel.cuda.contains("__global__"), "{}", kernel.name);
-            assert!(kernel.shared_bytes <= limits.shared_bytes, "{}: {} bytes", kernel.name, kernel.shared_bytes);
+            assert!(
+                kernel.shared_bytes <= limits.shared_bytes,
+                "{}: {} bytes",
+                kernel.name,
+                kernel.shared_bytes
+            );
             if seen.insert((kernel.name, kernel.options.clone())) {
                 let file = folder.join(format!("{}-{:03}", kernel.name, seen.len()));
-                let header = format!("// {}, {} bytes of shared memory\n", kernel.options, kernel.shared_bytes);
+                let header = format!(
+                    "// {}, {} bytes of shared memory\n",
+                    kernel.options, kernel.shared_bytes
+                );
                 std::fs::write(file.with_extension("cu"), header.clone() + &kernel.cuda).unwrap();
                 if let Some(wgsl) = &kernel.wgsl {
                     std::fs::write(file.with_extension("wgsl"), header + wgsl).unwrap();

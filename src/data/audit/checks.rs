@@ -39,7 +39,11 @@ fn similar<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Vec<&'a str>> {
     for name in names {
         by_spelling.entry(spelling(name)).or_default().insert(name);
     }
-    by_spelling.into_values().filter(|names| names.len() > 1).map(|names| names.into_iter().collect()).collect()
+    by_spelling
+        .into_values()
+        .filter(|names| names.len() > 1)
+        .map(|names| names.into_iter().collect())
+        .collect()
 }
 
 impl Audit {
@@ -49,15 +53,21 @@ impl Audit {
 
     pub(super) fn duplicates(&self, outer: &[&Split], findings: &mut Vec<Finding>) {
         for owners in self.contents.values() {
-            let Some(((a, modality), (b, other))) = owners
-                .first()
-                .and_then(|first| owners.iter().find(|owner| owner.0 != first.0).map(|second| (first, second)))
-            else {
+            let Some(((a, modality), (b, other))) = owners.first().and_then(|first| {
+                owners
+                    .iter()
+                    .find(|owner| owner.0 != first.0)
+                    .map(|second| (first, second))
+            }) else {
                 continue;
             };
             let (a, b) = (self.id(*a), self.id(*b));
             let all = list(owners.iter().map(|(index, _)| self.id(*index)));
-            let what = if modality == other { modality.clone() } else { format!("{modality} and {other}") };
+            let what = if modality == other {
+                modality.clone()
+            } else {
+                format!("{modality} and {other}")
+            };
             let (severity, place) = match separates(outer, a, b) {
                 Some(split) => (Severity::Error, format!("one is tested and the other not in {split}")),
                 None => (Severity::Warning, "never tested apart".into()),
@@ -66,7 +76,11 @@ impl Audit {
                 "subjects {all} have the same recording of {what}, value by value ({place}); one of them is a copy: \
                  remove it, or give both the id of one subject"
             );
-            findings.push(Finding { severity, kind: FindingKind::DuplicateRecording, message });
+            findings.push(Finding {
+                severity,
+                kind: FindingKind::DuplicateRecording,
+                message,
+            });
         }
     }
 
@@ -74,14 +88,31 @@ impl Audit {
         let kind = FindingKind::SimilarName;
         for names in similar(self.subjects.iter().map(|(info, _)| info.id.as_str())) {
             let apart = names.windows(2).find_map(|pair| separates(outer, pair[0], pair[1]));
-            let place = apart.map(|split| format!("; one is tested and the other not in {split}")).unwrap_or_default();
-            let message = format!("subjects {} differ in spelling only{place}; is it one person?", list(names));
-            findings.push(Finding { severity: Severity::Warning, kind, message });
+            let place = apart
+                .map(|split| format!("; one is tested and the other not in {split}"))
+                .unwrap_or_default();
+            let message = format!(
+                "subjects {} differ in spelling only{place}; is it one person?",
+                list(names)
+            );
+            findings.push(Finding {
+                severity: Severity::Warning,
+                kind,
+                message,
+            });
         }
-        let sites: BTreeSet<&str> = self.subjects.iter().filter_map(|(info, _)| info.site.as_deref()).collect();
+        let sites: BTreeSet<&str> = self
+            .subjects
+            .iter()
+            .filter_map(|(info, _)| info.site.as_deref())
+            .collect();
         for names in similar(sites.iter().copied()) {
             let message = format!("sites {} differ in spelling only; is it one site?", list(names));
-            findings.push(Finding { severity: Severity::Warning, kind, message });
+            findings.push(Finding {
+                severity: Severity::Warning,
+                kind,
+                message,
+            });
         }
         let by_site = ProtocolConfig::LeaveOneGroupOut { group: Group::Site };
         if sites.len() > 1 && splits.config().protocol != by_site {
@@ -89,7 +120,11 @@ impl Audit {
                 "sites {} are in training and test; results do not tell of new sites (leave-one-group-out by site does)",
                 list(sites)
             );
-            findings.push(Finding { severity: Severity::Note, kind: FindingKind::SiteOverlap, message });
+            findings.push(Finding {
+                severity: Severity::Note,
+                kind: FindingKind::SiteOverlap,
+                message,
+            });
         }
     }
 
@@ -100,7 +135,12 @@ impl Audit {
         let mut lacking = BTreeMap::<(Severity, usize, &'static str), (usize, String)>::new();
         for split in splits.splits() {
             for part in Part::ALL {
-                let has: BTreeSet<_> = split.ids(part).iter().filter_map(|id| class_of.get(&**id)).copied().collect();
+                let has: BTreeSet<_> = split
+                    .ids(part)
+                    .iter()
+                    .filter_map(|id| class_of.get(&**id))
+                    .copied()
+                    .collect();
                 if has.is_empty() {
                     continue;
                 }
@@ -110,7 +150,10 @@ impl Audit {
                     Part::Test => (Severity::Note, "the test part: metrics per class are undefined there"),
                 };
                 for &class in all.difference(&has) {
-                    lacking.entry((severity, class, effect)).or_insert_with(|| (0, split.to_string())).0 += 1;
+                    lacking
+                        .entry((severity, class, effect))
+                        .or_insert_with(|| (0, split.to_string()))
+                        .0 += 1;
                 }
             }
         }
@@ -122,7 +165,11 @@ impl Audit {
             }
             let total = splits.splits().len();
             let message = format!("class {class} lacks in {effect} ({count} of {total} splits, first {first})");
-            findings.push(Finding { severity, kind: FindingKind::MissingClass, message });
+            findings.push(Finding {
+                severity,
+                kind: FindingKind::MissingClass,
+                message,
+            });
         }
     }
 
@@ -130,10 +177,14 @@ impl Audit {
         let kind = FindingKind::ConstantModality;
         for (name, Modality { recorded, flat, range }) in &self.modalities {
             let (severity, message) = match range {
-                None => (Severity::Warning, format!("modality {name} has no values at all; drop it")),
-                Some((min, max)) if min == max && recorded.len() > 1 => {
-                    (Severity::Warning, format!("modality {name} is {min} in every recording; drop it"))
-                }
+                None => (
+                    Severity::Warning,
+                    format!("modality {name} has no values at all; drop it"),
+                ),
+                Some((min, max)) if min == max && recorded.len() > 1 => (
+                    Severity::Warning,
+                    format!("modality {name} is {min} in every recording; drop it"),
+                ),
                 _ if flat.is_empty() => continue,
                 _ => {
                     let names = list(flat.iter().map(|&index| self.id(index)));
@@ -142,13 +193,19 @@ impl Audit {
                     (Severity::Warning, format!("{message}; was the sensor off?"))
                 }
             };
-            findings.push(Finding { severity, kind, message });
+            findings.push(Finding {
+                severity,
+                kind,
+                message,
+            });
         }
     }
 
     /// Whether a modality is absent or has a missing value, by subject.
     fn missing(&self, modality: &Modality) -> Vec<bool> {
-        (0..self.subjects.len()).map(|index| modality.recorded.get(&index).copied().unwrap_or(true)).collect()
+        (0..self.subjects.len())
+            .map(|index| modality.recorded.get(&index).copied().unwrap_or(true))
+            .collect()
     }
 
     /// Pearson's statistic of missing x class against its permutations.
@@ -172,10 +229,16 @@ impl Audit {
                 false if counts.values().any(|(lost, _)| *lost == 0) => Severity::Note,
                 false => continue,
             };
-            let each = counts.iter().map(|(class, (lost, all))| format!("class {class}: {lost} of {all}"));
+            let each = counts
+                .iter()
+                .map(|(class, (lost, all))| format!("class {class}: {lost} of {all}"));
             let each = each.collect::<Vec<_>>().join(", ");
             let message = format!("modality {name} is missing or incomplete by class: {each} (p = {p_value:.3})");
-            findings.push(Finding { severity, kind, message });
+            findings.push(Finding {
+                severity,
+                kind,
+                message,
+            });
         }
     }
 
@@ -188,20 +251,40 @@ impl Audit {
     ) -> Vec<ProbeResult> {
         let num_subjects = self.subjects.len();
         let one_hot = |on: usize, len: usize| (0..len).map(|i| i64::from(i == on)).collect::<Vec<_>>();
-        let sites: Vec<&str> = self.subjects.iter().filter_map(|(info, _)| info.site.as_deref()).collect();
+        let sites: Vec<&str> = self
+            .subjects
+            .iter()
+            .filter_map(|(info, _)| info.site.as_deref())
+            .collect();
         let sites: Vec<&str> = sites.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let site = |info: &Option<String>| sites.iter().position(|site| Some(*site) == info.as_deref());
-        let missing: Vec<Vec<bool>> = self.modalities.values().map(|modality| self.missing(modality)).collect();
+        let missing: Vec<Vec<bool>> = self
+            .modalities
+            .values()
+            .map(|modality| self.missing(modality))
+            .collect();
         let mut features = vec![
-            ("file order", self.subjects.iter().map(|(_, place)| vec![*place as i64]).collect::<Vec<_>>()),
-            ("order of the ids", (0..num_subjects as i64).map(|place| vec![place]).collect()),
+            (
+                "file order",
+                self.subjects
+                    .iter()
+                    .map(|(_, place)| vec![*place as i64])
+                    .collect::<Vec<_>>(),
+            ),
+            (
+                "order of the ids",
+                (0..num_subjects as i64).map(|place| vec![place]).collect(),
+            ),
         ];
         if features[0].1 == features[1].1 {
             features.pop();
         }
         if sites.len() > 1 {
             let encode = |index: Option<usize>| one_hot(index.unwrap_or(sites.len()), sites.len());
-            features.push(("site", self.subjects.iter().map(|(info, _)| encode(site(&info.site))).collect()));
+            features.push((
+                "site",
+                self.subjects.iter().map(|(info, _)| encode(site(&info.site))).collect(),
+            ));
         }
         if missing.iter().flatten().any(|missing| *missing) {
             let pattern = |index: usize| missing.iter().map(|column| i64::from(column[index])).collect();
@@ -214,12 +297,21 @@ impl Audit {
             let null = permuted.iter().map(|classes| probe.balanced_accuracy(classes));
             let p_value = p_value(balanced_accuracy, null);
             let num_classes = classes.iter().collect::<BTreeSet<_>>().len();
-            ProbeResult { name, balanced_accuracy, chance: 1.0 / num_classes as f64, p_value }
+            ProbeResult {
+                name,
+                balanced_accuracy,
+                chance: 1.0 / num_classes as f64,
+                p_value,
+            }
         };
         let probes: Vec<ProbeResult> = features.into_iter().map(run).collect();
         for probe in probes.iter().filter(|probe| probe.p_value <= MAX_P_VALUE) {
             let message = format!("the class can be told from {probe}; keep it from the model, or balance it");
-            findings.push(Finding { severity: Severity::Warning, kind: FindingKind::Probe, message });
+            findings.push(Finding {
+                severity: Severity::Warning,
+                kind: FindingKind::Probe,
+                message,
+            });
         }
         probes
     }

@@ -22,7 +22,10 @@ impl Probe {
     /// `features` by subject, as `ids`.
     pub(super) fn new(features: &[Vec<i64>], ids: &[&str], outer: &[&Split]) -> Self {
         let mut numbers: BTreeMap<&Vec<i64>, usize> = features.iter().map(|features| (features, 0)).collect();
-        numbers.values_mut().enumerate().for_each(|(number, slot)| *slot = number);
+        numbers
+            .values_mut()
+            .enumerate()
+            .for_each(|(number, slot)| *slot = number);
         let cells: Vec<usize> = features.iter().map(|features| numbers[features]).collect();
         let points: Vec<&Vec<i64>> = numbers.into_keys().collect();
         let nearest = |cell: usize, occupied: &[bool]| {
@@ -43,10 +46,16 @@ impl Probe {
             let (test, train): (Vec<usize>, Vec<usize>) = (0..ids.len()).partition(tested);
             let mut occupied = vec![false; points.len()];
             train.iter().for_each(|&index| occupied[cells[index]] = true);
-            test.into_iter().map(|index| (index, nearest(cells[index], &occupied))).collect()
+            test.into_iter()
+                .map(|index| (index, nearest(cells[index], &occupied)))
+                .collect()
         };
         let folds = outer.iter().map(fold).collect();
-        Self { num_cells: points.len(), folds, cells }
+        Self {
+            num_cells: points.len(),
+            folds,
+            cells,
+        }
     }
 
     /// Mean over the classes tested of the share predicted right. Among the nearest subjects that class wins of which
@@ -62,7 +71,8 @@ impl Probe {
         };
         (0..classes.len()).for_each(|index| change(&mut counts, &mut totals, index, 1));
         for fold in &self.folds {
-            fold.iter().for_each(|(index, _)| change(&mut counts, &mut totals, *index, -1));
+            fold.iter()
+                .for_each(|(index, _)| change(&mut counts, &mut totals, *index, -1));
             for (index, nearest) in fold {
                 let near = |class: usize| nearest.iter().map(|&cell| counts[cell][class]).sum::<i64>();
                 let mut best = (0, 0, 1);
@@ -76,7 +86,8 @@ impl Probe {
                 tests[classes[*index]] += 1;
                 hits[classes[*index]] += u64::from(best.0 == classes[*index]);
             }
-            fold.iter().for_each(|(index, _)| change(&mut counts, &mut totals, *index, 1));
+            fold.iter()
+                .for_each(|(index, _)| change(&mut counts, &mut totals, *index, 1));
         }
         let recalls = hits.iter().zip(&tests).filter(|(_, tests)| **tests > 0);
         let recalls: Vec<f64> = recalls.map(|(hits, tests)| *hits as f64 / *tests as f64).collect();
@@ -99,7 +110,10 @@ pub(super) fn p_value(observed: f64, null: impl Iterator<Item = f64>) -> f64 {
 pub(super) fn permutations(subjects: &[SubjectInfo], classes: &[usize]) -> Vec<Vec<usize>> {
     let key = |info: &SubjectInfo| {
         let digest: [u8; 32] = Sha256::digest(&info.id).into();
-        digest.iter().take(8).fold(0_u64, |key, byte| key << 8 | u64::from(*byte))
+        digest
+            .iter()
+            .take(8)
+            .fold(0_u64, |key, byte| key << 8 | u64::from(*byte))
     };
     let keys: Vec<u64> = subjects.iter().map(key).collect();
     let permutation = |round| {

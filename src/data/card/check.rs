@@ -25,11 +25,19 @@ impl Card {
         }
         let mut classes = HashSet::new();
         if let Some(twice) = self.classes.iter().find(|class| !classes.insert(class.as_str())) {
-            return Err(self.error("classes", format!("`{twice}` stands twice"), "each class has a name of its own"));
+            return Err(self.error(
+                "classes",
+                format!("`{twice}` stands twice"),
+                "each class has a name of its own",
+            ));
         }
         if self.classes.len() < 2 {
             let problem = format!("{} classes, expected at least two", self.classes.len());
-            return Err(self.error("classes", problem, "name what is to be told apart, in the order of the indices"));
+            return Err(self.error(
+                "classes",
+                problem,
+                "name what is to be told apart, in the order of the indices",
+            ));
         }
         self.check_table()?;
         self.check_label()?;
@@ -38,7 +46,11 @@ impl Card {
         for rule in &self.modalities {
             if !names.insert(rule.name()) {
                 let problem = "this name is used twice".into();
-                return Err(self.error(format!("modality.{}", rule.name()), problem, "modalities have unique names"));
+                return Err(self.error(
+                    format!("modality.{}", rule.name()),
+                    problem,
+                    "modalities have unique names",
+                ));
             }
             self.check_modality(rule)?;
             patterns.extend(
@@ -53,9 +65,19 @@ impl Card {
     fn check_table(&self) -> Result<(), DataError> {
         let needs_table = matches!(self.subjects, SubjectRule::Table {})
             || matches!(self.label, LabelRule::Column { .. } | LabelRule::Threshold { .. })
-            || self.modalities.iter().any(|rule| matches!(rule, ModalityRule::ClinicalTable(_)));
+            || self
+                .modalities
+                .iter()
+                .any(|rule| matches!(rule, ModalityRule::ClinicalTable(_)));
         match &self.table {
-            Some(TableRule { file, layout, id, session, group, site }) => {
+            Some(TableRule {
+                file,
+                layout,
+                id,
+                session,
+                group,
+                site,
+            }) => {
                 self.check_file("table", file)?;
                 self.check_layout("table", layout)?;
                 self.check_column("table.id", layout, id)?;
@@ -73,7 +95,11 @@ impl Card {
             }
             None if needs_table => {
                 let problem = "missing, but `subjects`, `label` or a `clinical-table` modality reads it".into();
-                Err(self.error("table", problem, "describe the file with one row per subject under [table]"))
+                Err(self.error(
+                    "table",
+                    problem,
+                    "describe the file with one row per subject under [table]",
+                ))
             }
             None => Ok(()),
         }
@@ -101,7 +127,11 @@ impl Card {
         for (value, class) in classes {
             if !self.classes.contains(class) {
                 let problem = format!("unknown class `{class}`, expected one of {:?}", self.classes);
-                return Err(self.error(format!("label.classes.{value}"), problem, "add it to `classes` or correct it"));
+                return Err(self.error(
+                    format!("label.classes.{value}"),
+                    problem,
+                    "add it to `classes` or correct it",
+                ));
             }
         }
         Ok(())
@@ -139,7 +169,10 @@ impl Card {
         ];
         for (group, column) in in_table {
             if let (Some((key, _)), Some(column)) = (some_has(group), column) {
-                let problem = format!("`{group}`, and column `{column}` under `table.{}` as well", group.name());
+                let problem = format!(
+                    "`{group}`, and column `{column}` under `table.{}` as well",
+                    group.name()
+                );
                 return Err(self.error(
                     key,
                     problem,
@@ -187,7 +220,9 @@ impl Card {
     }
 
     fn check_layout(&self, place: &str, layout: &DelimitedLayout) -> Result<(), DataError> {
-        layout.check().map_err(|problem| self.error(format!("{place}.layout"), problem, HEADER_HINT))
+        layout
+            .check()
+            .map_err(|problem| self.error(format!("{place}.layout"), problem, HEADER_HINT))
     }
 
     fn check_columns(&self, place: &str, layout: &DelimitedLayout, rules: &[ColumnRule]) -> Result<(), DataError> {
@@ -200,8 +235,9 @@ impl Card {
                 return Err(self.error(place, problem, "give one of them another `name`"));
             }
             self.check_scale(&place, rule)?;
-            if let Some([low, high]) =
-                rule.range.filter(|[low, high]| !matches!(low.partial_cmp(high), Some(Less | Equal)))
+            if let Some([low, high]) = rule
+                .range
+                .filter(|[low, high]| !matches!(low.partial_cmp(high), Some(Less | Equal)))
             {
                 let problem = format!("range [{low}, {high}] of `{}` is empty", rule.channel());
                 return Err(self.error(place, problem, "write the smaller number first"));
@@ -217,7 +253,11 @@ impl Card {
             return match rule.unit.as_str() {
                 "" => {
                     let problem = format!("`{channel}` has no `unit`");
-                    Err(self.error(place, problem, "write `unit = \"1\"` for numbers without one, or name a `scale`"))
+                    Err(self.error(
+                        place,
+                        problem,
+                        "write `unit = \"1\"` for numbers without one, or name a `scale`",
+                    ))
                 }
                 _ => Ok(()),
             };
@@ -239,7 +279,15 @@ impl Card {
             Header::Names(names) if !names.iter().any(|name| name == column) => {
                 let problem = format!("unknown column `{column}`, expected one of {names:?}");
                 let hint = did_you_mean(column, names.iter().map(String::as_str), |name| format!("`{name}`"));
-                Err(self.error(place, problem, if hint.starts_with("did") { hint } else { HEADER_HINT.into() }))
+                Err(self.error(
+                    place,
+                    problem,
+                    if hint.starts_with("did") {
+                        hint
+                    } else {
+                        HEADER_HINT.into()
+                    },
+                ))
             }
             Header::Numbers if !column.parse().is_ok_and(|number: usize| number > 0) => {
                 let problem = format!("unknown column `{column}`, expected a number");

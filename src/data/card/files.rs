@@ -16,10 +16,19 @@ pub(crate) fn list_files(dir: &Path) -> Result<Vec<String>, DataError> {
     let mut files = Vec::new();
     let mut folders = vec![(String::new(), 0)];
     while let Some((prefix, depth)) = folders.pop() {
-        let folder = if prefix.is_empty() { dir.to_path_buf() } else { dir.join(&prefix) };
+        let folder = if prefix.is_empty() {
+            dir.to_path_buf()
+        } else {
+            dir.join(&prefix)
+        };
         for entry in std::fs::read_dir(&folder).map_err(DataError::io(&folder, "read"))? {
             let entry = entry.map_err(DataError::io(&folder, "read"))?;
-            let Some(name) = entry.file_name().to_str().filter(|name| !name.starts_with('.')).map(String::from) else {
+            let Some(name) = entry
+                .file_name()
+                .to_str()
+                .filter(|name| !name.starts_with('.'))
+                .map(String::from)
+            else {
                 continue;
             };
             let path = format!("{prefix}{name}");

@@ -10,7 +10,10 @@ pub(crate) fn did_you_mean<'a>(
     match nearest(wrong, known.iter().copied()) {
         Some(name) => format!("did you mean {}?", show(name)),
         None if known.is_empty() => "there is none".into(),
-        None => format!("there is {}", known.iter().map(|name| show(name)).collect::<Vec<_>>().join(", ")),
+        None => format!(
+            "there is {}",
+            known.iter().map(|name| show(name)).collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 
@@ -18,7 +21,9 @@ pub(crate) fn did_you_mean<'a>(
 pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong_letters = letters(wrong);
     // Nobody mistypes a whole sentence, and the distance takes the product of the lengths.
-    let known = known.into_iter().filter(|name| name.len() <= MAX_LEN && wrong.len() <= MAX_LEN);
+    let known = known
+        .into_iter()
+        .filter(|name| name.len() <= MAX_LEN && wrong.len() <= MAX_LEN);
     let distances = known.map(|name| (distance(&wrong_letters, &letters(name)), name));
     // The first of equals: `min_by_key` keeps it.
     let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;
@@ -29,7 +34,10 @@ pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>)
 const MAX_LEN: usize = 100;
 
 fn letters(name: &str) -> Vec<char> {
-    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    name.chars()
+        .filter(|letter| letter.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// Levenshtein's distance.

@@ -143,7 +143,9 @@ fn fits<'p>(parts: &[Part], path: &'p str, found: &mut Vec<(PathGroup, &'p str)>
     };
     let group = match part {
         Part::Literal(text) => {
-            return path.strip_prefix(text.as_str()).is_some_and(|rest| fits(parts, rest, found));
+            return path
+                .strip_prefix(text.as_str())
+                .is_some_and(|rest| fits(parts, rest, found));
         }
         Part::Group(group) => Some(*group),
         Part::Any => None,
@@ -152,7 +154,10 @@ fn fits<'p>(parts: &[Part], path: &'p str, found: &mut Vec<(PathGroup, &'p str)>
         return path.strip_prefix(text).is_some_and(|rest| fits(parts, rest, found));
     }
     let end = path.find('/').unwrap_or(path.len());
-    let cuts = path.char_indices().map(|(at, letter)| at + letter.len_utf8()).take_while(|&cut| cut <= end);
+    let cuts = path
+        .char_indices()
+        .map(|(at, letter)| at + letter.len_utf8())
+        .take_while(|&cut| cut <= end);
     for cut in cuts {
         let (text, rest) = path.split_at(cut);
         let before = found.len();

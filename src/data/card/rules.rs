@@ -421,22 +421,49 @@ impl ModalityRule {
             | Self::Points(PointsRule { rate_hz, .. }) => ModalityKind::Signal { rate_hz: *rate_hz },
             Self::Delimited(_) | Self::Annotations(_) => ModalityKind::Series,
             Self::ClinicalTable(_) | Self::Table(_) | Self::Visits(_) => ModalityKind::Row,
-            Self::Image(ImageRule { height, width, .. }) => ModalityKind::Image { height: *height, width: *width },
+            Self::Image(ImageRule { height, width, .. }) => ModalityKind::Image {
+                height: *height,
+                width: *width,
+            },
         };
-        let channel = |name: &str, unit: &str| Channel { name: name.into(), unit: unit.into() };
+        let channel = |name: &str, unit: &str| Channel {
+            name: name.into(),
+            unit: unit.into(),
+        };
         let channels = match self {
-            Self::Wfdb(rule) => rule.channels.iter().map(|rule| channel(&rule.name, &rule.unit)).collect(),
+            Self::Wfdb(rule) => rule
+                .channels
+                .iter()
+                .map(|rule| channel(&rule.name, &rule.unit))
+                .collect(),
             Self::Image(rule) => rule.color.planes().iter().map(|plane| channel(plane, "1")).collect(),
-            Self::Signal(rule) => rule.channels.iter().map(|rule| channel(rule.channel(), &rule.unit)).collect(),
+            Self::Signal(rule) => rule
+                .channels
+                .iter()
+                .map(|rule| channel(rule.channel(), &rule.unit))
+                .collect(),
             Self::Points(rule) => {
-                let names = rule.points.iter().flat_map(|point| rule.axes.iter().map(move |axis| (point, axis.name())));
-                names.map(|(point, axis)| channel(&format!("{point}.{axis}"), &rule.unit)).collect()
+                let names = rule
+                    .points
+                    .iter()
+                    .flat_map(|point| rule.axes.iter().map(move |axis| (point, axis.name())));
+                names
+                    .map(|(point, axis)| channel(&format!("{point}.{axis}"), &rule.unit))
+                    .collect()
             }
             Self::Annotations(_) => vec![channel("label", "1"), channel("duration", "s")],
             Self::Visits(rule) => rule.channels(),
-            _ => self.columns().iter().map(|rule| channel(rule.channel(), rule.unit())).collect(),
+            _ => self
+                .columns()
+                .iter()
+                .map(|rule| channel(rule.channel(), rule.unit()))
+                .collect(),
         };
-        ModalitySpec { name: self.name().to_string(), kind, channels }
+        ModalitySpec {
+            name: self.name().to_string(),
+            kind,
+            channels,
+        }
     }
 }
 

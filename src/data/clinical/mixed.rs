@@ -32,10 +32,17 @@ struct Sums {
 /// they are missing at random. `None` with fewer than 2 patients or 3 observations, without two different weeks, or
 /// where the line leaves no residual.
 pub fn mixed_slope(observations: &[(usize, f64, f64)]) -> Option<MixedSlope> {
-    let seen: Vec<_> = observations.iter().copied().filter(|(_, x, y)| x.is_finite() && y.is_finite()).collect();
+    let seen: Vec<_> = observations
+        .iter()
+        .copied()
+        .filter(|(_, x, y)| x.is_finite() && y.is_finite())
+        .collect();
     // Centred, so that no digits are lost to an offset.
     let num = seen.len() as f64;
-    let (mean_x, mean_y) = (seen.iter().map(|o| o.1).sum::<f64>() / num, seen.iter().map(|o| o.2).sum::<f64>() / num);
+    let (mean_x, mean_y) = (
+        seen.iter().map(|o| o.1).sum::<f64>() / num,
+        seen.iter().map(|o| o.2).sum::<f64>() / num,
+    );
     let mut patients = std::collections::BTreeMap::<usize, Sums>::new();
     let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
     for (patient, x, y) in seen {
@@ -69,17 +76,30 @@ pub fn mixed_slope(observations: &[(usize, f64, f64)]) -> Option<MixedSlope> {
         let slope = (s1 * sxy - sx * sy) / determinant;
         let intercept = (sy - slope * sx) / s1;
         let rss = syy - intercept * sy - slope * sxy;
-        [intercept, slope, rss, s1 / determinant, (num - 2.0) * rss.ln() + log + determinant.ln()]
+        [
+            intercept,
+            slope,
+            rss,
+            s1 / determinant,
+            (num - 2.0) * rss.ln() + log + determinant.ln(),
+        ]
     };
     let criterion = |log_ratio: f64| at(log_ratio.exp())[4];
     // The criterion may have more than one minimum: a grid first, then golden sections around its best.
     let grid: Vec<f64> = (0..=80).map(|step| -20.0 + 0.5 * f64::from(step)).collect();
-    let best = grid.iter().copied().min_by(|a, b| criterion(*a).total_cmp(&criterion(*b)))?;
+    let best = grid
+        .iter()
+        .copied()
+        .min_by(|a, b| criterion(*a).total_cmp(&criterion(*b)))?;
     let (mut low, mut high) = (best - 0.5, best + 0.5);
     let golden = (5f64.sqrt() - 1.0) / 2.0;
     while high - low > 1e-9 {
         let (a, b) = (high - golden * (high - low), low + golden * (high - low));
-        if criterion(a) <= criterion(b) { high = b } else { low = a }
+        if criterion(a) <= criterion(b) {
+            high = b
+        } else {
+            low = a
+        }
     }
     let inner = ((low + high) / 2.0).exp();
     // No variance between patients is at the edge of the range.

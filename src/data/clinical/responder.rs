@@ -46,9 +46,19 @@ impl Threshold {
             Self::Points(points) => Err(format!("`mcid` is {points}, expected a positive number")),
             Self::Published(name) => {
                 let published = scale.mcids().iter().find(|mcid| mcid.name == name);
-                let names = || scale.mcids().iter().map(|mcid| mcid.name).collect::<Vec<_>>().join(", ");
+                let names = || {
+                    scale
+                        .mcids()
+                        .iter()
+                        .map(|mcid| mcid.name)
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                };
                 published.map(|mcid| mcid.value).ok_or_else(|| {
-                    format!("`mcid` is `{name}`, expected a number or one of [{}] for {scale:?}", names())
+                    format!(
+                        "`mcid` is `{name}`, expected a number or one of [{}] for {scale:?}",
+                        names()
+                    )
                 })
             }
         }
@@ -71,7 +81,13 @@ impl ResponderConfig {
     /// Those of [`Threshold::points`].
     pub fn sensitivity(&self, trajectories: &[Trajectory], mcids: &[Threshold]) -> Result<Vec<Sensitivity>, String> {
         let row = |mcid: &Threshold| {
-            let mut row = Sensitivity { mcid: mcid.clone(), points: f64::NAN, responders: 0, others: 0, missing: 0 };
+            let mut row = Sensitivity {
+                mcid: mcid.clone(),
+                points: f64::NAN,
+                responders: 0,
+                others: 0,
+                missing: 0,
+            };
             for trajectory in trajectories.iter().filter(|trajectory| trajectory.item == self.item) {
                 row.points = mcid.points(trajectory.scale)?;
                 match improved(trajectory, self.from_week, self.to_week, row.points) {
@@ -105,6 +121,10 @@ pub struct Sensitivity {
 fn improved(trajectory: &Trajectory, from: f64, to: f64, points: f64) -> Option<bool> {
     const ROUNDING: f64 = 1e-9;
     let delta = trajectory.delta(from, to);
-    let gain = if trajectory.scale.higher_is_better() { delta } else { -delta };
+    let gain = if trajectory.scale.higher_is_better() {
+        delta
+    } else {
+        -delta
+    };
     gain.is_finite().then_some(gain >= points - ROUNDING)
 }

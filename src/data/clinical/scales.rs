@@ -84,7 +84,12 @@ const LIN: &str = "Lin et al. 2011, PMC3034658";
 const EQ_PREPRINT: &str = "preprint doi 10.21203/rs.3.rs-7989766/v1, group level";
 
 const fn mcid(name: &'static str, value: f64, phase: &'static str, source: &'static str) -> Mcid {
-    Mcid { name, value, phase, source }
+    Mcid {
+        name,
+        value,
+        phase,
+        source,
+    }
 }
 
 const fn part(name: &'static str, least: f64, most: f64) -> ScalePart {
@@ -94,19 +99,45 @@ const fn part(name: &'static str, least: f64, most: f64) -> ScalePart {
 const FUGL_MEYER_UPPER_MCIDS: &[Mcid] = &[
     mcid("arya-2011-low", 9.0, "subacute, anchored to mRS", ARYA),
     mcid("arya-2011-high", 10.0, "subacute, anchored to perceived change", ARYA),
-    mcid("acute-2023-low", 9.0, "weeks 1 to 6, moderate to severe, anchored to mRS", ACUTE_2023),
-    mcid("acute-2023-mid", 12.0, "weeks 1 to 6, anchored to perceived recovery", ACUTE_2023),
-    mcid("acute-2023-high", 13.0, "weeks 1 to 6, anchored to perceived weakness", ACUTE_2023),
+    mcid(
+        "acute-2023-low",
+        9.0,
+        "weeks 1 to 6, moderate to severe, anchored to mRS",
+        ACUTE_2023,
+    ),
+    mcid(
+        "acute-2023-mid",
+        12.0,
+        "weeks 1 to 6, anchored to perceived recovery",
+        ACUTE_2023,
+    ),
+    mcid(
+        "acute-2023-high",
+        13.0,
+        "weeks 1 to 6, anchored to perceived weakness",
+        ACUTE_2023,
+    ),
     mcid("page-2012", 5.25, "chronic", PAGE),
 ];
-const BARTHEL_MCIDS: &[Mcid] = &[mcid("hsieh-2007", 9.25, "five times the 1.85 of the form of 0 to 20", HSIEH)];
+const BARTHEL_MCIDS: &[Mcid] = &[mcid(
+    "hsieh-2007",
+    9.25,
+    "five times the 1.85 of the form of 0 to 20",
+    HSIEH,
+)];
 const BARTHEL_20_MCIDS: &[Mcid] = &[mcid("hsieh-2007", 1.85, "as published", HSIEH)];
-const MOBILITY_MCIDS: &[Mcid] =
-    &[mcid("lin-2011-low", 1.5, "rehabilitation", LIN), mcid("lin-2011-high", 2.4, "rehabilitation", LIN)];
-const SELF_CARE_MCIDS: &[Mcid] =
-    &[mcid("lin-2011-low", 1.2, "rehabilitation", LIN), mcid("lin-2011-high", 1.9, "rehabilitation", LIN)];
-const UPPER_MCIDS: &[Mcid] =
-    &[mcid("lin-2011-low", 1.2, "rehabilitation", LIN), mcid("lin-2011-high", 1.8, "rehabilitation", LIN)];
+const MOBILITY_MCIDS: &[Mcid] = &[
+    mcid("lin-2011-low", 1.5, "rehabilitation", LIN),
+    mcid("lin-2011-high", 2.4, "rehabilitation", LIN),
+];
+const SELF_CARE_MCIDS: &[Mcid] = &[
+    mcid("lin-2011-low", 1.2, "rehabilitation", LIN),
+    mcid("lin-2011-high", 1.9, "rehabilitation", LIN),
+];
+const UPPER_MCIDS: &[Mcid] = &[
+    mcid("lin-2011-low", 1.2, "rehabilitation", LIN),
+    mcid("lin-2011-high", 1.8, "rehabilitation", LIN),
+];
 const EQ_5D_MCIDS: &[Mcid] = &[
     mcid("discharge", 0.19, "from admission to discharge", EQ_PREPRINT),
     mcid("month-3", 0.14, "from discharge to month 3", EQ_PREPRINT),
@@ -282,7 +313,10 @@ impl Scale {
     /// # Errors
     /// Names a part that is unknown, twice, absent or out of its range.
     pub fn total(self, parts: &[(&str, f64)]) -> Result<f64, String> {
-        if let Some((name, _)) = parts.iter().find(|(name, _)| !self.parts().iter().any(|part| part.name == *name)) {
+        if let Some((name, _)) = parts
+            .iter()
+            .find(|(name, _)| !self.parts().iter().any(|part| part.name == *name))
+        {
             let known: Vec<_> = self.parts().iter().map(|part| part.name).collect();
             return Err(format!("part `{name}`, expected one of {}", known.join(", ")));
         }
@@ -295,7 +329,9 @@ impl Scale {
             let step = self.step().unwrap_or(1.0);
             if !(part.least..=part.most).contains(&score) || score % step != 0.0 {
                 let (least, most) = (part.least, part.most);
-                return Err(format!("part `{name}` is {score}, expected {least} to {most} in steps of {step}"));
+                return Err(format!(
+                    "part `{name}` is {score}, expected {least} to {most} in steps of {step}"
+                ));
             }
             total += score;
         }

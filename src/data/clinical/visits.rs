@@ -104,7 +104,10 @@ impl Trajectory {
     pub fn delta(&self, from: f64, to: f64) -> f64 {
         let at = |week: f64| {
             let visit = self.weeks.iter().position(|&other| other == week);
-            visit.and_then(|visit| self.scores.get(visit)).copied().unwrap_or(f64::NAN)
+            visit
+                .and_then(|visit| self.scores.get(visit))
+                .copied()
+                .unwrap_or(f64::NAN)
         };
         at(to) - at(from)
     }
@@ -125,7 +128,10 @@ impl Trajectory {
         let num = seen.len() as f64;
         let mean_week = seen.iter().map(|(week, _)| week).sum::<f64>() / num;
         let mean_score = seen.iter().map(|(_, score)| score).sum::<f64>() / num;
-        let shared: f64 = seen.iter().map(|(week, score)| (week - mean_week) * (score - mean_score)).sum();
+        let shared: f64 = seen
+            .iter()
+            .map(|(week, score)| (week - mean_week) * (score - mean_score))
+            .sum();
         shared / seen.iter().map(|(week, _)| (week - mean_week).powi(2)).sum::<f64>()
     }
 }
@@ -141,10 +147,19 @@ impl VisitsConfig {
     pub fn check(&self) -> Result<(), String> {
         let ascends = |list: &[f64]| list.iter().all(|x| x.is_finite()) && list.is_sorted_by(|a, b| a < b);
         match self {
-            Self { date: Some(_), week: Some(_), .. } | Self { date: None, week: None, .. } => {
-                Err("one of `date` and `week` is expected".into())
+            Self {
+                date: Some(_),
+                week: Some(_),
+                ..
             }
-            Self { start: Some(_), date: None, .. } => Err("`start` is a date and goes with `date`".into()),
+            | Self {
+                date: None, week: None, ..
+            } => Err("one of `date` and `week` is expected".into()),
+            Self {
+                start: Some(_),
+                date: None,
+                ..
+            } => Err("`start` is a date and goes with `date`".into()),
             Self { items, .. } if items.is_empty() => Err("`items` is empty, expected names of items".into()),
             Self { weeks, months, .. } if weeks.is_empty() || !ascends(weeks) || !ascends(months) => {
                 Err("`weeks` and `months` are expected to ascend, with at least one week".into())
@@ -152,9 +167,9 @@ impl VisitsConfig {
             Self { months, .. } if months.first().is_some_and(|&month| month <= 0.0) => {
                 Err("`months` are expected to be positive".into())
             }
-            Self { tolerance_days, .. } if !(*tolerance_days >= 0.0 && tolerance_days.is_finite()) => {
-                Err(format!("`tolerance_days` is {tolerance_days}, expected a number from 0"))
-            }
+            Self { tolerance_days, .. } if !(*tolerance_days >= 0.0 && tolerance_days.is_finite()) => Err(format!(
+                "`tolerance_days` is {tolerance_days}, expected a number from 0"
+            )),
             _ => Ok(()),
         }
     }
@@ -162,7 +177,11 @@ impl VisitsConfig {
     /// Weeks of all visits, follow-up included.
     pub fn visit_weeks(&self) -> Vec<f64> {
         let last = self.weeks.last().copied().unwrap_or(0.0);
-        self.weeks.iter().copied().chain(self.months.iter().map(|month| last + month * MONTH_DAYS / 7.0)).collect()
+        self.weeks
+            .iter()
+            .copied()
+            .chain(self.months.iter().map(|month| last + month * MONTH_DAYS / 7.0))
+            .collect()
     }
 
     /// Puts the scores on the grid: each visit gets the nearest in time, the earlier of two equally near, and none
@@ -180,19 +199,26 @@ impl VisitsConfig {
             expected,
             hint: "correct the table, or leave the field empty if the score is not known".into(),
         };
-        self.check().map_err(|problem| wrong("visits".into(), problem, "another configuration".into()))?;
+        self.check()
+            .map_err(|problem| wrong("visits".into(), problem, "another configuration".into()))?;
         let patient = table.column(&self.patient, "visits.patient")?;
         let item = table.column(&self.item, "visits.item")?;
         let value = table.column(&self.value, "visits.value")?;
         let time_name = self.date.as_ref().or(self.week.as_ref()).map_or("", String::as_str);
         let time = table.column(time_name, "visits.date")?;
-        let start = self.start.as_ref().map(|name| table.column(name, "visits.start")).transpose()?;
+        let start = self
+            .start
+            .as_ref()
+            .map(|name| table.column(name, "visits.start"))
+            .transpose()?;
         let mut records = Records::new();
         // Of each patient, over all items read: week 0 is one day, whichever item was scored first.
         let mut first_day = BTreeMap::<&str, f64>::new();
         for row in &table.rows {
             let (patient, item) = (row.field(patient), row.field(item));
-            let (Some(scale), field) = (self.items.get(item), row.field(value)) else { continue };
+            let (Some(scale), field) = (self.items.get(item), row.field(value)) else {
+                continue;
+            };
             let wrong = |found: String, expected: String| {
                 let time = row.field(time);
                 let place = format!("line {}: patient `{patient}`, visit `{time}`, item `{item}`", row.line);
@@ -200,21 +226,34 @@ impl VisitsConfig {
             };
             let days = |column| {
                 let text = row.field(column);
-                let expected = if self.week.is_some() { "a number of weeks" } else { "a date such as 2021-03-04" };
-                self.days(text, layout).ok_or_else(|| wrong(format!("time `{text}`"), expected.into()))
+                let expected = if self.week.is_some() {
+                    "a number of weeks"
+                } else {
+                    "a date such as 2021-03-04"
+                };
+                self.days(text, layout)
+                    .ok_or_else(|| wrong(format!("time `{text}`"), expected.into()))
             };
             let day = days(time)? - start.map_or(Ok(0.0), days)?;
             // A visit without score is a visit.
-            first_day.entry(patient).and_modify(|first| *first = first.min(day)).or_insert(day);
+            first_day
+                .entry(patient)
+                .and_modify(|first| *first = first.min(day))
+                .or_insert(day);
             if layout.is_missing(field) {
                 continue;
             }
             let number = layout.number::<f64>(field);
             let score = number.ok_or_else(|| wrong(format!("`{field}`"), "a number".into()))?;
-            scale.check(score).map_err(|allowed| wrong(score.to_string(), allowed))?;
+            scale
+                .check(score)
+                .map_err(|allowed| wrong(score.to_string(), allowed))?;
             let scores = records.entry((patient, item)).or_default();
             if let Some(other) = scores.iter().find(|other| other.0 == day && other.1 != score) {
-                return Err(wrong(score.to_string(), format!("one score at a time, not {} as well", other.1)));
+                return Err(wrong(
+                    score.to_string(),
+                    format!("one score at a time, not {} as well", other.1),
+                ));
             }
             scores.push((day, score));
         }
@@ -224,7 +263,10 @@ impl VisitsConfig {
     /// Days since the start, or since 1970 for dates.
     fn days(&self, text: &str, layout: &DelimitedLayout) -> Option<f64> {
         if self.week.is_some() {
-            return layout.number::<f64>(text).filter(|week| week.is_finite()).map(|week| week * 7.0);
+            return layout
+                .number::<f64>(text)
+                .filter(|week| week.is_finite())
+                .map(|week| week * 7.0);
         }
         let date = text.parse::<NaiveDate>().ok()?;
         Some(date.signed_duration_since(NaiveDate::default()).num_days() as f64)
@@ -246,7 +288,13 @@ impl VisitsConfig {
                 }
             }
             let scale = self.items.get(item).copied()?;
-            Some(Trajectory { patient: patient.into(), item: item.into(), scale, weeks: weeks.clone(), scores })
+            Some(Trajectory {
+                patient: patient.into(),
+                item: item.into(),
+                scale,
+                weeks: weeks.clone(),
+                scores,
+            })
         };
         records.into_iter().filter_map(trajectory).collect()
     }
@@ -256,7 +304,9 @@ impl VisitsConfig {
         let distance = |score: &&(f64, f64)| (score.0 - day).abs();
         // `min_by` keeps the first, which is the earlier, of equals.
         let nearest = scores.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
-        nearest.filter(|score| distance(score) <= self.tolerance_days).map_or(f64::NAN, |score| score.1)
+        nearest
+            .filter(|score| distance(score) <= self.tolerance_days)
+            .map_or(f64::NAN, |score| score.1)
     }
 }
 
@@ -278,10 +328,16 @@ pub fn weekly_minutes(
     for row in &table.rows {
         let number = |column: usize| {
             let text = row.field(column);
-            let number = layout.number::<f64>(text).filter(|number| number.is_finite() && *number >= 0.0);
+            let number = layout
+                .number::<f64>(text)
+                .filter(|number| number.is_finite() && *number >= 0.0);
             number.ok_or_else(|| DataError::File {
                 file: table.file.clone(),
-                place: format!("line {}: column `{}`", row.line, table.columns.get(column).map_or("", |name| name)),
+                place: format!(
+                    "line {}: column `{}`",
+                    row.line,
+                    table.columns.get(column).map_or("", |name| name)
+                ),
                 found: format!("`{text}`"),
                 expected: "a number from 0".into(),
                 hint: "take the row out of the table if the programme is not known".into(),

@@ -7,7 +7,12 @@ use super::headers::fill;
 /// not hold.
 pub(super) fn clean_edf(bytes: &mut Vec<u8>, keep: bool) -> Option<()> {
     let number = |bytes: &[u8], at: usize, width: usize| -> Option<i64> {
-        std::str::from_utf8(bytes.get(at..at + width)?).ok()?.trim().trim_start_matches('+').parse().ok()
+        std::str::from_utf8(bytes.get(at..at + width)?)
+            .ok()?
+            .trim()
+            .trim_start_matches('+')
+            .parse()
+            .ok()
     };
     let num_signals = usize::try_from(number(bytes, 252, 4)?).ok()?;
     let num_records = number(bytes, 236, 8)?;
@@ -18,7 +23,9 @@ pub(super) fn clean_edf(bytes: &mut Vec<u8>, keep: bool) -> Option<()> {
     let mut offset = 0;
     for index in 0..num_signals {
         let samples = usize::try_from(number(bytes, field(216, 8, index), 8)?).ok()?;
-        let end = samples.checked_mul(if wide { 3 } else { 2 }).and_then(|length| length.checked_add(offset))?;
+        let end = samples
+            .checked_mul(if wide { 3 } else { 2 })
+            .and_then(|length| length.checked_add(offset))?;
         let label = bytes.get(field(0, 16, index)..)?.get(..16)?;
         signals.push((offset..end, label.trim_ascii_end().ends_with(b" Annotations")));
         offset = end;
@@ -28,7 +35,11 @@ pub(super) fn clean_edf(bytes: &mut Vec<u8>, keep: bool) -> Option<()> {
     // `EDF+C` and the like, `24BIT`; the rest is free.
     let reserved = bytes.get_mut(192..236)?;
     let known: &[&[u8]] = &[b"EDF+C", b"EDF+D", b"BDF+C", b"BDF+D", b"24BIT"];
-    let kept = if known.iter().any(|kind| reserved.starts_with(kind)) { 5 } else { 0 };
+    let kept = if known.iter().any(|kind| reserved.starts_with(kind)) {
+        5
+    } else {
+        0
+    };
     fill(reserved.get_mut(kept..)?, "");
     bytes.get(..header_bytes)?;
     let data_bytes = bytes.len() - header_bytes;
@@ -47,11 +58,19 @@ pub(super) fn clean_edf(bytes: &mut Vec<u8>, keep: bool) -> Option<()> {
 
 /// Keeps the time of the record, which the first list of the first signal holds.
 fn drop_texts(lists: &mut [u8], has_time: bool) {
-    let time: Vec<u8> = lists.iter().copied().take_while(|&byte| byte != 0x14 && byte != 0x15).collect();
+    let time: Vec<u8> = lists
+        .iter()
+        .copied()
+        .take_while(|&byte| byte != 0x14 && byte != 0x15)
+        .collect();
     let signed = matches!(time.first(), Some(b'+' | b'-'));
     let number = signed && time.iter().skip(1).all(|byte| byte.is_ascii_digit() || *byte == b'.');
     let first = lists.get(time.len()..time.len() + 2) == Some(b"\x14\x14");
-    let kept = if has_time && first && number { [&time[..], b"\x14\x14"].concat() } else { Vec::new() };
+    let kept = if has_time && first && number {
+        [&time[..], b"\x14\x14"].concat()
+    } else {
+        Vec::new()
+    };
     let bytes = kept.into_iter().chain(std::iter::repeat(0));
     lists.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
 }

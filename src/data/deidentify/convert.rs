@@ -33,22 +33,37 @@ impl Deidentifier {
         let patient = entry.patient.as_deref().unwrap_or_default();
         let keep = self.rules.annotations == AnnotationRule::Keep;
         let damaged = |what: &str| wrong(&path, what, "what does not hold".into(), "a whole file", DAMAGED);
-        let marks = if keep { "texts of annotations kept" } else { "texts of annotations dropped" };
+        let marks = if keep {
+            "texts of annotations kept"
+        } else {
+            "texts of annotations dropped"
+        };
         // Texts that are kept are looked through for ids.
         let mut texts = Vec::new();
         let (bytes, format, done): (Vec<u8>, _, Vec<&'static str>) = match entry.kind {
             Kind::File(format @ (Format::Delimited | Format::Parquet)) => {
                 let (table, has_header) = table(format, &bytes, &path)?;
                 let out = self.table_among(&table, entry.patient.as_deref(), has_header, &survey.ids)?;
-                (out, format.name(), vec!["columns by the rules", "comments and lines before the table dropped"])
+                (
+                    out,
+                    format.name(),
+                    vec!["columns by the rules", "comments and lines before the table dropped"],
+                )
             }
             Kind::File(Format::Dicom) => {
                 let pseudonym = self.pseudonym(patient);
                 let key = self.dicom_key();
-                let how =
-                    Deidentification { key: &key, pseudonym: &pseudonym, shift_days: Some(self.shift_days(patient)) };
+                let how = Deidentification {
+                    key: &key,
+                    pseudonym: &pseudonym,
+                    shift_days: Some(self.shift_days(patient)),
+                };
                 let out = dicom::deidentify::deidentify(&bytes, &path, how)?;
-                (out, "DICOM", vec!["PS3.15 Basic Profile", "dates shifted", "pixels not looked at"])
+                (
+                    out,
+                    "DICOM",
+                    vec!["PS3.15 Basic Profile", "dates shifted", "pixels not looked at"],
+                )
             }
             Kind::File(Format::Edf) => {
                 let mut out = bytes;
@@ -69,9 +84,17 @@ impl Deidentifier {
             Kind::File(Format::Wfdb) => {
                 let out = self.wfdb_header(patient, &self.renamed_record(&bytes, entry, names, &path)?, &path)?;
                 texts.push(out.clone());
-                (out, "WFDB header", vec!["comments, time and date dropped", "files renamed"])
+                (
+                    out,
+                    "WFDB header",
+                    vec!["comments, time and date dropped", "files renamed"],
+                )
             }
-            Kind::WfdbSignal => (without_tags(bytes).ok_or_else(|| damaged("FLAC"))?, "WFDB signal", vec!["copied"]),
+            Kind::WfdbSignal => (
+                without_tags(bytes).ok_or_else(|| damaged("FLAC"))?,
+                "WFDB signal",
+                vec!["copied"],
+            ),
             Kind::WfdbAnnotations if keep => {
                 let found = read_annotations(&bytes, &path)?.marks;
                 texts.extend(found.into_iter().map(|mark| mark.text.into_bytes()));
@@ -85,11 +108,20 @@ impl Deidentifier {
                 let out = c3d::deidentify::deidentify(&bytes, &path, keep)?;
                 let contents = c3d::read(&out, &path)?;
                 texts.extend(contents.facts.into_iter().map(|(_, text)| text.into_bytes()));
-                (out, "C3D", vec!["other parameters than those of points, channels and plates dropped", marks])
+                (
+                    out,
+                    "C3D",
+                    vec![
+                        "other parameters than those of points, channels and plates dropped",
+                        marks,
+                    ],
+                )
             }
-            Kind::File(Format::Nifti) => {
-                (nifti::deidentify::deidentify(&bytes, &path)?, "NIfTI", vec!["texts and extensions dropped"])
-            }
+            Kind::File(Format::Nifti) => (
+                nifti::deidentify::deidentify(&bytes, &path)?,
+                "NIfTI",
+                vec!["texts and extensions dropped"],
+            ),
             Kind::NiftiData => {
                 let (header, _) = read(&path.with_extension("hdr"))?;
                 let out = nifti::deidentify::deidentify_data(&header, &bytes, &path)?;
@@ -97,8 +129,16 @@ impl Deidentifier {
             }
             Kind::File(Format::Image) => {
                 let is_tiff = bytes.starts_with(b"II") || bytes.starts_with(b"MM");
-                let out = if is_tiff { tiff::clean(&bytes) } else { pictures::clean(&bytes) };
-                (out.ok_or_else(|| damaged("image"))?, "image", vec!["metadata dropped", "pixels not looked at"])
+                let out = if is_tiff {
+                    tiff::clean(&bytes)
+                } else {
+                    pictures::clean(&bytes)
+                };
+                (
+                    out.ok_or_else(|| damaged("image"))?,
+                    "image",
+                    vec!["metadata dropped", "pixels not looked at"],
+                )
             }
             Kind::File(format @ (Format::OpenPose | Format::Keypoints)) => {
                 let json = serde_json::from_slice(&bytes).map_err(|_| damaged("JSON"))?;
@@ -118,11 +158,18 @@ impl Deidentifier {
                 (bytes, "skeletons", vec!["copied"])
             }
         };
-        if texts.iter().any(|text| survey.ids.stands_in(&String::from_utf8_lossy(text))) {
+        if texts
+            .iter()
+            .any(|text| survey.ids.stands_in(&String::from_utf8_lossy(text)))
+        {
             let hint = "remove it from names of signals and marks, or drop annotations";
             return Err(wrong(&path, "what is kept", "the id of a patient".into(), "none", hint));
         }
-        let bytes = if zipped { zip(&bytes).map_err(DataError::io(&path, "compress"))? } else { bytes };
+        let bytes = if zipped {
+            zip(&bytes).map_err(DataError::io(&path, "compress"))?
+        } else {
+            bytes
+        };
         Ok(Converted { bytes, format, done })
     }
 
@@ -138,7 +185,10 @@ impl Deidentifier {
         names: &BTreeMap<String, String>,
         path: &Path,
     ) -> Result<Vec<u8>, DataError> {
-        let folder = entry.path.rfind('/').map_or("", |at| entry.path.get(..=at).unwrap_or_default());
+        let folder = entry
+            .path
+            .rfind('/')
+            .map_or("", |at| entry.path.get(..=at).unwrap_or_default());
         let new_name = |file: &str| {
             let new = names.get(&format!("{folder}{file}"))?;
             new.rsplit('/').next().map(String::from)
@@ -148,7 +198,13 @@ impl Deidentifier {
         let own = own.strip_suffix(".hea").unwrap_or(&own).to_string();
         let missing = || {
             let hint = "fetch the whole record";
-            wrong(path, "header", "a file that is not in the folder".into(), "files beside the header", hint)
+            wrong(
+                path,
+                "header",
+                "a file that is not in the folder".into(),
+                "files beside the header",
+                hint,
+            )
         };
         let mut out = Vec::new();
         let mut left: Option<usize> = None;
@@ -164,8 +220,14 @@ impl Deidentifier {
             let new = match &mut left {
                 None => {
                     let segments = first.split_once('/').map(|(_, count)| count.to_string());
-                    let second = String::from_utf8_lossy(rest).split_whitespace().next().map(String::from);
-                    let count = segments.as_ref().or(second.as_ref()).and_then(|count| count.parse().ok());
+                    let second = String::from_utf8_lossy(rest)
+                        .split_whitespace()
+                        .next()
+                        .map(String::from);
+                    let count = segments
+                        .as_ref()
+                        .or(second.as_ref())
+                        .and_then(|count| count.parse().ok());
                     left = Some(count.unwrap_or(0));
                     of_segments = segments.is_some();
                     segments.map_or(own.clone(), |count| format!("{own}/{count}"))

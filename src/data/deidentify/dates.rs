@@ -100,9 +100,18 @@ pub(super) fn shift_in_name(name: &str, days: Option<i64>) -> Option<String> {
     while let Some(first) = rest.chars().next() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let follows = |length: usize| !rest.as_bytes().get(length).is_some_and(u8::is_ascii_digit);
-        let separated = rest.get(..10).filter(|_| follows(10)).map(|text| text.replace('_', "-"));
-        let run = rest.get(..digits).filter(|_| matches!(digits, 8 | 10 | 12 | 14)).map(String::from);
-        let date = separated.filter(|_| matches!(digits, 2 | 4)).or(run).filter(|text| parse(text).is_some());
+        let separated = rest
+            .get(..10)
+            .filter(|_| follows(10))
+            .map(|text| text.replace('_', "-"));
+        let run = rest
+            .get(..digits)
+            .filter(|_| matches!(digits, 8 | 10 | 12 | 14))
+            .map(String::from);
+        let date = separated
+            .filter(|_| matches!(digits, 2 | 4))
+            .or(run)
+            .filter(|text| parse(text).is_some());
         let taken = match date.filter(|text| is_date(text)) {
             Some(date) => {
                 let moved = shift(&date, days?)?;

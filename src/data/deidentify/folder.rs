@@ -60,13 +60,20 @@ pub fn deidentify_folder(
     check_places(input, output, mapping)?;
     let survey = deidentifier.survey(input)?;
     if !survey.unknown.is_empty() && !skip_unknown {
-        let list: Vec<String> = survey.unknown.iter().map(|(path, _)| path.display().to_string()).collect();
+        let list: Vec<String> = survey
+            .unknown
+            .iter()
+            .map(|(path, _)| path.display().to_string())
+            .collect();
         let hint = "convert or remove them, or leave them out with --skip-unknown";
         let found = format!("{} files that no reader knows: {}", list.len(), list.join(", "));
         return Err(wrong(input, "files", found, "known formats only", hint));
     }
     let names = new_names(input, deidentifier, &survey)?;
-    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = output
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let staging = tempfile::Builder::new().prefix(".deidentify-").tempdir_in(parent);
     let staging = staging.map_err(DataError::io(parent, "write to"))?;
     let mut report = FolderReport {
@@ -79,12 +86,19 @@ pub fn deidentify_folder(
         let converted = deidentifier.convert(input, entry, &survey, &names)?;
         let file = names.get(&entry.path).cloned().unwrap_or_default();
         write(&staging.path().join(&file), &converted.bytes)?;
-        report.files.push(FileReport { file, format: converted.format, done: converted.done });
+        report.files.push(FileReport {
+            file,
+            format: converted.format,
+            done: converted.done,
+        });
     }
     let json = serde_json::to_vec_pretty(&report).map_err(|error| DataError::io(output, "write")(error.into()))?;
     write(&staging.path().join(REPORT), &json)?;
     if let Some(mapping) = mapping {
-        let map = survey.patients.iter().map(|patient| (patient.as_str(), deidentifier.pseudonym(patient)));
+        let map = survey
+            .patients
+            .iter()
+            .map(|patient| (patient.as_str(), deidentifier.pseudonym(patient)));
         write_mapping(mapping, map)?;
     }
     // An empty folder gives way.
@@ -103,11 +117,22 @@ pub fn deidentify_folder(
 fn check_places(input: &Path, output: &Path, mapping: Option<&Path>) -> Result<(), DataError> {
     let input = fs::canonicalize(input).map_err(DataError::io(input, "read"))?;
     let place = |path: &Path| {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let Some(name) = path.file_name() else {
-            return Err(wrong(path, "path", "no name".into(), "the name of a new folder or file", "choose another"));
+            return Err(wrong(
+                path,
+                "path",
+                "no name".into(),
+                "the name of a new folder or file",
+                "choose another",
+            ));
         };
-        Ok(fs::canonicalize(parent).map_err(DataError::io(parent, "write to"))?.join(name))
+        Ok(fs::canonicalize(parent)
+            .map_err(DataError::io(parent, "write to"))?
+            .join(name))
     };
     let target = place(output)?;
     let refuse = |path: &Path, found: &str, expected: &str| {
@@ -121,7 +146,12 @@ fn check_places(input: &Path, output: &Path, mapping: Option<&Path>) -> Result<(
     }
     match fs::symlink_metadata(output) {
         Ok(there) if !there.is_dir() => return refuse(output, "a file or link", "a new or empty folder"),
-        Ok(_) if fs::read_dir(output).map_err(DataError::io(output, "list"))?.next().is_some() => {
+        Ok(_)
+            if fs::read_dir(output)
+                .map_err(DataError::io(output, "list"))?
+                .next()
+                .is_some() =>
+        {
             return refuse(output, "a folder with files", "a new or empty folder");
         }
         _ => {}
@@ -145,7 +175,11 @@ fn new_names(
     survey: &super::survey::Survey,
 ) -> Result<BTreeMap<String, String>, DataError> {
     let key = deidentifier.dicom_key();
-    let how = Deidentification { key: &key, pseudonym: "", shift_days: None };
+    let how = Deidentification {
+        key: &key,
+        pseudonym: "",
+        shift_days: None,
+    };
     let mut names = BTreeMap::new();
     let mut taken = BTreeMap::from([(REPORT.to_string(), "the report")]);
     for entry in &survey.entries {
@@ -156,7 +190,13 @@ fn new_names(
         })?;
         if taken.insert(name.to_lowercase(), &entry.path).is_some() {
             let hint = "rename one of the two";
-            return Err(wrong(&path, "name", "the new name of another file".into(), "a name of its own", hint));
+            return Err(wrong(
+                &path,
+                "name",
+                "the new name of another file".into(),
+                "a name of its own",
+                hint,
+            ));
         }
         names.insert(entry.path.clone(), name);
     }
@@ -178,8 +218,9 @@ fn write_mapping<'a>(path: &Path, map: impl Iterator<Item = (&'a str, String)>) 
     for (patient, pseudonym) in map {
         csv.write_record([patient, &pseudonym]).map_err(failed)?;
     }
-    let bytes =
-        csv.into_inner().map_err(|error| DataError::io(path, "write")(std::io::Error::other(error.to_string())))?;
+    let bytes = csv
+        .into_inner()
+        .map_err(|error| DataError::io(path, "write")(std::io::Error::other(error.to_string())))?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

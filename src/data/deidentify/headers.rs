@@ -51,7 +51,13 @@ impl Deidentifier {
         }
         if !has_record {
             let hint = "is this the header of a WFDB record?";
-            return Err(wrong(file, "line 1", "no record line", "name, number of signals, rate", hint));
+            return Err(wrong(
+                file,
+                "line 1",
+                "no record line",
+                "name, number of signals, rate",
+                hint,
+            ));
         }
         let text = String::from_utf8_lossy(&out);
         let mut id = KnownIds::default();
@@ -87,15 +93,33 @@ impl Deidentifier {
         let moved = date.and_then(|date| dates::move_date(date, self.shift_days(patient)));
         let moved = moved.ok_or_else(|| wrong(file, "byte 168", "no date", "a start date, dd.mm.yy", hint))?;
         let is_plus = rest.get(16..20).is_some_and(|kind| kind == b"EDF+" || kind == b"BDF+");
-        let signals = rest.get(76..80).and_then(|field| std::str::from_utf8(field).ok()?.trim().parse::<usize>().ok());
+        let signals = rest
+            .get(76..80)
+            .and_then(|field| std::str::from_utf8(field).ok()?.trim().parse::<usize>().ok());
         let pseudonym = self.pseudonym(patient);
         // EDF+ has subfields: code, sex, birth date, name; and `Startdate`, code, technician, equipment.
-        fill(patient_field, &if is_plus { format!("{pseudonym} X X X") } else { pseudonym });
+        fill(
+            patient_field,
+            &if is_plus {
+                format!("{pseudonym} X X X")
+            } else {
+                pseudonym
+            },
+        );
         let recording = format!("Startdate {:02}-{}-{} X X X", moved.day(), month(moved), moved.year());
         fill(recording_field, if is_plus { &recording } else { "" });
-        fill(date_field, &format!("{:02}.{:02}.{:02}", moved.day(), moved.month(), moved.year() % 100));
-        let labels = bytes.get(256..).unwrap_or_default().chunks_exact(16).take(signals.unwrap_or(0));
-        Ok(labels.map(<[u8]>::trim_ascii_end).any(|label| label.ends_with(b" Annotations")))
+        fill(
+            date_field,
+            &format!("{:02}.{:02}.{:02}", moved.day(), moved.month(), moved.year() % 100),
+        );
+        let labels = bytes
+            .get(256..)
+            .unwrap_or_default()
+            .chunks_exact(16)
+            .take(signals.unwrap_or(0));
+        Ok(labels
+            .map(<[u8]>::trim_ascii_end)
+            .any(|label| label.ends_with(b" Annotations")))
     }
 }
 

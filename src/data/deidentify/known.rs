@@ -51,7 +51,11 @@ impl KnownIds {
             };
             at += 1;
             if let Some((more, pseudonym)) = ids.into_iter().find(fits) {
-                let end = more.len().checked_sub(1).and_then(|last| rest.get(last)).map_or(range.end, |(r, _)| r.end);
+                let end = more
+                    .len()
+                    .checked_sub(1)
+                    .and_then(|last| rest.get(last))
+                    .map_or(range.end, |(r, _)| r.end);
                 found.push((range.start..end, pseudonym.as_str()));
                 at += more.len();
             }
@@ -67,9 +71,15 @@ impl KnownIds {
     /// The text with pseudonyms.
     pub(super) fn replaced(&self, text: &str) -> String {
         let mut text = text.to_string();
-        let places: Vec<(Range<usize>, String)> =
-            self.found(&text).into_iter().map(|(range, pseudonym)| (range, pseudonym.to_string())).collect();
-        places.into_iter().rev().for_each(|(range, pseudonym)| text.replace_range(range, &pseudonym));
+        let places: Vec<(Range<usize>, String)> = self
+            .found(&text)
+            .into_iter()
+            .map(|(range, pseudonym)| (range, pseudonym.to_string()))
+            .collect();
+        places
+            .into_iter()
+            .rev()
+            .for_each(|(range, pseudonym)| text.replace_range(range, &pseudonym));
         text
     }
 }

@@ -1,11 +1,17 @@
 //! PNG and JPEG without metadata: chunks and segments that pixels do not need are left out, the others copied.
 
 /// Chunks that tell pixels and their colours.
-const CHUNKS: [&[u8; 4]; 9] = [b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT"];
+const CHUNKS: [&[u8; 4]; 9] = [
+    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT",
+];
 
 /// The picture without metadata, turned as before; `None` if it is damaged.
 pub(super) fn clean(bytes: &[u8]) -> Option<Vec<u8>> {
-    if bytes.starts_with(b"\xff\xd8") { jpeg(bytes) } else { png(bytes) }
+    if bytes.starts_with(b"\xff\xd8") {
+        jpeg(bytes)
+    } else {
+        png(bytes)
+    }
 }
 
 fn png(bytes: &[u8]) -> Option<Vec<u8>> {
@@ -44,7 +50,9 @@ fn jpeg(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut out = b"\xff\xd8".to_vec();
     let mut rest = bytes.get(2..)?;
     loop {
-        let &[0xff, marker, ref after @ ..] = rest else { return None };
+        let &[0xff, marker, ref after @ ..] = rest else {
+            return None;
+        };
         if marker == 0xff {
             rest = rest.get(1..)?;
             continue;
@@ -101,10 +109,18 @@ fn turned(exif: &[u8]) -> Option<u16> {
     };
     let u16_at = |at: usize| {
         let pair = *exif.get(at..)?.first_chunk()?;
-        Some(if big { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) })
+        Some(if big {
+            u16::from_be_bytes(pair)
+        } else {
+            u16::from_le_bytes(pair)
+        })
     };
     let start = *exif.get(4..)?.first_chunk()?;
-    let start = if big { u32::from_be_bytes(start) } else { u32::from_le_bytes(start) } as usize;
+    let start = if big {
+        u32::from_be_bytes(start)
+    } else {
+        u32::from_le_bytes(start)
+    } as usize;
     let entries = (0..usize::from(u16_at(start)?)).map(|index| start + 2 + 12 * index);
     let entry = entries.into_iter().find(|&at| u16_at(at) == Some(0x0112))?;
     u16_at(entry + 8).filter(|orientation| (2..=8).contains(orientation))

@@ -61,7 +61,11 @@ pub(super) fn wrong(file: &Path, place: &str, found: String, expected: &str, hin
 /// The bytes of a file, decompressed, and whether they were compressed.
 pub(super) fn read(path: &Path) -> Result<(Vec<u8>, bool), DataError> {
     let bytes = std::fs::read(path).map_err(DataError::io(path, "read"))?;
-    if is_gzip(&bytes) { Ok((inflate(&bytes, path, MAX_INFLATED_BYTES)?, true)) } else { Ok((bytes, false)) }
+    if is_gzip(&bytes) {
+        Ok((inflate(&bytes, path, MAX_INFLATED_BYTES)?, true))
+    } else {
+        Ok((bytes, false))
+    }
 }
 
 /// A table, and whether its first line has the names of its columns.
@@ -70,7 +74,10 @@ pub(super) fn table(format: Format, bytes: &[u8], path: &Path) -> Result<(Delimi
         return Ok((parquet::read(bytes, path)?, true));
     }
     let contents = open_with(path, &|_| Ok(bytes.to_vec()))?;
-    let header = !contents.facts.iter().any(|(name, value)| name == "header" && value == "none");
+    let header = !contents
+        .facts
+        .iter()
+        .any(|(name, value)| name == "header" && value == "none");
     let table = contents.parts.into_iter().find_map(|part| match part {
         Part::Table(table) => Some(table),
         _ => None,
@@ -87,10 +94,18 @@ fn walk(folder: &Path, below: &str, files: &mut Vec<String>) -> Result<(), DataE
     }
     entries.sort();
     for path in entries {
-        let kind = std::fs::symlink_metadata(&path).map_err(DataError::io(&path, "read"))?.file_type();
+        let kind = std::fs::symlink_metadata(&path)
+            .map_err(DataError::io(&path, "read"))?
+            .file_type();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             let hint = "rename it";
-            return Err(wrong(&path, "name", "bytes that are not UTF-8".into(), "a name in UTF-8", hint));
+            return Err(wrong(
+                &path,
+                "name",
+                "bytes that are not UTF-8".into(),
+                "a name in UTF-8",
+                hint,
+            ));
         };
         let name = format!("{below}{name}");
         if kind.is_dir() {
@@ -99,7 +114,13 @@ fn walk(folder: &Path, below: &str, files: &mut Vec<String>) -> Result<(), DataE
             files.push(name);
         } else {
             let hint = "copy what it leads to into the folder, or remove it";
-            return Err(wrong(&path, "file", "a link or a device".into(), "a file or folder", hint));
+            return Err(wrong(
+                &path,
+                "file",
+                "a link or a device".into(),
+                "a file or folder",
+                hint,
+            ));
         }
     }
     Ok(())
@@ -147,9 +168,17 @@ impl Deidentifier {
             let found = pattern.as_ref().and_then(|pattern| find(pattern, file));
             let place = found.clone();
             let named = found.and_then(|range| file.get(range).map(str::to_string));
-            let mut entry = Entry { path: file.clone(), kind, patient: named, place, uids: Vec::new() };
+            let mut entry = Entry {
+                path: file.clone(),
+                kind,
+                patient: named,
+                place,
+                uids: Vec::new(),
+            };
             if !self.identify(&path, &mut entry, &mut survey)? {
-                survey.unknown.push((path, "the index of a DICOM medium, which names its files".into()));
+                survey
+                    .unknown
+                    .push((path, "the index of a DICOM medium, which names its files".into()));
                 continue;
             }
             let needs = match kind {
@@ -185,12 +214,20 @@ impl Deidentifier {
     fn pattern(&self) -> Result<Option<Pattern>, DataError> {
         let (from, pattern) = (self.rules.patient_from, &self.rules.pattern);
         let refuse = |found: String, hint: &str| {
-            Err(wrong(Path::new("rules"), "pattern", found, "a pattern with `{patient}`", hint))
+            Err(wrong(
+                Path::new("rules"),
+                "pattern",
+                found,
+                "a pattern with `{patient}`",
+                hint,
+            ))
         };
         let Some(text) = pattern.as_ref().filter(|_| from == PatientFrom::Path) else {
             return Ok(None);
         };
-        let (start, below) = text.strip_suffix("/...").map_or((text.as_str(), false), |start| (start, true));
+        let (start, below) = text
+            .strip_suffix("/...")
+            .map_or((text.as_str(), false), |start| (start, true));
         match FilePattern::parse(&start.replace("{patient}", "{subject}")) {
             Ok(files) if files.has(PathGroup::Subject) => Ok(Some((files, below.then(|| start.split('/').count())))),
             Ok(_) => refuse(format!("`{text}`"), "such as `{patient}/...` or `*/{patient}_*`"),
@@ -222,10 +259,19 @@ impl Deidentifier {
                 }
                 (id, entry.uids) = (identity.patient_id, identity.uids);
                 names.push(identity.patient_name);
-                let differs = entry.patient.as_ref().is_some_and(|patient| !id.is_empty() && *patient != id);
+                let differs = entry
+                    .patient
+                    .as_ref()
+                    .is_some_and(|patient| !id.is_empty() && *patient != id);
                 if differs {
                     let hint = "rename the folders, or set `patient_from = \"header\"`: one patient has one pseudonym";
-                    return Err(wrong(path, "PatientID", "another patient than in the path".into(), "the same", hint));
+                    return Err(wrong(
+                        path,
+                        "PatientID",
+                        "another patient than in the path".into(),
+                        "the same",
+                        hint,
+                    ));
                 }
                 if entry.patient.is_none() && !id.is_empty() {
                     entry.patient = Some(id.clone());
@@ -233,12 +279,22 @@ impl Deidentifier {
             }
             Kind::File(Format::Edf) => {
                 let (bytes, _) = read(path)?;
-                let field = String::from_utf8_lossy(bytes.get(8..88).unwrap_or_default()).trim().to_string();
+                let field = String::from_utf8_lossy(bytes.get(8..88).unwrap_or_default())
+                    .trim()
+                    .to_string();
                 let mut fields = field.split_whitespace();
-                id = fields.next().filter(|code| *code != "X").unwrap_or_default().to_string();
+                id = fields
+                    .next()
+                    .filter(|code| *code != "X")
+                    .unwrap_or_default()
+                    .to_string();
                 let rest: Vec<&str> = fields.collect();
                 let is_plus = matches!(bytes.get(192..196), Some(b"EDF+" | b"BDF+"));
-                names.extend(rest.iter().skip(if is_plus { 2 } else { 0 }).map(|name| name.to_string()));
+                names.extend(
+                    rest.iter()
+                        .skip(if is_plus { 2 } else { 0 })
+                        .map(|name| name.to_string()),
+                );
             }
             Kind::File(Format::C3d) => {
                 names = c3d::deidentify::subjects(&read(path)?.0, path)?;
@@ -253,7 +309,9 @@ impl Deidentifier {
         if is_distinctive(&id) {
             survey.ids.add(&id, &pseudonym);
         }
-        let words = names.iter().flat_map(|name| name.split(|letter: char| !letter.is_alphanumeric()));
+        let words = names
+            .iter()
+            .flat_map(|name| name.split(|letter: char| !letter.is_alphanumeric()));
         for word in words.filter(|word| word.chars().count() >= 3 && word.chars().all(char::is_alphabetic)) {
             survey.names.add(word, &pseudonym);
         }
@@ -270,7 +328,10 @@ impl Deidentifier {
         });
         let days = entry.patient.as_ref().map(|patient| self.shift_days(patient));
         let rename = |text: &str| {
-            let text = entry.uids.iter().fold(text.to_string(), |text, old| text.replace(old, &uid(old)));
+            let text = entry
+                .uids
+                .iter()
+                .fold(text.to_string(), |text, old| text.replace(old, &uid(old)));
             let text = survey.names.replaced(&survey.ids.replaced(&own.replaced(&text)));
             super::dates::shift_in_name(&text, days)
         };
@@ -282,9 +343,11 @@ impl Deidentifier {
             _ => rename(&entry.path)?,
         };
         match entry.kind {
-            Kind::File(Format::Parquet) => {
-                Some(path.strip_suffix(".parquet").map(|stem| format!("{stem}.csv")).unwrap_or(path))
-            }
+            Kind::File(Format::Parquet) => Some(
+                path.strip_suffix(".parquet")
+                    .map(|stem| format!("{stem}.csv"))
+                    .unwrap_or(path),
+            ),
             _ => Some(path),
         }
     }
@@ -300,7 +363,9 @@ fn find((pattern, num_folders): &Pattern, path: &str) -> Option<std::ops::Range<
         None => path.len(),
     };
     let beginning = path.get(..end)?;
-    let patient = pattern.matches(beginning, &PathGroups::default())?.get(PathGroup::Subject)?;
+    let patient = pattern
+        .matches(beginning, &PathGroups::default())?
+        .get(PathGroup::Subject)?;
     // The text found is a part of the path.
     let start = (patient.as_ptr() as usize).checked_sub(path.as_ptr() as usize)?;
     Some(start..start + patient.len())
@@ -310,7 +375,9 @@ fn head(path: &Path) -> Result<Vec<u8>, DataError> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(DataError::io(path, "read"))?;
-    file.take(16 << 10).read_to_end(&mut bytes).map_err(DataError::io(path, "read"))?;
+    file.take(16 << 10)
+        .read_to_end(&mut bytes)
+        .map_err(DataError::io(path, "read"))?;
     Ok(head_of(&bytes))
 }
 

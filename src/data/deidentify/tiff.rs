@@ -21,7 +21,11 @@ impl Reader<'_> {
     fn number(&self, at: usize, width: usize) -> Option<usize> {
         let field = self.bytes.get(at..at.checked_add(width)?)?.iter();
         let digit = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        let number = if self.big_endian { field.fold(0, digit) } else { field.rev().fold(0, digit) };
+        let number = if self.big_endian {
+            field.fold(0, digit)
+        } else {
+            field.rev().fold(0, digit)
+        };
         usize::try_from(number).ok()
     }
 }
@@ -29,7 +33,11 @@ impl Reader<'_> {
 /// The file without metadata; `None` if it is damaged. Old JPEG inside of TIFF has no places that are known.
 pub(super) fn clean(bytes: &[u8]) -> Option<Vec<u8>> {
     let big_endian = bytes.starts_with(b"M");
-    let mut reader = Reader { bytes, big_endian, wide: false };
+    let mut reader = Reader {
+        bytes,
+        big_endian,
+        wide: false,
+    };
     reader.wide = reader.number(2, 2)? == 43;
     let (word, count_bytes, head) = if reader.wide { (8, 8, 16) } else { (4, 2, 8) };
     let mut out = vec![0; bytes.len()];
@@ -61,8 +69,16 @@ pub(super) fn clean(bytes: &[u8]) -> Option<Vec<u8>> {
         }
         // The directory ends earlier, with the place of the next one behind it.
         let count = kept.len() as u64;
-        let count = if big_endian { count.to_be_bytes().to_vec() } else { count.to_le_bytes().to_vec() };
-        let count = if big_endian { count.get(8 - count_bytes..)? } else { count.get(..count_bytes)? };
+        let count = if big_endian {
+            count.to_be_bytes().to_vec()
+        } else {
+            count.to_le_bytes().to_vec()
+        };
+        let count = if big_endian {
+            count.get(8 - count_bytes..)?
+        } else {
+            count.get(..count_bytes)?
+        };
         let mut directory = count.to_vec();
         for (_, entry) in kept {
             let mut field = bytes.get(entry..entry + entry_bytes)?.to_vec();
@@ -91,7 +107,11 @@ fn values(reader: &Reader, entry: usize) -> Option<(usize, usize, usize)> {
         _ => return None,
     };
     let length = reader.number(entry + 4, word)?.checked_mul(width)?;
-    let start = if length > word { reader.number(entry + 4 + word, word)? } else { entry + 4 + word };
+    let start = if length > word {
+        reader.number(entry + 4 + word, word)?
+    } else {
+        entry + 4 + word
+    };
     reader.bytes.get(start..start.checked_add(length)?)?;
     Some((start, length, width))
 }
@@ -102,7 +122,10 @@ fn copy_pixels(reader: &Reader, kept: &[(u16, usize)], out: &mut [u8]) -> Option
         let list = |tag: u16| {
             let &(_, entry) = kept.iter().find(|(known, _)| *known == tag)?;
             let (start, length, width) = values(reader, entry)?;
-            (start..start + length).step_by(width).map(|at| reader.number(at, width)).collect::<Option<Vec<_>>>()
+            (start..start + length)
+                .step_by(width)
+                .map(|at| reader.number(at, width))
+                .collect::<Option<Vec<_>>>()
         };
         if let (Some(places), Some(lengths)) = (list(places), list(lengths)) {
             any = true;

@@ -33,11 +33,25 @@ pub(super) enum Kind {
 
 /// What the files of a group hold; `Text` and `Wfdb` as the first of them does.
 pub(super) enum Content {
-    Text { sniffed: Sniffed, time: Option<TimeColumn> },
-    Wfdb { rate_hz: f64, channels: Vec<(String, String)>, calibrated: bool },
-    Image { height: usize, width: usize, color: Color, same_size: bool },
+    Text {
+        sniffed: Sniffed,
+        time: Option<TimeColumn>,
+    },
+    Wfdb {
+        rate_hz: f64,
+        channels: Vec<(String, String)>,
+        calibrated: bool,
+    },
+    Image {
+        height: usize,
+        width: usize,
+        color: Color,
+        same_size: bool,
+    },
     Opened(Opened),
-    Damaged { problem: String },
+    Damaged {
+        problem: String,
+    },
 }
 
 /// The column of time stamps.
@@ -51,7 +65,10 @@ pub(super) struct TimeColumn {
 /// Looks at the beginning of every file.
 pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError> {
     let mut parts = BTreeSet::new();
-    for file in files.iter().filter(|file| file.ends_with(".hea") || file.ends_with(".hdr")) {
+    for file in files
+        .iter()
+        .filter(|file| file.ends_with(".hea") || file.ends_with(".hdr"))
+    {
         parts.extend(open::parts_of(&raw.join(file)));
     }
     let kind = |file: &String| {
@@ -60,28 +77,42 @@ pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError
             return Ok(Kind::Part);
         }
         if file.ends_with(".hea") {
-            return Ok(Kind::Known { signature: "wfdb".into() });
+            return Ok(Kind::Known {
+                signature: "wfdb".into(),
+            });
         }
         let bytes = head(&path)?;
         if matches!(bytes.get(..4), Some([0x89, b'P', b'N', b'G'] | [0xff, 0xd8, 0xff, _])) {
-            return Ok(Kind::Known { signature: "image".into() });
+            return Ok(Kind::Known {
+                signature: "image".into(),
+            });
         }
         let opened = detect(&open::head(&path)?, &path).ok();
         if let Some(format) = opened.filter(|format| !matches!(format, Format::Delimited | Format::Wfdb)) {
-            return Ok(Kind::Known { signature: format.name().into() });
+            return Ok(Kind::Known {
+                signature: format.name().into(),
+            });
         }
         // The last line may be cut.
-        let end = if bytes.len() as u64 == HEAD_BYTES { bytes.iter().rposition(|byte| *byte == b'\n') } else { None };
-        Ok(match sniff(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default()) {
-            None => Kind::Unknown,
-            Some(Sniffed { layout, table }) => {
-                let columns = match layout.header {
-                    Header::Numbers => table.columns.len().to_string(),
-                    _ => table.columns.join("\u{1}"),
-                };
-                Kind::Known { signature: format!("{:?}\u{1}{columns}", layout.separator) }
-            }
-        })
+        let end = if bytes.len() as u64 == HEAD_BYTES {
+            bytes.iter().rposition(|byte| *byte == b'\n')
+        } else {
+            None
+        };
+        Ok(
+            match sniff(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default()) {
+                None => Kind::Unknown,
+                Some(Sniffed { layout, table }) => {
+                    let columns = match layout.header {
+                        Header::Numbers => table.columns.len().to_string(),
+                        _ => table.columns.join("\u{1}"),
+                    };
+                    Kind::Known {
+                        signature: format!("{:?}\u{1}{columns}", layout.separator),
+                    }
+                }
+            },
+        )
     };
     files.iter().map(kind).collect()
 }
@@ -89,13 +120,19 @@ pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError
 fn head(path: &Path) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(DataError::io(path, "read"))?;
-    file.take(HEAD_BYTES).read_to_end(&mut bytes).map_err(DataError::io(path, "read"))?;
+    file.take(HEAD_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(DataError::io(path, "read"))?;
     Ok(bytes)
 }
 
 /// Reads the first of some files that are alike.
 pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
-    let Some(first) = files.first() else { return Ok(Content::Damaged { problem: "no file".into() }) };
+    let Some(first) = files.first() else {
+        return Ok(Content::Damaged {
+            problem: "no file".into(),
+        });
+    };
     let path = raw.join(first);
     let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
     if first.ends_with(".hea") {
@@ -106,7 +143,11 @@ pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
                 let calibrated = record.signals.iter().all(|signal| signal.gain.is_some());
                 let channel = |signal: &wfdb::Signal| (signal.name.clone(), signal.unit.clone());
                 let channels = record.signals.iter().map(channel).collect();
-                Content::Wfdb { rate_hz: record.rate_hz, channels, calibrated }
+                Content::Wfdb {
+                    rate_hz: record.rate_hz,
+                    channels,
+                    calibrated,
+                }
             }
         });
     }
@@ -117,24 +158,39 @@ pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
             let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
             same_size &= image_size(&bytes).is_none_or(|(h, w, _)| (h, w) == (height, width));
         }
-        return Ok(Content::Image { height, width, color, same_size });
+        return Ok(Content::Image {
+            height,
+            width,
+            color,
+            same_size,
+        });
     }
     if let Some(sniffed) = sniff_table(&bytes, &path).filter(|_| bytes.starts_with(PARQUET)) {
-        return Ok(Content::Text { time: time_column(&sniffed), sniffed });
+        return Ok(Content::Text {
+            time: time_column(&sniffed),
+            sniffed,
+        });
     }
     if detect(&open::head(&path)?, &path).is_ok_and(|format| !matches!(format, Format::Delimited | Format::Wfdb)) {
         return Ok(opened(&path));
     }
     Ok(match sniff(&bytes) {
-        Some(sniffed) => Content::Text { time: time_column(&sniffed), sniffed },
-        None => Content::Damaged { problem: format!("`{first}` is not a table throughout") },
+        Some(sniffed) => Content::Text {
+            time: time_column(&sniffed),
+            sniffed,
+        },
+        None => Content::Damaged {
+            problem: format!("`{first}` is not a table throughout"),
+        },
     })
 }
 
 fn opened(path: &Path) -> Content {
     match Opened::read(path) {
         Ok(opened) => Content::Opened(opened),
-        Err(error) => Content::Damaged { problem: error.to_string() },
+        Err(error) => Content::Damaged {
+            problem: error.to_string(),
+        },
     }
 }
 
@@ -143,7 +199,10 @@ const PARQUET: &[u8] = b"PAR1";
 /// A table of text or Parquet, whose layout is then the plain one.
 pub(super) fn sniff_table(bytes: &[u8], path: &Path) -> Option<Sniffed> {
     match bytes.starts_with(PARQUET) {
-        true => Some(Sniffed { layout: DelimitedLayout::default(), table: parquet::read(bytes, path).ok()? }),
+        true => Some(Sniffed {
+            layout: DelimitedLayout::default(),
+            table: parquet::read(bytes, path).ok()?,
+        }),
         false => sniff(bytes),
     }
 }
@@ -153,19 +212,29 @@ fn time_column(sniffed: &Sniffed) -> Option<TimeColumn> {
     let unnamed = sniffed.layout.header == Header::Numbers;
     sniffed.table.columns.iter().enumerate().find_map(|(index, name)| {
         let name = name.to_lowercase();
-        let called = ["time", "sec", "stamp", "sample", "frame", "elapsed"].iter().any(|word| name.contains(word))
+        let called = ["time", "sec", "stamp", "sample", "frame", "elapsed"]
+            .iter()
+            .any(|word| name.contains(word))
             || ["t", "ms", "us", "s", "index"].contains(&name.as_str());
         if !(called || unnamed && index == 0) {
             return None;
         }
-        let times = sniffed.numbers(index).filter(|times| times.len() == sniffed.table.rows.len())?;
-        let steps: Vec<f64> = times.windows(2).filter_map(|pair| Some(pair.last()? - pair.first()?)).collect();
+        let times = sniffed
+            .numbers(index)
+            .filter(|times| times.len() == sniffed.table.rows.len())?;
+        let steps: Vec<f64> = times
+            .windows(2)
+            .filter_map(|pair| Some(pair.last()? - pair.first()?))
+            .collect();
         if steps.is_empty() || steps.iter().any(|step| *step <= 0.0) {
             return None;
         }
         let ones = steps.iter().all(|step| *step == 1.0);
         let mean = steps.iter().sum::<f64>() / steps.len() as f64;
-        let says = |units: &[&str]| name.split(|c: char| !c.is_alphanumeric()).any(|word| units.contains(&word));
+        let says = |units: &[&str]| {
+            name.split(|c: char| !c.is_alphanumeric())
+                .any(|word| units.contains(&word))
+        };
         let unit = match () {
             () if ["sample", "frame", "index"].iter().any(|word| name.contains(word)) => TimeUnit::Sample,
             () if says(&["us", "usec", "microseconds"]) => TimeUnit::Microseconds,
@@ -177,7 +246,11 @@ fn time_column(sniffed: &Sniffed) -> Option<TimeColumn> {
         };
         let start = times.first().copied().unwrap_or(0.0);
         let secs: Vec<f64> = times.iter().map(|time| (time - start) * unit.secs()).collect();
-        let rate_hz = if unit == TimeUnit::Sample { None } else { constant_rate(&secs) };
+        let rate_hz = if unit == TimeUnit::Sample {
+            None
+        } else {
+            constant_rate(&secs)
+        };
         Some(TimeColumn { index, unit, rate_hz })
     })
 }
@@ -203,7 +276,9 @@ impl fmt::Display for Content {
                     Header::Numbers => f.write_str(" without a header")?,
                     _ => write!(f, " ({})", sniffed.table.columns.join(", "))?,
                 }
-                let Some(time) = time else { return f.write_str(", none of them time stamps") };
+                let Some(time) = time else {
+                    return f.write_str(", none of them time stamps");
+                };
                 let name = sniffed.table.columns.get(time.index).map_or("", String::as_str);
                 match time.rate_hz {
                     Some(rate_hz) => write!(f, ", time stamps in `{name}` at {rate_hz} Hz if they are {}", time.unit),
@@ -215,9 +290,18 @@ impl fmt::Display for Content {
                 let channels: Vec<String> = channels.iter().map(|(name, unit)| format!("{name} [{unit}]")).collect();
                 write!(f, "WFDB records at {rate_hz} Hz: {}", channels.join(", "))
             }
-            Self::Image { height, width, color, same_size } => {
+            Self::Image {
+                height,
+                width,
+                color,
+                same_size,
+            } => {
                 let size = if *same_size { "" } else { " and other sizes" };
-                write!(f, "images, {} plane(s) of {height} lines and {width} columns{size}", color.planes().len())
+                write!(
+                    f,
+                    "images, {} plane(s) of {height} lines and {width} columns{size}",
+                    color.planes().len()
+                )
             }
             Self::Opened(opened) => opened.fmt(f),
             Self::Damaged { problem } => write!(f, "not readable: {problem}"),

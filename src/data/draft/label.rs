@@ -9,8 +9,9 @@ use super::write::quoted;
 use crate::data::formats::sniff::is_missing_code;
 
 /// Columns called so are more likely to be the outcome than an input.
-pub(super) const OUTCOMES: [&str; 11] =
-    ["label", "class", "outcome", "diagnos", "respon", "target", "group", "status", "arm", "change", "result"];
+pub(super) const OUTCOMES: [&str; 11] = [
+    "label", "class", "outcome", "diagnos", "respon", "target", "group", "status", "arm", "change", "result",
+];
 
 /// Columns called so say where subjects were recorded.
 pub(super) const SITES: [&str; 6] = ["site", "centre", "center", "hospital", "clinic", "laborator"];
@@ -60,18 +61,30 @@ impl Label {
         }
         columns.sort_by_key(|(other, count, _, _)| (*other, *count));
         let rivals = |chosen: Option<&str>| -> Vec<String> {
-            let words = columns.iter().map(|(_, _, name, _)| name).filter(|name| Some(name.as_str()) != chosen);
+            let words = columns
+                .iter()
+                .map(|(_, _, name, _)| name)
+                .filter(|name| Some(name.as_str()) != chosen);
             words
                 .map(|name| format!("column `{name}`"))
                 .chain(numbers.iter().map(|name| format!("a threshold on `{name}`")))
                 .collect()
         };
-        let labels: BTreeSet<String> = groups.iter().flat_map(|group| group.roles.labels.iter().cloned()).collect();
+        let labels: BTreeSet<String> = groups
+            .iter()
+            .flat_map(|group| group.roles.labels.iter().cloned())
+            .collect();
         if labels.len() > 1 {
-            return Self { source: LabelSource::File, classes: labels.into_iter().collect(), rivals: rivals(None) };
+            return Self {
+                source: LabelSource::File,
+                classes: labels.into_iter().collect(),
+                rivals: rivals(None),
+            };
         }
-        let outcome =
-            numbers.iter().find(|name| is_outcome(name)).filter(|_| columns.first().is_none_or(|column| column.0));
+        let outcome = numbers
+            .iter()
+            .find(|name| is_outcome(name))
+            .filter(|_| columns.first().is_none_or(|column| column.0));
         if let Some((name, table)) = outcome.zip(table) {
             let index = table.sniffed.table.columns.iter().position(|column| column == name);
             let mut values = index.and_then(|index| table.sniffed.numbers(index)).unwrap_or_default();
@@ -80,11 +93,19 @@ impl Label {
             let mut rivals = rivals(None);
             rivals.retain(|rival| !rival.ends_with(&format!("`{name}`")));
             let classes = vec!["below".into(), "at-least".into()];
-            return Self { source: LabelSource::Threshold(name.clone(), median), classes, rivals };
+            return Self {
+                source: LabelSource::Threshold(name.clone(), median),
+                classes,
+                rivals,
+            };
         }
         if let Some((_, _, name, words)) = columns.first() {
             let classes = words.iter().cloned().collect();
-            return Self { source: LabelSource::Column(name.clone()), classes, rivals: rivals(Some(name)) };
+            return Self {
+                source: LabelSource::Column(name.clone()),
+                classes,
+                rivals: rivals(Some(name)),
+            };
         }
         let prefix = |id: &String| id.trim_end_matches(|letter: char| !letter.is_alphabetic()).to_string();
         let prefixes: BTreeSet<String> = subjects.iter().map(prefix).collect();
@@ -97,7 +118,11 @@ impl Label {
             },
             false => {
                 let classes = vec!["FIRST".into(), "SECOND".into()];
-                Self { source: LabelSource::Unknown, classes, rivals: rivals(None) }
+                Self {
+                    source: LabelSource::Unknown,
+                    classes,
+                    rivals: rivals(None),
+                }
             }
         }
     }
@@ -105,7 +130,10 @@ impl Label {
     pub(super) fn ask(&self, questions: &mut Vec<String>) {
         let guess = match &self.source {
             LabelSource::File => {
-                format!("guess: the part of the files' names with {}", some(&self.classes.iter().cloned().collect()))
+                format!(
+                    "guess: the part of the files' names with {}",
+                    some(&self.classes.iter().cloned().collect())
+                )
             }
             LabelSource::Column(column) => format!("guess: column `{column}`"),
             LabelSource::Threshold(column, median) => {
@@ -133,7 +161,10 @@ impl Label {
             }
             LabelSource::Prefix(prefixes) => {
                 let map = prefixes.iter().map(|prefix| format!("{0} = {0}", quoted(prefix)));
-                format!("kind = \"id-prefix\"\nclasses = {{ {} }}\n", map.collect::<Vec<_>>().join(", "))
+                format!(
+                    "kind = \"id-prefix\"\nclasses = {{ {} }}\n",
+                    map.collect::<Vec<_>>().join(", ")
+                )
             }
             LabelSource::Unknown => "kind = \"id-prefix\"\nclasses = {}\n".into(),
         };

@@ -12,8 +12,10 @@ fn is_gap(letter: char) -> bool {
 
 /// Words and what stands between them, the first gap before the first word. The extension belongs to the last gap.
 fn cut(path: &str) -> (Vec<&str>, Vec<&str>) {
-    let stem_end =
-        path.rfind('.').filter(|dot| !path.get(*dot..).unwrap_or_default().contains('/')).unwrap_or(path.len());
+    let stem_end = path
+        .rfind('.')
+        .filter(|dot| !path.get(*dot..).unwrap_or_default().contains('/'))
+        .unwrap_or(path.len());
     let (stem, extension) = path.split_at(stem_end);
     let (mut words, mut gaps, mut rest) = (Vec::new(), Vec::new(), stem);
     loop {
@@ -64,7 +66,10 @@ impl Roles {
             text.push_str(&format!(", sessions {}", some(&self.sessions)));
         }
         if !self.labels.is_empty() {
-            text.push_str(&format!(", and {} shared by many subjects or sessions, as labels are", some(&self.labels)));
+            text.push_str(&format!(
+                ", and {} shared by many subjects or sessions, as labels are",
+                some(&self.labels)
+            ));
         }
         for values in &self.ignored {
             text.push_str(&format!(", and {} of which nothing was made (`*`)", some(values)));
@@ -96,7 +101,10 @@ impl<'f> Named<'f> {
     /// Of files with one [`shape`].
     pub(super) fn new(files: &[&'f str]) -> Self {
         let gaps = files.first().map(|file| cut(file).1).unwrap_or_default();
-        Self { gaps, words: files.iter().map(|file| cut(file).0).collect() }
+        Self {
+            gaps,
+            words: files.iter().map(|file| cut(file).0).collect(),
+        }
     }
 
     /// The text of each file from one word to another.
@@ -128,7 +136,10 @@ impl<'f> Named<'f> {
                     break;
                 }
                 let values = distinct((first, last));
-                let known = ids.iter().map(|ids| values.iter().filter(|value| ids.contains(*value)).count()).max();
+                let known = ids
+                    .iter()
+                    .map(|ids| values.iter().filter(|value| ids.contains(*value)).count())
+                    .max();
                 let known = known.unwrap_or(0);
                 if values.len() > 1 && 2 * known >= values.len() && best.is_none_or(|(most, _)| known > most) {
                     best = Some((known, (first, last)));
@@ -209,11 +220,14 @@ impl<'f> Named<'f> {
     /// has one value of is a label, as a subject may respond at one visit and not at another.
     fn settle_sessions(&self, roles: &mut [Role], subjects: &[String]) {
         let pairs = |index: usize| subjects.iter().cloned().zip(self.span(index, index));
-        let candidates: Vec<usize> =
-            (0..roles.len()).filter(|&index| roles.get(index) == Some(&Role::Session)).collect();
+        let candidates: Vec<usize> = (0..roles.len())
+            .filter(|&index| roles.get(index) == Some(&Role::Session))
+            .collect();
         let num_pairs = |index: &usize| pairs(*index).collect::<BTreeSet<_>>().len();
         // The first of equals: `rev`, because `max_by_key` keeps the last.
-        let Some(session) = candidates.iter().copied().rev().max_by_key(num_pairs) else { return };
+        let Some(session) = candidates.iter().copied().rev().max_by_key(num_pairs) else {
+            return;
+        };
         let num_sessions = num_pairs(&session);
         let num_subjects = subjects.iter().collect::<BTreeSet<_>>().len();
         for index in candidates.into_iter().filter(|index| *index != session) {
@@ -222,7 +236,11 @@ impl<'f> Named<'f> {
             let triples = pairs(session).zip(words).collect::<BTreeSet<_>>().len();
             let few = distinct <= MAX_CLASSES && 2 * distinct <= num_subjects;
             if let Some(role) = roles.get_mut(index) {
-                *role = if triples == num_sessions && few { Role::Label } else { Role::Any };
+                *role = if triples == num_sessions && few {
+                    Role::Label
+                } else {
+                    Role::Any
+                };
             }
         }
     }
@@ -253,11 +271,21 @@ impl<'f> Named<'f> {
     /// The last word that does not vary, or the extension.
     fn name(&self, roles: &[Role]) -> String {
         let mut words = roles.iter().zip(self.words.first().map_or(&[][..], Vec::as_slice));
-        let literal = words.rfind(|(role, _)| **role == Role::Literal).map(|(_, word)| word.to_lowercase());
+        let literal = words
+            .rfind(|(role, _)| **role == Role::Literal)
+            .map(|(_, word)| word.to_lowercase());
         if self.gaps.last() == Some(&".hea") {
             return literal.unwrap_or("signal".into());
         }
-        let extension = self.gaps.last().map(|gap| gap.trim_start_matches(is_gap).to_lowercase()).unwrap_or_default();
-        literal.unwrap_or(if extension.is_empty() { "recording".into() } else { extension })
+        let extension = self
+            .gaps
+            .last()
+            .map(|gap| gap.trim_start_matches(is_gap).to_lowercase())
+            .unwrap_or_default();
+        literal.unwrap_or(if extension.is_empty() {
+            "recording".into()
+        } else {
+            extension
+        })
     }
 }

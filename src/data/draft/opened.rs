@@ -42,7 +42,12 @@ struct FoundImages {
 
 impl Opened {
     pub(super) fn read(path: &Path) -> Result<Self, DataError> {
-        let Contents { format, parts, annotations, .. } = open(path)?;
+        let Contents {
+            format,
+            parts,
+            annotations,
+            ..
+        } = open(path)?;
         let signal = |channel: &SignalChannel| (channel.name.clone(), channel.unit.clone(), channel.rate_hz);
         let signals = parts.iter().flat_map(Part::signals).map(signal).collect();
         let (mut points, mut images) = (None, None);
@@ -53,8 +58,18 @@ impl Opened {
                 _ => {}
             }
         }
-        let texts = annotations.into_iter().map(|mark| mark.text).filter(|text| !text.is_empty()).collect();
-        Ok(Self { format, signals, points, images, texts })
+        let texts = annotations
+            .into_iter()
+            .map(|mark| mark.text)
+            .filter(|text| !text.is_empty())
+            .collect();
+        Ok(Self {
+            format,
+            signals,
+            points,
+            images,
+            texts,
+        })
     }
 
     /// Whether several files may be one recording: images, slices, frames of poses.
@@ -66,7 +81,11 @@ impl Opened {
     pub(super) fn modalities(&self, text: &mut String, group: &Group, optional: bool, questions: &mut Vec<String>) {
         let mut num_written = 0;
         let mut start = |text: &mut String, kind: &str| {
-            let suffix = if num_written == 0 { String::new() } else { format!("-{kind}") };
+            let suffix = if num_written == 0 {
+                String::new()
+            } else {
+                format!("-{kind}")
+            };
             if num_written > 0 {
                 text.push('\n');
             }
@@ -125,20 +144,36 @@ impl Opened {
         text.push_str(&channel_list(&single.iter().map(channel).collect::<Vec<_>>()));
         questions.push(format!("`{key}.channels`: which channels are inputs?"));
         if rates().any(|other| other != rate_hz) {
-            questions.push(format!("`{key}.rate_hz`: the channels have several rates; this is the highest"));
+            questions.push(format!(
+                "`{key}.rate_hz`: the channels have several rates; this is the highest"
+            ));
         }
         if !several.is_empty() {
             let names: BTreeSet<&str> = several.iter().map(|(name, ..)| name.as_str()).collect();
-            questions.push(format!("`{key}.channels`: {names:?} stand more than once in a file and were left out"));
+            questions.push(format!(
+                "`{key}.channels`: {names:?} stand more than once in a file and were left out"
+            ));
         }
     }
 }
 
 impl FoundPoints {
     fn of(points: &Points) -> Self {
-        let Points { unit, rate_hz, names, positions, .. } = points;
+        let Points {
+            unit,
+            rate_hz,
+            names,
+            positions,
+            ..
+        } = points;
         let (num_frames, _, num_axes) = positions.dim();
-        Self { unit: unit.clone(), rate_hz: *rate_hz, names: names.clone(), num_axes, num_frames }
+        Self {
+            unit: unit.clone(),
+            rate_hz: *rate_hz,
+            names: names.clone(),
+            num_axes,
+            num_frames,
+        }
     }
 
     fn write(&self, text: &mut String, key: &str, questions: &mut Vec<String>) {
@@ -153,9 +188,14 @@ impl FoundPoints {
         let mut seen = BTreeSet::new();
         let names = self.names.iter().map(String::as_str).filter(|name| seen.insert(*name));
         let (names, axes) = (list(names), list(axes));
-        text.push_str(&format!("points = {names}\naxes = {axes}\nunit = {}\n", quoted(&self.unit)));
+        text.push_str(&format!(
+            "points = {names}\naxes = {axes}\nunit = {}\n",
+            quoted(&self.unit)
+        ));
         text.push_str("missing = \"mask\" # points that were not seen\n");
-        questions.push(format!("`{key}.points`: which points are inputs? `{key}.missing`: what about those not seen?"));
+        questions.push(format!(
+            "`{key}.points`: which points are inputs? `{key}.missing`: what about those not seen?"
+        ));
     }
 }
 
@@ -163,7 +203,10 @@ impl FoundImages {
     fn of(images: &Images) -> Self {
         let (num_images, _, height, width) = images.values.dim();
         let finite = || images.values.iter().copied().filter(|value| value.is_finite());
-        let range = [finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max)];
+        let range = [
+            finite().fold(f32::INFINITY, f32::min),
+            finite().fold(f32::NEG_INFINITY, f32::max),
+        ];
         Self {
             num_images,
             planes: images.planes.clone(),
@@ -176,15 +219,28 @@ impl FoundImages {
 
     fn write(&self, text: &mut String, key: &str, questions: &mut Vec<String>) {
         let color = if self.planes.len() == 3 { "rgb" } else { "gray" };
-        text.push_str(&format!("color = \"{color}\"\nheight = {}\nwidth = {}\n", self.height, self.width));
+        text.push_str(&format!(
+            "color = \"{color}\"\nheight = {}\nwidth = {}\n",
+            self.height, self.width
+        ));
         if let Some([low, high]) = self.range {
-            text.push_str(&format!("range = [{low:?}, {high:?}] # of the first file, in {}\n", self.unit));
-            questions.push(format!("`{key}.range`: which values of {} are to become 0 and 1?", self.unit));
+            text.push_str(&format!(
+                "range = [{low:?}, {high:?}] # of the first file, in {}\n",
+                self.unit
+            ));
+            questions.push(format!(
+                "`{key}.range`: which values of {} are to become 0 and 1?",
+                self.unit
+            ));
         }
-        questions
-            .push(format!("`{key}.height`, `{key}.width`: which size is wanted? `{key}.slices` keeps some images"));
+        questions.push(format!(
+            "`{key}.height`, `{key}.width`: which size is wanted? `{key}.slices` keeps some images"
+        ));
         if !matches!(self.planes.len(), 1 | 3) {
-            questions.push(format!("`{key}`: planes {:?} are no colours; export the one that is wanted", self.planes));
+            questions.push(format!(
+                "`{key}`: planes {:?} are no colours; export the one that is wanted",
+                self.planes
+            ));
         }
     }
 }
@@ -194,13 +250,34 @@ impl fmt::Display for Opened {
         f.write_str(&self.format)?;
         let mut parts = Vec::new();
         if !self.signals.is_empty() {
-            let names = self.signals.iter().map(|(name, unit, rate_hz)| format!("{name} [{unit}] at {rate_hz} Hz"));
+            let names = self
+                .signals
+                .iter()
+                .map(|(name, unit, rate_hz)| format!("{name} [{unit}] at {rate_hz} Hz"));
             parts.push(format!("signals {}", names.collect::<Vec<_>>().join(", ")));
         }
-        if let Some(FoundPoints { unit, names, num_axes, num_frames, .. }) = &self.points {
-            parts.push(format!("{} points in {num_axes} axes [{unit}], {num_frames} frame(s)", names.len()));
+        if let Some(FoundPoints {
+            unit,
+            names,
+            num_axes,
+            num_frames,
+            ..
+        }) = &self.points
+        {
+            parts.push(format!(
+                "{} points in {num_axes} axes [{unit}], {num_frames} frame(s)",
+                names.len()
+            ));
         }
-        if let Some(FoundImages { num_images, planes, height, width, unit, .. }) = &self.images {
+        if let Some(FoundImages {
+            num_images,
+            planes,
+            height,
+            width,
+            unit,
+            ..
+        }) = &self.images
+        {
             let planes = planes.len();
             parts.push(format!(
                 "{num_images} image(s), {planes} plane(s) of {height} lines and {width} columns [{unit}]"

@@ -42,10 +42,24 @@ pub(super) fn read(raw: &Path, file: &str) -> Result<Option<FoundTable>, DataErr
         return Ok(None);
     };
     let values = (0..sniffed.table.columns.len())
-        .map(|index| sniffed.column(index).filter(|field| !field.is_empty()).map(String::from).collect())
+        .map(|index| {
+            sniffed
+                .column(index)
+                .filter(|field| !field.is_empty())
+                .map(String::from)
+                .collect()
+        })
         .collect();
     let file = file.to_string();
-    Ok(Some(FoundTable { file, sniffed, values, id: None, session: None, num_subjects: 0, covers_all: false }))
+    Ok(Some(FoundTable {
+        file,
+        sniffed,
+        values,
+        id: None,
+        session: None,
+        num_subjects: 0,
+        covers_all: false,
+    }))
 }
 
 impl FoundTable {
@@ -53,7 +67,9 @@ impl FoundTable {
     /// first column whose values are all different.
     pub(super) fn choose_columns(&mut self, subjects: &BTreeSet<String>, sessions: &BTreeSet<String>) {
         let known = |index: usize, names: &BTreeSet<String>| {
-            self.values.get(index).map_or(0, |values| values.intersection(names).count())
+            self.values
+                .get(index)
+                .map_or(0, |values| values.intersection(names).count())
         };
         let columns = 0..self.values.len();
         if subjects.is_empty() {
@@ -71,7 +87,10 @@ impl FoundTable {
         self.covers_all = self.num_subjects == subjects.len();
         let repeats =
             self.id.and_then(|id| self.values.get(id)).map_or(0, BTreeSet::len) < self.sniffed.table.rows.len();
-        let best = columns.rev().filter(|index| Some(*index) != self.id).max_by_key(|&index| known(index, sessions));
+        let best = columns
+            .rev()
+            .filter(|index| Some(*index) != self.id)
+            .max_by_key(|&index| known(index, sessions));
         self.session = best.filter(|&index| repeats && known(index, sessions) > 0);
     }
 
@@ -82,7 +101,12 @@ impl FoundTable {
             .table
             .rows
             .iter()
-            .map(|row| (self.id.map_or("", |id| row.field(id)), self.session.map_or("", |session| row.field(session))))
+            .map(|row| {
+                (
+                    self.id.map_or("", |id| row.field(id)),
+                    self.session.map_or("", |session| row.field(session)),
+                )
+            })
             .collect();
         keys.len() < self.sniffed.table.rows.len()
     }
@@ -110,10 +134,20 @@ impl FoundTable {
 impl fmt::Display for FoundTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = self.sniffed.table.rows.len();
-        write!(f, "`{}` is a table of {rows} rows ({})", self.file, self.sniffed.table.columns.join(", "))?;
+        write!(
+            f,
+            "`{}` is a table of {rows} rows ({})",
+            self.file,
+            self.sniffed.table.columns.join(", ")
+        )?;
         match (self.id, self.session) {
             (Some(id), Some(session)) => {
-                write!(f, "; guess: one per session, by `{}` and `{}`", self.column(id), self.column(session))
+                write!(
+                    f,
+                    "; guess: one per session, by `{}` and `{}`",
+                    self.column(id),
+                    self.column(session)
+                )
             }
             (Some(id), None) => write!(f, "; guess: one per subject, by `{}`", self.column(id)),
             (None, _) => Ok(()),

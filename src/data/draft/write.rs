@@ -12,7 +12,13 @@ use crate::data::formats::image::Color;
 use crate::data::formats::sniff::{Sniffed, is_missing_code};
 
 pub(super) fn write(name: &str, survey: Survey) -> Draft {
-    let Survey { groups, mut tables, subjects, findings, mut questions } = survey;
+    let Survey {
+        groups,
+        mut tables,
+        subjects,
+        findings,
+        mut questions,
+    } = survey;
     let label = Label::guess(&groups, tables.first(), &subjects);
     label.ask(&mut questions);
     let mut text = format!(
@@ -21,7 +27,11 @@ pub(super) fn write(name: &str, survey: Survey) -> Draft {
         quoted(name),
         list(label.classes.iter().map(String::as_str))
     );
-    let kind = if groups.is_empty() && !tables.is_empty() { "table" } else { "files" };
+    let kind = if groups.is_empty() && !tables.is_empty() {
+        "table"
+    } else {
+        "files"
+    };
     text.push_str(&format!("[subjects]\nkind = \"{kind}\"\n\n"));
     if !tables.is_empty() {
         let table = tables.remove(0);
@@ -55,7 +65,11 @@ pub(super) fn write(name: &str, survey: Survey) -> Draft {
         text.push_str(PLACEHOLDER);
         questions.push("`modality`: no recordings, images or tables were recognised; describe them".into());
     }
-    Draft { toml: text, findings, questions }
+    Draft {
+        toml: text,
+        findings,
+        questions,
+    }
 }
 
 const PLACEHOLDER: &str = "# Nothing was recognised: this modality only shows the form.
@@ -72,9 +86,19 @@ fn table_rule(text: &mut String, table: &FoundTable, questions: &mut Vec<String>
     text.push_str(&format!("[table]\nfile = {}\n", quoted(&table.file)));
     ids(text, table);
     for (key, words) in [("site", &SITES[..]), ("group", &TIES[..])] {
-        if let Some(column) = table.sniffed.table.columns.iter().find(|column| is_called(column, words)) {
+        if let Some(column) = table
+            .sniffed
+            .table
+            .columns
+            .iter()
+            .find(|column| is_called(column, words))
+        {
             text.push_str(&format!("{key} = {} # guess\n", quoted(column)));
-            let what = if key == "site" { "where the subject was recorded" } else { "what ties subjects together" };
+            let what = if key == "site" {
+                "where the subject was recorded"
+            } else {
+                "what ties subjects together"
+            };
             questions.push(format!("`table.{key}`: does column `{column}` say {what}?"));
         }
     }
@@ -83,7 +107,10 @@ fn table_rule(text: &mut String, table: &FoundTable, questions: &mut Vec<String>
 }
 
 fn ids(text: &mut String, table: &FoundTable) {
-    text.push_str(&format!("id = {} # guess\n", quoted(table.id.map_or("", |id| table.column(id)))));
+    text.push_str(&format!(
+        "id = {} # guess\n",
+        quoted(table.id.map_or("", |id| table.column(id)))
+    ));
     if let Some(session) = table.session {
         text.push_str(&format!("session = {} # guess\n", quoted(table.column(session))));
     }
@@ -113,7 +140,10 @@ fn own_table(text: &mut String, table: &FoundTable, number: usize, label: &Label
         return;
     }
     let name = format!("table-{}", number + 2);
-    text.push_str(&format!("[[modality]]\nkind = \"table\"\nname = \"{name}\"\nfile = {}\n", quoted(&table.file)));
+    text.push_str(&format!(
+        "[[modality]]\nkind = \"table\"\nname = \"{name}\"\nfile = {}\n",
+        quoted(&table.file)
+    ));
     ids(text, table);
     if !table.covers_all {
         text.push_str("optional = true # some subjects have no row\n");
@@ -127,7 +157,10 @@ fn table_channels(table: &FoundTable, label: &Label) -> Vec<String> {
     let mut channels = Vec::new();
     for index in 0..table.values.len() {
         let column = table.column(index);
-        let same = table.values.get(index).is_some_and(|values| values.iter().eq(&label.classes));
+        let same = table
+            .values
+            .get(index)
+            .is_some_and(|values| values.iter().eq(&label.classes));
         let place = is_called(column, &SITES) || is_called(column, &TIES);
         if place || is_outcome(column) || same || matches!(&label.source, LabelSource::Column(label) if label == column)
         {
@@ -137,18 +170,27 @@ fn table_channels(table: &FoundTable, label: &Label) -> Vec<String> {
             Use::Nothing => continue,
             Use::Numbers => String::new(),
             Use::Words(words) => {
-                let map =
-                    words.iter().zip(0..).map(|(word, number): (_, i32)| format!("{} = {number}.0", quoted(word)));
+                let map = words
+                    .iter()
+                    .zip(0..)
+                    .map(|(word, number): (_, i32)| format!("{} = {number}.0", quoted(word)));
                 format!(", categories = {{ {} }}", map.collect::<Vec<_>>().join(", "))
             }
         };
-        channels.push(format!("column = {}, unit = {}{categories}", quoted(column), quoted(unit_of(column))));
+        channels.push(format!(
+            "column = {}, unit = {}{categories}",
+            quoted(column),
+            quoted(unit_of(column))
+        ));
     }
     channels
 }
 
 pub(super) fn channel_list(channels: &[String]) -> String {
-    let lines: String = channels.iter().map(|channel| format!("    {{ {channel} }},\n")).collect();
+    let lines: String = channels
+        .iter()
+        .map(|channel| format!("    {{ {channel} }},\n"))
+        .collect();
     format!("channels = [\n{lines}]\n")
 }
 
@@ -164,7 +206,12 @@ fn lacking(groups: &[Group]) -> Vec<bool> {
 }
 
 fn modality(text: &mut String, group: &Group, optional: bool, questions: &mut Vec<String>) {
-    let Group { name, roles, content, num_files } = group;
+    let Group {
+        name,
+        roles,
+        content,
+        num_files,
+    } = group;
     let key = format!("modality.{name}");
     let mut start = |kind: &str, file_key: &str, pattern: &str| {
         text.push_str(&format!(
@@ -178,19 +225,34 @@ fn modality(text: &mut String, group: &Group, optional: bool, questions: &mut Ve
         }
     };
     match content {
-        Content::Wfdb { rate_hz, channels, calibrated } => {
+        Content::Wfdb {
+            rate_hz,
+            channels,
+            calibrated,
+        } => {
             start("wfdb", "record", roles.pattern.trim_end_matches(".hea"));
             let scale = if *calibrated { "physical" } else { "digital" };
-            text.push_str(&format!("rate_hz = {rate_hz:?} # that of the first record\nscale = \"{scale}\" # guess\n"));
+            text.push_str(&format!(
+                "rate_hz = {rate_hz:?} # that of the first record\nscale = \"{scale}\" # guess\n"
+            ));
             let unit = |unit: &String| if *calibrated { quoted(unit) } else { "\"adu\"".into() };
-            let channels: Vec<String> =
-                channels.iter().map(|(name, of)| format!("name = {}, unit = {}", quoted(name), unit(of))).collect();
+            let channels: Vec<String> = channels
+                .iter()
+                .map(|(name, of)| format!("name = {}, unit = {}", quoted(name), unit(of)))
+                .collect();
             text.push_str(&channel_list(&channels));
             if !calibrated {
-                questions.push(format!("`{key}.scale`: the records have no calibration; are digital values meant?"));
+                questions.push(format!(
+                    "`{key}.scale`: the records have no calibration; are digital values meant?"
+                ));
             }
         }
-        Content::Image { height, width, color, same_size } => {
+        Content::Image {
+            height,
+            width,
+            color,
+            same_size,
+        } => {
             start("image", "file", &roles.pattern);
             let color = if *color == Color::Gray { "gray" } else { "rgb" };
             text.push_str(&format!("color = \"{color}\"\nheight = {height}\nwidth = {width}\n"));
@@ -202,16 +264,25 @@ fn modality(text: &mut String, group: &Group, optional: bool, questions: &mut Ve
         }
         Content::Text { sniffed, time } => {
             let signal = content.is_signal();
-            start(if signal { "delimited-signal" } else { "delimited" }, "file", &roles.pattern);
+            start(
+                if signal { "delimited-signal" } else { "delimited" },
+                "file",
+                &roles.pattern,
+            );
             time_keys(text, sniffed, time.as_ref(), signal, &key, questions);
             let channels = text_channels(sniffed, time.as_ref());
             text.push_str(&channel_list(&channels));
-            questions.push(format!("`{key}.channels`: which columns are inputs, and in which units are they?"));
+            questions.push(format!(
+                "`{key}.channels`: which columns are inputs, and in which units are they?"
+            ));
             layout(text, "modality.layout", sniffed);
         }
         Content::Opened(opened) => opened.modalities(text, group, optional, questions),
         Content::Damaged { problem } => {
-            questions.push(format!("{num_files} files like `{}` were left out: {problem}", roles.pattern));
+            questions.push(format!(
+                "{num_files} files like `{}` were left out: {problem}",
+                roles.pattern
+            ));
         }
     }
     text.push('\n');
@@ -233,7 +304,10 @@ fn time_keys(
             TimeUnit::Microseconds => "us",
             TimeUnit::Sample => "sample",
         };
-        text.push_str(&format!("time = {} # guess\ntime_unit = \"{unit}\" # guess\n", column(time)));
+        text.push_str(&format!(
+            "time = {} # guess\ntime_unit = \"{unit}\" # guess\n",
+            column(time)
+        ));
         if time.unit != TimeUnit::Sample {
             questions.push(format!("`{key}.time_unit`: are the time stamps in {}?", time.unit));
         }
@@ -252,8 +326,12 @@ fn time_keys(
 }
 
 fn text_channels(sniffed: &Sniffed, time: Option<&TimeColumn>) -> Vec<String> {
-    let columns =
-        sniffed.table.columns.iter().enumerate().filter(|(index, _)| time.is_none_or(|time| time.index != *index));
+    let columns = sniffed
+        .table
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| time.is_none_or(|time| time.index != *index));
     let numbers = columns.filter(|(index, _)| sniffed.numbers(*index).is_some());
     let channel = |(_, name): (usize, &String)| match sniffed.layout.header {
         Header::Numbers => format!("column = {0}, name = \"channel{name}\", unit = \"1\"", quoted(name)),
@@ -277,8 +355,15 @@ fn unit_of(column: &str) -> &str {
 
 /// The keys of a layout that differ from the defaults.
 fn layout(text: &mut String, table: &str, sniffed: &Sniffed) {
-    let DelimitedLayout { separator, header, skip_lines, comment, join_short_lines, decimal_comma, .. } =
-        &sniffed.layout;
+    let DelimitedLayout {
+        separator,
+        header,
+        skip_lines,
+        comment,
+        join_short_lines,
+        decimal_comma,
+        ..
+    } = &sniffed.layout;
     let mut keys = BTreeMap::new();
     let separator = match separator {
         Separator::Comma => "comma",
@@ -308,12 +393,16 @@ fn layout(text: &mut String, table: &str, sniffed: &Sniffed) {
         keys.insert("decimal_comma", "true".into());
     }
     let fields = sniffed.table.rows.iter().flat_map(|row| &row.fields);
-    let missing: BTreeSet<&str> = fields.map(String::as_str).filter(|field| is_missing_code(field)).collect();
+    let missing: BTreeSet<&str> = fields
+        .map(String::as_str)
+        .filter(|field| is_missing_code(field))
+        .collect();
     if !missing.is_empty() {
         keys.insert("missing", list(missing));
     }
     text.push_str(&format!("\n[{table}]\n"));
-    keys.into_iter().for_each(|(key, value)| text.push_str(&format!("{key} = {value}\n")));
+    keys.into_iter()
+        .for_each(|(key, value)| text.push_str(&format!("{key} = {value}\n")));
 }
 
 pub(super) fn list<'s>(texts: impl IntoIterator<Item = &'s str>) -> String {

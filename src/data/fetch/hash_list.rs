@@ -8,8 +8,17 @@ use super::FetchError;
 pub fn parse_sha256sums(text: &str) -> Result<Vec<(String, String)>, FetchError> {
     let mut files = Vec::new();
     let mut paths = BTreeSet::new();
-    for (line, content) in text.lines().enumerate().filter(|(_, content)| !content.trim().is_empty()) {
-        let fail = |problem: String| Err(FetchError::List { line: line + 1, problem });
+    for (line, content) in text
+        .lines()
+        .enumerate()
+        .filter(|(_, content)| !content.trim().is_empty())
+    {
+        let fail = |problem: String| {
+            Err(FetchError::List {
+                line: line + 1,
+                problem,
+            })
+        };
         let Some((hash, path)) = content.split_once([' ', '\t']) else {
             return fail(format!("{content:?} has no path"));
         };

@@ -59,7 +59,11 @@ enum Failure {
 
 impl Failure {
     fn passing(problem: impl ToString) -> Self {
-        Self::Passing { problem: problem.to_string(), status: None, retry_after: None }
+        Self::Passing {
+            problem: problem.to_string(),
+            status: None,
+            retry_after: None,
+        }
     }
 }
 
@@ -78,7 +82,10 @@ impl Http {
             // A range and a length count encoded bytes, a hash the decoded ones.
             .accept_encoding("identity")
             .build();
-        Self { agent: config.into(), options: options.clone() }
+        Self {
+            agent: config.into(),
+            options: options.clone(),
+        }
     }
 
     /// Completes the file `part`, going on where it ends. `Ok` says that the server has no more, not that the bytes are
@@ -97,7 +104,12 @@ impl Http {
                 Err(Failure::Final(error)) => return Err(error),
                 Err(failure) => failure,
             };
-            let Failure::Passing { problem, status, retry_after } = failure else {
+            let Failure::Passing {
+                problem,
+                status,
+                retry_after,
+            } = failure
+            else {
                 continue;
             };
             // Counted by the furthest byte ever reached: a server without ranges that always breaks at the same place
@@ -107,13 +119,25 @@ impl Http {
             if failures >= self.options.max_attempts {
                 let url = url.to_owned();
                 return Err(match status {
-                    Some(status) => FetchError::Status { url, status, hint: hint(status) },
-                    None => FetchError::Connection { url, problem, attempts: failures },
+                    Some(status) => FetchError::Status {
+                        url,
+                        status,
+                        hint: hint(status),
+                    },
+                    None => FetchError::Connection {
+                        url,
+                        problem,
+                        attempts: failures,
+                    },
                 });
             }
             let doubled = self.options.first_wait.saturating_mul(1 << (failures - 1).min(16));
             let wait = retry_after.unwrap_or(doubled).min(MAX_WAIT);
-            progress(Progress::Retry { problem: &problem, attempt: failures + 1, wait });
+            progress(Progress::Retry {
+                problem: &problem,
+                attempt: failures + 1,
+                wait,
+            });
             thread::sleep(wait);
         }
     }
@@ -163,12 +187,15 @@ impl Http {
             file.write_all(bytes).map_err(io)?;
             received += num_bytes as u64;
             transfer.received += num_bytes as u64;
-            progress(Progress::Bytes { done: start + received, total: length.map(|length| start + length) });
+            progress(Progress::Bytes {
+                done: start + received,
+                total: length.map(|length| start + length),
+            });
         }
         match length {
-            Some(length) if received != length => {
-                Err(Failure::passing(format!("the connection ended after {received} of {length} bytes")))
-            }
+            Some(length) if received != length => Err(Failure::passing(format!(
+                "the connection ended after {received} of {length} bytes"
+            ))),
             _ => Ok(()),
         }
     }
@@ -196,7 +223,11 @@ fn connection(url: &str, error: ureq::Error) -> Failure {
         }
         _ => {
             let (url, problem) = (url.to_owned(), error.to_string());
-            Failure::Final(FetchError::Connection { url, problem, attempts: 1 })
+            Failure::Final(FetchError::Connection {
+                url,
+                problem,
+                attempts: 1,
+            })
         }
     }
 }
@@ -206,9 +237,17 @@ fn refused(url: &str, status: u16, response: &Response<Body>) -> Failure {
         408 | 425 | 429 | 500 | 502 | 503 | 504 => {
             let seconds = || response.headers().get("Retry-After")?.to_str().ok()?.parse().ok();
             let problem = format!("HTTP status {status}");
-            Failure::Passing { problem, status: Some(status), retry_after: seconds().map(Duration::from_secs) }
+            Failure::Passing {
+                problem,
+                status: Some(status),
+                retry_after: seconds().map(Duration::from_secs),
+            }
         }
-        _ => Failure::Final(FetchError::Status { url: url.to_owned(), status, hint: hint(status) }),
+        _ => Failure::Final(FetchError::Status {
+            url: url.to_owned(),
+            status,
+            hint: hint(status),
+        }),
     }
 }
 

@@ -106,6 +106,8 @@ impl Images {
     /// Millimetres from one voxel to the next along columns, lines and slices: the lengths of the affine's columns.
     pub fn spacing_mm(&self) -> Option<[f64; 3]> {
         let affine = self.affine?;
-        Some(std::array::from_fn(|voxel| affine.iter().map(|row| row[voxel].powi(2)).sum::<f64>().sqrt()))
+        Some(std::array::from_fn(|voxel| {
+            affine.iter().map(|row| row[voxel].powi(2)).sum::<f64>().sqrt()
+        }))
     }
 }

@@ -123,7 +123,9 @@ impl DelimitedTable {
                 Err(wrong(format!("`{}`", self.columns.concat()), hint.into()))
             }
             (None, _) => {
-                let hint = did_you_mean(name, self.columns.iter().map(String::as_str), |name| format!("`{name}`"));
+                let hint = did_you_mean(name, self.columns.iter().map(String::as_str), |name| {
+                    format!("`{name}`")
+                });
                 Err(wrong(list(&self.columns), hint))
             }
         }
@@ -153,7 +155,9 @@ impl DelimitedLayout {
         if self.comment.as_deref() == Some("") {
             return Err("`comment` is empty, expected the beginning of a comment line".into());
         }
-        let Header::Names(names) = &self.header else { return Ok(()) };
+        let Header::Names(names) = &self.header else {
+            return Ok(());
+        };
         for (index, name) in names.iter().enumerate() {
             if names.iter().skip(index + 1).any(|other| other == name) {
                 return Err(format!("column `{name}` stands twice in the header"));
@@ -197,25 +201,36 @@ impl DelimitedLayout {
             return Err(wrong("byte 0".into(), "UTF-16".into(), "UTF-8".into(), hint));
         }
         let text = String::from_utf8_lossy(bytes);
-        let mut lines = self.lines(text.strip_prefix('\u{feff}').unwrap_or(&text), file)?.into_iter();
+        let mut lines = self
+            .lines(text.strip_prefix('\u{feff}').unwrap_or(&text), file)?
+            .into_iter();
         let mut first = None;
         let columns = match &self.header {
             Header::Names(names) => names.clone(),
             Header::FirstLine => {
                 let header = lines.next().ok_or_else(|| {
                     let hint = "give the columns' names in the card: `header = [...]`";
-                    wrong("content".into(), "no line".into(), "a header and rows below it".into(), hint)
+                    wrong(
+                        "content".into(),
+                        "no line".into(),
+                        "a header and rows below it".into(),
+                        hint,
+                    )
                 })?;
                 header.fields.iter().map(|name| name.trim().to_string()).collect()
             }
             Header::Numbers => {
                 first = lines.next();
-                (1..=first.as_ref().map_or(0, |row| row.fields.len())).map(|number| number.to_string()).collect()
+                (1..=first.as_ref().map_or(0, |row| row.fields.len()))
+                    .map(|number| number.to_string())
+                    .collect()
             }
         };
         let mut rows = Vec::<DelimitedRow>::new();
         for row in first.into_iter().chain(lines) {
-            let unfinished = rows.last_mut().filter(|row| self.join_short_lines && row.fields.len() < columns.len());
+            let unfinished = rows
+                .last_mut()
+                .filter(|row| self.join_short_lines && row.fields.len() < columns.len());
             match unfinished {
                 None => rows.push(row),
                 Some(unfinished) => {
@@ -233,18 +248,31 @@ impl DelimitedLayout {
             }
         }
         match rows.iter().find(|row| row.fields.len() != columns.len()) {
-            None => Ok(DelimitedTable { file: file.to_path_buf(), columns, rows }),
+            None => Ok(DelimitedTable {
+                file: file.to_path_buf(),
+                columns,
+                rows,
+            }),
             Some(row) => {
                 let hint = "check `separator`, `header` and `join_short_lines` in the card's layout";
                 let expected = format!("{} ({})", columns.len(), list(&columns));
-                Err(wrong(format!("line {}", row.line), format!("{} fields", row.fields.len()), expected, hint))
+                Err(wrong(
+                    format!("line {}", row.line),
+                    format!("{} fields", row.fields.len()),
+                    expected,
+                    hint,
+                ))
             }
         }
     }
 
     /// The lines that count, cut at the separators.
     fn lines(&self, text: &str, file: &Path) -> Result<Vec<DelimitedRow>, DataError> {
-        let after = text.split_inclusive('\n').skip(self.skip_lines).map(str::len).sum::<usize>();
+        let after = text
+            .split_inclusive('\n')
+            .skip(self.skip_lines)
+            .map(str::len)
+            .sum::<usize>();
         let body = self.without_comments(text.get(text.len() - after..).unwrap_or_default());
         let delimiter = match self.separator {
             Separator::Comma => b',',
@@ -270,7 +298,10 @@ impl DelimitedLayout {
             let start = start + rest.len() - rest.trim_start_matches(['\r', '\n']).len();
             line += body.get(counted..start).unwrap_or_default().matches('\n').count();
             counted = start;
-            rows.push(DelimitedRow { line, fields: record.iter().map(String::from).collect() });
+            rows.push(DelimitedRow {
+                line,
+                fields: record.iter().map(String::from).collect(),
+            });
         }
         Ok(rows)
     }
@@ -280,11 +311,13 @@ impl DelimitedLayout {
         let Some(comment) = self.comment.as_deref().filter(|comment| text.contains(comment)) else {
             return Cow::Borrowed(text);
         };
-        let kept = text.split_inclusive('\n').map(|line| match line.trim_start().starts_with(comment) {
-            true if line.ends_with('\n') => "\n",
-            true => "",
-            false => line,
-        });
+        let kept = text
+            .split_inclusive('\n')
+            .map(|line| match line.trim_start().starts_with(comment) {
+                true if line.ends_with('\n') => "\n",
+                true => "",
+                false => line,
+            });
         Cow::Owned(kept.collect())
     }
 }

@@ -143,21 +143,43 @@ pub fn read_openpose(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError
             names = Some(model(&person.pose_keypoints_2d, names, path)?);
         }
         num_crowded += usize::from(frame.people.len() > 1);
-        let best = frame.people.into_iter().map(|person| person.pose_keypoints_2d).max_by(|a, b| {
-            let total = |keypoints: &[f32]| keypoints.iter().skip(2).step_by(3).sum::<f32>();
-            total(a).total_cmp(&total(b))
-        });
+        let best = frame
+            .people
+            .into_iter()
+            .map(|person| person.pose_keypoints_2d)
+            .max_by(|a, b| {
+                let total = |keypoints: &[f32]| keypoints.iter().skip(2).step_by(3).sum::<f32>();
+                total(a).total_cmp(&total(b))
+            });
         frames.push(best);
     }
     let (Some(names), Some((first, _))) = (names, files.first()) else {
         let path = files.first().map_or(Path::new(""), |(path, _)| path);
-        return Err(wrong(path, "people", "nobody in any frame".into(), "a person in one frame at least", REPAIR));
+        return Err(wrong(
+            path,
+            "people",
+            "nobody in any frame".into(),
+            "a person in one frame at least",
+            REPAIR,
+        ));
     };
-    guard(first, frames.len(), names.len() * 3, files.iter().map(|(_, bytes)| bytes.len()).sum())?;
+    guard(
+        first,
+        frames.len(),
+        names.len() * 3,
+        files.iter().map(|(_, bytes)| bytes.len()).sum(),
+    )?;
     let mut positions = Array3::from_elem((frames.len(), names.len(), 2), f32::NAN);
     let mut confidence = Array2::zeros((frames.len(), names.len()));
     for (frame, keypoints) in frames.iter().enumerate() {
-        for (point, &[x, y, c]) in keypoints.as_deref().unwrap_or_default().as_chunks().0.iter().enumerate() {
+        for (point, &[x, y, c]) in keypoints
+            .as_deref()
+            .unwrap_or_default()
+            .as_chunks()
+            .0
+            .iter()
+            .enumerate()
+        {
             if c > 0.0 {
                 confidence[[frame, point]] = c.min(1.0);
                 positions[[frame, point, 0]] = x;
@@ -165,7 +187,11 @@ pub fn read_openpose(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError
             }
         }
     }
-    let model = if names.len() == BODY_25.len() { "BODY_25" } else { "COCO" };
+    let model = if names.len() == BODY_25.len() {
+        "BODY_25"
+    } else {
+        "COCO"
+    };
     let num_frames = frames.len();
     let warning = format!(
         "{num_crowded} of {num_frames} frames show several people; the one with the highest total confidence is taken"
@@ -196,12 +222,16 @@ fn model(
         return Err(wrong(path, place, "a huge number".into(), "coordinates", REPAIR));
     }
     let models: Vec<&'static [&'static str]> = before.map_or(vec![&BODY_25, &COCO_18], |names| vec![names]);
-    models.iter().find(|names| 3 * names.len() == keypoints.len()).copied().ok_or_else(|| {
-        let counts: Vec<String> = models.iter().map(|names| (3 * names.len()).to_string()).collect();
-        let expected = format!("{}: x, y and confidence of each keypoint", counts.join(" or "));
-        let hint = "models BODY_25 and COCO are read, one of them in all frames";
-        wrong(path, place, format!("{} numbers", keypoints.len()), &expected, hint)
-    })
+    models
+        .iter()
+        .find(|names| 3 * names.len() == keypoints.len())
+        .copied()
+        .ok_or_else(|| {
+            let counts: Vec<String> = models.iter().map(|names| (3 * names.len()).to_string()).collect();
+            let expected = format!("{}: x, y and confidence of each keypoint", counts.join(" or "));
+            let hint = "models BODY_25 and COCO are read, one of them in all frames";
+            wrong(path, place, format!("{} numbers", keypoints.len()), &expected, hint)
+        })
 }
 
 #[derive(Deserialize)]
@@ -224,7 +254,11 @@ struct Person {
 /// differ in their number of coordinates.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
     let is_list = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    if is_list { read_landmarks(bytes, path) } else { read_positions(bytes, path) }
+    if is_list {
+        read_landmarks(bytes, path)
+    } else {
+        read_positions(bytes, path)
+    }
 }
 
 #[derive(Deserialize)]
@@ -237,15 +271,28 @@ struct Landmark {
 }
 
 fn read_landmarks(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
-    let frames: Vec<Vec<Landmark>> = parse(bytes, path, "a list of frames, each a list of landmarks with x, y and z")?;
+    let frames: Vec<Vec<Landmark>> = parse(
+        bytes,
+        path,
+        "a list of frames, each a list of landmarks with x, y and z",
+    )?;
     guard(path, frames.len(), BLAZEPOSE.len() * 4, bytes.len())?;
     let mut positions = Array3::from_elem((frames.len(), BLAZEPOSE.len(), 3), f32::NAN);
     let mut confidence = Array2::zeros((frames.len(), BLAZEPOSE.len()));
     let mut has_confidence = false;
     for (index, frame) in frames.iter().enumerate() {
         if !frame.is_empty() && frame.len() != BLAZEPOSE.len() {
-            let (found, expected) = (format!("{} landmarks", frame.len()), "33, or none where nobody was found");
-            return Err(wrong(path, &format!("frame {index}"), found, expected, "BlazePose has 33 landmarks"));
+            let (found, expected) = (
+                format!("{} landmarks", frame.len()),
+                "33, or none where nobody was found",
+            );
+            return Err(wrong(
+                path,
+                &format!("frame {index}"),
+                found,
+                expected,
+                "BlazePose has 33 landmarks",
+            ));
         }
         for (point, landmark) in frame.iter().enumerate() {
             has_confidence |= landmark.visibility.is_some();
@@ -257,7 +304,17 @@ fn read_landmarks(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
     }
     let confidence = has_confidence.then_some(confidence);
     let names = BLAZEPOSE.map(String::from).to_vec();
-    contents("BlazePose landmarks", Points { unit: "1".into(), rate_hz: None, names, positions, confidence }, path)
+    contents(
+        "BlazePose landmarks",
+        Points {
+            unit: "1".into(),
+            rate_hz: None,
+            names,
+            positions,
+            confidence,
+        },
+        path,
+    )
 }
 
 /// The three skeletons of the KERAAL files: what it is called, the joint's names there in lower case, and the names here.
@@ -276,31 +333,62 @@ fn read_positions(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
     let file: PositionsFile = parse(bytes, path, layout)?;
     let mut frames = Vec::new();
     for (key, joints) in file.positions.0 {
-        let number = key.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && number.abs() < 1e9);
+        let number = key
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.fract() == 0.0 && number.abs() < 1e9);
         let number =
             number.ok_or_else(|| wrong(path, "positions", format!("frame `{key}`"), "a whole number", REPAIR))?;
         frames.push((number as i64, joints));
     }
     frames.sort_by_key(|(number, _)| *number);
     if let Some([(twice, _), _]) = frames.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Err(wrong(path, "positions", format!("frame {twice} twice"), "each frame once", REPAIR));
+        return Err(wrong(
+            path,
+            "positions",
+            format!("frame {twice} twice"),
+            "each frame once",
+            REPAIR,
+        ));
     }
     let joints = || frames.iter().flat_map(|(_, joints)| &joints.0);
-    let Some(num_axes) = joints().next().map(|(_, position)| position.len()).filter(|axes| (2..=3).contains(axes))
+    let Some(num_axes) = joints()
+        .next()
+        .map(|(_, position)| position.len())
+        .filter(|axes| (2..=3).contains(axes))
     else {
-        return Err(wrong(path, "positions", "no position with two or three coordinates".into(), layout, REPAIR));
+        return Err(wrong(
+            path,
+            "positions",
+            "no position with two or three coordinates".into(),
+            layout,
+            REPAIR,
+        ));
     };
     let is_known = |names: &[String]| joints().all(|(joint, _)| names.contains(&joint.to_lowercase()));
     let known = skeletons().into_iter().find(|(_, names, _)| is_known(names));
     let Some((format, keys, names)) = known else {
         let shown: Vec<&str> = joints().take(3).map(|(joint, _)| joint.as_str()).collect();
         let expected = "the joints of BlazePose, OpenPose COCO or AlphaPose COCO (0 to 16)";
-        return Err(wrong(path, "positions", format!("joints such as {}", shown.join(", ")), expected, REPAIR));
+        return Err(wrong(
+            path,
+            "positions",
+            format!("joints such as {}", shown.join(", ")),
+            expected,
+            REPAIR,
+        ));
     };
-    let (first, last) = (frames.first().map_or(0, |frame| frame.0), frames.last().map_or(0, |frame| frame.0));
+    let (first, last) = (
+        frames.first().map_or(0, |frame| frame.0),
+        frames.last().map_or(0, |frame| frame.0),
+    );
     let num_frames = (last - first) as usize + 1;
     guard(path, num_frames, names.len() * num_axes, bytes.len())?;
-    let order: HashMap<&str, usize> = keys.iter().enumerate().map(|(index, key)| (key.as_str(), index)).collect();
+    let order: HashMap<&str, usize> = keys
+        .iter()
+        .enumerate()
+        .map(|(index, key)| (key.as_str(), index))
+        .collect();
     let mut positions = Array3::from_elem((num_frames, names.len(), num_axes), f32::NAN);
     for (number, joints) in &frames {
         let frame = (number - first) as usize;
@@ -310,18 +398,28 @@ fn read_positions(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
                 let expected = format!("{num_axes}, as in the first frame");
                 return Err(wrong(path, &format!("frame {number}"), found, &expected, REPAIR));
             }
-            let Some(&point) = order.get(joint.to_lowercase().as_str()) else { continue };
+            let Some(&point) = order.get(joint.to_lowercase().as_str()) else {
+                continue;
+            };
             for (axis, &value) in position.iter().enumerate() {
                 positions[[frame, point, axis]] = coordinate(value, path, frame)?;
             }
         }
     }
     let names = names.into_iter().map(String::from).collect();
-    let points = Points { unit: "1".into(), rate_hz: None, names, positions, confidence: None };
+    let points = Points {
+        unit: "1".into(),
+        rate_hz: None,
+        names,
+        positions,
+        confidence: None,
+    };
     let mut contents = contents(format, points, path)?;
     if num_frames > frames.len() {
         let left_out = num_frames - frames.len();
-        contents.warnings.push(format!("{left_out} frames between {first} and {last} are left out; they are missing"));
+        contents.warnings.push(format!(
+            "{left_out} frames between {first} and {last} are left out; they are missing"
+        ));
     }
     contents.facts.push(("first frame".into(), first.to_string()));
     Ok(contents)
@@ -375,7 +473,11 @@ fn contents(format: &str, points: Points, path: &Path) -> Result<Contents, DataE
 fn coordinate(value: f64, path: &Path, frame: usize) -> Result<f32, DataError> {
     let value = value as f32;
     let place = format!("frame {frame} of the file");
-    if value.is_finite() { Ok(value) } else { Err(wrong(path, &place, "a huge number".into(), "coordinates", REPAIR)) }
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(wrong(path, &place, "a huge number".into(), "coordinates", REPAIR))
+    }
 }
 
 /// Frames can be named in a few bytes and still take memory for all their points: more than 64 bytes of it for each byte of the
@@ -386,7 +488,13 @@ fn guard(path: &Path, num_frames: usize, values_per_frame: usize, num_bytes: usi
     }
     let found = format!("{num_frames} frames in {num_bytes} bytes");
     let expected = "positions in more frames, and few frames left out";
-    Err(wrong(path, "frames", found, expected, "cut the file to where somebody is seen"))
+    Err(wrong(
+        path,
+        "frames",
+        found,
+        expected,
+        "cut the file to where somebody is seen",
+    ))
 }
 
 fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8], path: &Path, expected: &str) -> Result<T, DataError> {
@@ -398,5 +506,11 @@ fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8], path: &Path, expected: &str) -
 
 fn wrong(path: &Path, place: &str, found: String, expected: &str, hint: &str) -> DataError {
     let (file, place, expected, hint) = (path.to_path_buf(), place.into(), expected.into(), hint.into());
-    DataError::File { file, place, found, expected, hint }
+    DataError::File {
+        file,
+        place,
+        found,
+        expected,
+        hint,
+    }
 }

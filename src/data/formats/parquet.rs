@@ -50,7 +50,12 @@ pub fn read(bytes: &[u8], file: &Path) -> Result<DelimitedTable, DataError> {
 /// Those of [`read`].
 pub fn contents(bytes: &[u8], file: &Path) -> Result<Contents, DataError> {
     let (table, facts) = decode(bytes, file)?;
-    Ok(Contents { format: "Parquet".into(), facts, parts: vec![Part::Table(table)], ..Contents::default() })
+    Ok(Contents {
+        format: "Parquet".into(),
+        facts,
+        parts: vec![Part::Table(table)],
+        ..Contents::default()
+    })
 }
 
 type Facts = Vec<(String, String)>;
@@ -63,18 +68,25 @@ fn decode(bytes: &[u8], file: &Path) -> Result<(DelimitedTable, Facts), DataErro
     // The crate panics on some damaged pages; what it leaves behind is not looked at again.
     let decoded = catch_unwind(AssertUnwindSafe(|| table(owned, file)));
     let panicked = |_| Err(damaged("file", "pages that do not decode"));
-    decoded.unwrap_or_else(panicked).map_err(|(place, found, expected, hint)| DataError::File {
-        file: file.to_path_buf(),
-        place,
-        found,
-        expected,
-        hint,
-    })
+    decoded
+        .unwrap_or_else(panicked)
+        .map_err(|(place, found, expected, hint)| DataError::File {
+            file: file.to_path_buf(),
+            place,
+            found,
+            expected,
+            hint,
+        })
 }
 
 fn damaged(place: &str, found: impl ToString) -> Problem {
     let hint = "the file is truncated or damaged; copy or export it again";
-    (place.to_string(), found.to_string(), "a whole Parquet file".into(), hint.into())
+    (
+        place.to_string(),
+        found.to_string(),
+        "a whole Parquet file".into(),
+        hint.into(),
+    )
 }
 
 fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), Problem> {
@@ -83,7 +95,11 @@ fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), Problem> 
     let metadata = reader.metadata().file_metadata();
     let schema = metadata.schema_descr();
     let columns = schema.columns().iter().map(|column| column.path().string()).collect();
-    let mut table = DelimitedTable { file: file.to_path_buf(), columns, rows: Vec::new() };
+    let mut table = DelimitedTable {
+        file: file.to_path_buf(),
+        columns,
+        rows: Vec::new(),
+    };
     let mut budget = MOST_BYTES.saturating_add(bytes.len().saturating_mul(MOST_BYTES_PER_BYTE));
     for index in 0..reader.num_row_groups() {
         let place = format!("row group {}", index + 1);
@@ -92,12 +108,27 @@ fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), Problem> 
         for column in 0..table.columns.len() {
             let name = table.columns.get(column).map_or("", String::as_str);
             let place = format!("{place}, column `{name}`");
-            let chunk = group.metadata().columns().get(column).ok_or_else(|| damaged(&place, "no data"))?;
+            let chunk = group
+                .metadata()
+                .columns()
+                .get(column)
+                .ok_or_else(|| damaged(&place, "no data"))?;
             check_chunk(chunk, &bytes, &place)?;
             let max_level = chunk.column_descr().max_def_level();
-            let mut fields = Fields { start, column, max_level, rows: &mut table.rows, taken: 0, budget: &mut budget };
-            let reader = group.get_column_reader(column).map_err(|error| damaged(&place, error))?;
-            fields.fill(reader, &Kind::of(chunk)).map_err(|problem| damaged(&place, problem))?;
+            let mut fields = Fields {
+                start,
+                column,
+                max_level,
+                rows: &mut table.rows,
+                taken: 0,
+                budget: &mut budget,
+            };
+            let reader = group
+                .get_column_reader(column)
+                .map_err(|error| damaged(&place, error))?;
+            fields
+                .fill(reader, &Kind::of(chunk))
+                .map_err(|problem| damaged(&place, problem))?;
             if fields.taken as i64 != group.metadata().num_rows() {
                 let found = format!("{} of {} rows", fields.taken, group.metadata().num_rows());
                 return Err(damaged(&place, found));
@@ -131,7 +162,9 @@ fn check_chunk(chunk: &ColumnChunkMetaData, bytes: &Bytes, place: &str) -> Resul
         }
     };
     let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
-    let range = usize::try_from(start).ok().zip(usize::try_from(chunk.compressed_size()).ok());
+    let range = usize::try_from(start)
+        .ok()
+        .zip(usize::try_from(chunk.compressed_size()).ok());
     let pages = range.and_then(|(start, length)| bytes.get(start..start.checked_add(length)?));
     let pages = pages.ok_or_else(|| damaged(place, "an offset outside the file"))?;
     page::check_pages(pages, snappy).map_err(|problem| damaged(place, problem))
@@ -182,7 +215,9 @@ impl Fields<'_> {
                 let text = match levels.get(row).is_some_and(|&level| level < self.max_level) {
                     true => String::new(),
                     false => {
-                        let value = values.next().ok_or_else(|| ParquetError::General("too few values".into()))?;
+                        let value = values
+                            .next()
+                            .ok_or_else(|| ParquetError::General("too few values".into()))?;
                         show(value).ok_or_else(|| ParquetError::General(format!("{value:?}, which is out of range")))?
                     }
                 };
@@ -197,14 +232,22 @@ impl Fields<'_> {
         }
         let cost = FIELD_BYTES + text.len() + if self.column == 0 { size_of::<DelimitedRow>() } else { 0 };
         let Some(left) = self.budget.checked_sub(cost) else {
-            return Err(ParquetError::General("values that unpack to a thousand times the file".into()));
+            return Err(ParquetError::General(
+                "values that unpack to a thousand times the file".into(),
+            ));
         };
         *self.budget = left;
         let index = self.start + self.taken;
         if self.column == 0 {
-            self.rows.push(DelimitedRow { line: index + 1, fields: Vec::new() });
+            self.rows.push(DelimitedRow {
+                line: index + 1,
+                fields: Vec::new(),
+            });
         }
-        let row = self.rows.get_mut(index).ok_or_else(|| ParquetError::General("columns of unequal length".into()))?;
+        let row = self
+            .rows
+            .get_mut(index)
+            .ok_or_else(|| ParquetError::General("columns of unequal length".into()))?;
         row.fields.push(text);
         self.taken += 1;
         Ok(())

@@ -74,9 +74,24 @@ struct Layout {
 }
 
 const LAYOUTS: [Layout; 3] = [
-    Layout { format: "Kinect v2, positions and quaternions", names: &KINECT_V2, unit: "m", stride: 7 },
-    Layout { format: "Vicon, positions and quaternions", names: &KERAAL_VICON, unit: "mm", stride: 7 },
-    Layout { format: "Kinect v2, positions and tracking states", names: &KINECT_V2, unit: "m", stride: 4 },
+    Layout {
+        format: "Kinect v2, positions and quaternions",
+        names: &KINECT_V2,
+        unit: "m",
+        stride: 7,
+    },
+    Layout {
+        format: "Vicon, positions and quaternions",
+        names: &KERAAL_VICON,
+        unit: "mm",
+        stride: 7,
+    },
+    Layout {
+        format: "Kinect v2, positions and tracking states",
+        names: &KINECT_V2,
+        unit: "m",
+        stride: 4,
+    },
 ];
 
 impl Layout {
@@ -111,7 +126,12 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
             let value = field.parse::<f32>().ok().filter(|value| !value.is_infinite());
             let Some(value) = value else {
                 let shown: String = field.chars().take(40).collect();
-                return Err(wrong(number, format!("`{shown}`"), "a number".into(), "the file has no header"));
+                return Err(wrong(
+                    number,
+                    format!("`{shown}`"),
+                    "a number".into(),
+                    "the file has no header",
+                ));
             };
             values.push(value);
         }
@@ -120,8 +140,10 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
             Some(layout) => layout.num_columns().to_string(),
             None => "175 (Kinect, KERAAL), 119 (Vicon, KERAAL) or 100 (Kinect, KIMORE)".into(),
         };
-        let known =
-            layout.map_or(&LAYOUTS[..], std::slice::from_ref).iter().find(|layout| layout.num_columns() == count);
+        let known = layout
+            .map_or(&LAYOUTS[..], std::slice::from_ref)
+            .iter()
+            .find(|layout| layout.num_columns() == count);
         let Some(known) = known else {
             let hint = "the line is cut short, or this is another format";
             return Err(wrong(number, format!("{count} numbers"), expected, hint));
@@ -129,7 +151,12 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
         layout = Some(known);
     }
     let Some(layout) = layout else {
-        return Err(wrong(1, "no frames".into(), "one frame per line".into(), "the file is empty"));
+        return Err(wrong(
+            1,
+            "no frames".into(),
+            "one frame per line".into(),
+            "the file is empty",
+        ));
     };
     let frames = values.chunks_exact(layout.num_columns());
     let shape = (frames.len(), layout.names.len());
@@ -137,18 +164,29 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
     let mut confidence = Array2::zeros(shape);
     for (index, frame) in frames.enumerate() {
         for (point, numbers) in frame.chunks_exact(layout.stride).enumerate() {
-            let state = if layout.stride == 4 { numbers.get(3).map_or(0.0, |state| state / 2.0) } else { 1.0 };
+            let state = if layout.stride == 4 {
+                numbers.get(3).map_or(0.0, |state| state / 2.0)
+            } else {
+                1.0
+            };
             let seen = numbers.iter().take(3).any(|&value| value != 0.0) && state > 0.0;
             if seen {
                 confidence[[index, point]] = state.min(1.0);
-                numbers.iter().take(3).enumerate().for_each(|(axis, &value)| positions[[index, point, axis]] = value);
+                numbers
+                    .iter()
+                    .take(3)
+                    .enumerate()
+                    .for_each(|(axis, &value)| positions[[index, point, axis]] = value);
             }
         }
     }
     let orientations = (layout.stride == 7).then(|| ("orientations".into(), "quaternions, not read".into()));
     Ok(Contents {
         format: layout.format.into(),
-        facts: [("frames".into(), shape.0.to_string())].into_iter().chain(orientations).collect(),
+        facts: [("frames".into(), shape.0.to_string())]
+            .into_iter()
+            .chain(orientations)
+            .collect(),
         parts: vec![Part::Points(Points {
             unit: layout.unit.into(),
             rate_hz: None,

@@ -21,18 +21,29 @@ pub(in crate::data) struct Sniffed {
 pub(in crate::data) fn sniff(bytes: &[u8]) -> Option<Sniffed> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let comment = ["#", "%", "//"].into_iter().find(|mark| text.lines().any(|line| line.starts_with(mark)));
+    let comment = ["#", "%", "//"]
+        .into_iter()
+        .find(|mark| text.lines().any(|line| line.starts_with(mark)));
     let kept = |line: &&str| !comment.is_some_and(|mark| line.trim_start().starts_with(mark));
     let mut best = None;
-    for separator in [Separator::Tab, Separator::Semicolon, Separator::Comma, Separator::Whitespace] {
+    for separator in [
+        Separator::Tab,
+        Separator::Semicolon,
+        Separator::Comma,
+        Separator::Whitespace,
+    ] {
         let layout = |header| DelimitedLayout {
             separator,
             header,
             comment: comment.map(String::from),
             ..DelimitedLayout::default()
         };
-        let counts: Vec<usize> =
-            text.lines().filter(kept).take(NUM_LINES).map(|line| num_fields(separator, line)).collect();
+        let counts: Vec<usize> = text
+            .lines()
+            .filter(kept)
+            .take(NUM_LINES)
+            .map(|line| num_fields(separator, line))
+            .collect();
         let usual = counts
             .iter()
             .copied()
@@ -47,7 +58,9 @@ pub(in crate::data) fn sniff(bytes: &[u8]) -> Option<Sniffed> {
     }
     let (share, usual, mut layout) = best.filter(|(share, _, _)| *share > MIN_SHARE)?;
     let lines: Vec<&str> = text.lines().collect();
-    let first = lines.iter().position(|line| kept(line) && num_fields(layout.separator, line) == usual)?;
+    let first = lines
+        .iter()
+        .position(|line| kept(line) && num_fields(layout.separator, line) == usual)?;
     layout.skip_lines = if comment.is_some() { 0 } else { first };
     // A line broken in two has too few fields, and the rest of them in the next.
     layout.join_short_lines = share < 1.0;
@@ -78,8 +91,14 @@ fn table(layout: &mut DelimitedLayout, bytes: &[u8], num_columns: usize) -> Opti
     let rows: Vec<Vec<String>> = all.rows.into_iter().map(|row| row.fields).collect();
     let (first, rest) = rows.split_first()?;
     layout.decimal_comma = layout.separator != Separator::Comma
-        && rest.iter().flatten().any(|field| field.contains(',') && field.replacen(',', ".", 1).parse::<f64>().is_ok())
-        && !rest.iter().flatten().any(|field| field.contains('.') && field.parse::<f64>().is_ok());
+        && rest
+            .iter()
+            .flatten()
+            .any(|field| field.contains(',') && field.replacen(',', ".", 1).parse::<f64>().is_ok())
+        && !rest
+            .iter()
+            .flatten()
+            .any(|field| field.contains('.') && field.parse::<f64>().is_ok());
     let is_header = !rest.is_empty()
         && first.iter().all(|field| !number(layout, field))
         && ((0..num_columns).any(|column| numbers(rest, column, layout))
@@ -97,7 +116,11 @@ fn table(layout: &mut DelimitedLayout, bytes: &[u8], num_columns: usize) -> Opti
             let name = |(name, number): (&String, &String)| if name.is_empty() { number.clone() } else { name.clone() };
             let mut names = Vec::<String>::new();
             for (index, name) in first.iter().zip(&named).map(name).enumerate() {
-                names.push(if names.contains(&name) { format!("{name}{}", index + 1) } else { name });
+                names.push(if names.contains(&name) {
+                    format!("{name}{}", index + 1)
+                } else {
+                    name
+                });
             }
             Header::Names(names)
         }
@@ -117,7 +140,9 @@ impl Sniffed {
 
     /// The numbers of a column, if all its fields but `missing` ones are numbers and there is one.
     pub(in crate::data) fn numbers(&self, index: usize) -> Option<Vec<f64>> {
-        let fields = self.column(index).filter(|field| !field.is_empty() && !is_missing_code(field));
+        let fields = self
+            .column(index)
+            .filter(|field| !field.is_empty() && !is_missing_code(field));
         let numbers: Option<Vec<f64>> = fields.map(|field| self.layout.number::<f64>(field)).collect();
         numbers.filter(|numbers| !numbers.is_empty() && numbers.iter().all(|number| number.is_finite()))
     }
@@ -125,5 +150,7 @@ impl Sniffed {
 
 /// What people write for "missing".
 pub(in crate::data) fn is_missing_code(field: &str) -> bool {
-    ["na", "n/a", "nan", "null", "none", "missing", "-", "?", "."].iter().any(|code| code.eq_ignore_ascii_case(field))
+    ["na", "n/a", "nan", "null", "none", "missing", "-", "?", "."]
+        .iter()
+        .any(|code| code.eq_ignore_ascii_case(field))
 }

@@ -57,18 +57,31 @@ pub(super) fn read(source: &Source, file: &str) -> Result<(Contents, PathBuf), D
 
 /// Everything in the files of one sequence.
 pub(super) fn read_sequence(source: &Source, files: &[String]) -> Result<(Contents, PathBuf), DataError> {
-    let bytes = files.iter().map(|file| Ok((source.raw_dir.join(file), source.read(file)?)));
+    let bytes = files
+        .iter()
+        .map(|file| Ok((source.raw_dir.join(file), source.read(file)?)));
     let files = bytes.collect::<Result<Vec<_>, DataError>>()?;
-    Ok((open::open_files(&files)?, files.into_iter().next().unwrap_or_default().0))
+    Ok((
+        open::open_files(&files)?,
+        files.into_iter().next().unwrap_or_default().0,
+    ))
 }
 
 /// The channels of a file as the card wants them, `[samples, channels]`.
 pub(super) fn signal(source: &Source, rule: &SignalFileRule, file: &str) -> Result<Array2<f32>, DataError> {
     let (contents, path) = read(source, file)?;
-    let wanted = Wanted { file: &path, card: &source.card.path };
+    let wanted = Wanted {
+        file: &path,
+        card: &source.card.path,
+    };
     let channels: Vec<&SignalChannel> = contents.parts.iter().flat_map(Part::signals).collect();
     if channels.is_empty() {
-        return Err(wanted.error("content", &contents.format, "a file with signals", "correct the pattern"));
+        return Err(wanted.error(
+            "content",
+            &contents.format,
+            "a file with signals",
+            "correct the pattern",
+        ));
     }
     let (mut resampled, mut slowest_hz) = (Vec::new(), rule.rate_hz);
     for wish in &rule.channels {
@@ -103,7 +116,10 @@ pub(super) fn points(source: &Source, rule: &PointsRule, files: &[String]) -> Re
         [file] => read(source, file)?,
         files => read_sequence(source, files)?,
     };
-    let wanted = Wanted { file: &path, card: &source.card.path };
+    let wanted = Wanted {
+        file: &path,
+        card: &source.card.path,
+    };
     let points = contents.parts.iter().find_map(|part| match part {
         Part::Points(points) => Some(points),
         _ => None,
@@ -123,7 +139,12 @@ pub(super) fn points(source: &Source, rule: &PointsRule, files: &[String]) -> Re
     let rate_hz = match (points.rate_hz, rule.file_rate_hz) {
         (Some(found), Some(stated)) if (found / stated - 1.0).abs() > 1e-6 => {
             let hint = "take `file_rate_hz` out or correct it";
-            return Err(wanted.error("points", format!("{found} Hz"), format!("file_rate_hz = {stated}"), hint));
+            return Err(wanted.error(
+                "points",
+                format!("{found} Hz"),
+                format!("file_rate_hz = {stated}"),
+                hint,
+            ));
         }
         (Some(rate_hz), _) | (None, Some(rate_hz)) => rate_hz,
         (None, None) => {
@@ -131,7 +152,13 @@ pub(super) fn points(source: &Source, rule: &PointsRule, files: &[String]) -> Re
             return Err(wanted.error("points", "no rate", "frames per second", hint));
         }
     };
-    let resampler = resampler(source, &rule.name, files.first().map_or("", String::as_str), rate_hz, rule.rate_hz)?;
+    let resampler = resampler(
+        source,
+        &rule.name,
+        files.first().map_or("", String::as_str),
+        rate_hz,
+        rule.rate_hz,
+    )?;
     let mut channels = Vec::new();
     for name in &rule.points {
         let mut fitting = points.names.iter().enumerate().filter(|(_, known)| *known == name);
@@ -142,7 +169,12 @@ pub(super) fn points(source: &Source, rule: &PointsRule, files: &[String]) -> Re
         for axis in &rule.axes {
             let mut path_of_point = coordinates(points, at, *axis, rule.min_confidence);
             bridge(&mut path_of_point, rule.max_gap_secs * rate_hz);
-            fill(&mut path_of_point, rule.missing, &path, &format!("{name}.{}", axis.name()))?;
+            fill(
+                &mut path_of_point,
+                rule.missing,
+                &path,
+                &format!("{name}.{}", axis.name()),
+            )?;
             channels.push(resampler.resample(&path_of_point));
         }
     }
@@ -152,16 +184,26 @@ pub(super) fn points(source: &Source, rule: &PointsRule, files: &[String]) -> Re
 fn coordinates(points: &Points, point: usize, axis: Axis, min_confidence: f32) -> Vec<f32> {
     let values = points.positions.slice(s![.., point, axis as usize]);
     let sure = |frame: usize| {
-        points.confidence.as_ref().and_then(|all| all.get((frame, point))).is_none_or(|&sure| sure >= min_confidence)
+        points
+            .confidence
+            .as_ref()
+            .and_then(|all| all.get((frame, point)))
+            .is_none_or(|&sure| sure >= min_confidence)
     };
-    values.iter().enumerate().map(|(frame, &value)| if sure(frame) { value } else { f32::NAN }).collect()
+    values
+        .iter()
+        .enumerate()
+        .map(|(frame, &value)| if sure(frame) { value } else { f32::NAN })
+        .collect()
 }
 
 /// Straight lines over inner gaps of at most `longest` values.
 fn bridge(values: &mut [f32], longest: f64) {
     let mut last = None::<(usize, f32)>;
     for at in 0..values.len() {
-        let Some(&value) = values.get(at).filter(|value| !value.is_nan()) else { continue };
+        let Some(&value) = values.get(at).filter(|value| !value.is_nan()) else {
+            continue;
+        };
         if let Some((before, from)) = last
             && (at - before - 1) as f64 <= longest + 1e-9
         {
@@ -178,9 +220,17 @@ fn bridge(values: &mut [f32], longest: f64) {
 /// The annotations whose texts the card knows, in the order of time.
 pub(super) fn annotations(source: &Source, rule: &AnnotationsRule, file: &str) -> Result<Option<Recording>, DataError> {
     let (contents, path) = read(source, file)?;
-    let known = contents.annotations.iter().filter_map(|mark| Some((mark, *rule.labels.get(&mark.text)?)));
+    let known = contents
+        .annotations
+        .iter()
+        .filter_map(|mark| Some((mark, *rule.labels.get(&mark.text)?)));
     let mut rows: Vec<(f64, [f32; 2])> = known
-        .map(|(mark, label)| (mark.onset_secs, [label, mark.duration_secs.map_or(f32::NAN, |secs| secs as f32)]))
+        .map(|(mark, label)| {
+            (
+                mark.onset_secs,
+                [label, mark.duration_secs.map_or(f32::NAN, |secs| secs as f32)],
+            )
+        })
         .collect();
     rows.sort_by(|a, b| a.0.total_cmp(&b.0));
     if rows.is_empty() {
@@ -190,7 +240,10 @@ pub(super) fn annotations(source: &Source, rule: &AnnotationsRule, file: &str) -
         let texts: BTreeSet<&str> = contents.annotations.iter().map(|mark| mark.text.as_str()).collect();
         let expected = format!("at least one of {:?}", rule.labels.keys().collect::<Vec<_>>());
         let hint = "correct `labels`, or write `optional = true`,";
-        let wanted = Wanted { file: &path, card: &source.card.path };
+        let wanted = Wanted {
+            file: &path,
+            card: &source.card.path,
+        };
         return Err(wanted.error(
             "annotations",
             format!("{:?}", texts.iter().take(12).collect::<Vec<_>>()),
@@ -200,7 +253,10 @@ pub(super) fn annotations(source: &Source, rule: &AnnotationsRule, file: &str) -
     }
     let values: Vec<[f32; 2]> = rows.iter().map(|(_, values)| *values).collect();
     let times_secs = rows.into_iter().map(|(secs, _)| secs).collect();
-    Ok(Some(Recording { times_secs: Some(times_secs), values: arr2(&values) }))
+    Ok(Some(Recording {
+        times_secs: Some(times_secs),
+        values: arr2(&values),
+    }))
 }
 
 /// A recording moved by whole samples: it begins `shift` samples later on the session's clock, or is cut at its beginning
@@ -208,7 +264,9 @@ pub(super) fn annotations(source: &Source, rule: &AnnotationsRule, file: &str) -
 pub(super) fn shifted(values: &Array2<f32>, shift: isize, missing: MissingRule) -> Array2<f32> {
     let (rows, columns) = values.dim();
     if shift <= 0 {
-        return values.slice(s![shift.unsigned_abs().min(rows.saturating_sub(1)).., ..]).to_owned();
+        return values
+            .slice(s![shift.unsigned_abs().min(rows.saturating_sub(1)).., ..])
+            .to_owned();
     }
     let mut moved = Array2::from_elem((rows + shift as usize, columns), f32::NAN);
     moved.slice_mut(s![shift.., ..]).assign(values);

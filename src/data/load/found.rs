@@ -92,19 +92,29 @@ impl Known {
             SubjectRule::List { ids } => ids.iter().map(String::as_str).collect(),
         };
         let table = tables.card.as_ref().filter(|table| table.by_session);
-        let mut sessions: BTreeMap<String, _> =
-            ids.iter().map(|id| (id.to_string(), table.map(|_| BTreeSet::new()))).collect();
+        let mut sessions: BTreeMap<String, _> = ids
+            .iter()
+            .map(|id| (id.to_string(), table.map(|_| BTreeSet::new())))
+            .collect();
         let mut seen = BTreeSet::new();
-        let ids = ids.into_iter().filter(|id| seen.insert(*id)).map(String::from).collect();
+        let ids = ids
+            .into_iter()
+            .filter(|id| seen.insert(*id))
+            .map(String::from)
+            .collect();
         for (id, session, _) in rows() {
             if let (Some(Some(known)), Some(session)) = (sessions.get_mut(id), session) {
                 known.insert(session.to_string());
             }
         }
-        let lacking = sessions.iter().find(|(_, sessions)| sessions.as_ref().is_some_and(BTreeSet::is_empty));
+        let lacking = sessions
+            .iter()
+            .find(|(_, sessions)| sessions.as_ref().is_some_and(BTreeSet::is_empty));
         if let (Some((id, _)), Some(table)) = (lacking, table) {
             let problem = format!("subject `{id}` has no row in {}, which names the sessions", table.file);
-            return Err(source.card.error("subjects", problem, "add rows for it, or take it off the list"));
+            return Err(source
+                .card
+                .error("subjects", problem, "add rows for it, or take it off the list"));
         }
         Ok(Some(Self { ids, sessions }))
     }
@@ -133,7 +143,9 @@ fn find_files<'s>(
     rule: &ModalityRule,
     known: Option<&'s Known>,
 ) -> Result<Vec<Match<'s>>, DataError> {
-    let Some(pattern) = source.card.pattern(rule)? else { return Ok(Vec::new()) };
+    let Some(pattern) = source.card.pattern(rule)? else {
+        return Ok(Vec::new());
+    };
     let candidates = match known {
         Some(known) => known.candidates(pattern.has(PathGroup::Session)),
         None => vec![PathGroups::default()],
@@ -164,7 +176,10 @@ impl Finder<'_> {
         let mut ids: Vec<&str> = match sessions {
             Some(sessions) => sessions.iter().map(String::as_str).collect(),
             None => {
-                let found = self.matches.iter().filter_map(|found| found.groups.get(PathGroup::Session));
+                let found = self
+                    .matches
+                    .iter()
+                    .filter_map(|found| found.groups.get(PathGroup::Session));
                 found.collect::<BTreeSet<_>>().into_iter().collect()
             }
         };
@@ -217,13 +232,21 @@ impl Finder<'_> {
             }
         }
         let label = self.agreed(PathGroup::Label, &matches, &whose)?;
-        Ok(FoundSession { id: id.to_string(), label, files })
+        Ok(FoundSession {
+            id: id.to_string(),
+            label,
+            files,
+        })
     }
 
     /// The one text that a group matched in several files, and one of these.
     fn agreed(&self, group: PathGroup, matches: &[&Match], whose: &str) -> Result<Option<(String, String)>, DataError> {
-        let mut told = matches.iter().filter_map(|found| Some((found.groups.get(group)?, found.path)));
-        let Some((text, file)) = told.next() else { return Ok(None) };
+        let mut told = matches
+            .iter()
+            .filter_map(|found| Some((found.groups.get(group)?, found.path)));
+        let Some((text, file)) = told.next() else {
+            return Ok(None);
+        };
         match told.find(|(other, _)| *other != text) {
             None => Ok(Some((text.to_string(), file.to_string()))),
             Some((other, other_file)) => Err(DataError::File {
@@ -243,7 +266,9 @@ impl Finder<'_> {
         table: &SubjectTable,
         column: fn(&Tabled) -> Option<&str>,
     ) -> Result<Option<String>, DataError> {
-        let Some(column) = self.source.card.table.as_ref().and_then(column) else { return Ok(None) };
+        let Some(column) = self.source.card.table.as_ref().and_then(column) else {
+            return Ok(None);
+        };
         let index = table.table.column(column, &format!("table.{}", group.name()))?;
         let rows = table.rows().filter(|(id, _, _)| *id == self.id).map(|(_, _, row)| row);
         let mut told = rows.filter(|row| !table.layout.is_missing(row.field(index)));
@@ -277,13 +302,17 @@ type Tabled = crate::data::card::TableRule;
 fn nobody(source: &Source) -> DataError {
     let card = source.card;
     let (problem, hint) = match &card.subjects {
-        SubjectRule::Table {} => {
-            ("the table has no rows".to_string(), "check `layout.skip_lines` and `layout.comment`")
-        }
+        SubjectRule::Table {} => (
+            "the table has no rows".to_string(),
+            "check `layout.skip_lines` and `layout.comment`",
+        ),
         SubjectRule::List { .. } => ("no ids".into(), "list them under `ids`"),
         SubjectRule::Files {} => {
-            let patterns =
-                card.modalities.iter().filter_map(ModalityRule::pattern).map(|(_, text)| format!("`{text}`"));
+            let patterns = card
+                .modalities
+                .iter()
+                .filter_map(ModalityRule::pattern)
+                .map(|(_, text)| format!("`{text}`"));
             let patterns: Vec<String> = patterns.collect();
             let files = match source.files.first() {
                 None => "there is no file below the raw folder".into(),

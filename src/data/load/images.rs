@@ -42,14 +42,19 @@ pub(super) fn images(source: &Source, rule: &ImageRule, files: &[String]) -> Res
                 None => read(source, file)?,
                 Some([slope, offset]) => {
                     let path = source.raw_dir.join(file);
-                    (image::read_scaled(&source.read(file)?, &path, Scaling::Celsius { slope, offset })?, path)
+                    (
+                        image::read_scaled(&source.read(file)?, &path, Scaling::Celsius { slope, offset })?,
+                        path,
+                    )
                 }
             };
             each(source, rule, contents, &mut add)?;
         }
     }
-    let wanted =
-        Wanted { file: &source.raw_dir.join(files.first().map_or("", String::as_str)), card: &source.card.path };
+    let wanted = Wanted {
+        file: &source.raw_dir.join(files.first().map_or("", String::as_str)),
+        card: &source.card.path,
+    };
     let num_images = values.len() / num_columns.max(1);
     if num_images == 0 {
         let expected = format!("image {first}, counted from 0");
@@ -70,7 +75,9 @@ fn is_series(source: &Source, files: &[String]) -> Result<bool, DataError> {
 /// A PNG or JPEG file, whose rounding is that of Pillow.
 fn picture(source: &Source, rule: &ImageRule, file: &str) -> Result<Option<Image>, DataError> {
     let name = file.to_lowercase();
-    let is_picture = [".png", ".jpg", ".jpeg"].iter().any(|extension| name.ends_with(extension));
+    let is_picture = [".png", ".jpg", ".jpeg"]
+        .iter()
+        .any(|extension| name.ends_with(extension));
     match is_picture && rule.scale.is_none() {
         true => image::read_image(&source.read(file)?, &source.raw_dir.join(file), rule.color).map(Some),
         false => Ok(None),
@@ -84,7 +91,10 @@ fn each(
     (contents, path): (Contents, PathBuf),
     add: &mut impl FnMut(Image),
 ) -> Result<(), DataError> {
-    let wanted = Wanted { file: &path, card: &source.card.path };
+    let wanted = Wanted {
+        file: &path,
+        card: &source.card.path,
+    };
     let images = contents.parts.iter().find_map(|part| match part {
         Part::Images(images) => Some(images),
         _ => None,
@@ -121,7 +131,11 @@ fn weights(images: &Images, color: Color) -> Option<Vec<Vec<f32>>> {
 fn plane(image: &ArrayView3<f32>, weights: &[f32]) -> Vec<f32> {
     let (_, height, width) = image.dim();
     let mut sum = Array2::<f32>::zeros((height, width));
-    for (plane, &weight) in image.axis_iter(Axis(0)).zip(weights).filter(|(_, weight)| **weight != 0.0) {
+    for (plane, &weight) in image
+        .axis_iter(Axis(0))
+        .zip(weights)
+        .filter(|(_, weight)| **weight != 0.0)
+    {
         sum.scaled_add(weight, &plane);
     }
     sum.into_iter().collect()

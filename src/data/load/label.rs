@@ -15,26 +15,49 @@ impl Loader<'_> {
     pub(super) fn class(&self, subject: &str, session: &FoundSession) -> Result<Option<usize>, DataError> {
         let card = self.source.card;
         let (class, looked_up, known) = match &card.label {
-            LabelRule::Column { column, classes, unlabelled } => {
-                let Some((value, place)) = self.field(column, *unlabelled, subject, session)? else { return Ok(None) };
+            LabelRule::Column {
+                column,
+                classes,
+                unlabelled,
+            } => {
+                let Some((value, place)) = self.field(column, *unlabelled, subject, session)? else {
+                    return Ok(None);
+                };
                 let class = match classes {
                     Some(classes) => classes.get(&value).cloned(),
                     None => Some(value.clone()),
                 };
                 (class, format!("`{value}` {place}"), classes.as_ref())
             }
-            LabelRule::Threshold { column, at_least, unlabelled } => {
-                let Some((value, place)) = self.field(column, *unlabelled, subject, session)? else { return Ok(None) };
+            LabelRule::Threshold {
+                column,
+                at_least,
+                unlabelled,
+            } => {
+                let Some((value, place)) = self.field(column, *unlabelled, subject, session)? else {
+                    return Ok(None);
+                };
                 let layout = card.table.as_ref().map(|table| &table.layout);
-                let number = layout.and_then(|layout| layout.number::<f64>(&value)).filter(|number| number.is_finite());
+                let number = layout
+                    .and_then(|layout| layout.number::<f64>(&value))
+                    .filter(|number| number.is_finite());
                 let number = number.ok_or_else(|| {
-                    let problem = format!("no class for {}: `{value}` {place} is not a number", session.of(subject));
-                    card.error("label", problem, "a class needs a value; remove the row, or list the subjects to keep")
+                    let problem = format!(
+                        "no class for {}: `{value}` {place} is not a number",
+                        session.of(subject)
+                    );
+                    card.error(
+                        "label",
+                        problem,
+                        "a class needs a value; remove the row, or list the subjects to keep",
+                    )
                 })?;
                 return Ok(Some(usize::from(number >= *at_least)));
             }
             LabelRule::Responder(rule) => {
-                let Some(outcomes) = &self.tables.outcomes else { return Ok(None) };
+                let Some(outcomes) = &self.tables.outcomes else {
+                    return Ok(None);
+                };
                 return match (outcomes.responds(rule, subject), rule.unlabelled) {
                     (Ok(responds), _) => Ok(Some(usize::from(responds))),
                     (Err(_), Unlabelled::LeaveOut) => Ok(None),
@@ -45,13 +68,20 @@ impl Loader<'_> {
                 };
             }
             LabelRule::IdPrefix { classes } => {
-                let fitting = classes.iter().filter(|(prefix, _)| subject.starts_with(prefix.as_str()));
-                let longest = fitting.max_by_key(|(prefix, _)| prefix.len()).map(|(_, class)| class.clone());
+                let fitting = classes
+                    .iter()
+                    .filter(|(prefix, _)| subject.starts_with(prefix.as_str()));
+                let longest = fitting
+                    .max_by_key(|(prefix, _)| prefix.len())
+                    .map(|(_, class)| class.clone());
                 (longest, "its id".to_string(), Some(classes))
             }
             LabelRule::File { classes } => {
                 let Some((label, file)) = &session.label else {
-                    let problem = format!("no class for {}: none of its files has a `{{label}}`", session.of(subject));
+                    let problem = format!(
+                        "no class for {}: none of its files has a `{{label}}`",
+                        session.of(subject)
+                    );
                     let hint = "the modality whose file names the class may not be lacking";
                     return Err(card.error("label", problem, hint));
                 };
@@ -67,7 +97,10 @@ impl Loader<'_> {
             let problem = format!("no class for {} from {looked_up}", session.of(subject));
             let hint = match known {
                 Some(classes) => format!("the card knows {:?}", classes.keys().collect::<Vec<_>>()),
-                None => format!("`classes` are {:?}; write a map `classes = {{ value = \"class\" }}`", card.classes),
+                None => format!(
+                    "`classes` are {:?}; write a map `classes = {{ value = \"class\" }}`",
+                    card.classes
+                ),
             };
             card.error("label", problem, hint)
         };
@@ -82,7 +115,9 @@ impl Loader<'_> {
         subject: &str,
         session: &FoundSession,
     ) -> Result<Field, DataError> {
-        let Some(table) = &self.tables.card else { return Ok(Some(Default::default())) };
+        let Some(table) = &self.tables.card else {
+            return Ok(Some(Default::default()));
+        };
         let index = table.table.column(column, "label.column")?;
         let may_lack = unlabelled == Unlabelled::LeaveOut;
         if may_lack && table.row(subject, &session.id).is_none() {

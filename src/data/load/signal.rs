@@ -110,7 +110,10 @@ fn time_stamps(
     let mut times = Vec::with_capacity(table.rows.len());
     let (mut first, mut last) = (None, f64::NEG_INFINITY);
     for row in &table.rows {
-        let stamp: Option<f64> = keys.layout.number(row.field(index)).filter(|stamp: &f64| stamp.is_finite());
+        let stamp: Option<f64> = keys
+            .layout
+            .number(row.field(index))
+            .filter(|stamp: &f64| stamp.is_finite());
         match stamp.filter(|stamp| *stamp > last) {
             Some(stamp) => {
                 last = stamp;
@@ -145,13 +148,22 @@ fn file_rate(
                 place: "content".into(),
                 found: format!("{} rows", table.rows.len()),
                 expected: "two at least, whose time stamps tell the rate".into(),
-                hint: format!("remove the file, or state `file_rate_hz` in {}", source.card.path.display()),
+                hint: format!(
+                    "remove the file, or state `file_rate_hz` in {}",
+                    source.card.path.display()
+                ),
             });
         }
     };
-    let Some(index) = first_off(times, rate_hz) else { return Ok(rate_hz) };
-    let step_secs = keys.file_rate_hz.map_or_else(|| median_step(times), |rate_hz| 1.0 / rate_hz);
-    let lost = times.windows(2).position(|pair| matches!(pair, [a, b] if b - a > LOST_STEPS * step_secs));
+    let Some(index) = first_off(times, rate_hz) else {
+        return Ok(rate_hz);
+    };
+    let step_secs = keys
+        .file_rate_hz
+        .map_or_else(|| median_step(times), |rate_hz| 1.0 / rate_hz);
+    let lost = times
+        .windows(2)
+        .position(|pair| matches!(pair, [a, b] if b - a > LOST_STEPS * step_secs));
     let (index, found, expected) = match lost {
         Some(before) => {
             let step = times.get(before + 1).unwrap_or(&0.0) - times.get(before).unwrap_or(&0.0);
@@ -182,7 +194,10 @@ fn file_rate(
 }
 
 fn median_step(times: &[f64]) -> f64 {
-    let mut steps: Vec<f64> = times.windows(2).filter_map(|pair| Some(pair.last()? - pair.first()?)).collect();
+    let mut steps: Vec<f64> = times
+        .windows(2)
+        .filter_map(|pair| Some(pair.last()? - pair.first()?))
+        .collect();
     steps.sort_by(f64::total_cmp);
     steps.get(steps.len() / 2).copied().unwrap_or(0.0)
 }
@@ -196,7 +211,10 @@ pub(crate) fn constant_rate(times: &[f64]) -> Option<f64> {
 /// The first time stamp that is too far from where a constant rate puts it.
 fn first_off(times: &[f64], rate_hz: f64) -> Option<usize> {
     let grid = (0u32..).map(|index| f64::from(index) / rate_hz);
-    times.iter().zip(grid).position(|(time, expected)| (time - expected).abs() * rate_hz > MAX_JITTER)
+    times
+        .iter()
+        .zip(grid)
+        .position(|(time, expected)| (time - expected).abs() * rate_hz > MAX_JITTER)
 }
 
 fn mean_rate(times: &[f64]) -> Option<f64> {
@@ -248,14 +266,22 @@ fn check_time_unit(
             file: table.file.clone(),
             place: format!("column `{}`", keys.time.as_deref().unwrap_or_default()),
             found: format!("{mean_hz:.3} rows per second in the mean"),
-            expected: format!("a rate within a factor of {MAX_RATE_RATIO} of rate_hz = {}", keys.rate_hz),
-            hint: format!("correct `time_unit` in {}, or state `file_rate_hz`", source.card.path.display()),
+            expected: format!(
+                "a rate within a factor of {MAX_RATE_RATIO} of rate_hz = {}",
+                keys.rate_hz
+            ),
+            hint: format!(
+                "correct `time_unit` in {}, or state `file_rate_hz`",
+                source.card.path.display()
+            ),
         }),
     }
 }
 
 fn check_gaps(source: &Source, table: &DelimitedTable, times: &[f64], max_gap_secs: f64) -> Result<(), DataError> {
-    let gap = times.windows(2).position(|pair| matches!(pair, [a, b] if b - a > max_gap_secs * (1.0 + 1e-9)));
+    let gap = times
+        .windows(2)
+        .position(|pair| matches!(pair, [a, b] if b - a > max_gap_secs * (1.0 + 1e-9)));
     let Some(((row, before), after)) =
         gap.and_then(|i| Some(((table.rows.get(i + 1)?, times.get(i)?), times.get(i + 1)?)))
     else {
@@ -284,7 +310,10 @@ fn onto_grid(times: &[f64], values: &[f32], missing: MissingRule, rate_hz: f64) 
     let sample = |index: usize| {
         let time = index as f64 / rate_hz;
         let next = points.partition_point(|(other, _)| *other < time);
-        match (next.checked_sub(1).and_then(|before| points.get(before)), points.get(next)) {
+        match (
+            next.checked_sub(1).and_then(|before| points.get(before)),
+            points.get(next),
+        ) {
             (_, Some((after, value))) if *after == time => *value,
             (Some((before, from)), Some((after, to))) => {
                 let share = (time - before) / (after - before);
@@ -311,7 +340,9 @@ type Samples = (Vec<f32>, f64, PathBuf);
 fn scaled(record: &wfdb::Record, channel: &SignalRule, scale: Scale, header: &Path) -> Result<Samples, DataError> {
     let names: Vec<_> = record.signals.iter().map(|signal| signal.name.as_str()).collect();
     let signal = the_one(&names, channel, header).map(|index| record.signals.get(index))?;
-    let Some(signal) = signal else { return Ok((Vec::new(), record.rate_hz, header.to_path_buf())) };
+    let Some(signal) = signal else {
+        return Ok((Vec::new(), record.rate_hz, header.to_path_buf()));
+    };
     let rate_hz = record.rate_hz * signal.samples_per_frame as f64;
     if scale == Scale::Digital {
         return Ok((signal.digital(), rate_hz, signal.file.clone()));
@@ -319,7 +350,13 @@ fn scaled(record: &wfdb::Record, channel: &SignalRule, scale: Scale, header: &Pa
     check_unit(&signal.unit, channel, header)?;
     let physical = signal.physical().ok_or_else(|| {
         let hint = "use scale = \"digital\" in the card";
-        wrong(header, &format!("signal `{}`", channel.name), "no gain".into(), "a calibrated signal".into(), hint)
+        wrong(
+            header,
+            &format!("signal `{}`", channel.name),
+            "no gain".into(),
+            "a calibrated signal".into(),
+            hint,
+        )
     });
     Ok((physical?, rate_hz, signal.file.clone()))
 }
@@ -330,15 +367,29 @@ fn joined(channels: &[SignalChannel], channel: &SignalRule, scale: Scale, header
     let signal = the_one(&names, channel, header).map(|index| channels.get(index))?;
     if scale == Scale::Digital {
         let (found, expected) = ("a record of segments".into(), "scale = \"physical\"".into());
-        return Err(wrong(header, "line 1", found, expected, "segments may differ in gain; state the header's unit"));
+        return Err(wrong(
+            header,
+            "line 1",
+            found,
+            expected,
+            "segments may differ in gain; state the header's unit",
+        ));
     }
-    let Some(signal) = signal else { return Ok((Vec::new(), 1.0, header.to_path_buf())) };
+    let Some(signal) = signal else {
+        return Ok((Vec::new(), 1.0, header.to_path_buf()));
+    };
     check_unit(&signal.unit, channel, header)?;
     Ok((signal.values.clone(), signal.rate_hz, header.to_path_buf()))
 }
 
 fn wrong(header: &Path, place: &str, found: String, expected: String, hint: &str) -> DataError {
-    DataError::File { file: header.to_path_buf(), place: place.into(), found, expected, hint: hint.into() }
+    DataError::File {
+        file: header.to_path_buf(),
+        place: place.into(),
+        found,
+        expected,
+        hint: hint.into(),
+    }
 }
 
 /// The index of the one signal with the name.
@@ -348,7 +399,13 @@ fn the_one(names: &[&str], channel: &SignalRule, header: &Path) -> Result<usize,
         (Some((index, _)), None) => Ok(index),
         _ => {
             let expected = format!("exactly one `{}`", channel.name);
-            Err(wrong(header, "signals", format!("{names:?}"), expected, "correct the channels in the card"))
+            Err(wrong(
+                header,
+                "signals",
+                format!("{names:?}"),
+                expected,
+                "correct the channels in the card",
+            ))
         }
     }
 }
@@ -359,7 +416,13 @@ fn check_unit(unit: &str, channel: &SignalRule, header: &Path) -> Result<(), Dat
         false => {
             let place = format!("signal `{}`", channel.name);
             let hint = "state the header's unit in the card; units are not converted";
-            Err(wrong(header, &place, format!("unit {unit}"), channel.unit.clone(), hint))
+            Err(wrong(
+                header,
+                &place,
+                format!("unit {unit}"),
+                channel.unit.clone(),
+                hint,
+            ))
         }
     }
 }

@@ -23,7 +23,12 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     pub(super) fn open(card: &'a Card, raw_dir: &'a Path) -> Result<Self, DataError> {
-        Ok(Self { card, raw_dir, files: list_files(raw_dir)?, declared: card.declared_hashes(raw_dir)? })
+        Ok(Self {
+            card,
+            raw_dir,
+            files: list_files(raw_dir)?,
+            declared: card.declared_hashes(raw_dir)?,
+        })
     }
 
     /// The content of a file, which has one of the declared hashes.
@@ -35,7 +40,9 @@ impl<'a> Source<'a> {
         };
         let Some(hashes) = self.declared.get(file) else {
             let problem = format!("`{file}` is read, but no pattern of `files` with a line in {list} matches it");
-            return Err(self.card.error("files", problem, "add it to `files`, or its hash under [[accept]]"));
+            return Err(self
+                .card
+                .error("files", problem, "add it to `files`, or its hash under [[accept]]"));
         };
         let found = digest(&bytes);
         match hashes.contains(&found) {
@@ -88,7 +95,12 @@ impl<'a> Source<'a> {
     pub(super) fn tables(&self) -> Result<Tables, DataError> {
         let card = match &self.card.table {
             Some(rule) => {
-                let keys = Keys { place: "table", file: &rule.file, id: &rule.id, session: rule.session.as_deref() };
+                let keys = Keys {
+                    place: "table",
+                    file: &rule.file,
+                    id: &rule.id,
+                    session: rule.session.as_deref(),
+                };
                 Some(self.subject_table(keys, &rule.layout)?)
             }
             None => None,
@@ -103,7 +115,12 @@ impl<'a> Source<'a> {
                 ModalityRule::Table(rule) => {
                     let place = format!("modality.{}", rule.name);
                     let session = rule.session.as_deref();
-                    let keys = Keys { place: &place, file: &rule.file, id: &rule.id, session };
+                    let keys = Keys {
+                        place: &place,
+                        file: &rule.file,
+                        id: &rule.id,
+                        session,
+                    };
                     Some(self.subject_table(keys, &rule.layout)?)
                 }
                 _ => None,
@@ -113,14 +130,26 @@ impl<'a> Source<'a> {
             LabelRule::Responder(rule) => Some(Outcomes::read(self, rule)?),
             _ => None,
         };
-        Ok(Tables { card, modalities, visits, outcomes })
+        Ok(Tables {
+            card,
+            modalities,
+            visits,
+            outcomes,
+        })
     }
 
     fn subject_table(&self, keys: Keys, layout: &DelimitedLayout) -> Result<SubjectTable, DataError> {
-        let Keys { place, file, id, session } = keys;
+        let Keys {
+            place,
+            file,
+            id,
+            session,
+        } = keys;
         let table = self.existing_table(place, file, layout)?;
         let id_column = table.column(id, &format!("{place}.id"))?;
-        let session_column = session.map(|name| table.column(name, &format!("{place}.session"))).transpose()?;
+        let session_column = session
+            .map(|name| table.column(name, &format!("{place}.session")))
+            .transpose()?;
         let mut rows = BTreeMap::<(String, Option<String>), usize>::new();
         let mut keys = Vec::new();
         for (index, row) in table.rows.iter().enumerate() {
@@ -192,7 +221,8 @@ impl<'a> Source<'a> {
         let (key, pattern) = rule.pattern().unwrap_or_default();
         let problem = format!("no file matches `{pattern}` for {whose}");
         let hint = "add the file, correct the pattern, or write `optional = true` if sessions may lack this modality";
-        self.card.error(format!("modality.{}.{key}", rule.name()), problem, hint)
+        self.card
+            .error(format!("modality.{}.{key}", rule.name()), problem, hint)
     }
 }
 
@@ -223,12 +253,17 @@ pub(super) struct SubjectTable {
 impl SubjectTable {
     pub(super) fn row(&self, subject: &str, session: &str) -> Option<&DelimitedRow> {
         let session = self.by_session.then(|| session.to_string());
-        self.rows.get(&(subject.to_string(), session)).and_then(|&index| self.table.rows.get(index))
+        self.rows
+            .get(&(subject.to_string(), session))
+            .and_then(|&index| self.table.rows.get(index))
     }
 
     /// Subject, session (where each has a row) and row, in the order of the file.
     pub(super) fn rows(&self) -> impl Iterator<Item = (&str, Option<&str>, &DelimitedRow)> {
-        self.keys.iter().zip(&self.table.rows).map(|((id, session), row)| (id.as_str(), session.as_deref(), row))
+        self.keys
+            .iter()
+            .zip(&self.table.rows)
+            .map(|((id, session), row)| (id.as_str(), session.as_deref(), row))
     }
 
     /// What to do about a subject without a row.

@@ -63,20 +63,30 @@ pub(super) fn encode(cohort: &Cohort, dir: Option<&Path>) -> Result<String, Data
             sessions.filter_map(move |session| session.recordings.get(modality)?.as_ref())
         };
         let num_rows: usize = recordings().map(|recording| recording.values.nrows()).sum();
-        index.num_rows.push(u32::try_from(num_rows).map_err(|_| DataError::Cohort {
-            cohort: cohort.name.clone(),
-            place: format!("modality {modality}"),
-            problem: format!("{num_rows} rows, expected at most {}", u32::MAX),
-        })?);
+        index
+            .num_rows
+            .push(u32::try_from(num_rows).map_err(|_| DataError::Cohort {
+                cohort: cohort.name.clone(),
+                place: format!("modality {modality}"),
+                problem: format!("{num_rows} rows, expected at most {}", u32::MAX),
+            })?);
         let mut values = HashedFile::create(dir, &values_file(modality))?;
         for recording in recordings() {
-            values.write(bytemuck::cast_slice(recording.values.as_standard_layout().as_slice().unwrap_or_default()))?;
+            values.write(bytemuck::cast_slice(
+                recording.values.as_standard_layout().as_slice().unwrap_or_default(),
+            ))?;
         }
         finish(values, values_file(modality))?;
-        if cohort.modalities.get(modality).is_some_and(|spec| spec.kind == ModalityKind::Series) {
+        if cohort
+            .modalities
+            .get(modality)
+            .is_some_and(|spec| spec.kind == ModalityKind::Series)
+        {
             let mut times = HashedFile::create(dir, &times_file(modality))?;
             for recording in recordings() {
-                times.write(bytemuck::cast_slice(recording.times_secs.as_deref().unwrap_or_default()))?;
+                times.write(bytemuck::cast_slice(
+                    recording.times_secs.as_deref().unwrap_or_default(),
+                ))?;
             }
             finish(times, times_file(modality))?;
         }
@@ -127,10 +137,16 @@ impl HashedFile {
     fn create(dir: Option<&Path>, name: &str) -> Result<Self, DataError> {
         let path = dir.unwrap_or(Path::new("")).join(name);
         let file = match dir {
-            Some(_) => Some(BufWriter::new(File::create(&path).map_err(DataError::io(&path, "write"))?)),
+            Some(_) => Some(BufWriter::new(
+                File::create(&path).map_err(DataError::io(&path, "write"))?,
+            )),
             None => None,
         };
-        Ok(Self { path, hasher: Sha256::new(), file })
+        Ok(Self {
+            path,
+            hasher: Sha256::new(),
+            file,
+        })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), DataError> {
@@ -143,7 +159,10 @@ impl HashedFile {
 
     fn finish(self) -> Result<String, DataError> {
         if let Some(file) = self.file {
-            let written = file.into_inner().map_err(|error| error.into_error()).and_then(|file| file.sync_all());
+            let written = file
+                .into_inner()
+                .map_err(|error| error.into_error())
+                .and_then(|file| file.sync_all());
             written.map_err(DataError::io(&self.path, "write"))?;
         }
         Ok(hex(&self.hasher.finalize()))
@@ -161,7 +180,9 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
 /// Makes names in a folder durable; Windows has no such call and needs none.
 fn sync_dir(dir: &Path) -> Result<(), DataError> {
     if cfg!(unix) {
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(DataError::io(dir, "sync"))?;
+        File::open(dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(DataError::io(dir, "sync"))?;
     }
     Ok(())
 }

@@ -56,8 +56,14 @@ pub(super) fn margin(config: &SimulateConfig, readings: &[Option<Reading>; 5]) -
 impl BestAuc {
     pub(super) fn of(config: &SimulateConfig) -> Self {
         // The same patients for every seed: the figure belongs to the model, not to one cohort.
-        let config = SimulateConfig { seed: 0, ..config.clone() };
-        let batches: Vec<Batch> = (0..NUM_BATCHES).into_par_iter().map(|batch| Batch::draw(&config, batch)).collect();
+        let config = SimulateConfig {
+            seed: 0,
+            ..config.clone()
+        };
+        let batches: Vec<Batch> = (0..NUM_BATCHES)
+            .into_par_iter()
+            .map(|batch| Batch::draw(&config, batch))
+            .collect();
         let estimate = |score: usize| Estimate::over(batches.iter().map(|batch| batch.aucs[score]));
         Self {
             responders: batches.iter().map(|batch| batch.responders).sum::<f64>() / NUM_BATCHES as f64,
@@ -78,7 +84,9 @@ struct Batch {
 impl Batch {
     fn draw(config: &SimulateConfig, batch: usize) -> Self {
         let first = FIRST_FRESH + batch * BATCH_SIZE;
-        let patients: Vec<_> = (first..first + BATCH_SIZE).map(|index| PatientTruth::draw(config, index)).collect();
+        let patients: Vec<_> = (first..first + BATCH_SIZE)
+            .map(|index| PatientTruth::draw(config, index))
+            .collect();
         let scored = |keep: &dyn Fn(usize) -> bool| {
             let score = |patient: &PatientTruth| {
                 let kept = std::array::from_fn(|m| patient.readings[m].filter(|_| keep(m)));
@@ -92,7 +100,10 @@ impl Batch {
             _ => scored(&|m| m != score - 6),
         });
         let responders = patients.iter().filter(|patient| patient.responder).count();
-        Self { responders: responders as f64 / BATCH_SIZE as f64, aucs }
+        Self {
+            responders: responders as f64 / BATCH_SIZE as f64,
+            aucs,
+        }
     }
 }
 
@@ -107,7 +118,11 @@ fn auc(mut scored: Vec<(f64, bool)>) -> f64 {
         below += others;
         positives += responders;
     }
-    if positives == 0.0 || below == 0.0 { 0.5 } else { pairs / (positives * below) }
+    if positives == 0.0 || below == 0.0 {
+        0.5
+    } else {
+        pairs / (positives * below)
+    }
 }
 
 impl Estimate {
@@ -115,7 +130,10 @@ impl Estimate {
         let count = NUM_BATCHES as f64;
         let auc = batches.clone().sum::<f64>() / count;
         let variance = batches.map(|batch| (batch - auc).powi(2)).sum::<f64>() / (count - 1.0);
-        Self { auc, standard_error: (variance / count).sqrt() }
+        Self {
+            auc,
+            standard_error: (variance / count).sqrt(),
+        }
     }
 }
 
@@ -127,12 +145,24 @@ impl fmt::Display for Estimate {
 
 impl fmt::Display for BestAuc {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        writeln!(f, "best AUC of any model     {} (standard error, {} patients)", self.all, self.num_patients)?;
+        writeln!(
+            f,
+            "best AUC of any model     {} (standard error, {} patients)",
+            self.all, self.num_patients
+        )?;
         writeln!(f, "share of responders       {:.4}", self.responders)?;
-        writeln!(f, "{:<12}{:>14}{:>20}{:>20}", "modality", "share of change", "alone", "without")?;
+        writeln!(
+            f,
+            "{:<12}{:>14}{:>20}{:>20}",
+            "modality", "share of change", "alone", "without"
+        )?;
         for ((planted, alone), without) in TRAITS.iter().zip(&self.alone).zip(&self.without) {
             let cells = (planted.share, alone.to_string(), without.to_string());
-            writeln!(f, "{:<12}{:>15.2}{:>20}{:>20}", planted.modality, cells.0, cells.1, cells.2)?;
+            writeln!(
+                f,
+                "{:<12}{:>15.2}{:>20}{:>20}",
+                planted.modality, cells.0, cells.1, cells.2
+            )?;
         }
         Ok(())
     }

@@ -19,7 +19,9 @@ impl Draws {
 
     /// The numbers for one purpose, independent of those for any other.
     pub(super) fn stream(&self, purpose: &str) -> Stream {
-        Stream { key: mix(self.key ^ name_key(purpose)) }
+        Stream {
+            key: mix(self.key ^ name_key(purpose)),
+        }
     }
 
     pub(super) fn uniform(&self, purpose: &str) -> f64 {
@@ -40,7 +42,9 @@ pub(super) struct Stream {
 impl Stream {
     /// One of several independent streams for the same purpose.
     pub(super) fn part(self, index: usize) -> Self {
-        Self { key: mix(self.key ^ mix(index as u64)) }
+        Self {
+            key: mix(self.key ^ mix(index as u64)),
+        }
     }
 
     /// In (0, 1), both ends excluded.

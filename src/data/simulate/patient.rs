@@ -135,15 +135,24 @@ impl PatientTruth {
         let draws = Draws::new(config.seed, "subject", index as u64);
         let latent = Latent::draw(config, &draws);
         let luck = draws.normal("luck");
-        let carried: f64 = TRAITS.iter().zip(latent.traits).map(|(planted, u)| planted.weight(config) * u).sum();
+        let carried: f64 = TRAITS
+            .iter()
+            .zip(latent.traits)
+            .map(|(planted, u)| planted.weight(config) * u)
+            .sum();
         let luck_share = 1.0 - TRAITS.iter().map(|planted| planted.weight(config).powi(2)).sum::<f64>();
         let standard = carried + luck_share.max(0.0).sqrt() * luck;
         // Bounds that 1 patient in 10,000 reaches, so that every course stays within the scale.
         let change = (CHANGE_MEAN + CHANGE_SD * standard).round().clamp(-10.0, 28.0);
         let course = Course::draw(&draws);
         let fma = course.fma(&draws, latent.early, change);
-        let artefact = (latent.readings[EMG].is_some() && draws.uniform("artefact") < config.anomalies)
-            .then(|| if draws.uniform("artefact kind") < 0.5 { Artefact::ElectrodeOff } else { Artefact::Movement });
+        let artefact = (latent.readings[EMG].is_some() && draws.uniform("artefact") < config.anomalies).then(|| {
+            if draws.uniform("artefact kind") < 0.5 {
+                Artefact::ElectrodeOff
+            } else {
+                Artefact::Movement
+            }
+        });
         Self {
             id: format!("p{:03}", index + 1),
             site: (draws.uniform("site") * config.num_sites as f64) as usize,
@@ -191,20 +200,35 @@ impl Latent {
         let traits = std::array::from_fn(|m| traits.normal(m as u64));
         let mut readings: [Reading; 5] = std::array::from_fn(|m| {
             let noise = TRAITS[m].noise;
-            Reading { value: traits[m] + noise * errors.normal(m as u64), noise }
+            Reading {
+                value: traits[m] + noise * errors.normal(m as u64),
+                noise,
+            }
         });
         let early = readings[SCALES].value;
-        let (fields, contrast) = (draws.stream("field missing"), CLINICAL_CONTRAST * draws.normal("contrast"));
+        let (fields, contrast) = (
+            draws.stream("field missing"),
+            CLINICAL_CONTRAST * draws.normal("contrast"),
+        );
         let field_present: [bool; 4] = std::array::from_fn(|field| fields.uniform(field as u64) >= config.missing);
         let clinical_columns = [readings[CLINICAL].value + contrast, readings[CLINICAL].value - contrast];
         let [weeks_present, nihss_present, ..] = field_present;
         let alone = TRAITS[CLINICAL].noise.hypot(CLINICAL_CONTRAST);
         readings[CLINICAL] = match (nihss_present, weeks_present) {
             (true, true) => readings[CLINICAL],
-            (true, false) => Reading { value: clinical_columns[0], noise: alone },
-            (false, true) => Reading { value: clinical_columns[1], noise: alone },
+            (true, false) => Reading {
+                value: clinical_columns[0],
+                noise: alone,
+            },
+            (false, true) => Reading {
+                value: clinical_columns[1],
+                noise: alone,
+            },
             // The row is there, but says nothing.
-            (false, false) => Reading { value: 0.0, noise: f64::INFINITY },
+            (false, false) => Reading {
+                value: 0.0,
+                noise: f64::INFINITY,
+            },
         };
         let lots = draws.stream("missing");
         let lots: [f64; 5] = std::array::from_fn(|m| lots.uniform(m as u64));
@@ -212,6 +236,12 @@ impl Latent {
         // Somebody of whom nothing is left would be no patient: the last one standing stays.
         let present = |m: usize| lots[m] >= config.missing || lots[m] == highest;
         let readings = std::array::from_fn(|m| present(m).then_some(readings[m]));
-        Self { traits, early, readings, field_present, clinical_columns }
+        Self {
+            traits,
+            early,
+            readings,
+            field_present,
+            clinical_columns,
+        }
     }
 }

@@ -31,23 +31,53 @@ pub(super) const CLINICAL: [(&str, &str, [f64; 2]); 9] = [
 /// The modalities, in the order of [`TRAITS`].
 pub(super) fn specs() -> Vec<ModalitySpec> {
     let channels = |names: &[(&str, &str)]| {
-        names.iter().map(|&(name, unit)| Channel { name: name.into(), unit: unit.into() }).collect()
+        names
+            .iter()
+            .map(|&(name, unit)| Channel {
+                name: name.into(),
+                unit: unit.into(),
+            })
+            .collect()
     };
     let scales = ["fma", "barthel"].into_iter().flat_map(|scale| {
         let known = VISIT_WEEKS.iter().take(PREDICTION_VISIT + 1);
-        known.map(move |week| Channel { name: format!("{scale}_week{week}"), unit: "point".into() })
+        known.map(move |week| Channel {
+            name: format!("{scale}_week{week}"),
+            unit: "point".into(),
+        })
     });
-    let scales = scales.chain([Channel { name: "fma_gain".into(), unit: "point".into() }]);
-    let image = ModalityKind::Image { height: IMAGE_SIDE, width: IMAGE_SIDE };
+    let scales = scales.chain([Channel {
+        name: "fma_gain".into(),
+        unit: "point".into(),
+    }]);
+    let image = ModalityKind::Image {
+        height: IMAGE_SIDE,
+        width: IMAGE_SIDE,
+    };
     let contents: [(ModalityKind, Vec<Channel>); 5] = [
-        (ModalityKind::Row, channels(&CLINICAL.map(|(name, unit, _)| (name, unit)))),
+        (
+            ModalityKind::Row,
+            channels(&CLINICAL.map(|(name, unit, _)| (name, unit))),
+        ),
         (ModalityKind::Row, scales.collect()),
-        (ModalityKind::Signal { rate_hz: EMG_RATE_HZ }, channels(&[("flexor", "mV"), ("extensor", "mV")])),
-        (ModalityKind::Signal { rate_hz: FORCE_RATE_HZ }, channels(&[("left", "N"), ("right", "N")])),
+        (
+            ModalityKind::Signal { rate_hz: EMG_RATE_HZ },
+            channels(&[("flexor", "mV"), ("extensor", "mV")]),
+        ),
+        (
+            ModalityKind::Signal { rate_hz: FORCE_RATE_HZ },
+            channels(&[("left", "N"), ("right", "N")]),
+        ),
         (image, channels(&[("gray", "1")])),
     ];
     let specs = TRAITS.iter().zip(contents);
-    specs.map(|(planted, (kind, channels))| ModalitySpec { name: planted.modality.into(), kind, channels }).collect()
+    specs
+        .map(|(planted, (kind, channels))| ModalitySpec {
+            name: planted.modality.into(),
+            kind,
+            channels,
+        })
+        .collect()
 }
 
 /// One entry per modality, `None` where it is missing.
@@ -62,7 +92,14 @@ pub(super) fn render(config: &SimulateConfig, index: usize, truth: &PatientTruth
         force.map(|v| force::render(&patient, &site, v, config.force_secs)),
         motion.map(|v| motion::render(&patient, &site, v)),
     ];
-    values.map(|values| values.map(|values| Recording { times_secs: None, values })).to_vec()
+    values
+        .map(|values| {
+            values.map(|values| Recording {
+                times_secs: None,
+                values,
+            })
+        })
+        .to_vec()
 }
 
 /// v + q in the NIHSS (2.4 points less per unit) and v - q in the weeks since onset (1.2 weeks less per unit).

@@ -16,26 +16,44 @@ impl Splits {
         let mut before = None;
         for split in self.splits() {
             let invalid = |subject: &str, problem| {
-                Err(SplitError::Invalid { split: split.to_string(), subject: subject.into(), problem })
+                Err(SplitError::Invalid {
+                    split: split.to_string(),
+                    subject: subject.into(),
+                    problem,
+                })
             };
             if before.replace(split.order()) >= Some(split.order()) {
-                return Err(SplitError::Order { split: split.to_string(), what: "the splits" });
+                return Err(SplitError::Order {
+                    split: split.to_string(),
+                    what: "the splits",
+                });
             }
             if !Part::ALL.into_iter().all(|part| split.ids(part).is_sorted()) {
-                return Err(SplitError::Order { split: split.to_string(), what: "the ids of each part" });
+                return Err(SplitError::Order {
+                    split: split.to_string(),
+                    what: "the ids of each part",
+                });
             }
             let mut seen = BTreeMap::new();
-            for (part, id) in Part::ALL.into_iter().flat_map(|part| split.ids(part).iter().map(move |id| (part, id))) {
+            for (part, id) in Part::ALL
+                .into_iter()
+                .flat_map(|part| split.ids(part).iter().map(move |id| (part, id)))
+            {
                 if let Some(before) = seen.insert(id.as_str(), part) {
                     return invalid(id, format!("is in {before} and in {part}"));
                 }
             }
             let mut groups = BTreeMap::new();
             for info in self.subjects() {
-                let (Some(group), Some(part)) = (&info.group, seen.get(info.id.as_str())) else { continue };
+                let (Some(group), Some(part)) = (&info.group, seen.get(info.id.as_str())) else {
+                    continue;
+                };
                 let (other, before) = *groups.entry(group).or_insert((&info.id, *part));
                 if before != *part {
-                    return invalid(&info.id, format!("is in {part}, but {other} of its group {group} is in {before}"));
+                    return invalid(
+                        &info.id,
+                        format!("is in {part}, but {other} of its group {group} is in {before}"),
+                    );
                 }
             }
             for info in self.subjects() {
@@ -57,7 +75,11 @@ impl Splits {
         {
             if !tested.contains_key(&(repeat, info.id.as_str())) {
                 let (subject, problem) = (info.id.clone(), "is tested in no fold".into());
-                return Err(SplitError::Invalid { split: format!("repeat {repeat}"), subject, problem });
+                return Err(SplitError::Invalid {
+                    split: format!("repeat {repeat}"),
+                    subject,
+                    problem,
+                });
             }
         }
         Ok(())
@@ -92,14 +114,17 @@ pub(in crate::data) fn first_difference(was: &[SubjectInfo], now: &[SubjectInfo]
         (None, Some(now)) => new(now),
         (Some(was), Some(now)) if was.id < now.id => lost(was),
         (Some(was), Some(now)) if was.id > now.id => new(now),
-        (Some(was), Some(now)) if was.class != now.class => {
-            Some((was.id.clone(), format!("had class {} and now has {}", was.class, now.class)))
-        }
-        (Some(was), Some(now)) if was.site != now.site => {
-            Some((was.id.clone(), format!("had site {} and now has {}", name(&was.site), name(&now.site))))
-        }
-        (Some(was), Some(now)) => {
-            Some((was.id.clone(), format!("had group {} and now has {}", name(&was.group), name(&now.group))))
-        }
+        (Some(was), Some(now)) if was.class != now.class => Some((
+            was.id.clone(),
+            format!("had class {} and now has {}", was.class, now.class),
+        )),
+        (Some(was), Some(now)) if was.site != now.site => Some((
+            was.id.clone(),
+            format!("had site {} and now has {}", name(&was.site), name(&now.site)),
+        )),
+        (Some(was), Some(now)) => Some((
+            was.id.clone(),
+            format!("had group {} and now has {}", name(&was.group), name(&now.group)),
+        )),
     }
 }

@@ -101,13 +101,18 @@ fn default_valid_fraction() -> f64 {
 
 impl Default for ProtocolConfig {
     fn default() -> Self {
-        Self::StratifiedGroupKFold { folds: default_folds(), repeats: default_repeats() }
+        Self::StratifiedGroupKFold {
+            folds: default_folds(),
+            repeats: default_repeats(),
+        }
     }
 }
 
 impl Default for InnerConfig {
     fn default() -> Self {
-        Self::HoldOut { valid_fraction: default_valid_fraction() }
+        Self::HoldOut {
+            valid_fraction: default_valid_fraction(),
+        }
     }
 }
 
@@ -125,14 +130,24 @@ impl SplitConfig {
         };
         let fraction = |field, fraction: f64| match fraction > 0.0 && fraction < 1.0 {
             true => Ok(()),
-            false => fail(field, fraction.to_string(), "a share between 0 and 1, both excluded".into()),
+            false => fail(
+                field,
+                fraction.to_string(),
+                "a share between 0 and 1, both excluded".into(),
+            ),
         };
         match self.protocol {
-            ProtocolConfig::StratifiedGroupKFold { folds: num, repeats: num_repeats } => {
+            ProtocolConfig::StratifiedGroupKFold {
+                folds: num,
+                repeats: num_repeats,
+            } => {
                 folds("protocol.folds", num)?;
                 repeats(num_repeats)?;
             }
-            ProtocolConfig::HoldOut { test_fraction, repeats: num_repeats } => {
+            ProtocolConfig::HoldOut {
+                test_fraction,
+                repeats: num_repeats,
+            } => {
                 fraction("protocol.test_fraction", test_fraction)?;
                 repeats(num_repeats)?;
             }
@@ -144,7 +159,11 @@ impl SplitConfig {
                 folds("inner.folds", num)?;
                 match use_fold < num {
                     true => Ok(()),
-                    false => fail("inner.use", use_fold.to_string(), format!("a fold from 0 to {}", num - 1)),
+                    false => fail(
+                        "inner.use",
+                        use_fold.to_string(),
+                        format!("a fold from 0 to {}", num - 1),
+                    ),
                 }
             }
             InnerConfig::Nested { folds: num } => folds("inner.folds", num),

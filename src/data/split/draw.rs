@@ -9,7 +9,11 @@ use super::{Group, InnerConfig, ProtocolConfig, SplitConfig, SplitError, Subject
 
 /// Ids of the subjects at some positions.
 pub(super) fn ids<'a>(subjects: &[SubjectInfo], positions: impl IntoIterator<Item = &'a usize>) -> Vec<String> {
-    positions.into_iter().filter_map(|&i| subjects.get(i)).map(|info| info.id.clone()).collect()
+    positions
+        .into_iter()
+        .filter_map(|&i| subjects.get(i))
+        .map(|info| info.id.clone())
+        .collect()
 }
 
 /// Positions are those in the sorted cohort, here and below.
@@ -21,10 +25,19 @@ pub(super) struct OuterFold {
 
 pub(super) fn outer_folds(config: &SplitConfig, subjects: &[SubjectInfo]) -> Result<Vec<OuterFold>, SplitError> {
     let all: Vec<usize> = (0..subjects.len()).collect();
-    let draw = |repeat| Draw { seed: config.seed, repeat, purpose: "outer".into() };
+    let draw = |repeat| Draw {
+        seed: config.seed,
+        repeat,
+        purpose: "outer".into(),
+    };
     let mut outer = Vec::new();
     let mut add = |repeat, folds: Vec<Vec<usize>>| {
-        outer.extend(folds.into_iter().enumerate().map(|(fold, test)| OuterFold { repeat, fold, test }));
+        outer.extend(
+            folds
+                .into_iter()
+                .enumerate()
+                .map(|(fold, test)| OuterFold { repeat, fold, test }),
+        );
     };
     match config.protocol {
         ProtocolConfig::StratifiedGroupKFold { folds, repeats } => {
@@ -44,9 +57,17 @@ pub(super) fn outer_folds(config: &SplitConfig, subjects: &[SubjectInfo]) -> Res
                     // Relatives are left out together, whoever of them is meant.
                     (Group::Subject, _, _) => unit_name(info),
                     (Group::Site, Some(site), _) => (false, site.as_str()),
-                    (Group::Site, None, _) => return Err(SplitError::NoSite { subject: info.id.clone() }),
+                    (Group::Site, None, _) => {
+                        return Err(SplitError::NoSite {
+                            subject: info.id.clone(),
+                        });
+                    }
                     (Group::Group, _, Some(group)) => (true, group.as_str()),
-                    (Group::Group, _, None) => return Err(SplitError::NoGroup { subject: info.id.clone() }),
+                    (Group::Group, _, None) => {
+                        return Err(SplitError::NoGroup {
+                            subject: info.id.clone(),
+                        });
+                    }
                 };
                 groups.entry(name).or_default().push(i);
             }
@@ -68,11 +89,17 @@ pub(super) fn outer_folds(config: &SplitConfig, subjects: &[SubjectInfo]) -> Res
 fn check_sites(subjects: &[SubjectInfo]) -> Result<(), SplitError> {
     let mut sites = BTreeMap::new();
     for info in subjects {
-        let (Some(group), Some(site)) = (&info.group, &info.site) else { continue };
+        let (Some(group), Some(site)) = (&info.group, &info.site) else {
+            continue;
+        };
         let (first, subject) = *sites.entry(group).or_insert((site, &info.id));
         if first != site {
             let (first, second) = ((first.clone(), subject.clone()), (site.clone(), info.id.clone()));
-            return Err(SplitError::GroupAcrossSites { group: group.clone(), first, second });
+            return Err(SplitError::GroupAcrossSites {
+                group: group.clone(),
+                first,
+                second,
+            });
         }
     }
     Ok(())
@@ -88,7 +115,11 @@ pub(super) fn inner_folds(
     rest: &[usize],
     outer: &OuterFold,
 ) -> Result<Vec<InnerFold>, SplitError> {
-    let draw = Draw { seed: config.seed, repeat: outer.repeat, purpose: format!("inner/{}", outer.fold) };
+    let draw = Draw {
+        seed: config.seed,
+        repeat: outer.repeat,
+        purpose: format!("inner/{}", outer.fold),
+    };
     let numbered = |folds: Vec<Vec<usize>>| folds.into_iter().enumerate().map(|(i, valid)| (Some(i), valid));
     Ok(match config.inner {
         InnerConfig::None {} => vec![(None, Vec::new())],
@@ -96,9 +127,9 @@ pub(super) fn inner_folds(
             vec![(None, draw.hold_out(subjects, rest, valid_fraction)?)]
         }
         InnerConfig::Nested { folds } => numbered(draw.deal(subjects, rest, folds)?).collect(),
-        InnerConfig::Folds { folds, use_fold } => {
-            numbered(draw.deal(subjects, rest, folds)?).filter(|(i, _)| *i == Some(use_fold)).collect()
-        }
+        InnerConfig::Folds { folds, use_fold } => numbered(draw.deal(subjects, rest, folds)?)
+            .filter(|(i, _)| *i == Some(use_fold))
+            .collect(),
     })
 }
 
@@ -111,7 +142,11 @@ pub(super) struct Draw {
 
 impl Draw {
     pub(super) fn key(&self, id: &str) -> [u8; 32] {
-        Sha256::digest(format!("recoup-split-1\n{}\n{}\n{}\n{id}", self.seed, self.repeat, self.purpose)).into()
+        Sha256::digest(format!(
+            "recoup-split-1\n{}\n{}\n{}\n{id}",
+            self.seed, self.repeat, self.purpose
+        ))
+        .into()
     }
 
     /// Whose order it is, for messages.
@@ -143,7 +178,13 @@ impl Draw {
                 let mut names = ids(subjects, &members);
                 names.sort_unstable();
                 let (count, subjects) = (names.len(), names.join(", "));
-                return Err(SplitError::TooFew { class, count, subjects, part: self.part(), needed });
+                return Err(SplitError::TooFew {
+                    class,
+                    count,
+                    subjects,
+                    part: self.part(),
+                    needed,
+                });
             }
             ordered.push(members);
         }
@@ -161,7 +202,9 @@ impl Draw {
             return units.deal(self, subjects, num_folds);
         }
         let order = self.classes(subjects, members, num_folds)?.concat();
-        Ok((0..num_folds).map(|fold| order.iter().skip(fold).step_by(num_folds).copied().collect()).collect())
+        Ok((0..num_folds)
+            .map(|fold| order.iter().skip(fold).step_by(num_folds).copied().collect())
+            .collect())
     }
 
     /// Stratified hold-out: see the module's documentation.
@@ -177,7 +220,10 @@ impl Draw {
         // Stable: the first of equal classes wins.
         by_remainder.sort_by(|&a, &b| quota(&classes[b]).fract().total_cmp(&quota(&classes[a]).fract()));
         let missing = total.saturating_sub(counts.iter().sum());
-        by_remainder.into_iter().take(missing).for_each(|class| counts[class] += 1);
+        by_remainder
+            .into_iter()
+            .take(missing)
+            .for_each(|class| counts[class] += 1);
         let taken = classes
             .iter()
             .zip(counts)

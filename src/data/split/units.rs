@@ -32,7 +32,10 @@ impl Units {
         let mut by_name = BTreeMap::<(bool, &str), Unit>::new();
         let mut totals = vec![0; num_classes];
         for (i, info) in infos {
-            let new = || Unit { members: Vec::new(), counts: vec![0; num_classes] };
+            let new = || Unit {
+                members: Vec::new(),
+                counts: vec![0; num_classes],
+            };
             let unit = by_name.entry(unit_name(info)).or_insert_with(new);
             unit.members.push(i);
             unit.counts[info.class] += 1;
@@ -47,7 +50,10 @@ impl Units {
         };
         let mut units: Vec<([u8; 32], Unit)> = by_name.into_iter().map(|(name, unit)| (key(name), unit)).collect();
         units.sort_by_key(|(key, _)| *key);
-        Some(Self { units: units.into_iter().map(|(_, unit)| unit).collect(), totals })
+        Some(Self {
+            units: units.into_iter().map(|(_, unit)| unit).collect(),
+            totals,
+        })
     }
 
     /// The largest unit first, each to the fold where it raises `sum over folds and classes of count^2 / total` least; of
@@ -64,10 +70,13 @@ impl Units {
         for unit in &self.units {
             let rise = |fold: &Unit| -> f64 {
                 let classes = fold.counts.iter().zip(&unit.counts).zip(&self.totals);
-                classes.map(|((&has, &more), &total)| (more * (more + 2 * has)) as f64 / total.max(1) as f64).sum()
+                classes
+                    .map(|((&has, &more), &total)| (more * (more + 2 * has)) as f64 / total.max(1) as f64)
+                    .sum()
             };
-            let best =
-                folds.iter_mut().min_by(|a, b| rise(a).total_cmp(&rise(b)).then(a.members.len().cmp(&b.members.len())));
+            let best = folds
+                .iter_mut()
+                .min_by(|a, b| rise(a).total_cmp(&rise(b)).then(a.members.len().cmp(&b.members.len())));
             if let Some(fold) = best {
                 fold.add(unit);
             }
@@ -103,7 +112,9 @@ impl Units {
                 let off =
                     |class: usize, total: usize| (held.counts[class] + more(class)) as f64 - fraction * total as f64;
                 let totals = self.totals.iter().enumerate();
-                totals.map(|(class, &total)| off(class, total).powi(2) / total.max(1) as f64).sum()
+                totals
+                    .map(|(class, &total)| off(class, total).powi(2) / total.max(1) as f64)
+                    .sum()
             };
             if distance(&|class| unit.counts[class]) < distance(&|_| 0) {
                 held.add(unit);
@@ -111,14 +122,21 @@ impl Units {
             }
         }
         let mut rest = self.empty();
-        self.units.iter().zip(&taken).filter(|(_, taken)| !**taken).for_each(|(unit, _)| rest.add(unit));
+        self.units
+            .iter()
+            .zip(&taken)
+            .filter(|(_, taken)| !**taken)
+            .for_each(|(unit, _)| rest.add(unit));
         self.has_all(draw, subjects, &held, "the part held out".into())?;
         self.has_all(draw, subjects, &rest, "the other part".into())?;
         Ok(held.members)
     }
 
     fn empty(&self) -> Unit {
-        Unit { members: Vec::new(), counts: vec![0; self.totals.len()] }
+        Unit {
+            members: Vec::new(),
+            counts: vec![0; self.totals.len()],
+        }
     }
 
     /// Each class is in as many units as there are parts that need it.
@@ -126,7 +144,12 @@ impl Units {
         for class in (0..self.totals.len()).filter(|&class| self.totals[class] > 0) {
             let count = self.units.iter().filter(|unit| unit.counts[class] > 0).count();
             if count < needed {
-                return Err(SplitError::TooFewGroups { class, count, part: draw.part(), needed });
+                return Err(SplitError::TooFewGroups {
+                    class,
+                    count,
+                    part: draw.part(),
+                    needed,
+                });
             }
         }
         Ok(())
@@ -143,7 +166,12 @@ impl Units {
                     .max_by_key(|unit| unit.members.len())
                     .map_or(Vec::new(), |unit| ids(subjects, &unit.members));
                 largest.sort_unstable();
-                Err(SplitError::Unbalanced { class, name, part: draw.part(), largest: largest.join(", ") })
+                Err(SplitError::Unbalanced {
+                    class,
+                    name,
+                    part: draw.part(),
+                    largest: largest.join(", "),
+                })
             }
         }
     }
@@ -152,6 +180,9 @@ impl Units {
 impl Unit {
     fn add(&mut self, other: &Self) {
         self.members.extend(&other.members);
-        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        self.counts
+            .iter_mut()
+            .zip(&other.counts)
+            .for_each(|(count, more)| *count += more);
     }
 }

@@ -101,8 +101,17 @@ impl FilterConfig {
             (!(hz > 0.0 && hz < nyquist)).then(|| (key.to_owned(), message))
         };
         match self {
-            Self::Butterworth { band, low_hz, high_hz, order, .. } => {
-                let needs = [("low_hz", *low_hz, *band != Band::Low), ("high_hz", *high_hz, *band != Band::High)];
+            Self::Butterworth {
+                band,
+                low_hz,
+                high_hz,
+                order,
+                ..
+            } => {
+                let needs = [
+                    ("low_hz", *low_hz, *band != Band::Low),
+                    ("high_hz", *high_hz, *band != Band::High),
+                ];
                 problems.extend(needs.iter().filter_map(|&(key, hz, _)| frequency(key, "it", hz?)));
                 for (key, hz, needed) in needs {
                     let message = match (hz, needed) {
@@ -115,13 +124,21 @@ impl FilterConfig {
                 if let (Some(low), Some(high)) = (low_hz, high_hz)
                     && low >= high
                 {
-                    problems.push(("low_hz".into(), format!("must be less than high_hz, but is {low} and {high} Hz")));
+                    problems.push((
+                        "low_hz".into(),
+                        format!("must be less than high_hz, but is {low} and {high} Hz"),
+                    ));
                 }
                 if !(1..=MAX_ORDER).contains(order) {
                     problems.push(("order".into(), format!("must be 1 to {MAX_ORDER}, but is {order}")));
                 }
             }
-            Self::Notch { frequency_hz, quality, harmonics, .. } => {
+            Self::Notch {
+                frequency_hz,
+                quality,
+                harmonics,
+                ..
+            } => {
                 if *harmonics == 0 {
                     problems.push(("harmonics".into(), "must be at least 1, the frequency itself".into()));
                 }
@@ -149,7 +166,13 @@ impl FilterConfig {
             return Err(problem);
         }
         let sos = match *self {
-            Self::Butterworth { band, low_hz, high_hz, order, .. } => {
+            Self::Butterworth {
+                band,
+                low_hz,
+                high_hz,
+                order,
+                ..
+            } => {
                 let (low, high) = (low_hz.unwrap_or(f64::NAN), high_hz.unwrap_or(f64::NAN));
                 let passband = match band {
                     Band::Low => Passband::Low(high),
@@ -159,12 +182,22 @@ impl FilterConfig {
                 };
                 Sos::butterworth(order, passband, rate_hz)
             }
-            Self::Notch { frequency_hz, quality, harmonics, .. } => {
+            Self::Notch {
+                frequency_hz,
+                quality,
+                harmonics,
+                ..
+            } => {
                 let multiple = |k| Sos::notch(frequency_hz * k as f64, quality, rate_hz).sections;
-                Sos { sections: (1..=harmonics).flat_map(multiple).collect() }
+                Sos {
+                    sections: (1..=harmonics).flat_map(multiple).collect(),
+                }
             }
         };
-        Ok(Filter { sos, phase: self.phase() })
+        Ok(Filter {
+            sos,
+            phase: self.phase(),
+        })
     }
 
     /// Samples after which the filter has forgotten a disturbance; see [`Sos::settling_samples`].

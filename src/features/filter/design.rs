@@ -47,7 +47,16 @@ impl Sos {
         let share = 2.0 * frequency_hz / rate_hz;
         let gain = 1.0 / (1.0 + (share / quality * PI / 2.0).tan());
         let cosine = (share * PI).cos();
-        Self { sections: vec![[gain, gain * (-2.0 * cosine), gain, 1.0, -2.0 * gain * cosine, 2.0 * gain - 1.0]] }
+        Self {
+            sections: vec![[
+                gain,
+                gain * (-2.0 * cosine),
+                gain,
+                1.0,
+                -2.0 * gain * cosine,
+                2.0 * gain - 1.0,
+            ]],
+        }
     }
 }
 
@@ -57,42 +66,75 @@ fn analogue(prototype: Vec<Complex64>, passband: Passband, warped: &dyn Fn(f64) 
     let power = |base: f64| base.powi(degree as i32);
     let split = |poles: Vec<Complex64>, centre: f64| {
         let root = |p: &Complex64| (p * p - centre * centre).sqrt();
-        poles.iter().map(|p| p + root(p)).chain(poles.iter().map(|p| p - root(p))).collect()
+        poles
+            .iter()
+            .map(|p| p + root(p))
+            .chain(poles.iter().map(|p| p - root(p)))
+            .collect()
     };
     // The product of the negated poles of the prototype, hence the gain of an inverted one, is 1.
     match passband {
         Passband::Low(hz) => {
             let cut = warped(hz);
-            Zpk { zeros: vec![], poles: prototype.into_iter().map(|p| p * cut).collect(), gain: power(cut) }
+            Zpk {
+                zeros: vec![],
+                poles: prototype.into_iter().map(|p| p * cut).collect(),
+                gain: power(cut),
+            }
         }
         Passband::High(hz) => {
             let cut = warped(hz);
             let poles = prototype.into_iter().map(|p| cut / p).collect();
-            Zpk { zeros: vec![Complex64::ZERO; degree], poles, gain: 1.0 }
+            Zpk {
+                zeros: vec![Complex64::ZERO; degree],
+                poles,
+                gain: 1.0,
+            }
         }
         Passband::BandPass(low, high) => {
             let (low, high) = (warped(low), warped(high));
             let half = prototype.into_iter().map(|p| p * ((high - low) / 2.0)).collect();
             let poles = split(half, (low * high).sqrt());
-            Zpk { zeros: vec![Complex64::ZERO; degree], poles, gain: power(high - low) }
+            Zpk {
+                zeros: vec![Complex64::ZERO; degree],
+                poles,
+                gain: power(high - low),
+            }
         }
         Passband::BandStop(low, high) => {
             let (low, high) = (warped(low), warped(high));
             let centre = (low * high).sqrt();
             let half = prototype.into_iter().map(|p| (high - low) / 2.0 / p).collect();
             let pair = [Complex64::new(0.0, centre), Complex64::new(0.0, -centre)];
-            Zpk { zeros: pair.repeat(degree), poles: split(half, centre), gain: 1.0 }
+            Zpk {
+                zeros: pair.repeat(degree),
+                poles: split(half, centre),
+                gain: 1.0,
+            }
         }
     }
 }
 
 /// `z = (4 + s) / (4 - s)`; zeros at infinity go to the Nyquist frequency.
-fn bilinear(Zpk { mut zeros, mut poles, gain }: Zpk) -> Zpk {
+fn bilinear(
+    Zpk {
+        mut zeros,
+        mut poles,
+        gain,
+    }: Zpk,
+) -> Zpk {
     let scale =
         zeros.iter().map(|z| 4.0 - z).product::<Complex64>() / poles.iter().map(|p| 4.0 - p).product::<Complex64>();
-    zeros.iter_mut().chain(&mut poles).for_each(|s| *s = (4.0 + *s) / (4.0 - *s));
+    zeros
+        .iter_mut()
+        .chain(&mut poles)
+        .for_each(|s| *s = (4.0 + *s) / (4.0 - *s));
     zeros.resize(poles.len(), Complex64::from(-1.0));
-    Zpk { zeros, poles, gain: gain * scale.re }
+    Zpk {
+        zeros,
+        poles,
+        gain: gain * scale.re,
+    }
 }
 
 /// Pairs poles with the zeros closest to them, beginning with the pole closest to the unit circle, which comes last:
@@ -103,7 +145,12 @@ fn sections(zpk: Zpk) -> Sos {
             roots.push(Complex64::ZERO);
         }
         roots.retain(|root| root.im >= 0.0);
-        roots.sort_by(|a, b| (a.im == 0.0).cmp(&(b.im == 0.0)).then(a.re.total_cmp(&b.re)).then(a.im.total_cmp(&b.im)));
+        roots.sort_by(|a, b| {
+            (a.im == 0.0)
+                .cmp(&(b.im == 0.0))
+                .then(a.re.total_cmp(&b.re))
+                .then(a.im.total_cmp(&b.im))
+        });
         roots
     };
     let (mut zeros, mut poles) = (half(zpk.zeros), half(zpk.poles));
@@ -113,7 +160,11 @@ fn sections(zpk: Zpk) -> Sos {
     while let Some(pole) = take(&mut poles, any, |p| (1.0 - p.norm()).abs()) {
         let near = |z: &Complex64| (z - pole).norm();
         let reals = |roots: &[Complex64]| roots.iter().filter(|root| real(root)).count();
-        let partner = if real(&pole) { take(&mut poles, real, |p| (1.0 - p.norm()).abs()) } else { Some(pole.conj()) };
+        let partner = if real(&pole) {
+            take(&mut poles, real, |p| (1.0 - p.norm()).abs())
+        } else {
+            Some(pole.conj())
+        };
         let first = if partner.is_none() {
             take(&mut zeros, real, near)
         } else if !real(&pole) && poles.len() + 1 == zeros.len() && reals(&poles) == 1 && reals(&zeros) == 1 {

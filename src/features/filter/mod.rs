@@ -46,7 +46,10 @@ impl Filter {
 
     fn apply_group<const LANES: usize>(&self, group: &mut [&mut [f64]; LANES]) {
         let len = group.first().map_or(0, |channel| channel.len());
-        match group.iter().all(|channel| channel.len() == len && channel.iter().all(|x| x.is_finite())) {
+        match group
+            .iter()
+            .all(|channel| channel.len() == len && channel.iter().all(|x| x.is_finite()))
+        {
             true => self.run(group.each_mut().map(|channel| &mut **channel)),
             false => group.iter_mut().for_each(|channel| self.apply_stretches(channel)),
         }

@@ -96,14 +96,21 @@ impl Sos {
     pub fn response(&self, frequency_hz: f64, rate_hz: f64) -> Complex64 {
         let delay = Complex64::from_polar(1.0, -std::f64::consts::TAU * frequency_hz / rate_hz);
         let quadratic = |c0: f64, c1: f64, c2: f64| c0 + delay * (c1 + delay * c2);
-        self.sections.iter().map(|&[b0, b1, b2, a0, a1, a2]| quadratic(b0, b1, b2) / quadratic(a0, a1, a2)).product()
+        self.sections
+            .iter()
+            .map(|&[b0, b1, b2, a0, a1, a2]| quadratic(b0, b1, b2) / quadratic(a0, a1, a2))
+            .product()
     }
 
     /// Distance of the pole that is farthest from the origin; the filter is stable below 1.
     pub fn pole_radius(&self) -> f64 {
         let radius = |&[.., a1, a2]: &[f64; 6]| {
             let discriminant = a1 * a1 / 4.0 - a2;
-            if discriminant < 0.0 { a2.sqrt() } else { a1.abs() / 2.0 + discriminant.sqrt() }
+            if discriminant < 0.0 {
+                a2.sqrt()
+            } else {
+                a1.abs() / 2.0 + discriminant.sqrt()
+            }
         };
         self.sections.iter().map(radius).fold(0.0, f64::max)
     }
@@ -128,11 +135,17 @@ fn interleave<const LANES: usize>(channels: &[&mut [f64]; LANES], pad: usize) ->
         for (slot, &x) in buffer[pad..].iter_mut().zip(channel.iter()) {
             slot[lane] = x;
         }
-        let (Some(&first), Some(&last)) = (channel.first(), channel.last()) else { continue };
+        let (Some(&first), Some(&last)) = (channel.first(), channel.last()) else {
+            continue;
+        };
         let before = buffer[..pad].iter_mut().rev();
-        before.zip(&channel[1..]).for_each(|(slot, &x)| slot[lane] = 2.0 * first - x);
+        before
+            .zip(&channel[1..])
+            .for_each(|(slot, &x)| slot[lane] = 2.0 * first - x);
         let after = buffer[pad + len..].iter_mut();
-        after.zip(channel.iter().rev().skip(1)).for_each(|(slot, &x)| slot[lane] = 2.0 * last - x);
+        after
+            .zip(channel.iter().rev().skip(1))
+            .for_each(|(slot, &x)| slot[lane] = 2.0 * last - x);
     }
     buffer
 }

@@ -46,8 +46,11 @@ pub fn r_peaks(ecg: &[f64], rate_hz: f64) -> Vec<usize> {
     }
     detector.search_back(ecg.len());
     let reach = samples(SEARCH_SECS, rate_hz);
-    let mut peaks: Vec<usize> =
-        detector.beats.iter().filter_map(|beat| highest(ecg, around(beat.index, reach, ecg.len()))).collect();
+    let mut peaks: Vec<usize> = detector
+        .beats
+        .iter()
+        .filter_map(|beat| highest(ecg, around(beat.index, reach, ecg.len())))
+        .collect();
     peaks.dedup();
     peaks
 }
@@ -65,7 +68,12 @@ pub(super) fn highest(values: &[f64], range: std::ops::Range<usize>) -> Option<u
     let start = range.start;
     let values = values.get(range)?;
     // `max_by` would return the last.
-    values.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1)).map(|(index, _)| start + index)
+    values
+        .iter()
+        .enumerate()
+        .rev()
+        .max_by(|a, b| a.1.total_cmp(b.1))
+        .map(|(index, _)| start + index)
 }
 
 /// Five-point derivative of the paper, centred, without its scale: `2 x[n+2] + x[n+1] - x[n-1] - 2 x[n-2]`.
@@ -118,8 +126,12 @@ fn candidates(energy: &[f64], filtered: &[f64], slopes: &[f64], rate_hz: f64) ->
         if !(before < energy && energy >= after) {
             continue;
         }
-        let candidate =
-            Candidate { index, energy: *energy, amplitude: largest(filtered, index), slope: largest(slopes, index) };
+        let candidate = Candidate {
+            index,
+            energy: *energy,
+            amplitude: largest(filtered, index),
+            slope: largest(slopes, index),
+        };
         match found.last_mut() {
             Some(last) if index - last.index < samples(REFRACTORY_SECS, rate_hz) => {
                 if last.energy < candidate.energy {
@@ -144,9 +156,14 @@ impl Level {
     /// sample. The paper learns for two seconds and does not say how; five stretches survive an artefact in one.
     fn learn(values: &[f64], rate_hz: f64) -> Self {
         let values = values.get(..samples(10.0, rate_hz)).unwrap_or(values);
-        let maxima: Vec<f64> =
-            values.chunks(samples(2.0, rate_hz)).map(|piece| piece.iter().copied().fold(0.0, f64::max)).collect();
-        Self { beat: super::median(&maxima), noise: super::median(values) / 2.0 }
+        let maxima: Vec<f64> = values
+            .chunks(samples(2.0, rate_hz))
+            .map(|piece| piece.iter().copied().fold(0.0, f64::max))
+            .collect();
+        Self {
+            beat: super::median(&maxima),
+            noise: super::median(values) / 2.0,
+        }
     }
 
     fn threshold(&self) -> f64 {
@@ -203,7 +220,9 @@ impl<'s> Detector<'s> {
         let before: Vec<f64> = self.beats.iter().map(|beat| beat.energy).collect();
         if energy.beat > 0.1 * super::median(&before) {
             (self.energy, self.amplitude) = (energy, amplitude);
-            std::mem::take(&mut self.rejected).into_iter().for_each(|candidate| self.take(candidate));
+            std::mem::take(&mut self.rejected)
+                .into_iter()
+                .for_each(|candidate| self.take(candidate));
         }
     }
 
@@ -234,8 +253,14 @@ impl<'s> Detector<'s> {
     fn search_back(&mut self, until: usize) {
         while let Some(last) = self.beats.last() {
             let late = (until - last.index) as f64 > 1.66 * self.regular_interval && self.regular_interval > 0.0;
-            let missed = self.rejected.iter().enumerate().max_by(|a, b| a.1.energy.total_cmp(&b.1.energy));
-            let Some((position, &missed)) = missed.filter(|_| late) else { return };
+            let missed = self
+                .rejected
+                .iter()
+                .enumerate()
+                .max_by(|a, b| a.1.energy.total_cmp(&b.1.energy));
+            let Some((position, &missed)) = missed.filter(|_| late) else {
+                return;
+            };
             let is_high =
                 missed.energy > 0.5 * self.energy.threshold() && missed.amplitude > 0.5 * self.amplitude.threshold();
             if !is_high {
@@ -261,7 +286,11 @@ impl<'s> Detector<'s> {
             .map(|(b, a)| (b.index - a.index) as f64)
             .collect();
         let limits = 0.92 * self.regular_interval..=1.16 * self.regular_interval;
-        let regular: Vec<f64> = recent.iter().copied().filter(|interval| limits.contains(interval)).collect();
+        let regular: Vec<f64> = recent
+            .iter()
+            .copied()
+            .filter(|interval| limits.contains(interval))
+            .collect();
         // After a lasting change of rate nothing is regular; the paper would wait for ever for the old rate.
         let of = if regular.is_empty() { &recent } else { &regular };
         if !of.is_empty() {

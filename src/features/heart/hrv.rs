@@ -38,7 +38,12 @@ impl SignalFeature for Hrv {
 
     fn columns(&self, _: &SignalInfo) -> Vec<Column> {
         let names = TIME_DOMAIN.iter().chain(&SPECTRAL).chain(&NONLINEAR);
-        names.map(|(name, unit)| Column { name: format!("{}.{name}", self.channel), unit: (*unit).into() }).collect()
+        names
+            .map(|(name, unit)| Column {
+                name: format!("{}.{name}", self.channel),
+                unit: (*unit).into(),
+            })
+            .collect()
     }
 
     fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
@@ -46,14 +51,20 @@ impl SignalFeature for Hrv {
         self.outliers.check("outliers")?;
         // Two bins of 0.04 to 0.15 Hz.
         if !(self.segment_secs >= 30.0 && self.segment_secs.is_finite()) {
-            return Err(("segment_secs".into(), format!("must be at least 30 s, but is {} s", self.segment_secs)));
+            return Err((
+                "segment_secs".into(),
+                format!("must be at least 30 s, but is {} s", self.segment_secs),
+            ));
         }
         signal.at_least("channel", ecg::MIN_RATE_HZ)
     }
 
     fn extract(&self, window: &[&[f64]], rate_hz: f64, scratch: &mut Scratch, values: &mut Vec<f64>) {
         let Some(ecg) = window.first() else { return };
-        let beats: Vec<f64> = r_peaks(ecg, rate_hz).into_iter().map(|peak| peak as f64 / rate_hz).collect();
+        let beats: Vec<f64> = r_peaks(ecg, rate_hz)
+            .into_iter()
+            .map(|peak| peak as f64 / rate_hz)
+            .collect();
         let intervals = BeatIntervals::new(&beats, &self.outliers);
         values.extend(time_domain(&intervals));
         values.extend(spectral(&intervals, self.segment_secs, scratch));

@@ -17,7 +17,11 @@ impl BeatIntervals {
     /// From the times of beats, ascending.
     pub fn new(beat_secs: &[f64], outliers: &Outliers) -> Self {
         let ends = beat_secs.iter().skip(1);
-        let millis: Vec<f64> = beat_secs.iter().zip(ends.clone()).map(|(start, end)| 1000.0 * (end - start)).collect();
+        let millis: Vec<f64> = beat_secs
+            .iter()
+            .zip(ends.clone())
+            .map(|(start, end)| 1000.0 * (end - start))
+            .collect();
         let kept = outliers.kept(&millis);
         let mut intervals = Self::default();
         let mut follows = false;
@@ -34,7 +38,11 @@ impl BeatIntervals {
 
     /// Pairs of intervals of which the second follows the first directly.
     pub fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {
-        let pairs = self.millis.iter().zip(self.millis.iter().skip(1)).zip(self.follows.iter().skip(1));
+        let pairs = self
+            .millis
+            .iter()
+            .zip(self.millis.iter().skip(1))
+            .zip(self.follows.iter().skip(1));
         pairs.filter(|(_, follows)| **follows).map(|((a, b), _)| (*a, *b))
     }
 

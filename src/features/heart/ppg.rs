@@ -42,7 +42,9 @@ const MIN_RATE_HZ: f64 = 20.0;
 fn filtered(x: &[f64], band: Passband, rate_hz: f64) -> Option<Vec<f64>> {
     let first = x.first().filter(|_| rate_hz >= MIN_RATE_HZ)?;
     let mut filtered: Vec<f64> = x.iter().map(|x| x - first).collect();
-    Sos::butterworth(2, band, rate_hz).zero_phase(&mut filtered).then_some(filtered)
+    Sos::butterworth(2, band, rate_hz)
+        .zero_phase(&mut filtered)
+        .then_some(filtered)
 }
 
 /// Sample indices of the systolic peaks, ascending.
@@ -60,7 +62,11 @@ pub fn systolic_peaks(ppg: &[f64], rate_hz: f64) -> Vec<usize> {
     let offset = 0.02 * squared.iter().sum::<f64>() / squared.len() as f64;
     let short = moving_average(&squared, samples(0.111));
     let long = moving_average(&squared, samples(0.667));
-    let is_wave: Vec<bool> = short.iter().zip(&long).map(|(short, long)| *short > long + offset).collect();
+    let is_wave: Vec<bool> = short
+        .iter()
+        .zip(&long)
+        .map(|(short, long)| *short > long + offset)
+        .collect();
     let mut peaks: Vec<usize> = Vec::new();
     let mut start = 0;
     for run in is_wave.chunk_by(|a, b| a == b) {
@@ -87,16 +93,23 @@ pub fn ratio_of_ratios(red: &[f64], infrared: &[f64], rate_hz: f64) -> f64 {
         let wave = filtered(x, SIZE_BAND, rate_hz).filter(|_| light > 0.0)?;
         Some((wave.iter().map(|x| x * x).sum::<f64>() / wave.len() as f64).sqrt() / light)
     };
-    relative_size(red).zip(relative_size(infrared)).map_or(f64::NAN, |(red, infrared)| ratio(red, infrared))
+    relative_size(red)
+        .zip(relative_size(infrared))
+        .map_or(f64::NAN, |(red, infrared)| ratio(red, infrared))
 }
 
 impl SignalFeature for Ppg {
     fn channels<'s>(&'s self, _: &SignalInfo<'s>) -> Vec<&'s str> {
-        std::iter::once(self.infrared.as_str()).chain(self.red.as_deref()).collect()
+        std::iter::once(self.infrared.as_str())
+            .chain(self.red.as_deref())
+            .collect()
     }
 
     fn columns(&self, _: &SignalInfo) -> Vec<Column> {
-        let column = |name: String, unit: &str| Column { name, unit: unit.into() };
+        let column = |name: String, unit: &str| Column {
+            name,
+            unit: unit.into(),
+        };
         let mut columns = vec![column(format!("{}.pulse_rate", self.infrared), "1/min")];
         if let Some(red) = &self.red {
             let pair = format!("{red}-{}", self.infrared);
@@ -111,23 +124,38 @@ impl SignalFeature for Ppg {
         if let Some(red) = &self.red {
             signal.channel("red", red)?;
             if *red == self.infrared {
-                return Err(("red".into(), format!("must be another channel than infrared, but both are `{red}`")));
+                return Err((
+                    "red".into(),
+                    format!("must be another channel than infrared, but both are `{red}`"),
+                ));
             }
         }
         if self.coefficients.is_empty() || !self.coefficients.iter().all(|x| x.is_finite()) {
-            return Err(("coefficients".into(), format!("must be finite numbers, but is {:?}", self.coefficients)));
+            return Err((
+                "coefficients".into(),
+                format!("must be finite numbers, but is {:?}", self.coefficients),
+            ));
         }
         signal.at_least("infrared", MIN_RATE_HZ)
     }
 
     fn extract(&self, window: &[&[f64]], rate_hz: f64, _: &mut Scratch, values: &mut Vec<f64>) {
-        let Some((infrared, rest)) = window.split_first() else { return };
+        let Some((infrared, rest)) = window.split_first() else {
+            return;
+        };
         let peaks = systolic_peaks(infrared, rate_hz);
-        let intervals: Vec<f64> =
-            peaks.iter().zip(peaks.iter().skip(1)).map(|(start, end)| (end - start) as f64 / rate_hz).collect();
+        let intervals: Vec<f64> = peaks
+            .iter()
+            .zip(peaks.iter().skip(1))
+            .map(|(start, end)| (end - start) as f64 / rate_hz)
+            .collect();
         values.push(ratio(60.0, median(&intervals)));
         if let Some(red) = rest.first() {
-            let r = if intervals.is_empty() { f64::NAN } else { ratio_of_ratios(red, infrared, rate_hz) };
+            let r = if intervals.is_empty() {
+                f64::NAN
+            } else {
+                ratio_of_ratios(red, infrared, rate_hz)
+            };
             values.push(r);
             values.push(self.coefficients.iter().rev().fold(0.0, |sum, c| sum * r + c));
         }

@@ -43,8 +43,13 @@ pub fn time_domain(intervals: &BeatIntervals) -> [f64; 8] {
 }
 
 /// Names and units of [`nonlinear`].
-pub(super) const NONLINEAR: [(&str, &str); 5] =
-    [("sd1", "ms"), ("sd2", "ms"), ("sd1_sd2", "1"), ("sample_entropy", "1"), ("dfa_alpha1", "1")];
+pub(super) const NONLINEAR: [(&str, &str); 5] = [
+    ("sd1", "ms"),
+    ("sd2", "ms"),
+    ("sd1_sd2", "1"),
+    ("sample_entropy", "1"),
+    ("dfa_alpha1", "1"),
+];
 
 /// Poincare plot, sample entropy and short-term scaling exponent.
 ///
@@ -82,8 +87,14 @@ pub fn sample_entropy(x: &[f64], m: usize, tolerance: f64) -> f64 {
 }
 
 /// Names and units of [`spectral`].
-pub(super) const SPECTRAL: [(&str, &str); 6] =
-    [("vlf", "ms^2"), ("lf", "ms^2"), ("hf", "ms^2"), ("lf_hf", "1"), ("lf_nu", "%"), ("hf_nu", "%")];
+pub(super) const SPECTRAL: [(&str, &str); 6] = [
+    ("vlf", "ms^2"),
+    ("lf", "ms^2"),
+    ("hf", "ms^2"),
+    ("lf_hf", "1"),
+    ("lf_nu", "%"),
+    ("hf_nu", "%"),
+];
 
 const RESAMPLED_HZ: f64 = 4.0;
 const VERY_LOW_HZ: [f64; 2] = [0.0033, 0.04];

@@ -10,8 +10,13 @@ pub fn asymmetry(image: ArrayView2<f32>) -> [f64; 2] {
     let half = image.ncols() / 2;
     let difference = |line: ndarray::ArrayView1<'_, f32>| -> Vec<f64> {
         let pairs = line.iter().take(half).zip(line.iter().rev());
-        pairs.map(|(&left, &right)| f64::from(left) - f64::from(right)).collect()
+        pairs
+            .map(|(&left, &right)| f64::from(left) - f64::from(right))
+            .collect()
     };
     let differences: Vec<f64> = image.rows().into_iter().flat_map(difference).collect();
-    [mean(differences.iter().map(|value| value.abs())), mean(differences.iter().copied())]
+    [
+        mean(differences.iter().map(|value| value.abs())),
+        mean(differences.iter().copied()),
+    ]
 }

@@ -32,12 +32,24 @@ impl Histogram {
 pub fn histogram(image: ArrayView2<f32>, bins: usize, range: [f64; 2]) -> Histogram {
     let values = || image.iter().map(|&value| f64::from(value));
     let Some(first) = values().next() else {
-        return Histogram { mean: f64::NAN, sd: f64::NAN, skewness: f64::NAN, kurtosis: f64::NAN, entropy: f64::NAN };
+        return Histogram {
+            mean: f64::NAN,
+            sd: f64::NAN,
+            skewness: f64::NAN,
+            kurtosis: f64::NAN,
+            entropy: f64::NAN,
+        };
     };
     let entropy = entropy(values(), image.len(), bins, range);
     // The mean of equal values can miss them by a rounding, and moments of roundings mean nothing.
     if values().all(|value| value == first) {
-        return Histogram { mean: first, sd: 0.0, skewness: 0.0, kurtosis: 0.0, entropy };
+        return Histogram {
+            mean: first,
+            sd: 0.0,
+            skewness: 0.0,
+            kurtosis: 0.0,
+            entropy,
+        };
     }
     let centre = mean(values());
     let moment = |power| mean(values().map(|value| (value - centre).powi(power)));
@@ -70,7 +82,11 @@ fn entropy(values: impl Iterator<Item = f64>, num_values: usize, bins: usize, [l
         }
     }
     let share = |count: u32| f64::from(count) / num_values as f64;
-    let terms = counts.into_iter().filter(|&count| count > 0).map(share).map(|p| p * p.log2());
+    let terms = counts
+        .into_iter()
+        .filter(|&count| count > 0)
+        .map(share)
+        .map(|p| p * p.log2());
     // -0 for a single bin would print oddly.
     0.0 - terms.sum::<f64>()
 }

@@ -73,10 +73,20 @@ impl ImageFeature {
     pub fn columns(&self, info: &ImageInfo) -> Vec<Column> {
         let own = info.unit;
         let (kind, statistics): (&str, &[(&str, &str)]) = match self {
-            Self::Histogram { .. } => {
-                ("histogram", &[("mean", own), ("sd", own), ("skewness", "1"), ("kurtosis", "1"), ("entropy", "bit")])
-            }
-            Self::Sobel { .. } => ("sobel", &[("mean", own), ("sd", own), ("max", own), ("edge-share", "1")]),
+            Self::Histogram { .. } => (
+                "histogram",
+                &[
+                    ("mean", own),
+                    ("sd", own),
+                    ("skewness", "1"),
+                    ("kurtosis", "1"),
+                    ("entropy", "bit"),
+                ],
+            ),
+            Self::Sobel { .. } => (
+                "sobel",
+                &[("mean", own), ("sd", own), ("max", own), ("edge-share", "1")],
+            ),
             Self::MotionEnergy {} => ("motion-energy", &[("mean", own), ("max", own), ("sd", own)]),
             Self::Asymmetry {} => ("asymmetry", &[("absolute", own), ("signed", own)]),
             Self::Region(region) => (&region.name, &[("mean", own), ("max", own)]),
@@ -85,7 +95,10 @@ impl ImageFeature {
             name: format!("{plane}-{kind}-{name}"),
             unit: (*unit).to_owned(),
         };
-        info.planes.iter().flat_map(|plane| statistics.iter().map(move |statistic| column(plane, statistic))).collect()
+        info.planes
+            .iter()
+            .flat_map(|plane| statistics.iter().map(move |statistic| column(plane, statistic)))
+            .collect()
     }
 
     /// Why the features cannot be computed from these images: the key that is wrong and what was expected.
@@ -102,12 +115,17 @@ impl ImageFeature {
             Self::Sobel { threshold } if !(*threshold >= 0.0 && threshold.is_finite()) => {
                 wrong("threshold", "a finite number of at least 0".into())
             }
-            Self::MotionEnergy {} if info.num_images < 2 => {
-                wrong("kind", format!("at least two images per sample for `motion-energy`, not {}", info.num_images))
-            }
-            Self::Asymmetry {} if info.width < 2 => {
-                wrong("kind", format!("images of at least two columns for `asymmetry`, not {}", info.width))
-            }
+            Self::MotionEnergy {} if info.num_images < 2 => wrong(
+                "kind",
+                format!(
+                    "at least two images per sample for `motion-energy`, not {}",
+                    info.num_images
+                ),
+            ),
+            Self::Asymmetry {} if info.width < 2 => wrong(
+                "kind",
+                format!("images of at least two columns for `asymmetry`, not {}", info.width),
+            ),
             Self::Region(region) => region.check(info),
             _ => Ok(()),
         }

@@ -9,7 +9,9 @@ pub fn motion_energy(images: ArrayView3<f32>) -> Vec<f64> {
     let pairs = images.outer_iter().zip(images.outer_iter().skip(1));
     let energy = |(before, after): (ndarray::ArrayView2<f32>, ndarray::ArrayView2<f32>)| {
         let mut sum = 0.0;
-        Zip::from(before).and(after).for_each(|&before, &after| sum += (f64::from(after) - f64::from(before)).abs());
+        Zip::from(before)
+            .and(after)
+            .for_each(|&before, &after| sum += (f64::from(after) - f64::from(before)).abs());
         sum / (images.len_of(Axis(1)) * images.len_of(Axis(2))) as f64
     };
     pairs.map(energy).collect()

@@ -23,9 +23,15 @@ impl Region {
         if self.name.is_empty() || reserved.contains(&self.name.as_str()) {
             return Err(("name".into(), "a name that is no other feature's".into()));
         }
-        for (key, [first, end], size) in [("lines", self.lines, info.height), ("columns", self.columns, info.width)] {
+        for (key, [first, end], size) in [
+            ("lines", self.lines, info.height),
+            ("columns", self.columns, info.width),
+        ] {
             if !(first < end && end <= size) {
-                return Err((key.into(), format!("first and end within 0 to {size}, the first less than the end")));
+                return Err((
+                    key.into(),
+                    format!("first and end within 0 to {size}, the first less than the end"),
+                ));
             }
         }
         Ok(())

@@ -22,10 +22,13 @@ pub fn sobel_magnitude(image: ArrayView2<f32>) -> Array2<f64> {
 pub fn sobel_magnitudes(images: ArrayView4<f32>) -> Array4<f64> {
     let (_, num_planes, height, width) = images.dim();
     let mut magnitudes = vec![0.0; images.len()];
-    magnitudes.par_chunks_mut((height * width).max(1)).enumerate().for_each(|(index, magnitude)| {
-        let image = images.index_axis(Axis(0), index / num_planes);
-        fill(image.index_axis(Axis(0), index % num_planes), magnitude);
-    });
+    magnitudes
+        .par_chunks_mut((height * width).max(1))
+        .enumerate()
+        .for_each(|(index, magnitude)| {
+            let image = images.index_axis(Axis(0), index / num_planes);
+            fill(image.index_axis(Axis(0), index % num_planes), magnitude);
+        });
     Array4::from_shape_vec(images.dim(), magnitudes).unwrap_or_default()
 }
 

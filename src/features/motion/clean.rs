@@ -51,17 +51,30 @@ pub fn normalise(mut positions: ArrayViewMut3<f64>, root: &[usize], top: &[usize
     let roots: Vec<Array1<f64>> = middles(positions.view(), root);
     let tops = middles(positions.view(), top);
     let length = |(root, top): (&Array1<f64>, &Array1<f64>)| (top - root).iter().map(|x| x * x).sum::<f64>().sqrt();
-    let torso = median(roots.iter().zip(&tops).map(length).filter(|length| !length.is_nan()).collect());
+    let torso = median(
+        roots
+            .iter()
+            .zip(&tops)
+            .map(length)
+            .filter(|length| !length.is_nan())
+            .collect(),
+    );
     let torso = if torso > 0.0 { torso } else { f64::NAN };
     for (mut frame, root) in positions.outer_iter_mut().zip(&roots) {
-        frame.outer_iter_mut().for_each(|mut point| point.zip_mut_with(root, |x, root| *x = (*x - root) / torso));
+        frame
+            .outer_iter_mut()
+            .for_each(|mut point| point.zip_mut_with(root, |x, root| *x = (*x - root) / torso));
     }
 }
 
 /// The middle of some points in each frame; NaN if one is missing.
 pub(super) fn middles(positions: ArrayView3<f64>, points: &[usize]) -> Vec<Array1<f64>> {
     let middle = |frame: ArrayView2<f64>| {
-        let sum = points.iter().fold(Array1::zeros(frame.ncols()), |sum: Array1<f64>, &point| sum + frame.row(point));
+        let sum = points
+            .iter()
+            .fold(Array1::zeros(frame.ncols()), |sum: Array1<f64>, &point| {
+                sum + frame.row(point)
+            });
         sum / points.len() as f64
     };
     positions.outer_iter().map(middle).collect()

@@ -54,8 +54,10 @@ pub fn direction_of_travel(positions: ArrayView3<f64>, points: &GaitPoints, vert
     let norm = |vector: &Array1<f64>| vector.dot(vector).sqrt();
     let way = level(pelvis.last()? - pelvis.first()?);
     let reach = |heel: usize| {
-        let distances =
-            positions.outer_iter().zip(&pelvis).map(move |(frame, pelvis)| level(&frame.row(heel) - pelvis));
+        let distances = positions
+            .outer_iter()
+            .zip(&pelvis)
+            .map(move |(frame, pelvis)| level(&frame.row(heel) - pelvis));
         distances.map(|distance| norm(&distance)).fold(0.0, f64::max)
     };
     let reach = points.heels.map(reach);
@@ -96,7 +98,8 @@ fn peaks(path: &[f64]) -> Vec<usize> {
         // One that reaches an end of the path is no maximum.
         if path[start - 1] < value && path.get(end).is_some_and(|&after| after < value) {
             let lowest = |side: &mut dyn Iterator<Item = &f64>| {
-                side.take_while(|&&other| other <= value).fold(value, |lowest, &other| lowest.min(other))
+                side.take_while(|&&other| other <= value)
+                    .fold(value, |lowest, &other| lowest.min(other))
             };
             let (before, after) = (lowest(&mut path[..start].iter().rev()), lowest(&mut path[end..].iter()));
             if value - before.max(after) >= needed {
@@ -157,8 +160,14 @@ pub fn walking_speed(
 ) -> f64 {
     let pelvis = middles(positions, &points.pelvis);
     let strikes = events.heel_strikes.iter().flatten();
-    let [first, last] = strikes.fold([f64::INFINITY, f64::NEG_INFINITY], |[a, b], &time| [a.min(time), b.max(time)]);
-    let at = |secs: f64| pelvis.get((secs * rate_hz).round() as usize).filter(|_| secs.is_finite());
+    let [first, last] = strikes.fold([f64::INFINITY, f64::NEG_INFINITY], |[a, b], &time| {
+        [a.min(time), b.max(time)]
+    });
+    let at = |secs: f64| {
+        pelvis
+            .get((secs * rate_hz).round() as usize)
+            .filter(|_| secs.is_finite())
+    };
     match (at(first), at(last)) {
         (Some(from), Some(to)) if last > first => (to - from).dot(forward) / (last - first),
         _ => f64::NAN,

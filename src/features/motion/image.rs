@@ -51,8 +51,11 @@ impl MotionImage {
         if self.body.root.is_empty() || self.body.top.is_empty() {
             return Err(("body".into(), "at least one point in `root` and in `top`".into()));
         }
-        let names: Vec<String> =
-            [&self.points, &self.body.root, &self.body.top].into_iter().flatten().cloned().collect();
+        let names: Vec<String> = [&self.points, &self.body.root, &self.body.top]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
         Joints::find(&names, channels)
     }
 

@@ -18,7 +18,10 @@ pub struct Cleaning {
 
 impl Default for Cleaning {
     fn default() -> Self {
-        Self { min_confidence: 0.3, max_gap_secs: 0.1 }
+        Self {
+            min_confidence: 0.3,
+            max_gap_secs: 0.1,
+        }
     }
 }
 
@@ -48,14 +51,22 @@ impl Joints {
     /// # Errors
     /// What is missing, and what was expected: a point that is not there, and points of different dimensions.
     pub fn find(names: &[String], channels: &[Channel]) -> Result<Self, (String, String)> {
-        let mut joints = Self { unit: "1".into(), num_axes: 0, points: Vec::new() };
+        let mut joints = Self {
+            unit: "1".into(),
+            num_axes: 0,
+            points: Vec::new(),
+        };
         for name in names {
             let channel = |part: &str| {
                 let is_part = |channel: &Channel| channel.name.strip_prefix(name.as_str()) == Some(part);
                 channels.iter().position(is_part)
             };
             let (Some(x), Some(y)) = (channel(".x"), channel(".y")) else {
-                let known: Vec<&str> = channels.iter().filter_map(|c| c.name.strip_suffix(".x")).take(40).collect();
+                let known: Vec<&str> = channels
+                    .iter()
+                    .filter_map(|c| c.name.strip_suffix(".x"))
+                    .take(40)
+                    .collect();
                 return Err((
                     name.clone(),
                     format!("a point with channels `.x` and `.y`, such as {}", known.join(", ")),
@@ -63,10 +74,15 @@ impl Joints {
             };
             let axes: Vec<usize> = [Some(x), Some(y), channel(".z")].into_iter().flatten().collect();
             if joints.num_axes != 0 && joints.num_axes != axes.len() {
-                return Err((name.clone(), format!("{} coordinates, as the other points have", joints.num_axes)));
+                return Err((
+                    name.clone(),
+                    format!("{} coordinates, as the other points have", joints.num_axes),
+                ));
             }
             joints.num_axes = axes.len();
-            joints.unit = channels.get(x).map_or_else(|| "1".into(), |channel| channel.unit.clone());
+            joints.unit = channels
+                .get(x)
+                .map_or_else(|| "1".into(), |channel| channel.unit.clone());
             joints.points.push((axes, channel(".confidence")));
         }
         Ok(joints)
@@ -86,11 +102,18 @@ impl Joints {
     pub fn positions(&self, window: &[&[f64]], rate_hz: f64, cleaning: &Cleaning) -> Array3<f64> {
         let num_frames = window.first().map_or(0, |channel| channel.len());
         let value = |channel: usize, frame: usize| {
-            window.get(channel).and_then(|samples| samples.get(frame)).copied().unwrap_or(f64::NAN)
+            window
+                .get(channel)
+                .and_then(|samples| samples.get(frame))
+                .copied()
+                .unwrap_or(f64::NAN)
         };
         let shape = (num_frames, self.points.len());
         let mut positions = Array3::from_shape_fn((shape.0, shape.1, self.num_axes), |(frame, point, axis)| {
-            self.points[point].0.get(axis).map_or(f64::NAN, |&channel| value(channel, frame))
+            self.points[point]
+                .0
+                .get(axis)
+                .map_or(f64::NAN, |&channel| value(channel, frame))
         });
         let confidence = Array2::from_shape_fn(shape, |(frame, point)| {
             self.points[point].1.map_or(1.0, |channel| value(channel, frame))

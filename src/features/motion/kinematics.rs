@@ -30,7 +30,9 @@ pub(super) fn extremes(values: &[f64]) -> [f64; 2] {
         return [f64::NAN; 2];
     }
     let start = [f64::INFINITY, f64::NEG_INFINITY];
-    values.iter().fold(start, |[least, most], &value| [least.min(value), most.max(value)])
+    values
+        .iter()
+        .fold(start, |[least, most], &value| [least.min(value), most.max(value)])
 }
 
 /// Velocity of a path `[frames, axes]`: central differences `(x[t+1] - x[t-1]) rate / 2`, at both ends the difference to the neighbour,
@@ -64,7 +66,11 @@ pub fn mean_squared_jerk(path: ArrayView2<f64>, rate_hz: f64) -> f64 {
         difference.dot(&difference)
     };
     let sum: f64 = (0..num_frames).map(squared).sum();
-    if num_frames == 0 { f64::NAN } else { sum / num_frames as f64 * rate_hz.powi(6) }
+    if num_frames == 0 {
+        f64::NAN
+    } else {
+        sum / num_frames as f64 * rate_hz.powi(6)
+    }
 }
 
 /// Log dimensionless jerk, `-ln(D^3 / v_peak^2 * integral of |jerk|^2)` over the duration D = frames / rate: larger (closer to 0) is
@@ -75,5 +81,9 @@ pub fn log_dimensionless_jerk(path: ArrayView2<f64>, rate_hz: f64) -> f64 {
     let [_, peak] = extremes(&lengths(velocity(path, rate_hz).view()));
     let integral = mean_squared_jerk(path, rate_hz) * duration_secs;
     let jerk = integral * duration_secs.powi(3) / (peak * peak);
-    if jerk > 0.0 && jerk.is_finite() { -jerk.ln() } else { f64::NAN }
+    if jerk > 0.0 && jerk.is_finite() {
+        -jerk.ln()
+    } else {
+        f64::NAN
+    }
 }

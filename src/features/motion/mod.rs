@@ -146,7 +146,10 @@ impl MotionFeature {
             return Err((self.list().into(), "at least one entry, and points in each list".into()));
         }
         let cleaning = self.cleaning();
-        for (key, value) in [("min_confidence", cleaning.min_confidence), ("max_gap_secs", cleaning.max_gap_secs)] {
+        for (key, value) in [
+            ("min_confidence", cleaning.min_confidence),
+            ("max_gap_secs", cleaning.max_gap_secs),
+        ] {
             if !(value.is_finite() && value >= 0.0) {
                 return Err((format!("cleaning.{key}"), "a number that is not negative".into()));
             }
@@ -155,11 +158,17 @@ impl MotionFeature {
         if let Self::Gait { forward, vertical, .. } = self {
             for (key, direction) in [("forward", forward), ("vertical", vertical)] {
                 if direction.is_some_and(|direction| direction.parts().0 >= joints.num_axes()) {
-                    return Err((key.into(), format!("one of the {} axes of the points", joints.num_axes())));
+                    return Err((
+                        key.into(),
+                        format!("one of the {} axes of the points", joints.num_axes()),
+                    ));
                 }
             }
         }
-        Ok(MotionExtractor { feature: self.clone(), joints })
+        Ok(MotionExtractor {
+            feature: self.clone(),
+            joints,
+        })
     }
 
     fn list(&self) -> &'static str {
@@ -183,25 +192,45 @@ impl MotionFeature {
     /// All points in the order of [`MotionExtractor`], and for each list of points that may not be empty whether it is.
     fn points(&self) -> (Vec<String>, Vec<bool>) {
         match self {
-            Self::JointAngles { angles, .. } | Self::RangeOfMotion { angles, .. } => {
-                (angles.iter().flat_map(|angle| &angle.points).cloned().collect(), Vec::new())
-            }
+            Self::JointAngles { angles, .. } | Self::RangeOfMotion { angles, .. } => (
+                angles.iter().flat_map(|angle| &angle.points).cloned().collect(),
+                Vec::new(),
+            ),
             Self::Speed { points, body, .. } | Self::Jerk { points, body, .. } => {
                 let lists = body.iter().flat_map(|body| [&body.root, &body.top]);
                 let empty = lists.clone().chain([points]).map(|list| list.is_empty()).collect();
                 (points.iter().chain(lists.flatten()).cloned().collect(), empty)
             }
-            Self::Gait { pelvis, left_heel, left_toe, right_heel, right_toe, .. } => {
+            Self::Gait {
+                pelvis,
+                left_heel,
+                left_toe,
+                right_heel,
+                right_toe,
+                ..
+            } => {
                 let feet = [left_heel, right_heel, left_toe, right_toe];
-                (feet.into_iter().chain(pelvis).cloned().collect(), vec![pelvis.is_empty()])
+                (
+                    feet.into_iter().chain(pelvis).cloned().collect(),
+                    vec![pelvis.is_empty()],
+                )
             }
         }
     }
 
     fn columns(&self, unit: &str) -> Vec<Column> {
-        let column = |name: String, unit: &str| Column { name, unit: unit.into() };
+        let column = |name: String, unit: &str| Column {
+            name,
+            unit: unit.into(),
+        };
         // Coordinates relative to the body have no unit.
-        let length = |body: &Option<Body>| if body.is_some() { "1".to_string() } else { unit.to_string() };
+        let length = |body: &Option<Body>| {
+            if body.is_some() {
+                "1".to_string()
+            } else {
+                unit.to_string()
+            }
+        };
         match self {
             Self::JointAngles { angles, .. } => (angles.iter())
                 .flat_map(|angle| {
@@ -209,9 +238,10 @@ impl MotionFeature {
                     ["mean", "deviation", "min", "max"].map(column)
                 })
                 .collect(),
-            Self::RangeOfMotion { angles, .. } => {
-                angles.iter().map(|angle| column(format!("{}.range-of-motion", angle.name), "deg")).collect()
-            }
+            Self::RangeOfMotion { angles, .. } => angles
+                .iter()
+                .map(|angle| column(format!("{}.range-of-motion", angle.name), "deg"))
+                .collect(),
             Self::Speed { points, body, .. } => {
                 let unit = format!("{}/s", length(body));
                 points
@@ -239,7 +269,11 @@ impl MotionFeature {
                     ("gait.step-time.asymmetry", "1"),
                     ("gait.stance.asymmetry", "1"),
                 ];
-                pairs.into_iter().flat_map(sides).chain(rest.map(|(name, unit)| column(name.into(), unit))).collect()
+                pairs
+                    .into_iter()
+                    .flat_map(sides)
+                    .chain(rest.map(|(name, unit)| column(name.into(), unit)))
+                    .collect()
             }
         }
     }
@@ -261,7 +295,10 @@ impl SignalFeature for MotionExtractor {
         // The same points may stand elsewhere in another signal.
         match self.feature.extractor(signal.channels)? == *self {
             true => Ok(()),
-            false => Err((self.feature.list().into(), "the channels that the extractor was made for".into())),
+            false => Err((
+                self.feature.list().into(),
+                "the channels that the extractor was made for".into(),
+            )),
         }
     }
 
@@ -301,8 +338,17 @@ impl SignalFeature for MotionExtractor {
                     values.extend([mean_squared_jerk(path, rate_hz), log_dimensionless_jerk(path, rate_hz)]);
                 }
             }
-            MotionFeature::Gait { pelvis, forward, vertical, .. } => {
-                let points = GaitPoints { heels: [0, 1], toes: [2, 3], pelvis: (4..4 + pelvis.len()).collect() };
+            MotionFeature::Gait {
+                pelvis,
+                forward,
+                vertical,
+                ..
+            } => {
+                let points = GaitPoints {
+                    heels: [0, 1],
+                    toes: [2, 3],
+                    pelvis: (4..4 + pelvis.len()).collect(),
+                };
                 values.extend(gait(positions.view(), rate_hz, &points, *forward, *vertical));
             }
         }
@@ -329,8 +375,15 @@ fn gait(
 ) -> [f64; 10] {
     let num_axes = positions.dim().2;
     let direction = match forward.map(Direction::parts) {
-        Some((axis, sign)) => Some(Array1::from_shape_fn(num_axes, |index| if index == axis { sign } else { 0.0 })),
-        None => direction_of_travel(positions, points, vertical.map_or(num_axes - 1, |vertical| vertical.parts().0)),
+        Some((axis, sign)) => Some(Array1::from_shape_fn(
+            num_axes,
+            |index| if index == axis { sign } else { 0.0 },
+        )),
+        None => direction_of_travel(
+            positions,
+            points,
+            vertical.map_or(num_axes - 1, |vertical| vertical.parts().0),
+        ),
     };
     let Some(direction) = direction else {
         return [f64::NAN; 10];
@@ -340,5 +393,16 @@ fn gait(
     let speed = walking_speed(positions, rate_hz, points, &events, &direction);
     let ([l1, r1], [l2, r2], [l3, r3]) = (times.stride_secs, times.step_secs, times.stance_percent);
     let asymmetries = [asymmetry(times.step_secs), asymmetry(times.stance_percent)];
-    [l1, r1, l2, r2, l3, r3, times.cadence_per_min, speed, asymmetries[0], asymmetries[1]]
+    [
+        l1,
+        r1,
+        l2,
+        r2,
+        l3,
+        r3,
+        times.cadence_per_min,
+        speed,
+        asymmetries[0],
+        asymmetries[1],
+    ]
 }

@@ -59,8 +59,19 @@ pub enum SignalKind {
     MotionImage(MotionImage),
 }
 
-const SIGNAL_KINDS: [&str; 11] =
-    ["statistics", "cleaning", "welch", "stft", "wavelet", "emg", "hrv", "ppg", "eeg", "gait-force", "motion-image"];
+const SIGNAL_KINDS: [&str; 11] = [
+    "statistics",
+    "cleaning",
+    "welch",
+    "stft",
+    "wavelet",
+    "emg",
+    "hrv",
+    "ppg",
+    "eeg",
+    "gait-force",
+    "motion-image",
+];
 const MOTION_KINDS: [&str; 5] = ["joint-angles", "range-of-motion", "speed", "jerk", "gait"];
 const SERIES_KINDS: [&str; 1] = ["stride-statistics"];
 const IMAGE_KINDS: [&str; 5] = ["histogram", "sobel", "motion-energy", "asymmetry", "region"];
@@ -68,7 +79,11 @@ const IMAGE_KINDS: [&str; 5] = ["histogram", "sobel", "motion-energy", "asymmetr
 impl<'de> Deserialize<'de> for ComputeConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let table = toml::Table::deserialize(deserializer)?;
-        let kind = table.get("kind").and_then(toml::Value::as_str).unwrap_or_default().to_string();
+        let kind = table
+            .get("kind")
+            .and_then(toml::Value::as_str)
+            .unwrap_or_default()
+            .to_string();
         let kind = kind.as_str();
         let read = match kind {
             _ if SIGNAL_KINDS.contains(&kind) => SignalKind::deserialize(table).map(Self::Signal),
@@ -77,7 +92,10 @@ impl<'de> Deserialize<'de> for ComputeConfig {
             _ if IMAGE_KINDS.contains(&kind) => ImageFeature::deserialize(table).map(Self::Image),
             _ => {
                 let all = [&SIGNAL_KINDS[..], &MOTION_KINDS, &SERIES_KINDS, &IMAGE_KINDS].concat();
-                return Err(D::Error::custom(format!("unknown kind `{kind}`, expected one of {}", all.join(", "))));
+                return Err(D::Error::custom(format!(
+                    "unknown kind `{kind}`, expected one of {}",
+                    all.join(", ")
+                )));
             }
         };
         read.map_err(|error| D::Error::custom(format!("kind = \"{kind}\": {}", error.to_string().trim_end())))
@@ -112,7 +130,10 @@ impl ComputeConfig {
                 SignalKind::Ppg(config) => Box::new(config),
                 SignalKind::Eeg(config) => Box::new(config),
                 SignalKind::GaitForce(config) => Box::new(config),
-                SignalKind::MotionImage(image) => Box::new(MotionPixels { joints: image.find(channels)?, image }),
+                SignalKind::MotionImage(image) => Box::new(MotionPixels {
+                    joints: image.find(channels)?,
+                    image,
+                }),
             }),
         })
     }
@@ -143,14 +164,24 @@ impl Extractor {
     ) -> Result<Vec<Column>, Problem> {
         match (self, spec.kind) {
             (Self::Signal(feature), ModalityKind::Signal { rate_hz }) => {
-                let info = SignalInfo { channels, rate_hz, num_samples: shortest };
+                let info = SignalInfo {
+                    channels,
+                    rate_hz,
+                    num_samples: shortest,
+                };
                 feature.check(&info)?;
                 Ok(feature.columns(&info))
             }
             (Self::Image(feature), ModalityKind::Image { height, width }) => {
                 let planes: Vec<String> = channels.iter().map(|channel| channel.name.clone()).collect();
                 let unit = channels.first().map_or("1", |channel| &channel.unit);
-                let info = ImageInfo { planes: &planes, unit, num_images: shortest, height, width };
+                let info = ImageInfo {
+                    planes: &planes,
+                    unit,
+                    num_images: shortest,
+                    height,
+                    width,
+                };
                 feature.check(&info)?;
                 Ok(feature.columns(&info))
             }
@@ -192,14 +223,18 @@ struct MotionPixels {
 impl SignalFeature for MotionPixels {
     fn columns(&self, signal: &SignalInfo) -> Vec<Column> {
         let num_axes = signal.channels.len().min(3);
-        let probe = self.image.draw(&self.joints, &vec![&[0.0][..]; signal.channels.len()], signal.rate_hz);
+        let probe = self
+            .image
+            .draw(&self.joints, &vec![&[0.0][..]; signal.channels.len()], signal.rate_hz);
         let pixel = |plane: &str, at: usize| Column {
             name: format!("{plane}.{}.{}", at / self.image.width, at % self.image.width),
             unit: "1".into(),
         };
         let pixels = self.image.height * self.image.width;
         let planes = probe.planes.iter().take(num_axes);
-        planes.flat_map(|plane| (0..pixels).map(move |at| pixel(plane, at))).collect()
+        planes
+            .flat_map(|plane| (0..pixels).map(move |at| pixel(plane, at)))
+            .collect()
     }
 
     fn check(&self, _signal: &SignalInfo) -> Result<(), Problem> {
@@ -211,6 +246,12 @@ impl SignalFeature for MotionPixels {
     }
 
     fn extract(&self, window: &[&[f64]], rate_hz: f64, _scratch: &mut Scratch, values: &mut Vec<f64>) {
-        values.extend(self.image.draw(&self.joints, window, rate_hz).values.iter().map(|&value| f64::from(value)));
+        values.extend(
+            self.image
+                .draw(&self.joints, window, rate_hz)
+                .values
+                .iter()
+                .map(|&value| f64::from(value)),
+        );
     }
 }

@@ -29,6 +29,9 @@ impl Fitted {
         let train = TrainRows::new(fold, values.view(), &subjects, &classes)?;
         let pipeline = Pipeline::fit(config, &table.columns, &train)?;
         let values = pipeline.transform(table.values.view())?;
-        Ok(Self { pipeline, values: values.iter().map(|&value| value as f32).collect() })
+        Ok(Self {
+            pipeline,
+            values: values.iter().map(|&value| value as f32).collect(),
+        })
     }
 }

@@ -72,7 +72,10 @@ pub fn extract(
     let (mut tables, mut problems): (Vec<FeatureTable>, _) = (Vec::new(), Vec::new());
     for (name, config) in configs {
         if prepared.modality(name).is_some() {
-            problems.push((format!("features.{name}"), "is the name of a modality of the data already".to_string()));
+            problems.push((
+                format!("features.{name}"),
+                "is the name of a modality of the data already".to_string(),
+            ));
         }
         if config.join.is_empty() {
             let table = run::Recipe::new(config, prepared).and_then(|recipe| recipe.table(name, windows, progress));
@@ -85,15 +88,24 @@ pub fn extract(
     for (name, config) in configs.iter().filter(|(_, config)| !config.join.is_empty()) {
         let part = |part: &String| tables.iter().find(|table| table.name == *part);
         let parts: Vec<&FeatureTable> = config.join.iter().filter_map(part).collect();
-        let own = FeatureConfig { join: config.join.clone(), fit: config.fit.clone(), ..Default::default() };
+        let own = FeatureConfig {
+            join: config.join.clone(),
+            fit: config.fit.clone(),
+            ..Default::default()
+        };
         if *config != own {
-            problems
-                .push((format!("features.{name}"), "joins tables, so it has only the keys `join` and `fit`".into()));
+            problems.push((
+                format!("features.{name}"),
+                "joins tables, so it has only the keys `join` and `fit`".into(),
+            ));
         } else if parts.len() == config.join.len() {
             tables.push(join(name, &parts, windows));
         } else if problems.is_empty() {
-            let known: Vec<&str> =
-                configs.iter().filter(|(_, c)| c.join.is_empty()).map(|(name, _)| name.as_str()).collect();
+            let known: Vec<&str> = configs
+                .iter()
+                .filter(|(_, c)| c.join.is_empty())
+                .map(|(name, _)| name.as_str())
+                .collect();
             let message = format!("expected tables that are computed of a modality: {}", known.join(", "));
             problems.push((format!("features.{name}.join"), message));
         }
@@ -105,8 +117,10 @@ pub fn extract(
 /// `table.column`.
 pub fn join(name: &str, parts: &[&FeatureTable], windows: &[Window]) -> FeatureTable {
     let columns = parts.iter().flat_map(|part| {
-        let column =
-            |column: &Column| Column { name: format!("{}.{}", part.name, column.name), unit: column.unit.clone() };
+        let column = |column: &Column| Column {
+            name: format!("{}.{}", part.name, column.name),
+            unit: column.unit.clone(),
+        };
         part.columns.iter().map(column)
     });
     let columns: Vec<Column> = columns.collect();
@@ -120,21 +134,46 @@ pub fn join(name: &str, parts: &[&FeatureTable], windows: &[Window]) -> FeatureT
     let mut present = vec![false; rows.len()];
     let mut first = 0;
     for part in parts {
-        let part_rows = if per_session { (0..rows.len()).collect() } else { part.row_of_windows(windows) };
+        let part_rows = if per_session {
+            (0..rows.len()).collect()
+        } else {
+            part.row_of_windows(windows)
+        };
         for (at, row) in part_rows.into_iter().enumerate() {
             present[at] |= part.present[row];
             let mut place = values.row_mut(at);
-            place.slice_mut(ndarray::s![first..first + part.columns.len()]).assign(&part.values.row(row));
+            place
+                .slice_mut(ndarray::s![first..first + part.columns.len()])
+                .assign(&part.values.row(row));
         }
         first += part.columns.len();
     }
-    FeatureTable { name: name.into(), columns, values, rows, present, per, image_size: None }
+    FeatureTable {
+        name: name.into(),
+        columns,
+        values,
+        rows,
+        present,
+        per,
+        image_size: None,
+    }
 }
 
 impl RowKey {
     fn of(window: &Window) -> Self {
-        let &Window { subject, session, class, start_secs, .. } = window;
-        Self { subject, session, class, start_secs }
+        let &Window {
+            subject,
+            session,
+            class,
+            start_secs,
+            ..
+        } = window;
+        Self {
+            subject,
+            session,
+            class,
+            start_secs,
+        }
     }
 }
 
@@ -158,29 +197,45 @@ impl FeatureTable {
 
     /// The table as a modality of `prepared`.
     fn computed(&self, prepared: &Prepared) -> Computed {
-        let channel = |column: &Column| Channel { name: column.name.clone(), unit: column.unit.clone() };
+        let channel = |column: &Column| Channel {
+            name: column.name.clone(),
+            unit: column.unit.clone(),
+        };
         let (kind, channels) = match self.image_size {
             None => (ModalityKind::Row, self.columns.iter().map(channel).collect()),
             Some([height, width]) => {
                 let plane = |column: &Column| {
                     let name = column.name.split('.').next().unwrap_or_default();
-                    Channel { name: name.into(), unit: column.unit.clone() }
+                    Channel {
+                        name: name.into(),
+                        unit: column.unit.clone(),
+                    }
                 };
                 let planes = self.columns.iter().step_by(height * width).map(plane);
                 (ModalityKind::Image { height, width }, planes.collect())
             }
         };
-        let mut rows: Vec<Vec<RowRange>> =
-            prepared.subjects().iter().map(|subject| vec![RowRange::default(); subject.sessions.len()]).collect();
+        let mut rows: Vec<Vec<RowRange>> = prepared
+            .subjects()
+            .iter()
+            .map(|subject| vec![RowRange::default(); subject.sessions.len()])
+            .collect();
         for (row, key) in (0u32..).zip(&self.rows) {
             let range = &mut rows[key.subject as usize][key.session as usize];
             *range = match range.count {
                 0 => RowRange { start: row, count: 1 },
-                count => RowRange { count: count + 1, ..*range },
+                count => RowRange {
+                    count: count + 1,
+                    ..*range
+                },
             };
         }
         Computed {
-            spec: ModalitySpec { name: self.name.clone(), kind, channels },
+            spec: ModalitySpec {
+                name: self.name.clone(),
+                kind,
+                channels,
+            },
             values: self.values.iter().map(|&value| value as f32).collect(),
             rows,
         }
@@ -192,8 +247,13 @@ pub fn with_features(prepared: &Prepared, windows: &mut [Window], tables: &[Feat
     for table in tables {
         let rows = table.row_of_windows(windows);
         for (window, row) in windows.iter_mut().zip(rows) {
-            let range = RowRange { start: row as u32, count: 1 };
-            window.rows.push(if table.present[row] { range } else { RowRange::default() });
+            let range = RowRange {
+                start: row as u32,
+                count: 1,
+            };
+            window
+                .rows
+                .push(if table.present[row] { range } else { RowRange::default() });
         }
     }
     prepared.with(tables.iter().map(|table| table.computed(prepared)).collect())

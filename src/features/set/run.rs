@@ -47,7 +47,11 @@ impl<'a> Recipe<'a> {
     pub(super) fn new(config: &'a FeatureConfig, prepared: &'a Prepared) -> Result<Self, Problem> {
         let Some(modality) = prepared.modality(&config.modality) else {
             let names: Vec<&str> = prepared.modalities().iter().map(|spec| spec.name.as_str()).collect();
-            let message = format!("the data has no modality {:?}; it has {}", config.modality, names.join(", "));
+            let message = format!(
+                "the data has no modality {:?}; it has {}",
+                config.modality,
+                names.join(", ")
+            );
             return Err(("modality".into(), message));
         };
         let spec = &prepared.modalities()[modality];
@@ -56,7 +60,12 @@ impl<'a> Recipe<'a> {
             Some(names) => {
                 let position = |name: &String| {
                     let at = spec.channels.iter().position(|channel| channel.name == *name);
-                    at.ok_or_else(|| ("channels".to_string(), format!("{:?} has no channel {name:?}", spec.name)))
+                    at.ok_or_else(|| {
+                        (
+                            "channels".to_string(),
+                            format!("{:?} has no channel {name:?}", spec.name),
+                        )
+                    })
                 };
                 names.iter().map(position).collect::<Result<Vec<_>, _>>()?
             }
@@ -65,12 +74,19 @@ impl<'a> Recipe<'a> {
         let filters = match spec.kind {
             ModalityKind::Signal { rate_hz } => {
                 let design = |(at, filter): (usize, &crate::features::filter::FilterConfig)| {
-                    filter.design(rate_hz).map_err(|(key, problem)| (format!("filter[{at}].{key}"), problem))
+                    filter
+                        .design(rate_hz)
+                        .map_err(|(key, problem)| (format!("filter[{at}].{key}"), problem))
                 };
                 config.filter.iter().enumerate().map(design).collect::<Result<_, _>>()?
             }
             _ if config.filter.is_empty() && config.clean.is_none() => Vec::new(),
-            _ => return Err(("filter".into(), format!("{:?} is no signal, and only signals are filtered", spec.name))),
+            _ => {
+                return Err((
+                    "filter".into(),
+                    format!("{:?} is no signal, and only signals are filtered", spec.name),
+                ));
+            }
         };
         let mut extractors = Vec::new();
         for (at, compute) in config.compute.iter().enumerate() {
@@ -98,7 +114,16 @@ impl<'a> Recipe<'a> {
                 "is for `per = \"session\"`; rows per window use those of the experiment".into(),
             ));
         }
-        Ok(Self { config, prepared, modality, channels, specs, filters, extractors, image_size })
+        Ok(Self {
+            config,
+            prepared,
+            modality,
+            channels,
+            specs,
+            filters,
+            extractors,
+            image_size,
+        })
     }
 
     /// The table for these windows of the experiment.
@@ -115,7 +140,11 @@ impl<'a> Recipe<'a> {
             })
             .collect();
         let aggregated = self.config.per == Per::Session && self.config.window.is_some();
-        let columns = if aggregated { aggregate_columns(&columns) } else { columns };
+        let columns = if aggregated {
+            aggregate_columns(&columns)
+        } else {
+            columns
+        };
         let (mut rows, mut present) = (Vec::new(), Vec::new());
         for session in &sessions {
             match self.config.per {
@@ -124,9 +153,10 @@ impl<'a> Recipe<'a> {
                     present.push(session.all.count > 0);
                 }
                 Per::Window => {
-                    rows.extend(
-                        session.windows.iter().map(|(start_secs, _)| RowKey { start_secs: *start_secs, ..session.key }),
-                    );
+                    rows.extend(session.windows.iter().map(|(start_secs, _)| RowKey {
+                        start_secs: *start_secs,
+                        ..session.key
+                    }));
                     present.extend(session.windows.iter().map(|(_, range)| range.count > 0));
                 }
             }
@@ -136,7 +166,15 @@ impl<'a> Recipe<'a> {
         let values =
             Array2::from_shape_vec(shape, values).map_err(|error| ("compute".to_string(), error.to_string()))?;
         let (name, image_size, per) = (name.into(), self.image_size, self.config.per);
-        Ok(FeatureTable { name, columns, values, rows, present, per, image_size })
+        Ok(FeatureTable {
+            name,
+            columns,
+            values,
+            rows,
+            present,
+            per,
+            image_size,
+        })
     }
 
     /// The sessions of the experiment's windows, in their order.
@@ -144,10 +182,18 @@ impl<'a> Recipe<'a> {
         let mut sessions: Vec<Session> = Vec::new();
         for window in windows {
             let (subject, session, class) = (window.subject, window.session, window.class);
-            if sessions.last().is_none_or(|last| (last.key.subject, last.key.session) != (subject, session)) {
+            if sessions
+                .last()
+                .is_none_or(|last| (last.key.subject, last.key.session) != (subject, session))
+            {
                 let all = self.prepared.subjects()[subject as usize].sessions[session as usize].rows[self.modality];
                 sessions.push(Session {
-                    key: RowKey { subject, session, class, start_secs: 0.0 },
+                    key: RowKey {
+                        subject,
+                        session,
+                        class,
+                        start_secs: 0.0,
+                    },
                     all,
                     windows: Vec::new(),
                 });
@@ -175,8 +221,15 @@ impl<'a> Recipe<'a> {
                 let count = ((config.window_secs * rate_hz).round() as u32).max(1);
                 let range = |secs: f64| {
                     let first = (secs * rate_hz).round() as u32;
-                    (first.saturating_add(count) <= all.count)
-                        .then(|| (secs, RowRange { start: all.start + first, count }))
+                    (first.saturating_add(count) <= all.count).then(|| {
+                        (
+                            secs,
+                            RowRange {
+                                start: all.start + first,
+                                count,
+                            },
+                        )
+                    })
                 };
                 starts.map_while(range).collect()
             }
@@ -186,7 +239,13 @@ impl<'a> Recipe<'a> {
                 let range = |secs: f64| {
                     let first = times.partition_point(|&time| time < secs) as u32;
                     let count = times.partition_point(|&time| time < secs + config.window_secs) as u32 - first;
-                    (secs, RowRange { start: all.start + first, count })
+                    (
+                        secs,
+                        RowRange {
+                            start: all.start + first,
+                            count,
+                        },
+                    )
                 };
                 starts.take_while(|&secs| secs <= end).map(range).collect()
             }
@@ -196,10 +255,16 @@ impl<'a> Recipe<'a> {
 
     /// The columns, if everything can be computed.
     fn check(&self, sessions: &[Session]) -> Result<Vec<Column>, Problem> {
-        let counts = sessions.iter().flat_map(|session| &session.windows).map(|(_, range)| range.count as usize);
+        let counts = sessions
+            .iter()
+            .flat_map(|session| &session.windows)
+            .map(|(_, range)| range.count as usize);
         let shortest = counts.filter(|&count| count > 0).min().unwrap_or(0);
         if self.extractors.is_empty() {
-            let column = |channel: &Channel| Column { name: channel.name.clone(), unit: channel.unit.clone() };
+            let column = |channel: &Channel| Column {
+                name: channel.name.clone(),
+                unit: channel.unit.clone(),
+            };
             return Ok(self.specs.iter().map(column).collect());
         }
         let mut columns = Vec::new();
@@ -243,18 +308,28 @@ impl<'a> Recipe<'a> {
         let mut values = Vec::with_capacity(width);
         if let Some(table) = self.prepared.values(self.modality, range).filter(|_| range.count > 0) {
             let num_columns = self.prepared.modalities()[self.modality].num_columns();
-            let column =
-                |at: usize| -> Vec<f64> { table.iter().skip(at).step_by(num_columns).map(|&v| f64::from(v)).collect() };
+            let column = |at: usize| -> Vec<f64> {
+                table
+                    .iter()
+                    .skip(at)
+                    .step_by(num_columns)
+                    .map(|&v| f64::from(v))
+                    .collect()
+            };
             match kind {
                 ModalityKind::Series => {
                     let columns: Vec<Vec<f64>> = self.channels.iter().map(|&at| column(at)).collect();
                     let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
-                    self.extractors.iter().for_each(|one| one.of_series(&self.specs, &columns, &mut values));
+                    self.extractors
+                        .iter()
+                        .for_each(|one| one.of_series(&self.specs, &columns, &mut values));
                 }
                 ModalityKind::Image { height, width } => {
                     let shape = (range.count as usize, num_columns / (height * width), height, width);
                     if let Ok(images) = ArrayView4::from_shape(shape, table) {
-                        self.extractors.iter().for_each(|one| one.of_images(images, &mut values));
+                        self.extractors
+                            .iter()
+                            .for_each(|one| one.of_images(images, &mut values));
                     }
                 }
                 _ => values.extend(self.channels.iter().map(|&at| f64::from(table[at]))),
@@ -280,9 +355,10 @@ fn kind_name(kind: ModalityKind) -> &'static str {
 
 fn aggregate_columns(columns: &[Column]) -> Vec<Column> {
     let of = |suffix: &'static str| {
-        columns
-            .iter()
-            .map(move |column| Column { name: format!("{}.{suffix}", column.name), unit: column.unit.clone() })
+        columns.iter().map(move |column| Column {
+            name: format!("{}.{suffix}", column.name),
+            unit: column.unit.clone(),
+        })
     };
     of("mean").chain(of("sd")).collect()
 }
@@ -290,10 +366,19 @@ fn aggregate_columns(columns: &[Column]) -> Vec<Column> {
 /// Mean and standard deviation (`ddof = 0`) of each column over the rows where it is defined; NaN where it never is.
 fn aggregate(rows: &[f64], width: usize) -> Vec<f64> {
     let moments = |at: usize| {
-        let values = || rows.iter().skip(at).step_by(width).copied().filter(|value| value.is_finite());
+        let values = || {
+            rows.iter()
+                .skip(at)
+                .step_by(width)
+                .copied()
+                .filter(|value| value.is_finite())
+        };
         let count = values().count() as f64;
         let mean = values().sum::<f64>() / count;
-        (mean, (values().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt())
+        (
+            mean,
+            (values().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt(),
+        )
     };
     let (means, deviations): (Vec<f64>, Vec<f64>) = (0..width).map(moments).unzip();
     [means, deviations].concat()

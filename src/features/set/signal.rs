@@ -52,7 +52,11 @@ impl Recipe<'_> {
         let first = ranges().map(|range| range.start).min().unwrap_or(all.start);
         let end = ranges().map(|range| range.start + range.count).max().unwrap_or(first);
         let stretch = self.stretch((first - all.start) as usize..(end - all.start) as usize, all, rate_hz);
-        let info = SignalInfo { channels: &self.specs, rate_hz, num_samples: (end - first) as usize };
+        let info = SignalInfo {
+            channels: &self.specs,
+            rate_hz,
+            num_samples: (end - first) as usize,
+        };
         let features: Vec<_> = self.extractors.iter().filter_map(Extractor::signal).collect();
         let features: Vec<_> = features.into_iter().map(|feature| self.bound(feature, &info)).collect();
         let mut values = Vec::with_capacity(windows.len() * width);
@@ -93,19 +97,33 @@ impl Recipe<'_> {
     fn stretch(&self, rows: Range<usize>, all: RowRange, rate_hz: f64) -> Stretch {
         let num_rows = all.count as usize;
         // The last filter says what it needs of the one before it, and so on.
-        let read = self.filters.iter().rev().fold(rows, |range, filter| filter.reach(range, num_rows));
+        let read = self
+            .filters
+            .iter()
+            .rev()
+            .fold(rows, |range, filter| filter.reach(range, num_rows));
         // Faults are told by what lies around them.
         let margin_secs = |clean: &crate::features::statistics::CleaningRules| {
             2.0 * (clean.flat_secs.unwrap_or(0.0) + clean.packet_secs.unwrap_or(0.0))
         };
-        let margin = self.config.clean.as_ref().map_or(0, |clean| (margin_secs(clean) * rate_hz) as usize + 1);
+        let margin = self
+            .config
+            .clean
+            .as_ref()
+            .map_or(0, |clean| (margin_secs(clean) * rate_hz) as usize + 1);
         let read = read.start.saturating_sub(margin)..read.end.saturating_add(margin).min(num_rows);
         let num_columns = self.prepared.modalities()[self.modality].num_columns();
         let start = all.start as usize;
         let table =
             &self.prepared.table(self.modality)[(start + read.start) * num_columns..(start + read.end) * num_columns];
-        let channel =
-            |&channel: &usize| table.iter().skip(channel).step_by(num_columns).map(|&x| f64::from(x)).collect();
+        let channel = |&channel: &usize| {
+            table
+                .iter()
+                .skip(channel)
+                .step_by(num_columns)
+                .map(|&x| f64::from(x))
+                .collect()
+        };
         let mut channels: Vec<Vec<f64>> = self.channels.iter().map(channel).collect();
         if let Some(clean) = &self.config.clean {
             for channel in &mut channels {
@@ -116,6 +134,9 @@ impl Recipe<'_> {
             let mut slices: Vec<&mut [f64]> = channels.iter_mut().map(Vec::as_mut_slice).collect();
             filter.apply_channels(&mut slices);
         }
-        Stretch { start: read.start, channels }
+        Stretch {
+            start: read.start,
+            channels,
+        }
     }
 }

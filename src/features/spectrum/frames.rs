@@ -40,7 +40,11 @@ impl Taper {
         }
         let weight = |n: usize| {
             let angle = 2.0 * PI * n as f64 / len as f64 - PI;
-            terms.iter().enumerate().map(|(k, a)| a * (k as f64 * angle).cos()).sum()
+            terms
+                .iter()
+                .enumerate()
+                .map(|(k, a)| a * (k as f64 * angle).cos())
+                .sum()
         };
         (0..len).map(weight).collect()
     }
@@ -97,7 +101,10 @@ pub struct Buffers {
 
 impl Buffers {
     pub(super) fn taper(&mut self, taper: Taper, len: usize) -> Arc<[f64]> {
-        self.tapers.entry((taper, len)).or_insert_with(|| taper.weights(len).into()).clone()
+        self.tapers
+            .entry((taper, len))
+            .or_insert_with(|| taper.weights(len).into())
+            .clone()
     }
 }
 
@@ -110,7 +117,10 @@ impl Frames {
             // Frame 0 begins half a frame early; the weight of the first sample of a Hann frame is 0.
             Edges::Zero => {
                 let earlier = (len - 1 - len / 2).div_euclid(hop) * hop;
-                (-(len / 2) - earlier, num_samples - isize::from(self.taper == Taper::Hann))
+                (
+                    -(len / 2) - earlier,
+                    num_samples - isize::from(self.taper == Taper::Hann),
+                )
             }
         };
         (first..end).step_by(hop as usize)
@@ -126,7 +136,9 @@ impl Frames {
         let plan = scratch.fourier.plan_fft_forward(self.len);
         let buffers = &mut scratch.spectrum;
         let taper = buffers.taper(self.taper, self.len);
-        let Buffers { frame, transform, work, .. } = buffers;
+        let Buffers {
+            frame, transform, work, ..
+        } = buffers;
         frame.resize(self.len, 0.0);
         transform.resize(self.len / 2 + 1, Complex64::ZERO);
         work.resize(plan.get_scratch_len(), Complex64::ZERO);
@@ -158,9 +170,20 @@ impl Detrend {
             Self::Constant => frame.iter_mut().for_each(|x| *x -= mean),
             Self::Linear => {
                 let middle = (count - 1.0) / 2.0;
-                let moment: f64 = frame.iter().enumerate().map(|(n, x)| (n as f64 - middle) * (x - mean)).sum();
-                let slope = if frame.len() > 1 { moment / (count * (count * count - 1.0) / 12.0) } else { 0.0 };
-                frame.iter_mut().enumerate().for_each(|(n, x)| *x -= mean + slope * (n as f64 - middle));
+                let moment: f64 = frame
+                    .iter()
+                    .enumerate()
+                    .map(|(n, x)| (n as f64 - middle) * (x - mean))
+                    .sum();
+                let slope = if frame.len() > 1 {
+                    moment / (count * (count * count - 1.0) / 12.0)
+                } else {
+                    0.0
+                };
+                frame
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(n, x)| *x -= mean + slope * (n as f64 - middle));
             }
         }
     }

@@ -66,7 +66,11 @@ impl Spectrum {
         let slack = 1e-9;
         let start = (low_hz / self.step_hz - slack).ceil().max(0.0) as usize;
         let end = (high_hz / self.step_hz + slack).floor() + 1.0;
-        let end = if end > 0.0 { (end as usize).min(self.power.len()) } else { 0 };
+        let end = if end > 0.0 {
+            (end as usize).min(self.power.len())
+        } else {
+            0
+        };
         start.min(end)..end
     }
 
@@ -90,7 +94,11 @@ impl Spectrum {
             .iter()
             .enumerate()
             .fold((0, 0.0), |best, (bin, &p)| if p > best.1 { (bin, p) } else { best });
-        if largest.1 > 0.0 { self.hz(bins.start + largest.0) } else { f64::NAN }
+        if largest.1 > 0.0 {
+            self.hz(bins.start + largest.0)
+        } else {
+            f64::NAN
+        }
     }
 
     /// `sum f P / sum P`: the mean frequency of these bins; NaN without power.
@@ -111,7 +119,11 @@ impl Spectrum {
             sum >= wanted
         });
         // Rounding may leave the sum below a share of 1.
-        if wanted > 0.0 { self.hz(bins.start + reached.unwrap_or(power.len() - 1)) } else { f64::NAN }
+        if wanted > 0.0 {
+            self.hz(bins.start + reached.unwrap_or(power.len() - 1))
+        } else {
+            f64::NAN
+        }
     }
 
     /// Shannon entropy of the shares of these bins over that of as many equal ones: `-sum p log p / log N`, from 0 for
@@ -119,15 +131,26 @@ impl Spectrum {
     pub fn entropy(&self, bins: Range<usize>) -> f64 {
         let power = self.of(&bins);
         let total: f64 = power.iter().sum();
-        let sum: f64 = power.iter().filter(|p| **p > 0.0).map(|p| p / total * (p / total).ln()).sum();
-        if total > 0.0 && power.len() > 1 { -sum / (power.len() as f64).ln() } else { f64::NAN }
+        let sum: f64 = power
+            .iter()
+            .filter(|p| **p > 0.0)
+            .map(|p| p / total * (p / total).ln())
+            .sum();
+        if total > 0.0 && power.len() > 1 {
+            -sum / (power.len() as f64).ln()
+        } else {
+            f64::NAN
+        }
     }
 }
 
 /// The first problem of bands: names, order, Nyquist frequency, and too few bins to integrate.
 fn check_bands(bands: &Bands, segment: usize, signal: &SignalInfo) -> Result<(), (String, String)> {
     let nyquist = signal.rate_hz / 2.0;
-    let spectrum = Spectrum { step_hz: signal.rate_hz / segment as f64, power: vec![0.0; segment / 2 + 1] };
+    let spectrum = Spectrum {
+        step_hz: signal.rate_hz / segment as f64,
+        power: vec![0.0; segment / 2 + 1],
+    };
     for (name, &[low, high]) in bands {
         let key = format!("bands.{name}");
         if !(low >= 0.0 && low < high && high <= nyquist) {
@@ -137,7 +160,10 @@ fn check_bands(bands: &Bands, segment: usize, signal: &SignalInfo) -> Result<(),
         }
         if spectrum.bins(low, high).len() < 2 {
             let step = spectrum.step_hz;
-            return Err((key, format!("has fewer than 2 bins, which are {step} Hz apart: take longer segments")));
+            return Err((
+                key,
+                format!("has fewer than 2 bins, which are {step} Hz apart: take longer segments"),
+            ));
         }
     }
     Ok(())
@@ -150,7 +176,10 @@ fn check_segment(key: &str, secs: f64, signal: &SignalInfo) -> Result<usize, (St
         return Ok(samples as usize);
     }
     let window_secs = signal.num_samples as f64 / signal.rate_hz;
-    Err((key.to_owned(), format!("must be 2 samples to the length of a window, {window_secs} s, but is {secs} s")))
+    Err((
+        key.to_owned(),
+        format!("must be 2 samples to the length of a window, {window_secs} s, but is {secs} s"),
+    ))
 }
 
 /// The first problem of an overlap.
@@ -158,5 +187,8 @@ fn check_overlap(overlap: f64) -> Result<(), (String, String)> {
     if (0.0..1.0).contains(&overlap) {
         return Ok(());
     }
-    Err(("overlap".into(), format!("must be a share of the segment, from 0 to less than 1, but is {overlap}")))
+    Err((
+        "overlap".into(),
+        format!("must be a share of the segment, from 0 to less than 1, but is {overlap}"),
+    ))
 }

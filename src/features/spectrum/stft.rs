@@ -44,8 +44,10 @@ impl SignalFeature for StftConfig {
         for channel in signal.channels {
             for band in self.bands.keys() {
                 for (name, unit) in [("mean", "dB"), ("sd", "dB"), ("slope", "dB/s")] {
-                    columns
-                        .push(Column { name: format!("{}.{band}.log_power_{name}", channel.name), unit: unit.into() });
+                    columns.push(Column {
+                        name: format!("{}.{band}.log_power_{name}", channel.name),
+                        unit: unit.into(),
+                    });
                 }
             }
         }
@@ -56,7 +58,10 @@ impl SignalFeature for StftConfig {
         let len = check_segment("frame_secs", self.frame_secs, signal)?;
         check_overlap(self.overlap)?;
         if self.bands.is_empty() {
-            return Err(("bands".into(), "must name at least one band, such as { alpha = [8, 13] }".into()));
+            return Err((
+                "bands".into(),
+                "must name at least one band, such as { alpha = [8, 13] }".into(),
+            ));
         }
         check_bands(&self.bands, len, signal)
     }
@@ -64,15 +69,28 @@ impl SignalFeature for StftConfig {
     fn extract(&self, window: &[&[f64]], rate_hz: f64, scratch: &mut Scratch, values: &mut Vec<f64>) {
         let len = (self.frame_secs * rate_hz).round() as usize;
         let hop = (len - ((len as f64 * self.overlap) as usize).min(len)).max(1);
-        let frames = Frames { len, hop, taper: self.taper, detrend: self.detrend, edges: self.edges };
+        let frames = Frames {
+            len,
+            hop,
+            taper: self.taper,
+            detrend: self.detrend,
+            edges: self.edges,
+        };
         let weights = scratch.spectrum.taper(self.taper, len);
         let scale = 1.0 / (rate_hz * weights.iter().map(|w| w * w).sum::<f64>());
-        let mut spectrum = Spectrum { step_hz: rate_hz / len as f64, power: vec![0.0; len / 2 + 1] };
+        let mut spectrum = Spectrum {
+            step_hz: rate_hz / len as f64,
+            power: vec![0.0; len / 2 + 1],
+        };
         let mut courses: Vec<Vec<f64>> = vec![Vec::new(); self.bands.len()];
         for samples in window {
             courses.iter_mut().for_each(Vec::clear);
             frames.transform(samples, scratch, |transform| {
-                spectrum.power.iter_mut().zip(transform).for_each(|(power, x)| *power = x.norm_sqr());
+                spectrum
+                    .power
+                    .iter_mut()
+                    .zip(transform)
+                    .for_each(|(power, x)| *power = x.norm_sqr());
                 fold_sides(&mut spectrum.power, len, scale);
                 for (course, &band) in courses.iter_mut().zip(self.bands.values()) {
                     let power = spectrum.band_power(band, Integration::Trapezoid);
@@ -90,6 +108,10 @@ fn summary(course: &[f64], step: f64) -> [f64; 3] {
     let mean = course.iter().sum::<f64>() / count;
     let sd = (course.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
     let middle = (count - 1.0) / 2.0;
-    let moment: f64 = course.iter().enumerate().map(|(n, x)| (n as f64 - middle) * (x - mean)).sum();
+    let moment: f64 = course
+        .iter()
+        .enumerate()
+        .map(|(n, x)| (n as f64 - middle) * (x - mean))
+        .sum();
     [mean, sd, moment / (count * (count * count - 1.0) / 12.0 * step)]
 }

@@ -35,21 +35,39 @@ impl Welch {
     /// SciPy's defaults: Hann, half overlapping, without the mean, density.
     pub fn new(segment: usize) -> Self {
         let (taper, detrend, scaling) = (Taper::Hann, Detrend::Constant, Scaling::Density);
-        Self { segment, overlap: segment / 2, taper, detrend, scaling }
+        Self {
+            segment,
+            overlap: segment / 2,
+            taper,
+            detrend,
+            scaling,
+        }
     }
 
     /// `segment / 2 + 1` bins, `rate / segment` apart; none of an empty signal.
     pub fn estimate(&self, samples: &[f64], rate_hz: f64, scratch: &mut Scratch) -> Spectrum {
         let len = self.segment.min(samples.len());
         if len == 0 {
-            return Spectrum { step_hz: rate_hz, power: vec![] };
+            return Spectrum {
+                step_hz: rate_hz,
+                power: vec![],
+            };
         }
         let hop = len.saturating_sub(self.overlap).max(1);
-        let frames = Frames { len, hop, taper: self.taper, detrend: self.detrend, edges: Edges::Inside };
+        let frames = Frames {
+            len,
+            hop,
+            taper: self.taper,
+            detrend: self.detrend,
+            edges: Edges::Inside,
+        };
         let mut power = vec![0.0; len / 2 + 1];
         let mut count = 0.0;
         frames.transform(samples, scratch, |transform| {
-            power.iter_mut().zip(transform).for_each(|(power, x)| *power += x.norm_sqr());
+            power
+                .iter_mut()
+                .zip(transform)
+                .for_each(|(power, x)| *power += x.norm_sqr());
             count += 1.0;
         });
         let weights = scratch.spectrum.taper(self.taper, len);
@@ -58,7 +76,10 @@ impl Welch {
             Scaling::Spectrum => weights.iter().sum::<f64>().powi(2),
         };
         fold_sides(&mut power, len, 1.0 / (norm * count));
-        Spectrum { step_hz: rate_hz / len as f64, power }
+        Spectrum {
+            step_hz: rate_hz / len as f64,
+            power,
+        }
     }
 }
 
@@ -66,7 +87,11 @@ impl Welch {
 pub(super) fn fold_sides(power: &mut [f64], len: usize, scale: f64) {
     power.iter_mut().for_each(|p| *p *= scale);
     // 0 Hz and, of an even length, the Nyquist frequency have no mirror image.
-    let end = if len.is_multiple_of(2) { power.len() - 1 } else { power.len() };
+    let end = if len.is_multiple_of(2) {
+        power.len() - 1
+    } else {
+        power.len()
+    };
     power.iter_mut().take(end).skip(1).for_each(|p| *p *= 2.0);
 }
 
@@ -74,8 +99,13 @@ impl Spectrum {
     /// Amplitudes `2 |X[k]| / sum w` (`|X| / sum w` at 0 Hz and at the Nyquist frequency) of the whole signal: a tone
     /// on a bin has its amplitude there.
     pub fn amplitude(samples: &[f64], rate_hz: f64, taper: Taper, scratch: &mut Scratch) -> Self {
-        let welch =
-            Welch { segment: samples.len(), overlap: 0, taper, detrend: Detrend::None, scaling: Scaling::Spectrum };
+        let welch = Welch {
+            segment: samples.len(),
+            overlap: 0,
+            taper,
+            detrend: Detrend::None,
+            scaling: Scaling::Spectrum,
+        };
         let mut spectrum = welch.estimate(samples, rate_hz, scratch);
         let (last, even) = (spectrum.power.len().saturating_sub(1), samples.len().is_multiple_of(2));
         for (bin, power) in spectrum.power.iter_mut().enumerate() {
@@ -128,13 +158,21 @@ impl SignalFeature for WelchConfig {
         let mut columns = Vec::new();
         for channel in signal.channels {
             let mut column = |name: String, unit: &str| {
-                columns.push(Column { name: format!("{}.{name}", channel.name), unit: unit.to_owned() });
+                columns.push(Column {
+                    name: format!("{}.{name}", channel.name),
+                    unit: unit.to_owned(),
+                });
             };
             for band in self.bands.keys() {
                 column(format!("{band}.power"), &squared(&channel.unit));
                 column(format!("{band}.relative_power"), "1");
             }
-            for name in ["dominant_frequency", "mean_frequency", "median_frequency", "spectral_edge"] {
+            for name in [
+                "dominant_frequency",
+                "mean_frequency",
+                "median_frequency",
+                "spectral_edge",
+            ] {
                 column(name.into(), "Hz");
             }
             column("spectral_entropy".into(), "1");
@@ -149,13 +187,22 @@ impl SignalFeature for WelchConfig {
         if self.edge_share > 0.0 && self.edge_share <= 1.0 {
             return Ok(());
         }
-        Err(("edge_share".into(), format!("must be above 0 and at most 1, but is {}", self.edge_share)))
+        Err((
+            "edge_share".into(),
+            format!("must be above 0 and at most 1, but is {}", self.edge_share),
+        ))
     }
 
     fn extract(&self, window: &[&[f64]], rate_hz: f64, scratch: &mut Scratch, values: &mut Vec<f64>) {
         let segment = (self.segment_secs * rate_hz).round() as usize;
         let overlap = (segment as f64 * self.overlap) as usize;
-        let welch = Welch { segment, overlap, taper: self.taper, detrend: self.detrend, scaling: Scaling::Density };
+        let welch = Welch {
+            segment,
+            overlap,
+            taper: self.taper,
+            detrend: self.detrend,
+            scaling: Scaling::Density,
+        };
         for samples in window {
             let spectrum = welch.estimate(samples, rate_hz, scratch);
             let total = self.integration.of(&spectrum.power, spectrum.step_hz);

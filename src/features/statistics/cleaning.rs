@@ -64,7 +64,12 @@ impl CleaningRules {
     fn find(&self, fault: Fault, samples: &[f64], rate_hz: f64, found: &mut dyn FnMut(std::ops::Range<usize>)) {
         let num = |secs: f64| ((secs * rate_hz).round() as usize).max(1);
         match (fault, self) {
-            (Fault::Flat, Self { flat_secs: Some(secs), .. }) => {
+            (
+                Fault::Flat,
+                Self {
+                    flat_secs: Some(secs), ..
+                },
+            ) => {
                 let mut start = 0;
                 for stretch in samples.chunk_by(|a, b| a == b) {
                     if stretch.len() >= num(*secs).max(2) {
@@ -73,7 +78,13 @@ impl CleaningRules {
                     start += stretch.len();
                 }
             }
-            (Fault::Clipped, Self { device_range: Some([low, high]), .. }) => {
+            (
+                Fault::Clipped,
+                Self {
+                    device_range: Some([low, high]),
+                    ..
+                },
+            ) => {
                 let mut start = 0;
                 let side = |x: &f64| (*x <= *low, *x >= *high);
                 for stretch in samples.chunk_by(|a, b| side(a) == side(b)) {
@@ -83,18 +94,35 @@ impl CleaningRules {
                     start += stretch.len();
                 }
             }
-            (Fault::OutOfRange, Self { valid_range: Some([low, high]), .. }) => {
+            (
+                Fault::OutOfRange,
+                Self {
+                    valid_range: Some([low, high]),
+                    ..
+                },
+            ) => {
                 let beyond = samples.iter().enumerate().filter(|(_, x)| **x < *low || **x > *high);
                 beyond.for_each(|(index, _)| found(index..index + 1));
             }
-            (Fault::Duplicate, Self { packet_secs: Some(secs), .. }) => {
+            (
+                Fault::Duplicate,
+                Self {
+                    packet_secs: Some(secs),
+                    ..
+                },
+            ) => {
                 let packet = num(*secs);
                 let repeats = |index: &usize| {
-                    samples.get(*index).zip(samples.get(index.wrapping_sub(packet))).is_some_and(|(a, b)| a == b)
+                    samples
+                        .get(*index)
+                        .zip(samples.get(index.wrapping_sub(packet)))
+                        .is_some_and(|(a, b)| a == b)
                 };
                 let mut index = packet;
                 while index < samples.len() {
-                    let end = (index..samples.len()).find(|index| !repeats(index)).unwrap_or(samples.len());
+                    let end = (index..samples.len())
+                        .find(|index| !repeats(index))
+                        .unwrap_or(samples.len());
                     let stretch = &samples[index..end];
                     if stretch.len() >= packet && stretch.windows(2).any(|pair| pair[0] != pair[1]) {
                         found(index..end);
@@ -134,14 +162,20 @@ impl SignalFeature for CleaningRules {
     fn columns(&self, signal: &SignalInfo) -> Vec<Column> {
         let names = |channel: &crate::data::Channel| {
             let channel = channel.name.clone();
-            self.faults().map(move |fault| Column { name: format!("{channel}.{}", fault.column()), unit: "1".into() })
+            self.faults().map(move |fault| Column {
+                name: format!("{channel}.{}", fault.column()),
+                unit: "1".into(),
+            })
         };
         signal.channels.iter().flat_map(names).collect()
     }
 
     fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
         let window_secs = signal.num_samples as f64 / signal.rate_hz;
-        for (key, secs, share) in [("flat_secs", self.flat_secs, 1.0), ("packet_secs", self.packet_secs, 0.5)] {
+        for (key, secs, share) in [
+            ("flat_secs", self.flat_secs, 1.0),
+            ("packet_secs", self.packet_secs, 0.5),
+        ] {
             let most = window_secs * share;
             if let Some(secs) = secs.filter(|secs| !(*secs > 0.0 && *secs <= most)) {
                 return Err((
@@ -156,7 +190,10 @@ impl SignalFeature for CleaningRules {
             }
         }
         if self.faults().next().is_none() {
-            return Err(("kind".into(), "needs a rule: flat_secs, device_range, valid_range or packet_secs".into()));
+            return Err((
+                "kind".into(),
+                "needs a rule: flat_secs, device_range, valid_range or packet_secs".into(),
+            ));
         }
         Ok(())
     }

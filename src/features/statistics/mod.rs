@@ -58,7 +58,12 @@ impl Moments {
         let second = sum(samples, |x| (x - mean).powi(2)) / count;
         let third = sum(samples, |x| (x - mean).powi(3)) / count;
         let fourth = sum(samples, |x| (x - mean).powi(4)) / count;
-        Self { mean, second, third, fourth }
+        Self {
+            mean,
+            second,
+            third,
+            fourth,
+        }
     }
 
     /// `m_3 / m_2^1.5`.
@@ -78,7 +83,11 @@ impl Moments {
 
 /// The variance, NaN where it is but the rounding of the mean.
 fn spread(mean: f64, variance: f64) -> f64 {
-    if variance.sqrt() > 1e-14 * mean.abs() { variance } else { f64::NAN }
+    if variance.sqrt() > 1e-14 * mean.abs() {
+        variance
+    } else {
+        f64::NAN
+    }
 }
 
 /// Mean, and `sum (x - m)^2 / (N - ddof)`.
@@ -92,7 +101,9 @@ pub fn mean_variance(samples: &[f64], ddof: usize) -> [f64; 2] {
 pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share.clamp(0.0, 1.0) * sorted.len().saturating_sub(1) as f64;
     let (below, above) = (sorted.get(place.floor() as usize), sorted.get(place.ceil() as usize));
-    let (Some(below), Some(above)) = (below, above) else { return f64::NAN };
+    let (Some(below), Some(above)) = (below, above) else {
+        return f64::NAN;
+    };
     below + (above - below) * place.fract()
 }
 
@@ -116,7 +127,9 @@ fn key(bits: i64) -> i64 {
 /// `sum (x[i] - m) (x[i + lag] - m) / sum (x - m)^2`; NaN of a constant.
 pub fn autocorrelation(samples: &[f64], lag: usize) -> f64 {
     let [mean, variance] = mean_variance(samples, 0);
-    let product = sum_pairs(samples, samples.get(lag..).unwrap_or_default(), |a, b| (a - mean) * (b - mean));
+    let product = sum_pairs(samples, samples.get(lag..).unwrap_or_default(), |a, b| {
+        (a - mean) * (b - mean)
+    });
     product / (spread(mean, variance) * samples.len() as f64)
 }
 
@@ -135,7 +148,9 @@ impl StatisticsConfig {
     fn places(&self, len: usize) -> Vec<usize> {
         let shares = [0.0, 0.5, 1.0].iter().chain(&self.quantiles);
         let exact = shares.map(|share| share * len.saturating_sub(1) as f64);
-        let mut places: Vec<usize> = exact.flat_map(|place| [place.floor() as usize, place.ceil() as usize]).collect();
+        let mut places: Vec<usize> = exact
+            .flat_map(|place| [place.floor() as usize, place.ceil() as usize])
+            .collect();
         places.sort_unstable();
         places.dedup();
         places
@@ -147,7 +162,10 @@ impl SignalFeature for StatisticsConfig {
         let mut columns = Vec::new();
         for channel in signal.channels {
             let mut column = |name: String, unit: &str| {
-                columns.push(Column { name: format!("{}.{name}", channel.name), unit: unit.to_owned() });
+                columns.push(Column {
+                    name: format!("{}.{name}", channel.name),
+                    unit: unit.to_owned(),
+                });
             };
             let unit = channel.unit.as_str();
             column("mean".into(), unit);
@@ -182,7 +200,10 @@ impl SignalFeature for StatisticsConfig {
         }
         let window_secs = signal.num_samples as f64 / signal.rate_hz;
         if let Some(secs) = self.lags_secs.iter().find(|secs| !(0.0..window_secs).contains(*secs)) {
-            return problem("lags_secs", format!("must be less than the window's {window_secs} s, but one is {secs}"));
+            return problem(
+                "lags_secs",
+                format!("must be less than the window's {window_secs} s, but one is {secs}"),
+            );
         }
         if signal.num_samples < 3 {
             return problem("kind", "needs windows of at least 3 samples".into());
@@ -195,7 +216,13 @@ impl SignalFeature for StatisticsConfig {
             let moments = Moments::of(samples);
             let count = samples.len() as f64;
             let variance = moments.second * count / (count - self.ddof as f64);
-            values.extend([moments.mean, variance, variance.sqrt(), moments.skewness(), moments.kurtosis()]);
+            values.extend([
+                moments.mean,
+                variance,
+                variance.sqrt(),
+                moments.skewness(),
+                moments.kurtosis(),
+            ]);
             let (keys, sorted) = (&mut scratch.keys, &mut scratch.sorted);
             keys.clear();
             keys.extend(samples.iter().map(|x| key(x.to_bits() as i64)));
@@ -216,5 +243,9 @@ impl SignalFeature for StatisticsConfig {
 /// `q05` for 0.05, `q2.5` for 0.025.
 fn quantile_name(share: f64) -> String {
     let percent = (share * 1e8).round() / 1e6;
-    if percent.fract() == 0.0 { format!("q{percent:02}") } else { format!("q{percent}") }
+    if percent.fract() == 0.0 {
+        format!("q{percent:02}")
+    } else {
+        format!("q{percent}")
+    }
 }

@@ -17,9 +17,15 @@ pub(crate) fn sum_pairs(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f6
     let ((a, last_a), (b, last_b)) = (a[..len].as_chunks::<8>(), b[..len].as_chunks::<8>());
     let mut lanes = [0.0; 8];
     for (a, b) in a.iter().zip(b) {
-        lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(lane, (a, b))| *lane += f(*a, *b));
+        lanes
+            .iter_mut()
+            .zip(a.iter().zip(b))
+            .for_each(|(lane, (a, b))| *lane += f(*a, *b));
     }
-    lanes.iter_mut().zip(last_a.iter().zip(last_b)).for_each(|(lane, (a, b))| *lane += f(*a, *b));
+    lanes
+        .iter_mut()
+        .zip(last_a.iter().zip(last_b))
+        .for_each(|(lane, (a, b))| *lane += f(*a, *b));
     total(lanes)
 }
 

@@ -45,7 +45,11 @@ fn piece_secs() -> f64 {
 
 impl Default for ContactThreshold {
     fn default() -> Self {
-        Self::Relative { low: low(), high: high(), piece_secs: piece_secs() }
+        Self::Relative {
+            low: low(),
+            high: high(),
+            piece_secs: piece_secs(),
+        }
     }
 }
 
@@ -81,7 +85,9 @@ impl ContactThreshold {
             (floor, quantile(&sorted, 0.95) - floor)
         };
         let whole = range(force);
-        let num_pieces = (force.len() as f64 / (piece_secs * rate_hz)).round().clamp(1.0, force.len().max(1) as f64);
+        let num_pieces = (force.len() as f64 / (piece_secs * rate_hz))
+            .round()
+            .clamp(1.0, force.len().max(1) as f64);
         let pieces = force.chunks(force.len().div_ceil(num_pieces as usize).max(1));
         pieces
             .map(|piece| {
@@ -113,7 +119,9 @@ impl ContactThreshold {
                 _ => runs.push((run.first() == Some(&true), run.len())),
             }
         }
-        runs.into_iter().flat_map(|(state, count)| std::iter::repeat_n(state, count)).collect()
+        runs.into_iter()
+            .flat_map(|(state, count)| std::iter::repeat_n(state, count))
+            .collect()
     }
 }
 
@@ -136,7 +144,9 @@ pub struct Stride {
 pub fn strides(contact: &[bool], other_contact: &[bool], rate_hz: f64) -> Vec<Stride> {
     let starts = |from: bool| {
         let steps = contact.iter().zip(contact.iter().skip(1)).zip(1..);
-        steps.filter(move |((before, now), _)| **before == from && **now != from).map(|(_, index)| index)
+        steps
+            .filter(move |((before, now), _)| **before == from && **now != from)
+            .map(|(_, index)| index)
     };
     let (strikes, offs): (Vec<usize>, Vec<usize>) = (starts(false).collect(), starts(true).collect());
     let secs = |samples: usize| samples as f64 / rate_hz;

@@ -26,7 +26,9 @@ pub fn dfa_alpha(series: &[f64], sizes: RangeInclusive<usize>) -> f64 {
             sum
         })
         .collect();
-    let points: Vec<(f64, f64)> = sizes.map(|size| ((size as f64).ln(), fluctuation(&profile, size).ln())).collect();
+    let points: Vec<(f64, f64)> = sizes
+        .map(|size| ((size as f64).ln(), fluctuation(&profile, size).ln()))
+        .collect();
     slope(&points)
 }
 
@@ -42,9 +44,16 @@ fn squares_off_line(y: &[f64]) -> f64 {
     let count = y.len() as f64;
     let centre = (count - 1.0) / 2.0;
     let mean = y.iter().sum::<f64>() / count;
-    let products: f64 = y.iter().enumerate().map(|(i, y)| (i as f64 - centre) * (y - mean)).sum();
+    let products: f64 = y
+        .iter()
+        .enumerate()
+        .map(|(i, y)| (i as f64 - centre) * (y - mean))
+        .sum();
     let slope = products / (count * (count * count - 1.0) / 12.0);
-    y.iter().enumerate().map(|(i, y)| (y - mean - slope * (i as f64 - centre)).powi(2)).sum()
+    y.iter()
+        .enumerate()
+        .map(|(i, y)| (y - mean - slope * (i as f64 - centre)).powi(2))
+        .sum()
 }
 
 /// Least-squares slope; NaN when a point is not finite.

@@ -67,7 +67,10 @@ impl SignalFeature for GaitForce {
     }
 
     fn columns(&self, _: &SignalInfo) -> Vec<Column> {
-        let column = |name: String, unit: &str| Column { name, unit: unit.into() };
+        let column = |name: String, unit: &str| Column {
+            name,
+            unit: unit.into(),
+        };
         let mut columns = Vec::new();
         for side in [&self.left, &self.right] {
             for (phase, _, count) in PHASES {
@@ -78,7 +81,12 @@ impl SignalFeature for GaitForce {
             }
         }
         let pair = format!("{}-{}", self.left, self.right);
-        columns.extend(PHASES.iter().take(3).map(|(phase, ..)| column(format!("{pair}.{phase}_symmetry_index"), "1")));
+        columns.extend(
+            PHASES
+                .iter()
+                .take(3)
+                .map(|(phase, ..)| column(format!("{pair}.{phase}_symmetry_index"), "1")),
+        );
         columns
     }
 
@@ -86,10 +94,16 @@ impl SignalFeature for GaitForce {
         signal.channel("left", &self.left)?;
         signal.channel("right", &self.right)?;
         if self.left == self.right {
-            return Err(("right".into(), format!("must be another channel than left, but both are `{}`", self.left)));
+            return Err((
+                "right".into(),
+                format!("must be another channel than left, but both are `{}`", self.left),
+            ));
         }
         if !(self.min_phase_secs >= 0.0 && self.min_phase_secs.is_finite()) {
-            return Err(("min_phase_secs".into(), format!("must be at least 0, but is {}", self.min_phase_secs)));
+            return Err((
+                "min_phase_secs".into(),
+                format!("must be at least 0, but is {}", self.min_phase_secs),
+            ));
         }
         self.threshold.check()?;
         self.outliers.check("outliers")?;
@@ -104,13 +118,22 @@ impl SignalFeature for GaitForce {
             let lengths: Vec<f64> = strides.iter().map(|s| s.stride_secs).collect();
             let kept = self.outliers.kept(&lengths);
             for (_, phase, count) in PHASES {
-                let series = strides.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(stride, _)| phase(stride));
+                let series = strides
+                    .iter()
+                    .zip(&kept)
+                    .filter(|(_, kept)| **kept)
+                    .map(|(stride, _)| phase(stride));
                 let series: Vec<f64> = series.collect();
                 means.push(mean(&series));
                 values.extend(statistics(&series, smallest..=largest).into_iter().take(count));
             }
         }
         let (left, right) = means.split_at(PHASES.len());
-        values.extend(left.iter().zip(right).take(3).map(|(left, right)| symmetry_index(*left, *right)));
+        values.extend(
+            left.iter()
+                .zip(right)
+                .take(3)
+                .map(|(left, right)| symmetry_index(*left, *right)),
+        );
     }
 }

@@ -62,7 +62,10 @@ impl Outliers {
                 let centre = median(&finite);
                 // One value has no deviation, and is kept.
                 let most = if most.is_nan() { f64::INFINITY } else { most };
-                values.iter().map(|x| x.is_finite() && (x - centre).abs() <= most).collect()
+                values
+                    .iter()
+                    .map(|x| x.is_finite() && (x - centre).abs() <= most)
+                    .collect()
             }
             Self::LocalMedian { share } => {
                 let near = |index: usize| {
@@ -81,7 +84,12 @@ impl Outliers {
 
     /// The values that are kept, one after the other.
     pub fn apply(&self, values: &[f64]) -> Vec<f64> {
-        values.iter().zip(self.kept(values)).filter(|(_, keep)| *keep).map(|(x, _)| *x).collect()
+        values
+            .iter()
+            .zip(self.kept(values))
+            .filter(|(_, keep)| *keep)
+            .map(|(x, _)| *x)
+            .collect()
     }
 }
 
@@ -109,8 +117,13 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 }
 
 /// Names and units of [`statistics`]; `None` stands for the unit of the series.
-pub(crate) const STATISTICS: [(&str, Option<&str>); 5] =
-    [("mean", None), ("sd", None), ("cv", Some("%")), ("lag1", Some("1")), ("dfa_alpha", Some("1"))];
+pub(crate) const STATISTICS: [(&str, Option<&str>); 5] = [
+    ("mean", None),
+    ("sd", None),
+    ("cv", Some("%")),
+    ("lag1", Some("1")),
+    ("dfa_alpha", Some("1")),
+];
 
 /// Mean, sample standard deviation, coefficient of variation `100 sd / mean`, autocorrelation at lag 1 and
 /// [`dfa_alpha`] of a series.
@@ -119,7 +132,13 @@ pub(crate) const STATISTICS: [(&str, Option<&str>); 5] =
 /// less than two values, ratios of 0.
 pub fn statistics(series: &[f64], dfa_sizes: RangeInclusive<usize>) -> [f64; 5] {
     let (mean, deviation) = (mean(series), deviation(series));
-    [mean, deviation, ratio(100.0 * deviation, mean), autocorrelation(series, 1), dfa_alpha(series, dfa_sizes)]
+    [
+        mean,
+        deviation,
+        ratio(100.0 * deviation, mean),
+        autocorrelation(series, 1),
+        dfa_alpha(series, dfa_sizes),
+    ]
 }
 
 /// `2 |left - right| / (left + right)` (Robinson et al. 1987): 0 for equal sides, 2 when one is 0.
@@ -129,5 +148,9 @@ pub fn symmetry_index(left: f64, right: f64) -> f64 {
 
 /// NaN where the denominator is 0.
 pub(crate) fn ratio(numerator: f64, denominator: f64) -> f64 {
-    if denominator == 0.0 { f64::NAN } else { numerator / denominator }
+    if denominator == 0.0 {
+        f64::NAN
+    } else {
+        numerator / denominator
+    }
 }

@@ -37,17 +37,19 @@ impl SeriesFeature {
     pub fn columns(&self, series: &[Channel]) -> Vec<Column> {
         let Self::StrideStatistics { columns, pairs, .. } = self;
         let mut found = Vec::new();
-        for column in series.iter().filter(|column| columns.is_empty() || columns.contains(&column.name)) {
+        for column in series
+            .iter()
+            .filter(|column| columns.is_empty() || columns.contains(&column.name))
+        {
             found.extend(STATISTICS.map(|(name, unit)| Column {
                 name: format!("{}.{name}", column.name),
                 unit: unit.unwrap_or(&column.unit).into(),
             }));
         }
-        found.extend(
-            pairs
-                .iter()
-                .map(|[left, right]| Column { name: format!("{left}-{right}.symmetry_index"), unit: "1".into() }),
-        );
+        found.extend(pairs.iter().map(|[left, right]| Column {
+            name: format!("{left}-{right}.symmetry_index"),
+            unit: "1".into(),
+        }));
         found
     }
 
@@ -56,7 +58,12 @@ impl SeriesFeature {
     /// # Errors
     /// The first problem.
     pub fn check(&self, series: &[Channel]) -> Result<(), (String, String)> {
-        let Self::StrideStatistics { columns, pairs, outliers, dfa_sizes } = self;
+        let Self::StrideStatistics {
+            columns,
+            pairs,
+            outliers,
+            dfa_sizes,
+        } = self;
         let known = |key: &'static str| {
             move |name: &String| match series.iter().any(|column| column.name == *name) {
                 true => Ok(()),
@@ -71,21 +78,36 @@ impl SeriesFeature {
 
     /// Appends one value per column. `window` has the values of each column of the series, NaN where missing.
     pub fn extract(&self, series: &[Channel], window: &[&[f64]], values: &mut Vec<f64>) {
-        let Self::StrideStatistics { columns, pairs, outliers, dfa_sizes } = self;
+        let Self::StrideStatistics {
+            columns,
+            pairs,
+            outliers,
+            dfa_sizes,
+        } = self;
         for (column, x) in series.iter().zip(window) {
             if columns.is_empty() || columns.contains(&column.name) {
                 values.extend(statistics(&outliers.apply(x), dfa_sizes[0]..=dfa_sizes[1]));
             }
         }
         let average = |name: &String| {
-            let column = series.iter().position(|column| column.name == *name).and_then(|index| window.get(index));
+            let column = series
+                .iter()
+                .position(|column| column.name == *name)
+                .and_then(|index| window.get(index));
             column.map_or(f64::NAN, |x| mean(&outliers.apply(x)))
         };
-        values.extend(pairs.iter().map(|[left, right]| symmetry_index(average(left), average(right))));
+        values.extend(
+            pairs
+                .iter()
+                .map(|[left, right]| symmetry_index(average(left), average(right))),
+        );
     }
 }
 
 fn unknown(name: &str, series: &[Channel]) -> String {
     let names: Vec<_> = series.iter().map(|column| column.name.as_str()).collect();
-    format!("must name columns of the series, but `{name}` is none of {}", names.join(", "))
+    format!(
+        "must name columns of the series, but `{name}` is none of {}",
+        names.join(", ")
+    )
 }

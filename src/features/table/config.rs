@@ -126,16 +126,18 @@ impl FitConfig {
             Self::ZScore {} | Self::ImputeMean { .. } => Ok(()),
             Self::Range { low, high, .. } => match low < high && low.is_finite() && high.is_finite() {
                 true => Ok(()),
-                false => Err(format!("`low` is {low} and `high` {high}, expected finite numbers in this order")),
+                false => Err(format!(
+                    "`low` is {low} and `high` {high}, expected finite numbers in this order"
+                )),
             },
             Self::ImputeKnn { neighbors, .. } => at_least("neighbors", *neighbors, 1),
             Self::OneHot { categories, .. } if categories.is_empty() => {
                 Err("`categories` is empty, expected the values of the columns".into())
             }
             Self::OneHot { categories, .. } | Self::Ordinal { categories, .. } => distinct(categories),
-            Self::Pca { variance: Some(share), .. } if !(*share > 0.0 && *share <= 1.0) => {
-                Err(format!("`variance` is {share}, expected a share in (0, 1]"))
-            }
+            Self::Pca {
+                variance: Some(share), ..
+            } if !(*share > 0.0 && *share <= 1.0) => Err(format!("`variance` is {share}, expected a share in (0, 1]")),
             Self::Pca { components, .. } => at_least("components", *components, 1),
             Self::Lasso { alphas, folds } => at_least("alphas", *alphas, 2).and(at_least("folds", *folds, 2)),
         }
@@ -155,10 +157,16 @@ impl FitConfig {
                 let indicators = columns.iter().map(|column| plain(format!("{}.missing", column.name)));
                 columns.iter().cloned().chain(indicators).collect()
             }
-            Self::OneHot { columns: chosen, categories } => {
+            Self::OneHot {
+                columns: chosen,
+                categories,
+            } => {
                 let chosen = positions(chosen, columns)?;
                 let replace = |(index, column): (usize, &Column)| match chosen.contains(&index) {
-                    true => categories.iter().map(|value| plain(format!("{}={value}", column.name))).collect(),
+                    true => categories
+                        .iter()
+                        .map(|value| plain(format!("{}={value}", column.name)))
+                        .collect(),
                     false => vec![column.clone()],
                 };
                 columns.iter().enumerate().flat_map(replace).collect()
@@ -173,9 +181,9 @@ impl FitConfig {
                 }
                 columns
             }
-            Self::Pca { components, .. } => {
-                (1..=columns.len().min(*components)).map(|number| plain(format!("pc{number}"))).collect()
-            }
+            Self::Pca { components, .. } => (1..=columns.len().min(*components))
+                .map(|number| plain(format!("pc{number}")))
+                .collect(),
         })
     }
 }
@@ -203,7 +211,14 @@ pub(super) fn positions(names: &[String], columns: &[Column]) -> Result<Vec<usiz
     }
     let position = |name: &String| {
         let found = columns.iter().position(|column| column.name == *name);
-        let known = || columns.iter().map(|column| column.name.as_str()).take(12).collect::<Vec<_>>().join(", ");
+        let known = || {
+            columns
+                .iter()
+                .map(|column| column.name.as_str())
+                .take(12)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         found.ok_or_else(|| format!("no column `{name}`, expected one of {}", known()))
     };
     names.iter().map(position).collect()
@@ -229,15 +244,19 @@ pub fn problems(config: &[FitConfig], columns: &[Column]) -> Vec<String> {
             FitConfig::ImputeMean { .. } | FitConfig::ImputeKnn { .. } => missing = false,
             FitConfig::Ordinal { .. } => missing = true,
             FitConfig::Pca { .. } | FitConfig::Lasso { .. } if missing => {
-                problems.push(format!("{place}: values may be missing here, expected an `impute-...` step before"));
+                problems.push(format!(
+                    "{place}: values may be missing here, expected an `impute-...` step before"
+                ));
             }
             _ => {}
         }
         let mut names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair.first() == pair.last()) {
-            problems
-                .push(format!("{place}: column `{}` twice, expected different names", twice.first().unwrap_or(&"")));
+            problems.push(format!(
+                "{place}: column `{}` twice, expected different names",
+                twice.first().unwrap_or(&"")
+            ));
         }
     }
     problems
@@ -253,5 +272,8 @@ pub fn columns_after(config: &[FitConfig], columns: &[Column]) -> Result<Vec<Col
         return Err(problems);
     }
     let step = |columns: Vec<Column>, step: &FitConfig| step.columns_after(&columns);
-    config.iter().try_fold(columns.to_vec(), step).map_err(|problem| vec![problem])
+    config
+        .iter()
+        .try_fold(columns.to_vec(), step)
+        .map_err(|problem| vec![problem])
 }

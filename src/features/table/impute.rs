@@ -28,14 +28,23 @@ impl KnnImputer {
         Self {
             neighbors,
             weights,
-            rows: rows.rows().into_iter().map(|row| row.iter().map(keep).collect()).collect(),
+            rows: rows
+                .rows()
+                .into_iter()
+                .map(|row| row.iter().map(keep).collect())
+                .collect(),
             means: rows.columns().into_iter().map(mean).collect(),
         }
     }
 
     /// Fills the missing values.
     pub fn transform(&self, values: &mut Array2<f64>) {
-        for (mut column, _) in values.columns_mut().into_iter().zip(&self.means).filter(|(_, mean)| mean.is_none()) {
+        for (mut column, _) in values
+            .columns_mut()
+            .into_iter()
+            .zip(&self.means)
+            .filter(|(_, mean)| mean.is_none())
+        {
             column.fill(0.0);
         }
         for mut row in values.rows_mut() {
@@ -43,13 +52,21 @@ impl KnnImputer {
                 continue;
             }
             let given = row.to_vec();
-            let mut donors: Vec<_> =
-                self.rows.iter().filter_map(|donor| Some((squared_distance(&given, donor)?, donor))).collect();
+            let mut donors: Vec<_> = self
+                .rows
+                .iter()
+                .filter_map(|donor| Some((squared_distance(&given, donor)?, donor)))
+                .collect();
             donors.sort_by(|a, b| a.0.total_cmp(&b.0));
             for (column, value) in row.iter_mut().enumerate().filter(|(_, value)| !value.is_finite()) {
-                let having = donors.iter().filter_map(|(d2, donor)| Some((d2.sqrt(), donor.get(column).copied()??)));
+                let having = donors
+                    .iter()
+                    .filter_map(|(d2, donor)| Some((d2.sqrt(), donor.get(column).copied()??)));
                 let nearest: Vec<_> = having.take(self.neighbors).collect();
-                *value = self.average(&nearest).or(self.means.get(column).copied().flatten()).unwrap_or(0.0);
+                *value = self
+                    .average(&nearest)
+                    .or(self.means.get(column).copied().flatten())
+                    .unwrap_or(0.0);
             }
         }
     }

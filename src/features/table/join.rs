@@ -61,7 +61,10 @@ pub fn join(blocks: &[Block]) -> Result<Joined, String> {
         for (key, from) in block.keys.iter().zip(block.values.rows()) {
             let Some(&row) = rows.get(key) else { continue };
             if std::mem::replace(&mut present[[row, index]], true) {
-                return Err(format!("`{}`: patient `{}` at `{}` twice, expected one row", block.name, key.0, key.1));
+                return Err(format!(
+                    "`{}`: patient `{}` at `{}` twice, expected one row",
+                    block.name, key.0, key.1
+                ));
             }
             let slots = values.row_mut(row).into_iter().skip(start);
             slots.zip(from).for_each(|(slot, value)| *slot = *value);
@@ -69,10 +72,17 @@ pub fn join(blocks: &[Block]) -> Result<Joined, String> {
         start += block.columns.len();
     }
     let named = |block: &Block| -> Vec<Column> {
-        let name =
-            |column: &Column| Column { name: format!("{}.{}", block.name, column.name), unit: column.unit.clone() };
+        let name = |column: &Column| Column {
+            name: format!("{}.{}", block.name, column.name),
+            unit: column.unit.clone(),
+        };
         block.columns.iter().map(name).collect()
     };
     let columns = blocks.iter().flat_map(named).collect();
-    Ok(Joined { keys: rows.into_keys().cloned().collect(), columns, values, present })
+    Ok(Joined {
+        keys: rows.into_keys().cloned().collect(),
+        columns,
+        values,
+        present,
+    })
 }

@@ -63,7 +63,10 @@ impl Design {
     /// `X^T (y - mean(y)) / n` and `mean(y)`. `target` has one value per row.
     fn correlations(&self, target: &Array1<f64>) -> (Array1<f64>, f64) {
         let mean = target.mean().unwrap_or(0.0);
-        (self.centred.t().dot(&(target - mean)) / target.len().max(1) as f64, mean)
+        (
+            self.centred.t().dot(&(target - mean)) / target.len().max(1) as f64,
+            mean,
+        )
     }
 
     /// Solves for each of `alphas`, which descend.
@@ -85,7 +88,11 @@ impl Design {
             slot.assign(&solver.b);
             intercepts.push(target_mean - self.mean.dot(&solver.b));
         }
-        LassoPath { coefficients, intercepts, num_unsettled }
+        LassoPath {
+            coefficients,
+            intercepts,
+            num_unsettled,
+        }
     }
 }
 
@@ -160,7 +167,11 @@ impl Solver<'_> {
         }
         if share.is_finite() {
             for (&j, step) in self.order.iter().zip(step) {
-                self.b[j] = if crossing == Some(j) { 0.0 } else { self.b[j] + share * step };
+                self.b[j] = if crossing == Some(j) {
+                    0.0
+                } else {
+                    self.b[j] + share * step
+                };
             }
         }
         crossing.is_some()
@@ -169,7 +180,12 @@ impl Solver<'_> {
     /// Brings the factor up to date with the columns that have a coefficient. If one depends on those before it, the
     /// order ends with it, and what comes back is the step that leaves the fit as it is and lowers `|b|_1`.
     fn refactor(&mut self) -> Option<Vec<f64>> {
-        let kept = self.order.iter().take(self.factor.len()).take_while(|&&j| self.b[j] != 0.0).count();
+        let kept = self
+            .order
+            .iter()
+            .take(self.factor.len())
+            .take_while(|&&j| self.b[j] != 0.0)
+            .count();
         self.factor.truncate(kept);
         let mut order: Vec<usize> = self.order.iter().copied().filter(|&j| self.b[j] != 0.0).collect();
         order.extend((0..self.b.len()).filter(|j| self.b[*j] != 0.0 && !self.order.contains(j)));
@@ -184,7 +200,12 @@ impl Solver<'_> {
                 self.order.truncate(index + 1);
                 solve_upper(&self.factor, &mut row);
                 row.push(-1.0);
-                let slope: f64 = self.order.iter().zip(&row).map(|(&j, step)| self.b[j].signum() * step).sum();
+                let slope: f64 = self
+                    .order
+                    .iter()
+                    .zip(&row)
+                    .map(|(&j, step)| self.b[j].signum() * step)
+                    .sum();
                 row.iter_mut().for_each(|step| *step *= -slope.signum());
                 return Some(row);
             }
@@ -243,7 +264,11 @@ fn solve_upper(factor: &[Vec<f64>], right: &mut [f64]) {
 /// `count` penalties falling geometrically from `max |X^T (y - mean(y))| / n`, which selects nothing, to a thousandth.
 /// Empty for a target that no column is correlated with.
 pub fn alpha_grid(design: &Design, target: &Array1<f64>, count: usize) -> Vec<f64> {
-    let largest = design.correlations(target).0.iter().fold(0.0_f64, |most, c| most.max(c.abs()));
+    let largest = design
+        .correlations(target)
+        .0
+        .iter()
+        .fold(0.0_f64, |most, c| most.max(c.abs()));
     let power = |index: usize| index as f64 / count.saturating_sub(1).max(1) as f64;
     match largest > 0.0 {
         true => (0..count).map(|index| largest * SMALLEST.powf(power(index))).collect(),
@@ -272,7 +297,12 @@ pub fn cross_validation_errors(
                 let residual = &truth - &(held.dot(&b) + *intercept);
                 residual.dot(&residual) / (outside.len().max(1) * num_folds) as f64
             };
-            path.coefficients.rows().into_iter().zip(&path.intercepts).map(error).collect()
+            path.coefficients
+                .rows()
+                .into_iter()
+                .zip(&path.intercepts)
+                .map(error)
+                .collect()
         };
         targets.par_iter().zip(alphas).map(of_target).collect()
     };

@@ -46,7 +46,11 @@ impl Pca {
             return Err("a value is missing or too large to be squared, expected finite ones".into());
         }
         let width = components.min(num_columns);
-        let nothing = Self { mean: mean.to_vec(), width, ..Self::empty() };
+        let nothing = Self {
+            mean: mean.to_vec(),
+            width,
+            ..Self::empty()
+        };
         if largest == 0.0 {
             return Ok(nothing);
         }
@@ -56,9 +60,15 @@ impl Pca {
         let total: f64 = singular.iter().map(|s| s * s).sum();
         let mut pca = nothing;
         let mut share = 0.0;
-        for (&s, direction) in singular.iter().zip(&directions).take(width).take_while(|(s, _)| **s > floor) {
+        for (&s, direction) in singular
+            .iter()
+            .zip(&directions)
+            .take(width)
+            .take_while(|(s, _)| **s > floor)
+        {
             pca.components.push(direction.clone());
-            pca.explained_variance.push((s * largest).powi(2) / (num_rows - 1) as f64);
+            pca.explained_variance
+                .push((s * largest).powi(2) / (num_rows - 1) as f64);
             pca.explained_variance_ratio.push(s * s / total);
             share += s * s / total;
             if variance.is_some_and(|wanted| share > wanted) {
@@ -84,7 +94,11 @@ impl Pca {
         for (row, mut out) in values.rows().into_iter().zip(out.rows_mut()) {
             let centred: Array1<f64> = row.iter().zip(&self.mean).map(|(value, mean)| value - mean).collect();
             for (slot, component) in out.iter_mut().zip(&self.components) {
-                *slot = centred.iter().zip(component).map(|(value, loading)| value * loading).sum();
+                *slot = centred
+                    .iter()
+                    .zip(component)
+                    .map(|(value, loading)| value * loading)
+                    .sum();
             }
         }
         out
@@ -100,14 +114,24 @@ fn decompose(matrix: &Array2<f64>) -> Result<(Vec<f64>, Vec<Vec<f64>>), String> 
     let copy =
         DenseMatrix::new(num_rows, num_columns, tall.iter().copied().collect(), false).map_err(|e| e.to_string())?;
     // smartcore panics where the iteration does not converge.
-    let svd = catch_unwind(AssertUnwindSafe(|| copy.svd_mut())).map_err(failed)?.map_err(|e| e.to_string())?;
+    let svd = catch_unwind(AssertUnwindSafe(|| copy.svd_mut()))
+        .map_err(failed)?
+        .map_err(|e| e.to_string())?;
     let vectors = if wide { &svd.U } else { &svd.V };
     let length = matrix.ncols();
-    let directions = (0..svd.s.len()).map(|k| (0..length).map(|row| *vectors.get((row, k))).collect()).map(oriented);
+    let directions = (0..svd.s.len())
+        .map(|k| (0..length).map(|row| *vectors.get((row, k))).collect())
+        .map(oriented);
     Ok((svd.s.clone(), directions.collect()))
 }
 
 fn oriented(direction: Vec<f64>) -> Vec<f64> {
-    let largest = direction.iter().fold(0.0_f64, |largest, &x| if x.abs() > largest.abs() { x } else { largest });
-    if largest < 0.0 { direction.into_iter().map(|x| -x).collect() } else { direction }
+    let largest = direction
+        .iter()
+        .fold(0.0_f64, |largest, &x| if x.abs() > largest.abs() { x } else { largest });
+    if largest < 0.0 {
+        direction.into_iter().map(|x| -x).collect()
+    } else {
+        direction
+    }
 }

@@ -91,14 +91,22 @@ impl Pipeline {
     /// All [`problems`] of the configuration, or the step that cannot be fitted on these rows.
     pub fn fit(config: &[FitConfig], columns: &[Column], train: &TrainRows) -> Result<Self, String> {
         if columns.len() != train.values.ncols() {
-            return Err(format!("rows of {} values, expected {} columns", train.values.ncols(), columns.len()));
+            return Err(format!(
+                "rows of {} values, expected {} columns",
+                train.values.ncols(),
+                columns.len()
+            ));
         }
         let problems = problems(config, columns);
         if !problems.is_empty() {
             return Err(problems.join("\n"));
         }
-        let mut pipeline =
-            Self { inputs: columns.to_vec(), outputs: columns.to_vec(), steps: Vec::new(), notes: Vec::new() };
+        let mut pipeline = Self {
+            inputs: columns.to_vec(),
+            outputs: columns.to_vec(),
+            steps: Vec::new(),
+            notes: Vec::new(),
+        };
         let mut train = train.clone();
         for (index, config) in config.iter().enumerate() {
             let place = format!("step {} ({})", index + 1, config.kind());
@@ -108,7 +116,9 @@ impl Pipeline {
             train.values = step.transform(train.values);
             pipeline.outputs = config.columns_after(&pipeline.outputs)?;
             pipeline.steps.push(step);
-            pipeline.notes.extend(notes.into_iter().map(|note| format!("{place}: {note}")));
+            pipeline
+                .notes
+                .extend(notes.into_iter().map(|note| format!("{place}: {note}")));
         }
         Ok(pipeline)
     }
@@ -119,12 +129,23 @@ impl Pipeline {
     /// For rows of another width than the one fitted.
     pub fn transform(&self, values: ArrayView2<f64>) -> Result<Array2<f64>, String> {
         if values.ncols() != self.inputs.len() {
-            return Err(format!("rows of {} values, expected {} columns", values.ncols(), self.inputs.len()));
+            return Err(format!(
+                "rows of {} values, expected {} columns",
+                values.ncols(),
+                self.inputs.len()
+            ));
         }
-        let out = self.steps.iter().fold(finite(values.to_owned()), |values, step| step.transform(values));
+        let out = self
+            .steps
+            .iter()
+            .fold(finite(values.to_owned()), |values, step| step.transform(values));
         match out.ncols() == self.outputs.len() {
             true => Ok(out),
-            false => Err(format!("the stored steps put out {} columns, expected {}", out.ncols(), self.outputs.len())),
+            false => Err(format!(
+                "the stored steps put out {} columns, expected {}",
+                out.ncols(),
+                self.outputs.len()
+            )),
         }
     }
 
@@ -153,7 +174,12 @@ impl Step {
     fn fit(config: &FitConfig, columns: &[Column], train: &TrainRows, notes: &mut Vec<String>) -> Result<Self, String> {
         let per_column = |of: &dyn Fn(ArrayView1<f64>) -> f64| train.values.columns().into_iter().map(of).collect();
         let mut note_empty = || {
-            let empty = train.values.columns().into_iter().zip(columns).filter(|(values, _)| mean(*values).is_none());
+            let empty = train
+                .values
+                .columns()
+                .into_iter()
+                .zip(columns)
+                .filter(|(values, _)| mean(*values).is_none());
             notes.extend(empty.map(|(_, column)| format!("`{}` has no training value; it becomes 0", column.name)));
         };
         Ok(match config {
@@ -169,36 +195,65 @@ impl Step {
                 let offset =
                     |column: ArrayView1<f64>| low - extremes(column).map_or(0.0, |(min, _)| min * factor(column));
                 let (offset, factor) = (per_column(&offset), per_column(&factor));
-                Self::Range { offset, factor, clip: clip.then_some([*low, *high]) }
+                Self::Range {
+                    offset,
+                    factor,
+                    clip: clip.then_some([*low, *high]),
+                }
             }
             FitConfig::ImputeMean { indicators } => {
                 note_empty();
                 let fill = train.values.columns().into_iter().map(mean).collect();
-                Self::ImputeMean { fill, indicators: *indicators }
+                Self::ImputeMean {
+                    fill,
+                    indicators: *indicators,
+                }
             }
-            FitConfig::ImputeKnn { neighbors, weights, indicators } => {
+            FitConfig::ImputeKnn {
+                neighbors,
+                weights,
+                indicators,
+            } => {
                 note_empty();
                 let imputer = KnnImputer::fit(train.values.view(), *neighbors, *weights);
-                Self::ImputeKnn { imputer, indicators: *indicators }
+                Self::ImputeKnn {
+                    imputer,
+                    indicators: *indicators,
+                }
             }
-            FitConfig::OneHot { columns: chosen, categories } => {
-                Self::OneHot { columns: positions(chosen, columns)?, categories: categories.clone() }
-            }
-            FitConfig::Ordinal { columns: chosen, categories: declared } => {
+            FitConfig::OneHot {
+                columns: chosen,
+                categories,
+            } => Self::OneHot {
+                columns: positions(chosen, columns)?,
+                categories: categories.clone(),
+            },
+            FitConfig::Ordinal {
+                columns: chosen,
+                categories: declared,
+            } => {
                 let of = |index: usize| match declared.is_empty() {
                     true => (index, categories(train.values.column(index))),
                     false => (index, declared.clone()),
                 };
-                Self::Ordinal { columns: positions(chosen, columns)?.into_iter().map(of).collect() }
+                Self::Ordinal {
+                    columns: positions(chosen, columns)?.into_iter().map(of).collect(),
+                }
             }
-            FitConfig::Pca { components, variance } => {
-                Self::Pca { pca: Pca::fit(train.values.view(), *components, *variance)? }
-            }
+            FitConfig::Pca { components, variance } => Self::Pca {
+                pca: Pca::fit(train.values.view(), *components, *variance)?,
+            },
             FitConfig::Lasso { alphas, folds } => {
                 let models = select(train, *alphas, *folds, notes)?;
-                let keep =
-                    |column| models.iter().any(|model| model.coefficients.get(column).is_some_and(|&b| b != 0.0));
-                Self::Lasso { keep: (0..columns.len()).map(keep).collect(), models }
+                let keep = |column| {
+                    models
+                        .iter()
+                        .any(|model| model.coefficients.get(column).is_some_and(|&b| b != 0.0))
+                };
+                Self::Lasso {
+                    keep: (0..columns.len()).map(keep).collect(),
+                    models,
+                }
             }
         })
     }
@@ -245,7 +300,9 @@ impl Step {
             Self::Ordinal { columns } => {
                 for mut row in values.rows_mut() {
                     for (column, categories) in columns {
-                        row.get_mut(*column).into_iter().for_each(|x| *x = ordinal(*x, categories));
+                        row.get_mut(*column)
+                            .into_iter()
+                            .for_each(|x| *x = ordinal(*x, categories));
                     }
                 }
                 values
@@ -271,7 +328,9 @@ fn with_indicators(mut values: Array2<f64>, indicators: bool, fill: impl FnOnce(
             let width = values.ncols();
             let mut both = Array2::zeros((values.nrows(), 2 * width));
             for ((mut both, values), missing) in both.rows_mut().into_iter().zip(values.rows()).zip(missing.rows()) {
-                both.iter_mut().zip(values.iter().chain(missing)).for_each(|(slot, x)| *slot = *x);
+                both.iter_mut()
+                    .zip(values.iter().chain(missing))
+                    .for_each(|(slot, x)| *slot = *x);
             }
             both
         }
@@ -289,20 +348,34 @@ fn select(train: &TrainRows, alphas: usize, folds: usize, notes: &mut Vec<String
     let skipped = usize::from(classes.len() == 2);
     let classes = classes.split_off(skipped);
     let target = |&class: &usize| -> Array1<f64> {
-        train.classes.iter().map(|&other| f64::from(u8::from(other == class))).collect()
+        train
+            .classes
+            .iter()
+            .map(|&other| f64::from(u8::from(other == class)))
+            .collect()
     };
     let targets: Vec<Array1<f64>> = classes.iter().map(target).collect();
     let fold_of_row = folds_by_subject(train, folds)?;
     let design = Design::new(train.values.view());
-    let grids: Vec<Vec<f64>> = targets.iter().map(|target| alpha_grid(&design, target, alphas)).collect();
+    let grids: Vec<Vec<f64>> = targets
+        .iter()
+        .map(|target| alpha_grid(&design, target, alphas))
+        .collect();
     let errors = cross_validation_errors(train.values.view(), &targets, &grids, &fold_of_row);
     let mut models = Vec::new();
     for (((class, target), grid), errors) in classes.into_iter().zip(&targets).zip(&grids).zip(&errors) {
         // Penalties descend, and `min_by` keeps the first of equals.
-        let best = errors.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(index, _)| index);
+        let best = errors
+            .iter()
+            .enumerate()
+            .min_by(|a, b| a.1.total_cmp(b.1))
+            .map_or(0, |(index, _)| index);
         let path = design.path(target, grid.get(..=best).unwrap_or_default());
         if path.num_unsettled > 0 {
-            notes.push(format!("class {class}: {} penalties did not converge", path.num_unsettled));
+            notes.push(format!(
+                "class {class}: {} penalties did not converge",
+                path.num_unsettled
+            ));
         }
         let last = path.coefficients.rows().into_iter().next_back();
         let coefficients = last.map_or_else(|| vec![0.0; train.values.ncols()], |b| b.to_vec());
@@ -311,7 +384,12 @@ fn select(train: &TrainRows, alphas: usize, folds: usize, notes: &mut Vec<String
         }
         let alpha = grid.get(best).copied().unwrap_or(0.0);
         let intercept = path.intercepts.last().copied().or(target.mean()).unwrap_or(0.0);
-        models.push(LassoModel { class, alpha, intercept, coefficients });
+        models.push(LassoModel {
+            class,
+            alpha,
+            intercept,
+            coefficients,
+        });
     }
     Ok(models)
 }
@@ -326,9 +404,18 @@ fn folds_by_subject(train: &TrainRows, folds: usize) -> Result<Vec<usize>, Strin
     subjects.sort_unstable();
     let folds = folds.min(subjects.len());
     if folds < 2 {
-        return Err(format!("{folds} training subject, expected at least 2 for the cross-validation"));
+        return Err(format!(
+            "{folds} training subject, expected at least 2 for the cross-validation"
+        ));
     }
-    let fold_of: BTreeMap<usize, usize> =
-        subjects.into_iter().enumerate().map(|(index, (_, subject))| (subject, index % folds)).collect();
-    Ok(train.subjects.iter().map(|subject| fold_of.get(subject).copied().unwrap_or(0)).collect())
+    let fold_of: BTreeMap<usize, usize> = subjects
+        .into_iter()
+        .enumerate()
+        .map(|(index, (_, subject))| (subject, index % folds))
+        .collect();
+    Ok(train
+        .subjects
+        .iter()
+        .map(|subject| fold_of.get(subject).copied().unwrap_or(0))
+        .collect())
 }

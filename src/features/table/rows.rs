@@ -28,10 +28,15 @@ impl TrainRows {
         let num_rows = values.nrows();
         if subject_of_row.len() != num_rows || class_of_row.len() != num_rows {
             let (subjects, classes) = (subject_of_row.len(), class_of_row.len());
-            return Err(format!("{num_rows} rows with {subjects} subjects and {classes} classes, expected one each"));
+            return Err(format!(
+                "{num_rows} rows with {subjects} subjects and {classes} classes, expected one each"
+            ));
         }
         if let Some(stranger) = subject_of_row.iter().find(|&&subject| subject >= fold.num_subjects()) {
-            return Err(format!("a row of subject {stranger}, but the split has {} subjects", fold.num_subjects()));
+            return Err(format!(
+                "a row of subject {stranger}, but the split has {} subjects",
+                fold.num_subjects()
+            ));
         }
         let mut rank = vec![None; fold.num_subjects()];
         for (position, &subject) in fold.indices().iter().enumerate() {
@@ -50,7 +55,11 @@ impl TrainRows {
         if kept.is_empty() {
             return Err(format!("none of {num_rows} rows belongs to a training subject"));
         }
-        Ok(Self { values: finite(values.select(Axis(0), &kept)), subjects, classes })
+        Ok(Self {
+            values: finite(values.select(Axis(0), &kept)),
+            subjects,
+            classes,
+        })
     }
 
     /// Number of rows.

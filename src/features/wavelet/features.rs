@@ -26,7 +26,11 @@ pub struct WaveletConfig {
 }
 
 fn db4() -> Wavelet {
-    Wavelet { family: "db", order: 4, taps: super::taps::DAUBECHIES[3] }
+    Wavelet {
+        family: "db",
+        order: 4,
+        taps: super::taps::DAUBECHIES[3],
+    }
 }
 
 /// Buffers that are kept between windows.
@@ -61,17 +65,26 @@ impl Summary {
 
 /// `-sum p ln p` of the shares `p = x / t` of a total, from `sum x ln x`; NaN if the total is 0.
 fn entropy(sum: f64, total: f64) -> f64 {
-    if total > 0.0 { (total.ln() - sum / total).max(0.0) } else { f64::NAN }
+    if total > 0.0 {
+        (total.ln() - sum / total).max(0.0)
+    } else {
+        f64::NAN
+    }
 }
 
 impl SignalFeature for WaveletConfig {
     fn columns(&self, signal: &SignalInfo) -> Vec<Column> {
-        let bands: Vec<String> =
-            (1..=self.level).map(|l| format!("d{l}")).chain([format!("a{}", self.level)]).collect();
+        let bands: Vec<String> = (1..=self.level)
+            .map(|l| format!("d{l}"))
+            .chain([format!("a{}", self.level)])
+            .collect();
         let mut columns = Vec::new();
         for channel in signal.channels {
             let mut column = |name: String, unit: &str| {
-                columns.push(Column { name: format!("{}.{name}", channel.name), unit: unit.to_owned() });
+                columns.push(Column {
+                    name: format!("{}.{name}", channel.name),
+                    unit: unit.to_owned(),
+                });
             };
             for band in &bands {
                 column(format!("{band}.energy"), &crate::features::squared(&channel.unit));
@@ -91,12 +104,23 @@ impl SignalFeature for WaveletConfig {
             return Ok(());
         }
         let (name, length) = (String::from(self.wavelet), signal.num_samples);
-        Err(("level".into(), format!("must be 1 to {most} for {name} and {length} samples, but is {}", self.level)))
+        Err((
+            "level".into(),
+            format!(
+                "must be 1 to {most} for {name} and {length} samples, but is {}",
+                self.level
+            ),
+        ))
     }
 
     fn extract(&self, window: &[&[f64]], _rate_hz: f64, scratch: &mut Scratch, values: &mut Vec<f64>) {
         let bank = Bank::new(self.wavelet);
-        let Buffers { extended, input, low, high } = &mut scratch.wavelet;
+        let Buffers {
+            extended,
+            input,
+            low,
+            high,
+        } = &mut scratch.wavelet;
         let mut summaries = Vec::with_capacity(self.level + 1);
         for samples in window {
             summaries.clear();
@@ -109,11 +133,20 @@ impl SignalFeature for WaveletConfig {
             }
             summaries.push(Summary::of(input));
             let total: f64 = summaries.iter().map(|band| band.energy).sum();
-            for Summary { energy, entropy, mean_abs, sd } in &summaries {
+            for Summary {
+                energy,
+                entropy,
+                mean_abs,
+                sd,
+            } in &summaries
+            {
                 values.extend([*energy, energy / total, *entropy, *mean_abs, *sd]);
             }
-            let logarithms =
-                summaries.iter().map(|band| band.energy).filter(|energy| *energy > 0.0).map(|x| x * x.ln());
+            let logarithms = summaries
+                .iter()
+                .map(|band| band.energy)
+                .filter(|energy| *energy > 0.0)
+                .map(|x| x * x.ln());
             values.push(entropy(logarithms.sum(), total));
         }
     }

@@ -28,8 +28,11 @@ impl Wavelet {
         if name == "haar" {
             return Self::named("db1");
         }
-        let families: [(&'static str, usize, &[&'static [f64]]); 3] =
-            [("db", 1, &taps::DAUBECHIES), ("sym", 2, &taps::SYMLETS), ("coif", 1, &taps::COIFLETS)];
+        let families: [(&'static str, usize, &[&'static [f64]]); 3] = [
+            ("db", 1, &taps::DAUBECHIES),
+            ("sym", 2, &taps::SYMLETS),
+            ("coif", 1, &taps::COIFLETS),
+        ];
         families.into_iter().find_map(|(family, first, filters)| {
             let order: usize = name.strip_prefix(family)?.parse().ok()?;
             let taps = filters.get(order.checked_sub(first)?)?;
@@ -45,7 +48,11 @@ impl Wavelet {
     /// High-pass filter of the reconstruction, `g[n] = (-1)^n h[L - 1 - n]`. Those of the decomposition are both
     /// reversed.
     pub fn reconstruction_high(&self) -> impl Iterator<Item = f64> {
-        self.taps.iter().rev().enumerate().map(|(n, h)| if n % 2 == 0 { *h } else { -h })
+        self.taps
+            .iter()
+            .rev()
+            .enumerate()
+            .map(|(n, h)| if n % 2 == 0 { *h } else { -h })
     }
 }
 

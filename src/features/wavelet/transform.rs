@@ -23,7 +23,14 @@ pub fn dwt_max_level(num_samples: usize, wavelet: Wavelet) -> usize {
 pub fn dwt(samples: &[f64], wavelet: Wavelet, padding: Padding) -> (Vec<f64>, Vec<f64>) {
     let mut extended = Vec::new();
     let (mut low, mut high) = (Vec::new(), Vec::new());
-    dwt_into(samples, &Bank::new(wavelet), padding, &mut extended, &mut low, &mut high);
+    dwt_into(
+        samples,
+        &Bank::new(wavelet),
+        padding,
+        &mut extended,
+        &mut low,
+        &mut high,
+    );
     (low, high)
 }
 
@@ -34,7 +41,15 @@ pub(super) struct Bank {
 
 impl Bank {
     pub(super) fn new(wavelet: Wavelet) -> Self {
-        Self { pairs: wavelet.taps.iter().copied().zip(wavelet.reconstruction_high()).map(|(l, h)| [l, h]).collect() }
+        Self {
+            pairs: wavelet
+                .taps
+                .iter()
+                .copied()
+                .zip(wavelet.reconstruction_high())
+                .map(|(l, h)| [l, h])
+                .collect(),
+        }
     }
 }
 
@@ -91,14 +106,23 @@ struct Beyond<'a> {
 
 impl<'a> Beyond<'a> {
     fn new(samples: &'a [f64], padding: Padding) -> Self {
-        let (first, last) = (samples.first().copied().unwrap_or(0.0), samples.last().copied().unwrap_or(0.0));
+        let (first, last) = (
+            samples.first().copied().unwrap_or(0.0),
+            samples.last().copied().unwrap_or(0.0),
+        );
         let slopes = match samples {
             [a, b] => [b - a; 2],
             [a, b, .., c, d] => [b - a, d - c],
             [a, b, c] => [b - a, c - b],
             _ => [0.0; 2],
         };
-        Self { samples, padding, first, last, slopes }
+        Self {
+            samples,
+            padding,
+            first,
+            last,
+            slopes,
+        }
     }
 
     fn at(&self, index: isize) -> f64 {
@@ -122,8 +146,16 @@ impl<'a> Beyond<'a> {
             Padding::Smooth => self.last + distance(len - 1) * self.slopes[1],
             Padding::Symmetric | Padding::Antisymmetric => {
                 let (place, _) = fold(2 * len);
-                let sign = if self.padding == Padding::Antisymmetric { -1.0 } else { 1.0 };
-                if place < len { sample(place) } else { sign * sample(2 * len - 1 - place) }
+                let sign = if self.padding == Padding::Antisymmetric {
+                    -1.0
+                } else {
+                    1.0
+                };
+                if place < len {
+                    sample(place)
+                } else {
+                    sign * sample(2 * len - 1 - place)
+                }
             }
             Padding::Reflect | Padding::Antireflect if len == 1 => self.first,
             Padding::Reflect => {
@@ -133,7 +165,11 @@ impl<'a> Beyond<'a> {
             Padding::Antireflect => {
                 let (place, periods) = fold(2 * (len - 1));
                 let rise = 2.0 * (self.last - self.first) * periods as f64;
-                rise + if place < len { sample(place) } else { 2.0 * self.last - sample(2 * (len - 1) - place) }
+                rise + if place < len {
+                    sample(place)
+                } else {
+                    2.0 * self.last - sample(2 * (len - 1) - place)
+                }
             }
         }
     }
@@ -170,7 +206,10 @@ pub fn idwt(low: &[f64], high: &[f64], wavelet: Wavelet, padding: Padding) -> Op
         for parity in [0, 1] {
             let taps = bank.pairs.iter().skip(parity).step_by(2);
             samples.push(
-                taps.rev().zip(low.iter().zip(high)).map(|(pair, (low, high))| low * pair[0] + high * pair[1]).sum(),
+                taps.rev()
+                    .zip(low.iter().zip(high))
+                    .map(|(pair, (low, high))| low * pair[0] + high * pair[1])
+                    .sum(),
             );
         }
     }
@@ -196,10 +235,14 @@ pub fn wavedec(samples: &[f64], wavelet: Wavelet, padding: Padding, level: usize
 /// Back from [`wavedec`]; one sample more than the signal where its length was odd (`pywt.waverec`). `None` for bands
 /// whose lengths do not go together.
 pub fn waverec(bands: &Decomposition, wavelet: Wavelet, padding: Padding) -> Option<Vec<f64>> {
-    bands.details.iter().rev().try_fold(bands.approximation.clone(), |mut low, high| {
-        if low.len() == high.len() + 1 {
-            low.pop();
-        }
-        idwt(&low, high, wavelet, padding)
-    })
+    bands
+        .details
+        .iter()
+        .rev()
+        .try_fold(bands.approximation.clone(), |mut low, high| {
+            if low.len() == high.len() + 1 {
+                low.pop();
+            }
+            idwt(&low, high, wavelet, padding)
+        })
 }

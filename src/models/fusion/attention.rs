@@ -32,7 +32,9 @@ pub struct Attention {
 
 impl Attention {
     pub(super) fn new(layout: &mut LayoutBuilder, hidden_size: usize, combine: Combine, embedding_size: usize) -> Self {
-        let init = Init::Uniform { bound: 1.0 / (hidden_size as f32).sqrt() };
+        let init = Init::Uniform {
+            bound: 1.0 / (hidden_size as f32).sqrt(),
+        };
         Self {
             project: Linear::new(layout, embedding_size, hidden_size),
             score: layout.param("score", &[hidden_size, 1], init),

@@ -38,15 +38,24 @@ impl Bottleneck {
         size: LayerSize,
     ) -> Self {
         let width = size.embedding_size;
-        let init = Init::Uniform { bound: 1.0 / (width as f32).sqrt() };
+        let init = Init::Uniform {
+            bound: 1.0 / (width as f32).sqrt(),
+        };
         let tokens = layout.param("tokens", &[num_tokens, width], init);
         let layer = |index| {
             layout.scope(&format!("layer{index}"), |layout| {
-                streams.iter().map(|name| layout.scope(name, |layout| Layer::new(layout, size))).collect()
+                streams
+                    .iter()
+                    .map(|name| layout.scope(name, |layout| Layer::new(layout, size)))
+                    .collect()
             })
         };
         let layers = (0..num_layers).map(layer).collect();
-        Self { tokens, layers, norm: Norm::new(layout, NormConfig::Layer, width) }
+        Self {
+            tokens,
+            layers,
+            norm: Norm::new(layout, NormConfig::Layer, width),
+        }
     }
 
     pub(super) fn forward(

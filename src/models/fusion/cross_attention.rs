@@ -29,7 +29,9 @@ pub struct CrossAttention {
 impl CrossAttention {
     pub(super) fn new(layout: &mut LayoutBuilder, num_layers: usize, streams: &[&str], size: LayerSize) -> Self {
         let width = size.embedding_size;
-        let init = Init::Uniform { bound: 1.0 / (width as f32).sqrt() };
+        let init = Init::Uniform {
+            bound: 1.0 / (width as f32).sqrt(),
+        };
         let stream = |name: &&str| layout.scope(name, |layout| layout.param("token", &[width], init));
         let streams = streams.iter().map(stream).collect();
         let layer = |index| layout.scope(&format!("layer{index}"), |layout| Layer::new(layout, size));
@@ -64,9 +66,13 @@ impl CrossAttention {
         let rows = self.key_value.forward(layer_norm(&self.norm, tokens, context), context);
         let [key, value] = split(rows, batch, num_streams).map(|part| heads(part, self.num_heads));
         let query: Tensor<2> = context.params.get(self.query);
-        let query = query.reshape([num_replicas, 1, 1, width]).expand([num_replicas, batch, 1, width]);
+        let query = query
+            .reshape([num_replicas, 1, 1, width])
+            .expand([num_replicas, batch, 1, width]);
         let (pooled, weights) = attend(heads(query, self.num_heads), key, value, Some(&presence));
-        let fused = self.output.forward(pooled.reshape([num_replicas, batch, width]), context);
+        let fused = self
+            .output
+            .forward(pooled.reshape([num_replicas, batch, width]), context);
         (fused, weights.reshape([num_replicas, batch, num_streams]))
     }
 }

@@ -35,7 +35,10 @@ impl Gated {
                 gate: layout.scope("gate", |layout| Linear::new(layout, inputs, hidden_size)),
             })
         };
-        Self { streams: streams.iter().map(stream).collect(), hidden_size }
+        Self {
+            streams: streams.iter().map(stream).collect(),
+            hidden_size,
+        }
     }
 
     pub(super) fn output_size(&self) -> usize {

@@ -91,7 +91,10 @@ impl FusionConfig {
         let mut at_least = |least: usize, name: &str, value: usize, reason: &str| {
             if value < least {
                 let message = format!("must be at least {least}{reason}");
-                problems.push(ConfigProblem { key: format!("{key}.{name}"), message });
+                problems.push(ConfigProblem {
+                    key: format!("{key}.{name}"),
+                    message,
+                });
             }
         };
         let heads = match *self {
@@ -100,15 +103,29 @@ impl FusionConfig {
                 at_least(1, "hidden_size", hidden_size, "");
                 None
             }
-            Self::CrossAttention { num_heads, num_layers, hidden_size } => {
+            Self::CrossAttention {
+                num_heads,
+                num_layers,
+                hidden_size,
+            } => {
                 at_least(1, "hidden_size", hidden_size, "");
                 at_least(1, "num_layers", num_layers, "");
                 Some(num_heads)
             }
-            Self::Bottleneck { num_tokens, num_heads, num_layers, hidden_size } => {
+            Self::Bottleneck {
+                num_tokens,
+                num_heads,
+                num_layers,
+                hidden_size,
+            } => {
                 at_least(1, "hidden_size", hidden_size, "");
                 at_least(1, "num_tokens", num_tokens, "");
-                at_least(2, "num_layers", num_layers, ": in a first layer no stream has read anything of another yet");
+                at_least(
+                    2,
+                    "num_layers",
+                    num_layers,
+                    ": in a first layer no stream has read anything of another yet",
+                );
                 Some(num_heads)
             }
         };
@@ -117,7 +134,10 @@ impl FusionConfig {
         {
             let message =
                 format!("{num_heads} heads do not divide an embedding_size of {embedding_size}: use a divisor");
-            problems.push(ConfigProblem { key: format!("{key}.num_heads"), message });
+            problems.push(ConfigProblem {
+                key: format!("{key}.num_heads"),
+                message,
+            });
         }
         problems
     }
@@ -142,26 +162,39 @@ impl Fusion {
     /// A fusion of the embeddings, of `embedding_size`, of streams of these names. What a kind learns per stream
     /// carries the name, so that its first values do not depend on the other streams; gates, which read them all, do.
     pub fn new(layout: &mut LayoutBuilder, config: &FusionConfig, streams: &[&str], embedding_size: usize) -> Self {
-        let layer_size = |num_heads, hidden_size| LayerSize { embedding_size, num_heads, hidden_size };
+        let layer_size = |num_heads, hidden_size| LayerSize {
+            embedding_size,
+            num_heads,
+            hidden_size,
+        };
         match *config {
             FusionConfig::Concat {} => Self::Concat,
-            FusionConfig::Attention { hidden_size, combine } => Self::Attention(
-                layout.scope("attention", |layout| Attention::new(layout, hidden_size, combine, embedding_size)),
-            ),
-            FusionConfig::Gated { hidden_size } => {
-                Self::Gated(layout.scope("gated", |layout| Gated::new(layout, hidden_size, streams, embedding_size)))
-            }
-            FusionConfig::CrossAttention { num_heads, num_layers, hidden_size } => {
+            FusionConfig::Attention { hidden_size, combine } => Self::Attention(layout.scope("attention", |layout| {
+                Attention::new(layout, hidden_size, combine, embedding_size)
+            })),
+            FusionConfig::Gated { hidden_size } => Self::Gated(layout.scope("gated", |layout| {
+                Gated::new(layout, hidden_size, streams, embedding_size)
+            })),
+            FusionConfig::CrossAttention {
+                num_heads,
+                num_layers,
+                hidden_size,
+            } => {
                 let size = layer_size(num_heads, hidden_size);
-                Self::CrossAttention(
-                    layout.scope("cross_attention", |layout| CrossAttention::new(layout, num_layers, streams, size)),
-                )
+                Self::CrossAttention(layout.scope("cross_attention", |layout| {
+                    CrossAttention::new(layout, num_layers, streams, size)
+                }))
             }
-            FusionConfig::Bottleneck { num_tokens, num_heads, num_layers, hidden_size } => {
+            FusionConfig::Bottleneck {
+                num_tokens,
+                num_heads,
+                num_layers,
+                hidden_size,
+            } => {
                 let size = layer_size(num_heads, hidden_size);
-                Self::Bottleneck(
-                    layout.scope("bottleneck", |layout| Bottleneck::new(layout, num_tokens, num_layers, streams, size)),
-                )
+                Self::Bottleneck(layout.scope("bottleneck", |layout| {
+                    Bottleneck::new(layout, num_tokens, num_layers, streams, size)
+                }))
             }
         }
     }
@@ -185,7 +218,11 @@ impl Fusion {
         present: &[Tensor<3>],
         context: &Context,
     ) -> (Tensor<3>, Tensor<3>) {
-        let embeddings: Vec<_> = embeddings.iter().zip(present).map(|(z, present)| or_zero(z, present)).collect();
+        let embeddings: Vec<_> = embeddings
+            .iter()
+            .zip(present)
+            .map(|(z, present)| or_zero(z, present))
+            .collect();
         let presence = Tensor::cat(present.to_vec(), 2);
         match self {
             Self::Concat => (Tensor::cat(embeddings, 2), shares(presence)),
@@ -199,7 +236,8 @@ impl Fusion {
 
 /// Zeros, by selection, in the rows of `z` `[R, B, E]` that are missing.
 fn or_zero(z: &Tensor<3>, present: &Tensor<3>) -> Tensor<3> {
-    z.clone().mask_fill(present.clone().equal_elem(0.0).expand(z.dims()), 0.0)
+    z.clone()
+        .mask_fill(present.clone().equal_elem(0.0).expand(z.dims()), 0.0)
 }
 
 /// Parts `[R, B, M]`, none negative, as fractions of their sum; zeros stay zeros.

@@ -35,19 +35,35 @@ pub(super) struct Layer {
 
 impl Layer {
     pub fn new(layout: &mut LayoutBuilder, size: LayerSize) -> Self {
-        let LayerSize { embedding_size, num_heads, hidden_size } = size;
+        let LayerSize {
+            embedding_size,
+            num_heads,
+            hidden_size,
+        } = size;
         let (attention_norm, query_key_value, output) = layout.scope("attention", |layout| {
             (
                 Norm::new(layout, NormConfig::Layer, embedding_size),
-                layout.scope("query_key_value", |layout| Linear::new(layout, embedding_size, 3 * embedding_size)),
+                layout.scope("query_key_value", |layout| {
+                    Linear::new(layout, embedding_size, 3 * embedding_size)
+                }),
                 layout.scope("output", |layout| Linear::new(layout, embedding_size, embedding_size)),
             )
         });
         let (feed_forward_norm, feed_forward) = layout.scope("feed_forward", |layout| {
             let sizes = [embedding_size, hidden_size, embedding_size];
-            (Norm::new(layout, NormConfig::Layer, embedding_size), Mlp::new(layout, &sizes, Activation::Gelu))
+            (
+                Norm::new(layout, NormConfig::Layer, embedding_size),
+                Mlp::new(layout, &sizes, Activation::Gelu),
+            )
         });
-        Self { attention_norm, query_key_value, output, feed_forward_norm, feed_forward, num_heads }
+        Self {
+            attention_norm,
+            query_key_value,
+            output,
+            feed_forward_norm,
+            feed_forward,
+            num_heads,
+        }
     }
 
     /// Tokens `[R, B, N, E]` to tokens, and the attention that each paid to each, `[R, B, N, N]`, mean over the heads.
@@ -66,7 +82,10 @@ impl Layer {
         let attended = attended.reshape([num_replicas, batch * num_tokens, shape[3]]);
         let tokens = tokens + self.output.forward(attended, context).reshape(shape);
         let normed = layer_norm(&self.feed_forward_norm, tokens.clone(), context);
-        (tokens + self.feed_forward.forward(normed, context).reshape(shape), weights)
+        (
+            tokens + self.feed_forward.forward(normed, context).reshape(shape),
+            weights,
+        )
     }
 }
 
@@ -74,7 +93,8 @@ impl Layer {
 pub(super) fn layer_norm(norm: &Norm, tokens: Tensor<4>, context: &Context) -> Tensor<3> {
     let [num_replicas, batch, num_tokens, width] = tokens.dims();
     let rows = tokens.reshape([num_replicas, batch * num_tokens, width, 1]);
-    norm.forward(rows, context).reshape([num_replicas, batch * num_tokens, width])
+    norm.forward(rows, context)
+        .reshape([num_replicas, batch * num_tokens, width])
 }
 
 /// Rows `[R, B * N, P * E]` as P tensors `[R, B, N, E]`.

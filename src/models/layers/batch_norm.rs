@@ -58,7 +58,10 @@ impl BatchNorm {
         let flat = |t: Tensor<4>| t.without_autodiff().reshape([num_replicas, channels]);
         let count = count.clone().without_autodiff();
         let unbiased = variance.clone().without_autodiff() * (count.clone() / (count - 1.0).clamp_min(1.0));
-        for (id, batch) in [(self.running_mean, flat(mean.clone())), (self.running_variance, flat(unbiased))] {
+        for (id, batch) in [
+            (self.running_mean, flat(mean.clone())),
+            (self.running_variance, flat(unbiased)),
+        ] {
             let old = context.params.buffer(id).without_autodiff();
             context.update_buffer(id, old * (1.0 - MOMENTUM) + batch * MOMENTUM);
         }

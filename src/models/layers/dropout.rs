@@ -16,7 +16,9 @@ pub struct Dropout {
 impl Dropout {
     /// A dropout layer whose draws are named by the present scope of `layout`.
     pub fn new(layout: &LayoutBuilder) -> Self {
-        Self { path: random::path_hash(&layout.path("dropout")) }
+        Self {
+            path: random::path_hash(&layout.path("dropout")),
+        }
     }
 
     /// `[R, B, F] -> [R, B, F]`.
@@ -29,7 +31,12 @@ impl Dropout {
         }
         let keys: Vec<Key> = draws
             .iter()
-            .map(|draw| Key { seed: draw.seed, purpose: Purpose::Dropout, step: draw.step, path: self.path })
+            .map(|draw| Key {
+                seed: draw.seed,
+                purpose: Purpose::Dropout,
+                step: draw.step,
+                path: self.path,
+            })
             .collect();
         let rates: Vec<f32> = draws.iter().map(|draw| draw.dropout).collect();
         dropout(x, &keys, &rates)

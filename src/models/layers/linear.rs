@@ -15,7 +15,9 @@ pub struct Linear {
 impl Linear {
     /// Weight `[input_size, output_size]` and bias `[output_size]`, both uniform in `±1/sqrt(input_size)`.
     pub fn new(layout: &mut LayoutBuilder, input_size: usize, output_size: usize) -> Self {
-        let init = Init::Uniform { bound: 1.0 / (input_size.max(1) as f32).sqrt() };
+        let init = Init::Uniform {
+            bound: 1.0 / (input_size.max(1) as f32).sqrt(),
+        };
         Self {
             weight: layout.param("weight", &[input_size, output_size], init),
             bias: layout.param("bias", &[output_size], init),

@@ -32,7 +32,9 @@ fn default_num_groups() -> usize {
 
 impl Default for NormConfig {
     fn default() -> Self {
-        Self::Group { num_groups: default_num_groups() }
+        Self::Group {
+            num_groups: default_num_groups(),
+        }
     }
 }
 
@@ -73,9 +75,17 @@ impl Norm {
     /// `[R, B, C, S] -> [R, B, C, S]`.
     pub fn forward(&self, x: Tensor<4>, context: &Context) -> Tensor<4> {
         match self {
-            Self::Group { gamma, beta, num_groups } => {
-                group_norm(x, context.params.get(*gamma), context.params.get(*beta), *num_groups, EPSILON)
-            }
+            Self::Group {
+                gamma,
+                beta,
+                num_groups,
+            } => group_norm(
+                x,
+                context.params.get(*gamma),
+                context.params.get(*beta),
+                *num_groups,
+                EPSILON,
+            ),
             Self::Batch(norm) => norm.forward(x, context, f64::from(EPSILON)),
             Self::Identity => x,
         }

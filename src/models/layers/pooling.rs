@@ -33,8 +33,12 @@ impl Pooling {
         let flat = |t: Tensor<4>| t.reshape([num_replicas, batch, channels]);
         let weights = |weight: &dyn Fn(usize, usize) -> f32| position_weights(&x, lengths, weight);
         let mean_weights = |x: &Tensor<4>| match lengths {
-            None => Tensor::<4>::full([num_replicas, batch, 1, positions], 1.0 / positions.max(1) as f32, &x.device())
-                .cast(x.dtype()),
+            None => Tensor::<4>::full(
+                [num_replicas, batch, 1, positions],
+                1.0 / positions.max(1) as f32,
+                &x.device(),
+            )
+            .cast(x.dtype()),
             Some(_) => weights(&|position, length| {
                 if position < length { 1.0 / length as f32 } else { 0.0 }
             }),

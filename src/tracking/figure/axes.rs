@@ -25,19 +25,31 @@ impl Axis {
         };
         let rough = (high - low) / num_ticks.max(1) as f64;
         let power = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power).into_iter().find(|step| *step >= rough * 0.999);
+        let step = [1.0, 2.0, 5.0, 10.0]
+            .map(|digit| digit * power)
+            .into_iter()
+            .find(|step| *step >= rough * 0.999);
         let step = step.unwrap_or(10.0 * power);
         let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
         // None where no multiple of the step lies between the ends.
-        let num_values = if (last - first).is_finite() { (last - first + 1.0).max(0.0) as usize } else { 0 };
+        let num_values = if (last - first).is_finite() {
+            (last - first + 1.0).max(0.0) as usize
+        } else {
+            0
+        };
         let ticks = (0..num_values.min(2 * num_ticks + 1)).map(|index| (first + index as f64) * step);
-        Self { low, high, ticks: ticks.map(|value| (value, tick_label(value, step))).collect() }
+        Self {
+            low,
+            high,
+            ticks: ticks.map(|value| (value, tick_label(value, step))).collect(),
+        }
     }
 
     /// From the smallest to the largest value with some room around; 0 to 1 without values.
     pub(super) fn around(values: impl Iterator<Item = f64>, room: f64, num_ticks: usize) -> Self {
-        let (low, high) =
-            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
         if low > high {
             return Self::new(0.0, 1.0, num_ticks);
         }
@@ -47,13 +59,21 @@ impl Axis {
 
     /// The axis with its low end where its high end was: lines of an image grow downwards.
     pub(super) fn turned(self) -> Self {
-        Self { low: self.high, high: self.low, ..self }
+        Self {
+            low: self.high,
+            high: self.low,
+            ..self
+        }
     }
 
     /// At least two ticks, which a scale takes to be read, where there can be.
     pub(super) fn readable(self) -> Self {
         let more = (self.ticks.len()..8).map(|num_ticks| Self::new(self.low, self.high, num_ticks + 1));
-        if self.ticks.len() > 1 { self } else { more.into_iter().find(|axis| axis.ticks.len() > 1).unwrap_or(self) }
+        if self.ticks.len() > 1 {
+            self
+        } else {
+            more.into_iter().find(|axis| axis.ticks.len() > 1).unwrap_or(self)
+        }
     }
 
     pub(super) fn label_width(&self) -> f64 {
@@ -97,13 +117,27 @@ impl Axes {
 
     pub(super) fn draw_x_grid(&self, canvas: &mut Canvas) {
         for (value, _) in &self.x.ticks {
-            canvas.fill(Area { left: self.x_pixel(*value), width: 1.0, ..self.area }, LIGHT_GRAY);
+            canvas.fill(
+                Area {
+                    left: self.x_pixel(*value),
+                    width: 1.0,
+                    ..self.area
+                },
+                LIGHT_GRAY,
+            );
         }
     }
 
     pub(super) fn draw_y_grid(&self, canvas: &mut Canvas) {
         for (value, _) in &self.y.ticks {
-            canvas.fill(Area { top: self.y_pixel(*value), height: 1.0, ..self.area }, LIGHT_GRAY);
+            canvas.fill(
+                Area {
+                    top: self.y_pixel(*value),
+                    height: 1.0,
+                    ..self.area
+                },
+                LIGHT_GRAY,
+            );
         }
     }
 
@@ -115,13 +149,27 @@ impl Axes {
         canvas.text(x_label, (middle, self.area.bottom() + 36.0), Align::Center, BODY, BLACK);
         self.draw_y_ticks(canvas, self.area.left - TICK_PIXELS, Align::Right);
         let label_x = self.area.left - 2.0 * TICK_PIXELS - self.y.label_width() - 14.0;
-        canvas.text_upwards(y_label, (label_x, self.area.top + self.area.height / 2.0), Align::Center, BODY, BLACK);
+        canvas.text_upwards(
+            y_label,
+            (label_x, self.area.top + self.area.height / 2.0),
+            Align::Center,
+            BODY,
+            BLACK,
+        );
     }
 
     pub(super) fn draw_x_ticks(&self, canvas: &mut Canvas) {
         for (value, label) in &self.x.ticks {
             let x = self.x_pixel(*value);
-            canvas.fill(Area { left: x, top: self.area.bottom(), width: 1.0, height: TICK_PIXELS }, GRAY);
+            canvas.fill(
+                Area {
+                    left: x,
+                    top: self.area.bottom(),
+                    width: 1.0,
+                    height: TICK_PIXELS,
+                },
+                GRAY,
+            );
             canvas.text(label, (x, self.area.bottom() + 14.0), Align::Center, BODY, BLACK);
         }
     }
@@ -130,7 +178,15 @@ impl Axes {
     pub(super) fn draw_y_ticks(&self, canvas: &mut Canvas, left: f64, align: Align) {
         for (value, label) in &self.y.ticks {
             let y = self.y_pixel(*value);
-            canvas.fill(Area { left, top: y, width: TICK_PIXELS, height: 1.0 }, GRAY);
+            canvas.fill(
+                Area {
+                    left,
+                    top: y,
+                    width: TICK_PIXELS,
+                    height: 1.0,
+                },
+                GRAY,
+            );
             let label_x = match align {
                 Align::Right => left - TICK_PIXELS,
                 _ => left + 2.0 * TICK_PIXELS,

@@ -33,7 +33,10 @@ impl Font {
     }
 
     pub(super) fn widest<S: AsRef<str>>(self, texts: impl IntoIterator<Item = S>) -> f64 {
-        texts.into_iter().map(|text| self.width(text.as_ref())).fold(0.0, f64::max)
+        texts
+            .into_iter()
+            .map(|text| self.width(text.as_ref()))
+            .fold(0.0, f64::max)
     }
 }
 
@@ -72,7 +75,12 @@ impl Area {
         };
         let (left, width) = span(self.left, self.right(), &mut points.iter().map(|point| point.0));
         let (top, height) = span(self.top, self.bottom(), &mut points.iter().map(|point| point.1));
-        Self { left, top, width, height }
+        Self {
+            left,
+            top,
+            width,
+            height,
+        }
     }
 }
 
@@ -85,7 +93,11 @@ pub(super) struct Canvas {
 impl Canvas {
     pub(super) fn new(width: f64, height: f64) -> Self {
         let (width, height) = (width.ceil() as usize, height.ceil() as usize);
-        Self { width, height, pixels: vec![255; width * height * 3] }
+        Self {
+            width,
+            height,
+            pixels: vec![255; width * height * 3],
+        }
     }
 
     pub(super) fn into_picture(self) -> Result<Picture, TrackingError> {
@@ -131,11 +143,48 @@ impl Canvas {
 
     /// One pixel wide border just outside `area`.
     pub(super) fn frame(&mut self, area: Area, color: Rgb) {
-        let Area { left, top, width, height } = area;
-        self.fill(Area { left: left - 1.0, top: top - 1.0, width: width + 2.0, height: 1.0 }, color);
-        self.fill(Area { left: left - 1.0, top: area.bottom(), width: width + 2.0, height: 1.0 }, color);
-        self.fill(Area { left: left - 1.0, top, width: 1.0, height }, color);
-        self.fill(Area { left: area.right(), top, width: 1.0, height }, color);
+        let Area {
+            left,
+            top,
+            width,
+            height,
+        } = area;
+        self.fill(
+            Area {
+                left: left - 1.0,
+                top: top - 1.0,
+                width: width + 2.0,
+                height: 1.0,
+            },
+            color,
+        );
+        self.fill(
+            Area {
+                left: left - 1.0,
+                top: area.bottom(),
+                width: width + 2.0,
+                height: 1.0,
+            },
+            color,
+        );
+        self.fill(
+            Area {
+                left: left - 1.0,
+                top,
+                width: 1.0,
+                height,
+            },
+            color,
+        );
+        self.fill(
+            Area {
+                left: area.right(),
+                top,
+                width: 1.0,
+                height,
+            },
+            color,
+        );
     }
 
     /// Draws a polyline inside `clip`. All its segments share one coverage mask, so joints are not drawn twice.
@@ -162,7 +211,10 @@ impl Canvas {
             }
         }
         for (index, &covered) in coverage.iter().enumerate().filter(|(_, covered)| **covered > 0.0) {
-            let (x, y) = (clip.left as i64 + (index % columns) as i64, clip.top as i64 + (index / columns) as i64);
+            let (x, y) = (
+                clip.left as i64 + (index % columns) as i64,
+                clip.top as i64 + (index / columns) as i64,
+            );
             self.blend(x, y, color, covered);
         }
     }
@@ -185,7 +237,10 @@ fn styled(text: &str, (x, y): (f64, f64), align: Align, font: Font, color: Rgb) 
         Align::Center => Alignment::Center,
         Align::Right => Alignment::Right,
     };
-    let style = TextStyleBuilder::new().alignment(alignment).baseline(Baseline::Middle).build();
+    let style = TextStyleBuilder::new()
+        .alignment(alignment)
+        .baseline(Baseline::Middle)
+        .build();
     let color = Rgb888::new(color[0], color[1], color[2]);
     let position = Point::new(x.round() as i32, y.round() as i32);
     Text::with_text_style(text, position, MonoTextStyle::new(font.0, color), style)
@@ -223,7 +278,11 @@ impl DrawTarget for Upwards<'_> {
     type Error = Infallible;
 
     fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Infallible> {
-        self.0.draw_iter(pixels.into_iter().map(|Pixel(point, color)| Pixel(Point::new(point.y, -point.x), color)))
+        self.0.draw_iter(
+            pixels
+                .into_iter()
+                .map(|Pixel(point, color)| Pixel(Point::new(point.y, -point.x), color)),
+        )
     }
 }
 
@@ -231,6 +290,10 @@ fn distance_to_segment(point: (f64, f64), start: (f64, f64), end: (f64, f64)) ->
     let (dx, dy) = (end.0 - start.0, end.1 - start.1);
     let (px, py) = (point.0 - start.0, point.1 - start.1);
     let length_squared = dx * dx + dy * dy;
-    let along = if length_squared > 0.0 { ((px * dx + py * dy) / length_squared).clamp(0.0, 1.0) } else { 0.0 };
+    let along = if length_squared > 0.0 {
+        ((px * dx + py * dy) / length_squared).clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
     (px - along * dx).hypot(py - along * dy)
 }

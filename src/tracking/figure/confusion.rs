@@ -20,7 +20,10 @@ pub fn confusion_matrix(classes: &[String], counts: &[Vec<u64>], title: &str) ->
         || counts.iter().any(|row| row.len() != num_classes)
     {
         return Err(TrackingError::invalid(
-            format!("confusion matrix \"{title}\" has {num_classes} classes and {} rows of counts", counts.len()),
+            format!(
+                "confusion matrix \"{title}\" has {num_classes} classes and {} rows of counts",
+                counts.len()
+            ),
             "give one row and one column per class, for 1 to 40 classes",
         ));
     }
@@ -33,13 +36,30 @@ pub fn confusion_matrix(classes: &[String], counts: &[Vec<u64>], title: &str) ->
 
     let left = 34.0 + name_width + 10.0;
     let top = if title.is_empty() { 14.0 } else { 44.0 };
-    let grid = Area { left, top, width: cell_width * num_classes as f64, height: cell_height * num_classes as f64 };
+    let grid = Area {
+        left,
+        top,
+        width: cell_width * num_classes as f64,
+        height: cell_height * num_classes as f64,
+    };
     let width = (grid.right() + 16.0).max(TITLE.width(title) + 32.0);
     let mut canvas = Canvas::new(width, grid.bottom() + names_height + 40.0);
     canvas.text(title, (16.0, 22.0), Align::Left, TITLE, BLACK);
-    canvas.text_upwards("true", (18.0, grid.top + grid.height / 2.0), Align::Center, HEADING, GRAY);
+    canvas.text_upwards(
+        "true",
+        (18.0, grid.top + grid.height / 2.0),
+        Align::Center,
+        HEADING,
+        GRAY,
+    );
     let predicted_y = grid.bottom() + names_height + 24.0;
-    canvas.text("predicted", (grid.left + grid.width / 2.0, predicted_y), Align::Center, HEADING, GRAY);
+    canvas.text(
+        "predicted",
+        (grid.left + grid.width / 2.0, predicted_y),
+        Align::Center,
+        HEADING,
+        GRAY,
+    );
 
     for (index, name) in names.iter().enumerate() {
         let middle_y = grid.top + (index as f64 + 0.5) * cell_height;
@@ -73,10 +93,25 @@ fn draw_cell(canvas: &mut Canvas, cell: Area, count: u64, row_total: f64) {
     let middle = cell.left + cell.width / 2.0;
     canvas.fill(cell, interpolate(&WHITE_TO_BLUE, share));
     canvas.frame(
-        Area { left: cell.left + 1.0, top: cell.top + 1.0, width: cell.width - 1.0, height: cell.height - 1.0 },
+        Area {
+            left: cell.left + 1.0,
+            top: cell.top + 1.0,
+            width: cell.width - 1.0,
+            height: cell.height - 1.0,
+        },
         LIGHT_GRAY,
     );
-    let percent = if row_total > 0.0 { format!("{:.1}%", 100.0 * share) } else { "-".to_owned() };
-    canvas.text(&count.to_string(), (middle, cell.top + 16.0), Align::Center, HEADING, ink);
+    let percent = if row_total > 0.0 {
+        format!("{:.1}%", 100.0 * share)
+    } else {
+        "-".to_owned()
+    };
+    canvas.text(
+        &count.to_string(),
+        (middle, cell.top + 16.0),
+        Align::Center,
+        HEADING,
+        ink,
+    );
     canvas.text(&percent, (middle, cell.top + 33.0), Align::Center, BODY, ink);
 }

@@ -21,21 +21,43 @@ pub fn curves(
     y_label: &str,
     title: &str,
 ) -> Result<Picture, TrackingError> {
-    let points = || series.iter().flat_map(|(_, points)| points).copied().filter(is_drawable);
+    let points = || {
+        series
+            .iter()
+            .flat_map(|(_, points)| points)
+            .copied()
+            .filter(is_drawable)
+    };
     let y = Axis::around(points().map(|(_, y)| y), 0.05, 6);
     let top = if title.is_empty() { 16.0 } else { 44.0 };
-    let area = Area { left: Axes::left_margin(&y), top, width: 600.0, height: 360.0 };
-    let axes = Axes { area, x: Axis::around(points().map(|(x, _)| x), 0.0, 8), y };
+    let area = Area {
+        left: Axes::left_margin(&y),
+        top,
+        width: 600.0,
+        height: 360.0,
+    };
+    let axes = Axes {
+        area,
+        x: Axis::around(points().map(|(x, _)| x), 0.0, 8),
+        y,
+    };
 
     let names: Vec<String> = series.iter().map(|(name, _)| shortened(name, MAX_NAME_CHARS)).collect();
-    let legend_width = if names.is_empty() { 0.0 } else { 46.0 + BODY.widest(&names).max(BODY.width("and 999 more")) };
+    let legend_width = if names.is_empty() {
+        0.0
+    } else {
+        46.0 + BODY.widest(&names).max(BODY.width("and 999 more"))
+    };
     let width = (area.right() + legend_width + 24.0).max(TITLE.width(title) + 32.0);
     let mut canvas = Canvas::new(width, area.bottom() + 52.0);
     canvas.text(title, (area.left, 22.0), Align::Left, TITLE, BLACK);
     axes.draw_x_grid(&mut canvas);
     axes.draw_y_grid(&mut canvas);
     for (index, (_, points)) in series.iter().enumerate() {
-        for part in points.split(|point| !is_drawable(point)).filter(|part| !part.is_empty()) {
+        for part in points
+            .split(|point| !is_drawable(point))
+            .filter(|part| !part.is_empty())
+        {
             let pixels: Vec<(f64, f64)> = part.iter().map(|&(x, y)| (axes.x_pixel(x), axes.y_pixel(y))).collect();
             draw_line(&mut canvas, &pixels, index, area);
         }
@@ -103,11 +125,20 @@ fn dashes(points: &[(f64, f64)], dash_pixels: f64) -> Vec<Vec<(f64, f64)>> {
 fn draw_legend(canvas: &mut Canvas, names: &[String], area: Area) {
     let left = area.right() + 16.0;
     let num_rows = (area.height / LEGEND_ROW_PIXELS) as usize;
-    let num_shown = if names.len() > num_rows { num_rows - 1 } else { names.len() };
+    let num_shown = if names.len() > num_rows {
+        num_rows - 1
+    } else {
+        names.len()
+    };
     let row_y = |row: usize| area.top + (row as f64 + 0.5) * LEGEND_ROW_PIXELS;
     for (row, name) in names.iter().take(num_shown).enumerate() {
         let y = row_y(row);
-        let clip = Area { left, top: y.floor() - 8.0, width: 24.0, height: 16.0 };
+        let clip = Area {
+            left,
+            top: y.floor() - 8.0,
+            width: 24.0,
+            height: 16.0,
+        };
         draw_line(canvas, &[(left + 1.0, y), (left + 23.0, y)], row, clip);
         canvas.text(name, (left + 30.0, y), Align::Left, BODY, BLACK);
     }

@@ -37,7 +37,10 @@ pub fn intervals(
     title: &str,
 ) -> Result<Picture, TrackingError> {
     check(rows, title)?;
-    let ends = rows.iter().filter(|row| is_drawable(row)).flat_map(|row| [row.low, row.high]);
+    let ends = rows
+        .iter()
+        .filter(|row| is_drawable(row))
+        .flat_map(|row| [row.low, row.high]);
     let x = Axis::around(ends.chain(reference.is_finite().then_some(reference)), 0.05, 7);
     let names: Vec<String> = rows.iter().map(|row| shortened(&row.name, MAX_NAME_CHARS)).collect();
     let numbers: Vec<String> = rows.iter().map(numbers).collect();
@@ -50,10 +53,19 @@ pub fn intervals(
     let indent = if groups.iter().all(String::is_empty) { 0.0 } else { 14.0 };
     let left = 16.0 + (indent + BODY.widest(&names)).max(HEADING.widest(&groups)) + 14.0;
     let top = if title.is_empty() { 16.0 } else { 44.0 };
-    let area = Area { left, top, width: 420.0, height: ROW_PIXELS * num_lines as f64 + 6.0 };
+    let area = Area {
+        left,
+        top,
+        width: 420.0,
+        height: ROW_PIXELS * num_lines as f64 + 6.0,
+    };
     let width = (area.right() + 14.0 + BODY.widest(&numbers) + 16.0).max(TITLE.width(title) + 32.0);
     let mut canvas = Canvas::new(width, area.bottom() + 52.0);
-    let axes = Axes { area, x, y: Axis::new(0.0, 1.0, 1) };
+    let axes = Axes {
+        area,
+        x,
+        y: Axis::new(0.0, 1.0, 1),
+    };
 
     canvas.text(title, (16.0, 22.0), Align::Left, TITLE, BLACK);
     draw_background(&mut canvas, &axes, reference, value_label);
@@ -80,10 +92,16 @@ fn check(rows: &[IntervalRow], title: &str) -> Result<(), TrackingError> {
             "give 1 to 200 rows; split a larger comparison into several figures",
         ));
     }
-    match rows.iter().find(|row| is_drawable(row) && !(row.low <= row.mean && row.mean <= row.high)) {
+    match rows
+        .iter()
+        .find(|row| is_drawable(row) && !(row.low <= row.mean && row.mean <= row.high))
+    {
         None => Ok(()),
         Some(row) => Err(TrackingError::invalid(
-            format!("row \"{}\" has mean {} outside its interval [{}, {}]", row.name, row.mean, row.low, row.high),
+            format!(
+                "row \"{}\" has mean {} outside its interval [{}, {}]",
+                row.name, row.mean, row.low, row.high
+            ),
             "give low <= mean <= high; a NaN for what is unknown",
         )),
     }
@@ -94,7 +112,11 @@ fn is_drawable(row: &IntervalRow) -> bool {
 }
 
 fn numbers(row: &IntervalRow) -> String {
-    if is_drawable(row) { format!("{:.3} [{:.3}, {:.3}]", row.mean, row.low, row.high) } else { "n/a".to_owned() }
+    if is_drawable(row) {
+        format!("{:.3} [{:.3}, {:.3}]", row.mean, row.low, row.high)
+    } else {
+        "n/a".to_owned()
+    }
 }
 
 fn draw_background(canvas: &mut Canvas, axes: &Axes, reference: f64, value_label: &str) {
@@ -102,7 +124,13 @@ fn draw_background(canvas: &mut Canvas, axes: &Axes, reference: f64, value_label
     axes.draw_x_grid(canvas);
     canvas.frame(area, GRAY);
     axes.draw_x_ticks(canvas);
-    canvas.text(value_label, (area.left + area.width / 2.0, area.bottom() + 36.0), Align::Center, BODY, BLACK);
+    canvas.text(
+        value_label,
+        (area.left + area.width / 2.0, area.bottom() + 36.0),
+        Align::Center,
+        BODY,
+        BLACK,
+    );
     if reference.is_finite() {
         let x = axes.x_pixel(reference);
         canvas.polyline(&[(x, area.top), (x, area.bottom())], 1.5, REFERENCE_COLOR, area);

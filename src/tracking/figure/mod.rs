@@ -31,8 +31,14 @@ pub struct Picture {
 }
 
 /// Okabe and Ito, "Color Universal Design" (2008), without black and without yellow, which is hard to see on white.
-const SERIES_COLORS: [Rgb; 6] =
-    [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233]];
+const SERIES_COLORS: [Rgb; 6] = [
+    [0, 114, 178],
+    [213, 94, 0],
+    [0, 158, 115],
+    [204, 121, 167],
+    [230, 159, 0],
+    [86, 180, 233],
+];
 
 /// `text` with at most `max_chars` characters; the middle goes first, because names often differ at their ends.
 fn shortened(text: &str, max_chars: usize) -> String {
@@ -42,7 +48,11 @@ fn shortened(text: &str, max_chars: usize) -> String {
     }
     let num_kept = max_chars.saturating_sub(2);
     let (head, tail) = (num_kept.div_ceil(2), num_kept / 2);
-    letters[..head].iter().chain(&['.', '.']).chain(&letters[letters.len() - tail..]).collect()
+    letters[..head]
+        .iter()
+        .chain(&['.', '.'])
+        .chain(&letters[letters.len() - tail..])
+        .collect()
 }
 
 /// Colour between evenly spaced `stops`, mixed linearly; `fraction` is clamped to `[0, 1]`.

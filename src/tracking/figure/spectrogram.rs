@@ -51,8 +51,17 @@ impl Spectrogram<'_> {
         let colors = self.colors();
         let y = Axis::new(0.0, self.nyquist_hz, 7);
         let top = if self.title.is_empty() { 16.0 } else { 44.0 };
-        let area = Area { left: Axes::left_margin(&y), top, width: area_size.0, height: area_size.1 };
-        let axes = Axes { area, x: Axis::new(0.0, self.duration_secs, 9), y };
+        let area = Area {
+            left: Axes::left_margin(&y),
+            top,
+            width: area_size.0,
+            height: area_size.1,
+        };
+        let axes = Axes {
+            area,
+            x: Axis::new(0.0, self.duration_secs, 9),
+            y,
+        };
         let width = (area.right() + scale_margin(&colors)).max(TITLE.width(self.title) + 32.0);
         let mut canvas = Canvas::new(width, area.bottom() + 52.0);
         canvas.text(self.title, (area.left, 22.0), Align::Left, TITLE, BLACK);
@@ -63,7 +72,11 @@ impl Spectrogram<'_> {
 
     /// The axis of the colour scale.
     pub(super) fn colors(&self) -> Axis {
-        let values = self.values.iter().filter(|value| value.is_finite()).map(|&value| f64::from(value));
+        let values = self
+            .values
+            .iter()
+            .filter(|value| value.is_finite())
+            .map(|&value| f64::from(value));
         Axis::around(values, 0.0, 6)
     }
 
@@ -125,11 +138,21 @@ pub(super) fn scale_margin(colors: &Axis) -> f64 {
 
 /// A colour scale at the right of `area`, with what it shows.
 pub(super) fn draw_scale(canvas: &mut Canvas, area: Area, colors: Axis, stops: &[Rgb], label: &str) {
-    let scale_area = Area { left: area.right() + 20.0, width: 14.0, ..area };
-    canvas.paint(scale_area, |_, y| interpolate(stops, 1.0 - y as f64 / (scale_area.height - 1.0).max(1.0)));
+    let scale_area = Area {
+        left: area.right() + 20.0,
+        width: 14.0,
+        ..area
+    };
+    canvas.paint(scale_area, |_, y| {
+        interpolate(stops, 1.0 - y as f64 / (scale_area.height - 1.0).max(1.0))
+    });
     canvas.frame(scale_area, GRAY);
     let label_x = scale_area.right() + 12.0 + colors.label_width() + 14.0;
-    let scale = Axes { area: scale_area, x: colors.clone(), y: colors };
+    let scale = Axes {
+        area: scale_area,
+        x: colors.clone(),
+        y: colors,
+    };
     scale.draw_y_ticks(canvas, scale_area.right() + 1.0, Align::Left);
     let middle = scale_area.top + scale_area.height / 2.0;
     canvas.text_upwards(label, (label_x, middle), Align::Center, BODY, BLACK);

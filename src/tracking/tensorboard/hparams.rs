@@ -87,8 +87,16 @@ fn plugin_data(payload_field: u32, payload: &Message) -> Message {
 }
 
 pub(super) fn session_start(hparams: &[(String, HparamValue)], group_name: &str, start_time_secs: f64) -> Message {
-    let entries = hparams.iter().map(|(name, value)| Message::new().bytes(1, name).message(2, &any_value(value)));
-    plugin_data(3, &Message::new().repeated(1, entries).bytes(4, group_name).double(5, start_time_secs))
+    let entries = hparams
+        .iter()
+        .map(|(name, value)| Message::new().bytes(1, name).message(2, &any_value(value)));
+    plugin_data(
+        3,
+        &Message::new()
+            .repeated(1, entries)
+            .bytes(4, group_name)
+            .double(5, start_time_secs),
+    )
 }
 
 pub(super) fn session_end(status: SessionStatus, end_time_secs: f64) -> Message {
@@ -117,8 +125,10 @@ pub(super) fn experiment(experiment: &ExperimentSummary, created_secs: f64) -> R
             "TensorBoard shows an empty HPARAMS page unless there is at least one of each",
         ));
     }
-    let columns: Vec<Message> =
-        names.into_iter().map(|name| hparam_info(name, &experiment.variants)).collect::<Result<_, _>>()?;
+    let columns: Vec<Message> = names
+        .into_iter()
+        .map(|name| hparam_info(name, &experiment.variants))
+        .collect::<Result<_, _>>()?;
     let summary = Message::new()
         .bytes(1, &experiment.description)
         .double(3, created_secs)
@@ -131,7 +141,10 @@ pub(super) fn experiment(experiment: &ExperimentSummary, created_secs: f64) -> R
 /// `HParamInfo`: kind, values and whether they differ. The server does not work out `differs` itself.
 fn hparam_info(name: &str, variants: &[Vec<(String, HparamValue)>]) -> Result<Message, TrackingError> {
     let find = |variant: &'_ [(String, HparamValue)]| {
-        variant.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+        variant
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
     };
     let values: Vec<Option<HparamValue>> = variants.iter().map(|variant| find(variant)).collect();
     let differs = values.windows(2).any(|pair| pair[0] != pair[1]);
@@ -147,7 +160,10 @@ fn hparam_info(name: &str, variants: &[Vec<(String, HparamValue)>]) -> Result<Me
             "leave an absent value out instead of writing \"none\"; TensorBoard would turn the whole column into text",
         ));
     }
-    let info = Message::new().bytes(1, name).varint(4, present.first().map_or(0, kind)).varint(7, u64::from(differs));
+    let info = Message::new()
+        .bytes(1, name)
+        .varint(4, present.first().map_or(0, kind))
+        .varint(7, u64::from(differs));
     Ok(match number_range(&present) {
         Some((low, high)) => info.message(6, &Message::new().double(1, low).double(2, high)),
         None => info.message(5, &Message::new().repeated(1, present.iter().map(any_value))),
@@ -156,10 +172,12 @@ fn hparam_info(name: &str, variants: &[Vec<(String, HparamValue)>]) -> Result<Me
 
 /// Smallest and largest, if the values are numbers.
 fn number_range(values: &[HparamValue]) -> Option<(f64, f64)> {
-    values.iter().try_fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| match value {
-        HparamValue::Number(number) => Some((low.min(*number), high.max(*number))),
-        _ => None,
-    })
+    values
+        .iter()
+        .try_fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| match value {
+            HparamValue::Number(number) => Some((low.min(*number), high.max(*number))),
+            _ => None,
+        })
 }
 
 /// `DataType`.
@@ -187,5 +205,8 @@ fn metric_info(metric: &MetricInfo) -> Message {
         DatasetRole::Train => 1,
         DatasetRole::Valid => 2,
     };
-    Message::new().message(1, &name).bytes(3, &metric.display_name).varint(5, dataset)
+    Message::new()
+        .message(1, &name)
+        .bytes(3, &metric.display_name)
+        .varint(5, dataset)
 }

@@ -89,7 +89,12 @@ impl EventWriter {
         let mut writer = Self { file, first_step };
         writer.record(&Message::new().double(1, unix_time_secs()).bytes(3, "brain.Event:2"))?;
         let session_log = Message::new().varint(1, SESSION_START);
-        writer.record(&Message::new().double(1, unix_time_secs()).varint(2, first_step).message(7, &session_log))?;
+        writer.record(
+            &Message::new()
+                .double(1, unix_time_secs())
+                .varint(2, first_step)
+                .message(7, &session_log),
+        )?;
         Ok(writer)
     }
 
@@ -114,7 +119,12 @@ impl EventWriter {
     pub fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> Result<(), TrackingError> {
         // `simple_value` and not the newer tensor form: TensorBoard converts it, and scripts that call
         // `EventAccumulator.Scalars` see nothing else.
-        self.summary(step, values.iter().map(|(tag, value)| Message::new().bytes(1, tag).float(2, *value as f32)))
+        self.summary(
+            step,
+            values
+                .iter()
+                .map(|(tag, value)| Message::new().bytes(1, tag).float(2, *value as f32)),
+        )
     }
 
     /// Stores a markdown text (tables included) at the first step of this life.
@@ -197,7 +207,10 @@ impl EventWriter {
     /// # Errors
     /// As [`scalar`](Self::scalar).
     pub fn session_end(&mut self, status: SessionStatus) -> Result<(), TrackingError> {
-        self.hparams_value("_hparams_/session_end_info", hparams::session_end(status, unix_time_secs()))
+        self.hparams_value(
+            "_hparams_/session_end_info",
+            hparams::session_end(status, unix_time_secs()),
+        )
     }
 
     /// Describes the columns of the HPARAMS page. Belongs into the root run, above the runs of the replicas.
@@ -216,7 +229,12 @@ impl EventWriter {
     /// As [`scalar`](Self::scalar).
     pub fn custom_scalars(&mut self, layout: &[ChartCategory]) -> Result<(), TrackingError> {
         let tensor = summaries::scalar_string_tensor(summaries::custom_scalars_layout(layout).as_bytes());
-        self.plugin_value("custom_scalars__config__", self.first_step, &Plugin::custom_scalars(), &tensor)
+        self.plugin_value(
+            "custom_scalars__config__",
+            self.first_step,
+            &Plugin::custom_scalars(),
+            &tensor,
+        )
     }
 
     /// Makes everything logged so far visible to readers.
@@ -236,17 +254,30 @@ impl EventWriter {
     }
 
     fn hparams_value(&mut self, tag: &str, content: Message) -> Result<(), TrackingError> {
-        self.plugin_value(tag, self.first_step, &Plugin::hparams(content), &summaries::empty_tensor())
+        self.plugin_value(
+            tag,
+            self.first_step,
+            &Plugin::hparams(content),
+            &summaries::empty_tensor(),
+        )
     }
 
     fn plugin_value(&mut self, tag: &str, step: u64, plugin: &Plugin, tensor: &Message) -> Result<(), TrackingError> {
-        let value = Message::new().bytes(1, tag).message(8, tensor).message(9, &plugin.metadata());
+        let value = Message::new()
+            .bytes(1, tag)
+            .message(8, tensor)
+            .message(9, &plugin.metadata());
         self.summary(step, [value])
     }
 
     fn summary(&mut self, step: u64, values: impl IntoIterator<Item = Message>) -> Result<(), TrackingError> {
         let summary = Message::new().repeated(1, values);
-        self.record(&Message::new().double(1, unix_time_secs()).varint(2, step).message(5, &summary))
+        self.record(
+            &Message::new()
+                .double(1, unix_time_secs())
+                .varint(2, step)
+                .message(5, &summary),
+        )
     }
 
     fn record(&mut self, event: &Message) -> Result<(), TrackingError> {
@@ -274,7 +305,9 @@ fn masked_crc(data: &[u8]) -> u32 {
 fn newest_unix_secs(directory: &Path) -> Result<Option<u64>, TrackingError> {
     let mut newest = None;
     for entry in fs::read_dir(directory).map_err(|error| TrackingError::io("list", directory, error))? {
-        let name = entry.map_err(|error| TrackingError::io("list", directory, error))?.file_name();
+        let name = entry
+            .map_err(|error| TrackingError::io("list", directory, error))?
+            .file_name();
         let secs = name
             .to_str()
             .and_then(|name| name.strip_prefix("events.out.tfevents."))
@@ -287,13 +320,19 @@ fn newest_unix_secs(directory: &Path) -> Result<Option<u64>, TrackingError> {
 
 /// Seconds since 1970-01-01 UTC; 0 if the clock stands before that.
 pub(super) fn unix_time_secs() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |elapsed| elapsed.as_secs_f64())
 }
 
 /// Only tells people where a file was written, so a machine without a readable name is "localhost".
 fn host_name() -> String {
-    let name =
-        fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default();
-    let name: String = name.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
+    let name = fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::env::var("HOSTNAME"))
+        .unwrap_or_default();
+    let name: String = name
+        .chars()
+        .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-')
+        .collect();
     if name.is_empty() { "localhost".to_owned() } else { name }
 }

@@ -39,7 +39,11 @@ impl Plugin {
     }
 
     pub(super) fn pr_curves(num_thresholds: usize) -> Self {
-        Self::new("pr_curves", DATA_CLASS_TENSOR, Message::new().varint(1, 0).varint(2, num_thresholds as u64))
+        Self::new(
+            "pr_curves",
+            DATA_CLASS_TENSOR,
+            Message::new().varint(1, 0).varint(2, num_thresholds as u64),
+        )
     }
 
     pub(super) fn hparams(content: Message) -> Self {
@@ -47,7 +51,11 @@ impl Plugin {
     }
 
     fn new(name: &'static str, data_class: u64, content: Message) -> Self {
-        Self { name, data_class, content }
+        Self {
+            name,
+            data_class,
+            content,
+        }
     }
 
     /// `SummaryMetadata`.
@@ -60,7 +68,9 @@ impl Plugin {
 /// `TensorProto` with its type and shape; the values follow.
 fn tensor(data_type: u64, shape: &[usize]) -> Message {
     let dimensions = shape.iter().map(|&size| Message::new().varint(1, size as u64));
-    Message::new().varint(1, data_type).message(2, &Message::new().repeated(2, dimensions))
+    Message::new()
+        .varint(1, data_type)
+        .message(2, &Message::new().repeated(2, dimensions))
 }
 
 /// `[0]`, for plugins whose data is all in the metadata.
@@ -70,7 +80,11 @@ pub(super) fn empty_tensor() -> Message {
 
 /// `[strings.len()]`.
 pub(super) fn string_tensor(strings: &[&[u8]]) -> Message {
-    strings.iter().fold(tensor(DT_STRING, &[strings.len()]), |tensor, string| tensor.bytes(8, string))
+    strings
+        .iter()
+        .fold(tensor(DT_STRING, &[strings.len()]), |tensor, string| {
+            tensor.bytes(8, string)
+        })
 }
 
 /// `[]`.
@@ -95,21 +109,35 @@ impl HistogramBucket {
     /// If all values are equal, all are counted in the last bucket and every bucket has width 0, as TensorBoard does it;
     /// without a finite value there is no bucket.
     pub fn count(values: &[f32], num_buckets: usize) -> Vec<Self> {
-        let finite = || values.iter().filter(|value| value.is_finite()).map(|&value| f64::from(value));
-        let (low, high) =
-            finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        let finite = || {
+            values
+                .iter()
+                .filter(|value| value.is_finite())
+                .map(|&value| f64::from(value))
+        };
+        let (low, high) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
         if low > high || num_buckets == 0 {
             return Vec::new();
         }
         let width = (high - low) / num_buckets as f64;
         let mut buckets: Vec<Self> = (0..num_buckets)
-            .map(|index| Self { left: low + index as f64 * width, right: low + (index + 1) as f64 * width, count: 0.0 })
+            .map(|index| Self {
+                left: low + index as f64 * width,
+                right: low + (index + 1) as f64 * width,
+                count: 0.0,
+            })
             .collect();
         if let Some(last) = buckets.last_mut() {
             last.right = high;
         }
         for value in finite() {
-            let index = if width > 0.0 { ((value - low) / width) as usize } else { num_buckets };
+            let index = if width > 0.0 {
+                ((value - low) / width) as usize
+            } else {
+                num_buckets
+            };
             buckets[index.min(num_buckets - 1)].count += 1.0;
         }
         buckets
@@ -133,10 +161,18 @@ pub(super) fn pr_curve_tensor(
     scores: &[f32],
     num_thresholds: usize,
 ) -> Result<Message, TrackingError> {
-    let invalid =
-        |what| Err(TrackingError::invalid(what, "give one probability in [0, 1] per label and 2 or more thresholds"));
+    let invalid = |what| {
+        Err(TrackingError::invalid(
+            what,
+            "give one probability in [0, 1] per label and 2 or more thresholds",
+        ))
+    };
     if labels.len() != scores.len() {
-        return invalid(format!("PR curve \"{tag}\" has {} labels and {} scores", labels.len(), scores.len()));
+        return invalid(format!(
+            "PR curve \"{tag}\" has {} labels and {} scores",
+            labels.len(),
+            scores.len()
+        ));
     }
     if num_thresholds < 2 {
         return invalid(format!("PR curve \"{tag}\" has {num_thresholds} thresholds"));
@@ -176,7 +212,10 @@ pub(super) fn pr_curve_tensor(
 pub(super) fn custom_scalars_layout(categories: &[ChartCategory]) -> Message {
     let categories = categories.iter().map(|category| {
         let charts = category.charts.iter().map(|chart| {
-            let lines = chart.tag_patterns.iter().fold(Message::new(), |lines, pattern| lines.bytes(1, pattern));
+            let lines = chart
+                .tag_patterns
+                .iter()
+                .fold(Message::new(), |lines, pattern| lines.bytes(1, pattern));
             Message::new().bytes(1, &chart.title).message(2, &lines)
         });
         Message::new().bytes(1, &category.title).repeated(2, charts)

@@ -27,8 +27,13 @@ fn save(path: &Path, bytes: &[u8]) {
 /// The body of 25 points: keypoint k stands at (10 k + frame, 2 k), the frame 2 with little confidence.
 fn openpose(frame: usize) -> String {
     let confidence = if frame == 2 { 0.25 } else { 0.75 };
-    let points: Vec<String> = (0..25).map(|k| format!("{},{},{confidence}", 10 * k + frame * frame, 2 * k)).collect();
-    format!("{{\"version\":1.3,\"people\":[{{\"pose_keypoints_2d\":[{}]}}]}}", points.join(","))
+    let points: Vec<String> = (0..25)
+        .map(|k| format!("{},{},{confidence}", 10 * k + frame * frame, 2 * k))
+        .collect();
+    format!(
+        "{{\"version\":1.3,\"people\":[{{\"pose_keypoints_2d\":[{}]}}]}}",
+        points.join(",")
+    )
 }
 
 /// One file of every format for each of three subjects, and two tables.
@@ -58,13 +63,22 @@ fn write_files(raw: &Path) {
             save(&raw.join(subject).join(to), &fs::read(fixtures().join(from)).unwrap());
         }
         for frame in 0..6 {
-            save(&raw.join(subject).join(format!("pose_{frame:012}_keypoints.json")), openpose(frame).as_bytes());
+            save(
+                &raw.join(subject).join(format!("pose_{frame:012}_keypoints.json")),
+                openpose(frame).as_bytes(),
+            );
         }
     }
     let ids: Vec<String> = SUBJECTS.map(String::from).to_vec();
     let values = arr2(&[[61.5, 20.0], [70.25, 66.0], [45.0, 0.0]]);
     let columns = [("age", "year"), ("fma", "point")];
-    parquet::write_table(&raw.join("patients.parquet"), &[("subject", &ids)], &columns, values.view()).unwrap();
+    parquet::write_table(
+        &raw.join("patients.parquet"),
+        &[("subject", &ids)],
+        &columns,
+        values.view(),
+    )
+    .unwrap();
     save(
         &raw.join("visits.csv"),
         b"patient,week,item,value\nP1,0,FMA-UE,20\nP1,2,FMA-UE,24\nP1,4,FMA-UE,26\nP1,12,FMA-UE,30\nP2,0,FMA-UE,20\n\
@@ -220,14 +234,24 @@ fn contents(name: &str) -> Contents {
 }
 
 fn points(contents: &Contents) -> &Points {
-    let points =
-        contents.parts.iter().find_map(|part| if let Part::Points(points) = part { Some(points) } else { None });
+    let points = contents.parts.iter().find_map(|part| {
+        if let Part::Points(points) = part {
+            Some(points)
+        } else {
+            None
+        }
+    });
     points.unwrap()
 }
 
 fn images(contents: &Contents) -> &Images {
-    let images =
-        contents.parts.iter().find_map(|part| if let Part::Images(images) = part { Some(images) } else { None });
+    let images = contents.parts.iter().find_map(|part| {
+        if let Part::Images(images) = part {
+            Some(images)
+        } else {
+            None
+        }
+    });
     images.unwrap()
 }
 
@@ -241,22 +265,40 @@ fn channel(name: &str, channel: &str) -> Vec<f32> {
 fn same(what: &str, found: &Array2<f32>, expected: &[f32]) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let bits = |value: &f32| if value.is_nan() { u32::MAX } else { value.to_bits() };
-    assert!(found.iter().map(bits).eq(expected.iter().map(bits)), "{what}: {found}\nexpected {expected:?}");
+    assert!(
+        found.iter().map(bits).eq(expected.iter().map(bits)),
+        "{what}: {found}\nexpected {expected:?}"
+    );
 }
 
 fn interleaved(channels: &[Vec<f32>]) -> Vec<f32> {
-    (0..channels[0].len()).flat_map(|row| channels.iter().map(move |channel| channel[row])).collect()
+    (0..channels[0].len())
+        .flat_map(|row| channels.iter().map(move |channel| channel[row]))
+        .collect()
 }
 
 #[test]
 fn one_card_reads_every_format_as_its_reader_does() {
     let folder = dataset();
     let cohort = load(folder.path()).unwrap();
-    assert_eq!(cohort.subjects.iter().map(|subject| subject.sessions[0].class).collect::<Vec<_>>(), [1, 1, 0]);
+    assert_eq!(
+        cohort
+            .subjects
+            .iter()
+            .map(|subject| subject.sessions[0].class)
+            .collect::<Vec<_>>(),
+        [1, 1, 0]
+    );
     for subject in 0..3 {
         let values = |modality: &str| &recording(&cohort, subject, modality).values;
-        let slow = Resampler::new(32.0, 100.0).unwrap().resample(&channel("edf/plus.edf", "channel 1"));
-        same("eeg", values("eeg"), &interleaved(&[channel("edf/plus.edf", "channel 0"), slow]));
+        let slow = Resampler::new(32.0, 100.0)
+            .unwrap()
+            .resample(&channel("edf/plus.edf", "channel 1"));
+        same(
+            "eeg",
+            values("eeg"),
+            &interleaved(&[channel("edf/plus.edf", "channel 0"), slow]),
+        );
         same("emg", values("emg"), &channel("motion/written.c3d", "emg1"));
 
         let walk = contents("motion/written.c3d");
@@ -270,7 +312,11 @@ fn one_card_reads_every_format_as_its_reader_does() {
         same("pose", values("pose"), neck.as_flattened());
 
         let brain = contents("nifti/i2le.nii");
-        let second = images(&brain).values.iter().skip(12).map(|value| ((value + 100.0) / 400.0).clamp(0.0, 1.0));
+        let second = images(&brain)
+            .values
+            .iter()
+            .skip(12)
+            .map(|value| ((value + 100.0) / 400.0).clamp(0.0, 1.0));
         same("brain", values("brain"), &second.collect::<Vec<_>>());
         let pair = contents("nifti/pair.hdr");
         let slices = images(&pair).values.outer_iter().flat_map(|slice| {
@@ -282,18 +328,38 @@ fn one_card_reads_every_format_as_its_reader_does() {
         let names = [0, 1, 2, 3].map(|slice| fixtures().join(format!("dicom/series_{slice}.dcm")));
         let files = names.map(|path| (path.clone(), fs::read(&path).unwrap()));
         let series = dicom::read_series(&files).unwrap();
-        let kept = images(&series).values.iter().copied().enumerate().filter(|(at, _)| at / 20 % 2 == 0);
-        same("series", values("series"), &kept.map(|(_, value)| value).collect::<Vec<_>>());
+        let kept = images(&series)
+            .values
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(at, _)| at / 20 % 2 == 0);
+        same(
+            "series",
+            values("series"),
+            &kept.map(|(_, value)| value).collect::<Vec<_>>(),
+        );
         // In the order of space: not that of the names.
         assert_ne!(
             values("series").row(0).to_vec(),
-            images(&contents("dicom/series_0.dcm")).values.iter().copied().collect::<Vec<_>>()
+            images(&contents("dicom/series_0.dcm"))
+                .values
+                .iter()
+                .copied()
+                .collect::<Vec<_>>()
         );
 
         let bytes = fs::read(fixtures().join("tiff/u16.tif")).unwrap();
-        let celsius = Scaling::Celsius { slope: 0.04, offset: -273.15 };
+        let celsius = Scaling::Celsius {
+            slope: 0.04,
+            offset: -273.15,
+        };
         let thermal = read_scaled(&bytes, Path::new("u16.tif"), celsius).unwrap();
-        same("thermal", values("thermal"), images(&thermal).values.as_slice().unwrap());
+        same(
+            "thermal",
+            values("thermal"),
+            images(&thermal).values.as_slice().unwrap(),
+        );
 
         let ecg = channel("wfdb/frames.hea", "ECG lead II");
         same("ecg", values("ecg"), &ecg);
@@ -317,13 +383,24 @@ fn one_card_reads_every_format_as_its_reader_does() {
     }
     let units = |modality: &str| -> Vec<(String, String)> {
         let spec = &cohort.modalities[cohort.modality(modality).unwrap()];
-        spec.channels.iter().map(|channel| (channel.name.clone(), channel.unit.clone())).collect()
+        spec.channels
+            .iter()
+            .map(|channel| (channel.name.clone(), channel.unit.clone()))
+            .collect()
     };
     let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-        pairs.iter().map(|(name, unit)| (name.to_string(), unit.to_string())).collect()
+        pairs
+            .iter()
+            .map(|(name, unit)| (name.to_string(), unit.to_string()))
+            .collect()
     };
     assert_eq!(units("eeg"), pairs(&[("channel 0", "uV"), ("slow", "mV")]));
-    let markers = [("marker 2.z", "mm"), ("marker 2.x", "mm"), ("marker 0.z", "mm"), ("marker 0.x", "mm")];
+    let markers = [
+        ("marker 2.z", "mm"),
+        ("marker 2.x", "mm"),
+        ("marker 0.z", "mm"),
+        ("marker 0.x", "mm"),
+    ];
     assert_eq!(units("markers"), pairs(&markers));
     assert_eq!(units("clinical"), pairs(&[("age", "year"), ("fma", "point")]));
     assert_eq!(units("beats"), pairs(&[("label", "1"), ("duration", "s")]));
@@ -343,9 +420,12 @@ fn a_change_in_a_file_beside_is_another_preparation() {
     assert_eq!((count(), count()), (1, 1));
     // A comment at the end of a segment's header, a word of a NIfTI pair's values, the mark of an annotation.
     let mut changes = 1;
-    for (file, at) in
-        [("P1/fixed_2.hea", usize::MAX), ("P2/pair.img", 3), ("P3/frames.atr", 0), ("visits.csv", usize::MAX)]
-    {
+    for (file, at) in [
+        ("P1/fixed_2.hea", usize::MAX),
+        ("P2/pair.img", 3),
+        ("P3/frames.atr", 0),
+        ("visits.csv", usize::MAX),
+    ] {
         let path = raw.join(file);
         let mut bytes = fs::read(&path).unwrap();
         match (at, file.ends_with("hea")) {
@@ -363,7 +443,9 @@ fn a_change_in_a_file_beside_is_another_preparation() {
 
 fn noise(num_samples: usize) -> Vec<i16> {
     let mut draws = Draws(5);
-    (0..num_samples).map(|_| i16::from(draws.next()) * 100 - 12_800).collect()
+    (0..num_samples)
+        .map(|_| i16::from(draws.next()) * 100 - 12_800)
+        .collect()
 }
 
 fn edf(digital: Vec<i16>) -> Vec<u8> {
@@ -376,7 +458,14 @@ fn edf(digital: Vec<i16>) -> Vec<u8> {
         digital_range: [-32768, 32767],
         digital,
     };
-    write_edf(&EdfRecording { signals: vec![signal], ..Default::default() }, Path::new("sync.edf")).unwrap()
+    write_edf(
+        &EdfRecording {
+            signals: vec![signal],
+            ..Default::default()
+        },
+        Path::new("sync.edf"),
+    )
+    .unwrap()
 }
 
 /// One device was started 1.23 s before the other, and one 0.5 s after it.
@@ -407,7 +496,10 @@ fn a_planted_lag_is_undone() {
     let cohort = load(folder.path()).unwrap();
     let values = |modality: &str| recording(&cohort, 0, modality).values.column(0).to_vec();
     let reference = values("reference");
-    assert_eq!((reference.len(), values("before").len(), values("after").len()), (1000, 877, 1050));
+    assert_eq!(
+        (reference.len(), values("before").len(), values("after").len()),
+        (1000, 877, 1050)
+    );
     assert_eq!(values("before"), reference[..877]);
     assert!(values("after")[..50].iter().all(|value| value.is_nan()));
     assert_eq!(values("after")[50..1000], reference[50..]);

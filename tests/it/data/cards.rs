@@ -26,7 +26,10 @@ pub struct Draws(pub u64);
 
 impl Draws {
     pub fn next(&mut self) -> u8 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         (self.0 >> 56) as u8
     }
 }
@@ -38,7 +41,10 @@ fn save(path: &Path, bytes: &[u8]) {
 
 fn png(width: u32, height: u32, pixels: Vec<u8>) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
-    image::GrayImage::from_raw(width, height, pixels).unwrap().write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    image::GrayImage::from_raw(width, height, pixels)
+        .unwrap()
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .unwrap();
     bytes.into_inner()
 }
 
@@ -50,7 +56,11 @@ pub fn write_dataset(raw: &Path, layout: Layout) {
         let id = format!("P{:02}", subject + 1);
         for (visit, session) in SESSIONS.into_iter().enumerate() {
             // Some change from one session to the other: a label belongs to a session.
-            let label = if (subject + visit * (subject / 6)) % 2 == 0 { "yes" } else { "no" };
+            let label = if (subject + visit * (subject / 6)) % 2 == 0 {
+                "yes"
+            } else {
+                "no"
+            };
             let age = 40 + draws.next() % 40;
             let [sex, site] = [["f", "m"][subject / 2 % 2], ["north", "south"][subject / 4 % 2]];
             table.push_str(&format!("{id},{session},{age},{sex},{site},F{},{label}\n", subject / 3));
@@ -111,16 +121,18 @@ pub fn card_text(layout: Layout) -> String {
         ],
     };
     let [channels, format] = match layout {
-        Layout::Folder => {
-            ["{ column = \"Left\", unit = \"mV\" }, { column = \"Right\", unit = \"mV\" }", "comment = \"#\""]
-        }
+        Layout::Folder => [
+            "{ column = \"Left\", unit = \"mV\" }, { column = \"Right\", unit = \"mV\" }",
+            "comment = \"#\"",
+        ],
         Layout::FileName => [
             "{ column = \"2\", name = \"Left\", unit = \"mV\" }, { column = \"3\", name = \"Right\", unit = \"mV\" }",
             "separator = \"semicolon\"\nheader = false\ndecimal_comma = true",
         ],
-        Layout::Table => {
-            ["{ column = \"Left\", unit = \"mV\" }, { column = \"Right\", unit = \"mV\" }", "separator = \"tab\""]
-        }
+        Layout::Table => [
+            "{ column = \"Left\", unit = \"mV\" }, { column = \"Right\", unit = \"mV\" }",
+            "separator = \"tab\"",
+        ],
     };
     format!(
         r#"name = "own"
@@ -190,36 +202,62 @@ fn one_dataset_in_three_layouts_is_one_cohort() {
     let cohort = by_folder;
     assert_eq!(cohort.subjects.len(), NUM_SUBJECTS);
     let p07 = &cohort.subjects[6];
-    assert_eq!((p07.id.as_str(), p07.site.as_deref(), p07.group.as_deref()), ("P07", Some("south"), Some("F2")));
-    let sessions: Vec<_> = p07.sessions.iter().map(|session| (session.id.as_str(), session.class)).collect();
+    assert_eq!(
+        (p07.id.as_str(), p07.site.as_deref(), p07.group.as_deref()),
+        ("P07", Some("south"), Some("F2"))
+    );
+    let sessions: Vec<_> = p07
+        .sessions
+        .iter()
+        .map(|session| (session.id.as_str(), session.class))
+        .collect();
     assert_eq!(sessions, [("post", 0), ("pre", 1)]);
-    let kinds: Vec<_> = cohort.modalities.iter().map(|spec| (spec.name.as_str(), spec.kind)).collect();
+    let kinds: Vec<_> = cohort
+        .modalities
+        .iter()
+        .map(|spec| (spec.name.as_str(), spec.kind))
+        .collect();
     let image = ModalityKind::Image { height: 4, width: 6 };
     let signal = ModalityKind::Signal { rate_hz: 50.0 };
-    assert_eq!(kinds, [("emg", signal), ("scan", image), ("clinical", ModalityKind::Row)]);
+    assert_eq!(
+        kinds,
+        [("emg", signal), ("scan", image), ("clinical", ModalityKind::Row)]
+    );
     for session in cohort.subjects.iter().flat_map(|subject| &subject.sessions) {
-        let shapes: Vec<_> =
-            session.recordings.iter().map(|recording| recording.as_ref().unwrap().values.dim()).collect();
+        let shapes: Vec<_> = session
+            .recordings
+            .iter()
+            .map(|recording| recording.as_ref().unwrap().values.dim())
+            .collect();
         assert_eq!(shapes, [(50, 2), (2, 24), (1, 2)]);
     }
     // The values themselves, from the generator: the first session's age, then its signal and both images.
     let mut draws = Draws(11);
     let age = f32::from(40 + draws.next() % 40);
     let pre = &cohort.subjects[0].sessions[1];
-    assert_eq!(pre.recordings[2].as_ref().unwrap().values.as_slice().unwrap(), [age, 0.0]);
+    assert_eq!(
+        pre.recordings[2].as_ref().unwrap().values.as_slice().unwrap(),
+        [age, 0.0]
+    );
     for _ in 0..2 * NUM_ROWS {
         draws.next();
     }
     let images = pre.recordings[1].as_ref().unwrap().values.clone();
     for value in images {
-        assert_eq!(value, (f64::from(draws.next()) / 255.0) as f32, "scan_2 comes before scan_10");
+        assert_eq!(
+            value,
+            (f64::from(draws.next()) / 255.0) as f32,
+            "scan_2 comes before scan_10"
+        );
     }
 }
 
 /// The card of the first layout with some keys exchanged.
 fn variant(edits: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = dataset(Layout::Folder);
-    edits.iter().for_each(|(from, to)| edit(&folder.path().join("card.toml"), from, to));
+    edits
+        .iter()
+        .for_each(|(from, to)| edit(&folder.path().join("card.toml"), from, to));
     folder
 }
 
@@ -227,11 +265,19 @@ fn variant(edits: &[(&str, &str)]) -> tempfile::TempDir {
 fn labels_come_from_columns_thresholds_prefixes_and_names() {
     let classes = |folder: &tempfile::TempDir| -> Vec<usize> {
         let cohort = load(folder.path()).unwrap();
-        cohort.subjects.iter().flat_map(|subject| &subject.sessions).map(|session| session.class).collect()
+        cohort
+            .subjects
+            .iter()
+            .flat_map(|subject| &subject.sessions)
+            .map(|session| session.class)
+            .collect()
     };
     let map = "kind = \"file\"\nclasses = { no = \"non-responder\", yes = \"responder\" }";
     let expected = classes(&variant(&[]));
-    let bare = variant(&[("\"non-responder\", \"responder\"", "\"no\", \"yes\""), (map, "kind = \"file\"")]);
+    let bare = variant(&[
+        ("\"non-responder\", \"responder\"", "\"no\", \"yes\""),
+        (map, "kind = \"file\""),
+    ]);
     assert_eq!(classes(&bare), expected);
     let patterns = [
         ("{label}/{subject}/{session}_e", "*/{subject}/{session}_e"),
@@ -241,19 +287,36 @@ fn labels_come_from_columns_thresholds_prefixes_and_names() {
         let edits = [("\"non-responder\", \"responder\"", classes), (map, label)];
         variant(&[edits.as_slice(), patterns.as_slice()].concat())
     };
-    assert_eq!(classes(&with("kind = \"column\"\ncolumn = \"Outcome\"", "\"no\", \"yes\"")), expected);
-    let folder = with("kind = \"threshold\"\ncolumn = \"Age\"\nat_least = 60.0", "\"young\", \"old\"");
+    assert_eq!(
+        classes(&with("kind = \"column\"\ncolumn = \"Outcome\"", "\"no\", \"yes\"")),
+        expected
+    );
+    let folder = with(
+        "kind = \"threshold\"\ncolumn = \"Age\"\nat_least = 60.0",
+        "\"young\", \"old\"",
+    );
     let table = fs::read_to_string(folder.path().join("raw/patients.csv")).unwrap();
     let age = |id: &str, visit: &str| -> f64 {
         let start = format!("{id},{visit},");
-        table.lines().find_map(|line| line.strip_prefix(&start)).unwrap().split(',').next().unwrap().parse().unwrap()
+        table
+            .lines()
+            .find_map(|line| line.strip_prefix(&start))
+            .unwrap()
+            .split(',')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
     };
     let by_age: Vec<usize> = (1..=NUM_SUBJECTS)
         .flat_map(|subject| ["post", "pre"].map(|visit| usize::from(age(&format!("P{subject:02}"), visit) >= 60.0)))
         .collect();
     assert!(by_age.contains(&0) && by_age.contains(&1));
     assert_eq!(classes(&folder), by_age);
-    let prefix = with("kind = \"id-prefix\"\nclasses = { P0 = \"first\", P1 = \"last\" }", "\"first\", \"last\"");
+    let prefix = with(
+        "kind = \"id-prefix\"\nclasses = { P0 = \"first\", P1 = \"last\" }",
+        "\"first\", \"last\"",
+    );
     assert_eq!(classes(&prefix), [vec![0; 18], vec![1; 6]].concat());
 }
 
@@ -261,7 +324,10 @@ fn labels_come_from_columns_thresholds_prefixes_and_names() {
 #[test]
 fn a_change_of_the_threshold_itself_is_a_response() {
     let folder = tempfile::tempdir().unwrap();
-    save(&folder.path().join("raw/t.csv"), b"id;change\na;8,99\nb;9\nc;9,0\nd;-3,5e1\n");
+    save(
+        &folder.path().join("raw/t.csv"),
+        b"id;change\na;8,99\nb;9\nc;9,0\nd;-3,5e1\n",
+    );
     let card = "name = \"t\"\nclasses = [\"no\", \"yes\"]\n[subjects]\nkind = \"table\"\n[table]\nfile = \"t.csv\"\nid = \"id\"\n\
                 layout = { separator = \"semicolon\", decimal_comma = true }\n[label]\nkind = \"threshold\"\n\
                 column = \"change\"\nat_least = 9.0\n[[modality]]\nkind = \"clinical-table\"\nname = \"c\"\n\
@@ -270,9 +336,16 @@ fn a_change_of_the_threshold_itself_is_a_response() {
     let cohort = load(folder.path()).unwrap();
     let found = cohort.subjects.iter().map(|subject| {
         let session = &subject.sessions[0];
-        (session.id.as_str(), session.class, session.recordings[0].as_ref().unwrap().values[[0, 0]])
+        (
+            session.id.as_str(),
+            session.class,
+            session.recordings[0].as_ref().unwrap().values[[0, 0]],
+        )
     });
-    assert_eq!(found.collect::<Vec<_>>(), [("a", 0, 8.99), ("b", 1, 9.0), ("c", 1, 9.0), ("d", 0, -35.0)]);
+    assert_eq!(
+        found.collect::<Vec<_>>(),
+        [("a", 0, 8.99), ("b", 1, 9.0), ("c", 1, 9.0), ("d", 0, -35.0)]
+    );
 }
 
 #[test]
@@ -287,7 +360,9 @@ fn subjects_sites_and_groups_come_from_names_too() {
     save(&folder.path().join("card.toml"), card.as_bytes());
     let cohort = load(folder.path()).unwrap();
     let found = cohort.subjects.iter().map(|subject| {
-        let [session] = subject.sessions.as_slice() else { panic!() };
+        let [session] = subject.sessions.as_slice() else {
+            panic!()
+        };
         (
             subject.id.as_str(),
             subject.site.as_deref().unwrap(),
@@ -296,11 +371,19 @@ fn subjects_sites_and_groups_come_from_names_too() {
             session.class,
         )
     });
-    let expected = [("a", "north", "F1", "a", 1), ("b", "north", "F1", "b", 0), ("c", "south", "F2", "c", 1)];
+    let expected = [
+        ("a", "north", "F1", "a", 1),
+        ("b", "north", "F1", "b", 0),
+        ("c", "south", "F2", "c", 1),
+    ];
     assert_eq!(found.collect::<Vec<_>>(), expected);
     let cache = tempfile::tempdir().unwrap();
     let prepared = Prepared::build(&cohort, cache.path()).unwrap();
-    let groups: Vec<_> = prepared.subjects().iter().map(|subject| subject.group.as_deref().unwrap()).collect();
+    let groups: Vec<_> = prepared
+        .subjects()
+        .iter()
+        .map(|subject| subject.group.as_deref().unwrap())
+        .collect();
     assert_eq!(groups, ["F1", "F1", "F2"]);
 }
 

@@ -22,10 +22,18 @@ fn drafted(layout: Layout) -> (tempfile::TempDir, Draft) {
 /// Classes and recordings of one modality, session by session.
 fn recordings(cohort: &Cohort, modality: &str) -> Vec<(String, usize, Vec<f32>)> {
     let index = cohort.modality(modality).unwrap();
-    let sessions =
-        cohort.subjects.iter().flat_map(|subject| subject.sessions.iter().map(move |session| (subject, session)));
+    let sessions = cohort
+        .subjects
+        .iter()
+        .flat_map(|subject| subject.sessions.iter().map(move |session| (subject, session)));
     let row = |(subject, session): (&recoup::data::Subject, &recoup::data::Session)| {
-        let values = session.recordings[index].as_ref().unwrap().values.iter().copied().collect();
+        let values = session.recordings[index]
+            .as_ref()
+            .unwrap()
+            .values
+            .iter()
+            .copied()
+            .collect();
         (format!("{}/{}", subject.id, session.id), session.class, values)
     };
     sessions.map(row).collect()
@@ -38,7 +46,11 @@ fn drafts_of_three_layouts_load_to_the_data() {
         let own = folder.path().join("own");
         let from_draft = load(&own).unwrap();
         // The card that a person wrote wants 50 Hz; nothing else is asked of the draft.
-        fs::write(own.join("card.toml"), card_text(layout).replace("rate_hz = 50.0", "rate_hz = 100.0")).unwrap();
+        fs::write(
+            own.join("card.toml"),
+            card_text(layout).replace("rate_hz = 50.0", "rate_hz = 100.0"),
+        )
+        .unwrap();
         let from_card = load(&own).unwrap();
         assert_eq!(from_draft.classes, ["no", "yes"]);
         for modality in ["emg", "scan"] {
@@ -49,14 +61,27 @@ fn drafts_of_three_layouts_load_to_the_data() {
             "{:?}",
             found.questions
         );
-        assert!(!from_draft.modalities.iter().flat_map(|spec| &spec.channels).any(|channel| channel.name == "Outcome"));
+        assert!(
+            !from_draft
+                .modalities
+                .iter()
+                .flat_map(|spec| &spec.channels)
+                .any(|channel| channel.name == "Outcome")
+        );
         assert_eq!(draft(&own).unwrap(), found, "a second look finds the same");
     }
 }
 
 #[test]
 fn a_draft_says_what_it_found_and_asks_for_the_rest() {
-    let (_folder, Draft { toml, findings, questions }) = drafted(Layout::Folder);
+    let (
+        _folder,
+        Draft {
+            toml,
+            findings,
+            questions,
+        },
+    ) = drafted(Layout::Folder);
     assert_eq!(
         findings,
         [
@@ -131,15 +156,26 @@ fn a_folder_of_nothing_useful_gives_the_form_of_a_card() {
     fs::write(own.join("cut.hea"), "cut 2 100\n").unwrap();
     let unknown = draft(&own).unwrap();
     assert_eq!(unknown.toml, nothing.toml);
-    assert_eq!(unknown.findings, ["3 files are of no use to a card, the first is `README.md`"]);
-    assert_eq!(unknown.questions[0], "the files belong into a folder `raw` beside card.toml: move them there");
+    assert_eq!(
+        unknown.findings,
+        ["3 files are of no use to a card, the first is `README.md`"]
+    );
+    assert_eq!(
+        unknown.questions[0],
+        "the files belong into a folder `raw` beside card.toml: move them there"
+    );
     let card = Card::parse(unknown.toml, &own.join("card.toml")).unwrap();
     fs::create_dir(own.join("raw")).unwrap();
     assert!(load_cohort(&card, &own.join("raw")).unwrap_err().to_string().ends_with(
         "card.toml: subjects: no file matches `{subject}.csv`; there is no file below the raw folder\n  hint: a \
              pattern is the whole path below the raw folder"
     ));
-    assert!(draft(&own.join("nowhere")).unwrap_err().to_string().contains("nowhere: cannot read: "));
+    assert!(
+        draft(&own.join("nowhere"))
+            .unwrap_err()
+            .to_string()
+            .contains("nowhere: cannot read: ")
+    );
 }
 
 #[test]
@@ -147,16 +183,31 @@ fn a_table_alone_is_a_dataset() {
     let folder = tempfile::tempdir().unwrap();
     let own = folder.path().join("own");
     fs::create_dir_all(own.join("raw")).unwrap();
-    let rows: String =
-        (0..20).map(|i| format!("k{i}; {},5;{};{}\n", 20 + i, ["a", "b"][i % 2], ["NA", "3"][i % 3 / 2])).collect();
-    fs::write(own.join("raw/study.csv"), format!("code;height [cm];diagnosis;score\n{rows}")).unwrap();
+    let rows: String = (0..20)
+        .map(|i| format!("k{i}; {},5;{};{}\n", 20 + i, ["a", "b"][i % 2], ["NA", "3"][i % 3 / 2]))
+        .collect();
+    fs::write(
+        own.join("raw/study.csv"),
+        format!("code;height [cm];diagnosis;score\n{rows}"),
+    )
+    .unwrap();
     let Draft { toml, questions, .. } = draft(&own).unwrap();
     fs::write(own.join("card.toml"), &toml).unwrap();
     let cohort = load(&own).unwrap();
-    assert_eq!((cohort.subjects.len(), cohort.classes.as_slice()), (20, &["a".to_string(), "b".to_string()][..]));
-    let channels: Vec<_> = cohort.modalities[0].channels.iter().map(|c| (c.name.as_str(), c.unit.as_str())).collect();
+    assert_eq!(
+        (cohort.subjects.len(), cohort.classes.as_slice()),
+        (20, &["a".to_string(), "b".to_string()][..])
+    );
+    let channels: Vec<_> = cohort.modalities[0]
+        .channels
+        .iter()
+        .map(|c| (c.name.as_str(), c.unit.as_str()))
+        .collect();
     assert_eq!(channels, [("height [cm]", "cm")], "{toml}");
-    assert_eq!(cohort.subjects[1].sessions[0].recordings[0].as_ref().unwrap().values[[0, 0]], 21.5);
+    assert_eq!(
+        cohort.subjects[1].sessions[0].recordings[0].as_ref().unwrap().values[[0, 0]],
+        21.5
+    );
     assert!(questions[0].contains("guess: column `diagnosis`"), "{questions:?}");
 }
 
@@ -164,28 +215,58 @@ fn a_table_alone_is_a_dataset() {
 #[test]
 fn the_gait_database_can_be_drafted() {
     let Some(raw) = real_data("gaitndd") else { return };
-    let Draft { toml, findings, questions } = draft(&raw).unwrap();
+    let Draft {
+        toml,
+        findings,
+        questions,
+    } = draft(&raw).unwrap();
     for expected in [
         "64 files like `als1.hea`: WFDB records at 300 Hz: left-foot [mV], right-foot [mV]",
         "guess: they are named `{subject}.hea`; 64 subjects (`als1`, `als10`, `als11`, `als12` and 60 more)",
         "64 files like `als1.ts`: text, 194 rows of 13 columns without a header, irregular time stamps in `1`",
     ] {
-        assert!(findings.iter().any(|finding| finding == expected), "{expected}\nnot in\n{findings:#?}");
+        assert!(
+            findings.iter().any(|finding| finding == expected),
+            "{expected}\nnot in\n{findings:#?}"
+        );
     }
-    assert!(questions.iter().any(|question| question.starts_with("`label`, `classes`: what is to be predicted? ")));
+    assert!(
+        questions
+            .iter()
+            .any(|question| question.starts_with("`label`, `classes`: what is to be predicted? "))
+    );
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("card.toml");
     fs::write(&path, toml).unwrap();
     // The one answer: the group is the label.
-    edit(&path, "classes = [\"f\", \"m\"]", "classes = [\"control\", \"hunt\", \"park\", \"subjects\"]");
-    edit(&path, "[label]\nkind = \"column\"\ncolumn = \"6\"", "[label]\nkind = \"column\"\ncolumn = \"2\"");
+    edit(
+        &path,
+        "classes = [\"f\", \"m\"]",
+        "classes = [\"control\", \"hunt\", \"park\", \"subjects\"]",
+    );
+    edit(
+        &path,
+        "[label]\nkind = \"column\"\ncolumn = \"6\"",
+        "[label]\nkind = \"column\"\ncolumn = \"2\"",
+    );
     // What the draft cannot see in one record: some samples are missing, and the header's gain is no calibration.
-    edit(&path, "scale = \"physical\" # guess", "scale = \"digital\"\nmissing = \"interpolate\"");
-    let text = fs::read_to_string(&path).unwrap().replace("unit = \"mV\"", "unit = \"adu\"");
+    edit(
+        &path,
+        "scale = \"physical\" # guess",
+        "scale = \"digital\"\nmissing = \"interpolate\"",
+    );
+    let text = fs::read_to_string(&path)
+        .unwrap()
+        .replace("unit = \"mV\"", "unit = \"adu\"");
     fs::write(&path, text).unwrap();
     let cohort = load_cohort(&Card::load(&path).unwrap(), Path::new(&raw)).unwrap();
     assert_eq!(cohort.subjects.len(), 64);
     let counts = [0, 1, 2, 3].map(|class| cohort.subjects.iter().filter(|s| s.sessions[0].class == class).count());
     assert_eq!(counts, [16, 20, 15, 13]);
-    assert!(cohort.modalities.iter().any(|spec| spec.kind == ModalityKind::Signal { rate_hz: 300.0 }));
+    assert!(
+        cohort
+            .modalities
+            .iter()
+            .any(|spec| spec.kind == ModalityKind::Signal { rate_hz: 300.0 })
+    );
 }

@@ -37,12 +37,32 @@ fn wfdb_golden() -> WfdbGolden {
 fn assert_equal(name: &str, record: &Record, golden: &WfdbRecord) {
     let physical: Vec<_> = record.signals.iter().map(|signal| signal.physical().unwrap()).collect();
     assert_eq!(record.rate_hz, golden.rate_hz, "{name}");
-    assert_eq!(record.signals.iter().map(|s| &s.name).collect::<Vec<_>>(), golden.names.iter().collect::<Vec<_>>());
-    assert_eq!(record.signals.iter().map(|s| &s.unit).collect::<Vec<_>>(), golden.units.iter().collect::<Vec<_>>());
-    assert!(record.signals.iter().all(|signal| signal.samples.len() == golden.num_samples), "{name}");
-    assert_eq!(physical.iter().flatten().filter(|value| value.is_nan()).count(), golden.num_missing, "{name}");
+    assert_eq!(
+        record.signals.iter().map(|s| &s.name).collect::<Vec<_>>(),
+        golden.names.iter().collect::<Vec<_>>()
+    );
+    assert_eq!(
+        record.signals.iter().map(|s| &s.unit).collect::<Vec<_>>(),
+        golden.units.iter().collect::<Vec<_>>()
+    );
+    assert!(
+        record
+            .signals
+            .iter()
+            .all(|signal| signal.samples.len() == golden.num_samples),
+        "{name}"
+    );
+    assert_eq!(
+        physical.iter().flatten().filter(|value| value.is_nan()).count(),
+        golden.num_missing,
+        "{name}"
+    );
     let digital = record.signals.iter().flat_map(|signal| &signal.samples);
-    assert_eq!(hash(digital.map(|sample| sample.to_le_bytes())), golden.digital_sha256, "{name}");
+    assert_eq!(
+        hash(digital.map(|sample| sample.to_le_bytes())),
+        golden.digital_sha256,
+        "{name}"
+    );
     let canonical = |&value: &f32| if value.is_nan() { 0x7fc0_0000 } else { value.to_bits() };
     assert_eq!(
         hash(physical.iter().flatten().map(|value| canonical(value).to_le_bytes())),
@@ -58,10 +78,18 @@ fn wfdb_fixtures_read_as_the_wfdb_package_reads_them() {
     for (name, expected) in &golden.fixtures {
         let record = read_record(&fixtures().join(format!("{name}.hea"))).unwrap();
         for (index, signal) in record.signals.iter().enumerate() {
-            assert_eq!(signal.samples, expected.digital.as_ref().unwrap()[index], "{name}, signal {index}");
+            assert_eq!(
+                signal.samples,
+                expected.digital.as_ref().unwrap()[index],
+                "{name}, signal {index}"
+            );
             let physical = signal.physical().unwrap();
             for (value, expected) in physical.iter().zip(&expected.physical.as_ref().unwrap()[index]) {
-                assert_eq!((!value.is_nan()).then_some(*value), expected.map(|value| value as f32), "{name}");
+                assert_eq!(
+                    (!value.is_nan()).then_some(*value),
+                    expected.map(|value| value as f32),
+                    "{name}"
+                );
             }
         }
         assert_equal(name, &record, expected);
@@ -75,10 +103,15 @@ fn wfdb_formats_61_and_160_hold_the_same_samples_as_16() {
     let header = folder.path().join("f16.hea");
     let expected = read_record(&header).unwrap();
     let bytes = fs::read(folder.path().join("f16.dat")).unwrap();
-    for (format, convert) in
-        [(" 61 ", (|pair| [pair[1], pair[0]]) as fn(&[u8]) -> [u8; 2]), (" 160 ", |pair| [pair[0], pair[1] ^ 0x80])]
-    {
-        fs::write(folder.path().join("f16.dat"), bytes.chunks(2).flat_map(convert).collect::<Vec<_>>()).unwrap();
+    for (format, convert) in [
+        (" 61 ", (|pair| [pair[1], pair[0]]) as fn(&[u8]) -> [u8; 2]),
+        (" 160 ", |pair| [pair[0], pair[1] ^ 0x80]),
+    ] {
+        fs::write(
+            folder.path().join("f16.dat"),
+            bytes.chunks(2).flat_map(convert).collect::<Vec<_>>(),
+        )
+        .unwrap();
         let text = fs::read_to_string(fixtures().join("formats/f16.hea")).unwrap();
         fs::write(&header, text.replace("f16.dat 16 ", &format!("f16.dat{format}"))).unwrap();
         assert_eq!(read_record(&header).unwrap(), expected, "{format}");
@@ -93,7 +126,11 @@ fn wfdb_samples_read_as_the_wfdb_package_reads_them() {
     let golden = wfdb_golden();
     assert!(golden.samples.len() >= 9);
     for (name, expected) in &golden.samples {
-        assert_equal(name, &read_record(&folder.join(format!("{name}.hea"))).unwrap(), expected);
+        assert_equal(
+            name,
+            &read_record(&folder.join(format!("{name}.hea"))).unwrap(),
+            expected,
+        );
     }
 }
 
@@ -133,7 +170,10 @@ fn wfdb_errors_name_the_place() {
         "f212.hea: line 4: found `the end of the file`, expected 3 signal lines"
     );
     edit(&path("f212.hea"), "f212 3 250", "f212 2 fast");
-    assert_eq!(text("f212.hea").lines().next().unwrap(), "f212.hea: line 1: found `fast`, expected a rate in Hz");
+    assert_eq!(
+        text("f212.hea").lines().next().unwrap(),
+        "f212.hea: line 1: found `fast`, expected a rate in Hz"
+    );
     edit(&path("f212.hea"), "fast 101\nf212_1.dat", "250 101\n../f212_1.dat");
     assert_eq!(
         text("f212.hea").lines().next().unwrap(),
@@ -160,13 +200,19 @@ fn delimited_text_keeps_quotes_lines_and_joins_what_is_short() {
         rows(layout("comma", false), "x\r\n1,\"2,\"\"5\"\"\", 3 \r\n\r\n4,,6"),
         [(2, fields(["1", "2,\"5\"", "3"])), (4, fields(["4", "", "6"]))]
     );
-    assert_eq!(rows(layout("whitespace", false), "x\n  1 \t2  3\n\n"), [(2, fields(["1", "2", "3"]))]);
+    assert_eq!(
+        rows(layout("whitespace", false), "x\n  1 \t2  3\n\n"),
+        [(2, fields(["1", "2", "3"]))]
+    );
     assert_eq!(
         rows(layout("semicolon", true), "x\n1;2\n2;3\n4;5;6\n"),
         [(2, fields(["1", "22", "3"])), (4, fields(["4", "5", "6"]))]
     );
     assert_eq!(
-        layout("semicolon", false).table(b"x\n1;2\n2;3\n", Path::new("t.csv")).unwrap_err().to_string(),
+        layout("semicolon", false)
+            .table(b"x\n1;2\n2;3\n", Path::new("t.csv"))
+            .unwrap_err()
+            .to_string(),
         "t.csv: line 2: found 2 fields, expected 3 (a, b, c)\n  hint: check `separator`, `header` and `join_short_lines` in \
          the card's layout"
     );
@@ -197,7 +243,12 @@ fn resampling_equals_scipy_resample_poly() {
         assert_eq!(resampled.len(), case.resampled.len());
         for (found, expected) in resampled.iter().zip(&case.resampled) {
             // One rounding to f32 of numbers near 1.
-            assert!((f64::from(*found) - expected).abs() < 1e-7, "{} -> {} Hz", case.source_hz, case.target_hz);
+            assert!(
+                (f64::from(*found) - expected).abs() < 1e-7,
+                "{} -> {} Hz",
+                case.source_hz,
+                case.target_hz
+            );
         }
     }
 }
@@ -205,7 +256,9 @@ fn resampling_equals_scipy_resample_poly() {
 #[test]
 fn resampling_keeps_the_pass_band_in_phase_and_suppresses_aliases() {
     let sine = |frequency_hz: f64, rate_hz: f64, count: usize| -> Vec<f32> {
-        (0..count).map(|i| (std::f64::consts::TAU * frequency_hz * i as f64 / rate_hz).sin() as f32).collect()
+        (0..count)
+            .map(|i| (std::f64::consts::TAU * frequency_hz * i as f64 / rate_hz).sin() as f32)
+            .collect()
     };
     let largest = |values: &[f32]| values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
     let resampler = Resampler::new(300.0, 100.0).unwrap();

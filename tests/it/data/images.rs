@@ -37,7 +37,10 @@ fn assert_close(name: &str, image: &Image, expected: &Values, tolerance: f64) {
     assert_eq!((image.height, image.width), (expected.height, expected.width), "{name}");
     assert_eq!(image.values.len(), expected.values.len(), "{name}");
     for (found, expected) in image.values.iter().zip(&expected.values) {
-        assert!((f64::from(*found) - expected).abs() <= tolerance, "{name}: {found}, expected {expected}");
+        assert!(
+            (f64::from(*found) - expected).abs() <= tolerance,
+            "{name}: {found}, expected {expected}"
+        );
     }
 }
 
@@ -50,7 +53,11 @@ fn images_read_and_resize_as_pillow_does_it() {
         let color = if planes == 1 { Color::Gray } else { Color::Rgb };
         let image = read(name, color).unwrap();
         // PNG is exact but for the rounding to f32. JPEG leaves the last bit of its transform to the decoder.
-        let tolerance = if name.ends_with("png") { 3e-8 } else { 2.0 / 255.0 + 3e-8 };
+        let tolerance = if name.ends_with("png") {
+            3e-8
+        } else {
+            2.0 / 255.0 + 3e-8
+        };
         assert_close(name, &image, &case.image, tolerance);
         for expected in &case.resized {
             let resized = image.resized(expected.height, expected.width);
@@ -58,21 +65,38 @@ fn images_read_and_resize_as_pillow_does_it() {
         }
         let bytes = fs::read(fixtures().join("images").join(name)).unwrap();
         let (height, width) = (case.image.height, case.image.width);
-        let turned = if name == "turned.jpg" { (width, height) } else { (height, width) };
-        assert_eq!(image_size(&bytes).map(|(height, width, _)| (height, width)), Some(turned), "{name}");
+        let turned = if name == "turned.jpg" {
+            (width, height)
+        } else {
+            (height, width)
+        };
+        assert_eq!(
+            image_size(&bytes).map(|(height, width, _)| (height, width)),
+            Some(turned),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn colour_becomes_gray_by_luma_and_gray_becomes_three_planes() {
-    let (colour, gray) = (read("rgb8.png", Color::Rgb).unwrap(), read("rgb8.png", Color::Gray).unwrap());
+    let (colour, gray) = (
+        read("rgb8.png", Color::Rgb).unwrap(),
+        read("rgb8.png", Color::Gray).unwrap(),
+    );
     let [red, green, blue] = [0, 1, 2].map(|plane| &colour.values[30 * plane..30 * (plane + 1)]);
     for (pixel, value) in gray.values.iter().enumerate() {
         let luma = 0.299 * red[pixel] + 0.587 * green[pixel] + 0.114 * blue[pixel];
         assert!((luma - value).abs() < 1.2e-7);
     }
-    let (gray, planes) = (read("gray8.png", Color::Gray).unwrap(), read("gray8.png", Color::Rgb).unwrap());
-    assert_eq!(planes.values, [gray.values.clone(), gray.values.clone(), gray.values.clone()].concat());
+    let (gray, planes) = (
+        read("gray8.png", Color::Gray).unwrap(),
+        read("gray8.png", Color::Rgb).unwrap(),
+    );
+    assert_eq!(
+        planes.values,
+        [gray.values.clone(), gray.values.clone(), gray.values.clone()].concat()
+    );
     assert_eq!(gray.resized(7, 9), gray);
 }
 
@@ -85,8 +109,14 @@ fn image_errors_say_what_to_do() {
     );
     let found = |bytes: &[u8]| read_image(bytes, Path::new("a"), Color::Gray).unwrap_err().to_string();
     let hint = "\n  hint: convert the image, or correct the pattern in the card";
-    assert_eq!(found(b"GIF89a..........."), format!("a: image: found Gif, expected PNG or JPEG{hint}"));
-    assert_eq!(found(b"text"), format!("a: image: found neither, expected PNG or JPEG{hint}"));
+    assert_eq!(
+        found(b"GIF89a..........."),
+        format!("a: image: found Gif, expected PNG or JPEG{hint}")
+    );
+    assert_eq!(
+        found(b"text"),
+        format!("a: image: found neither, expected PNG or JPEG{hint}")
+    );
     let whole = fs::read(fixtures().join("images/rgb8.png")).unwrap();
     let cut = found(&whole[..whole.len() / 2]);
     let [start, end] = [

@@ -46,9 +46,10 @@ impl Draws {
                     let copy = bytes[at..end].to_vec();
                     bytes.splice(at..at, copy);
                 }
-                3 => drop(
-                    bytes.splice(at..(at + 1).min(bytes.len()), WORDS[usize::from(self.next()) % WORDS.len()].to_vec()),
-                ),
+                3 => drop(bytes.splice(
+                    at..(at + 1).min(bytes.len()),
+                    WORDS[usize::from(self.next()) % WORDS.len()].to_vec(),
+                )),
                 _ => bytes.get_mut(at).into_iter().for_each(|byte| *byte = self.next()),
             }
         }
@@ -60,7 +61,11 @@ impl Draws {
 fn soon<T>(what: &str, read: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let value = read();
-    assert!(start.elapsed() < Duration::from_secs(60), "{what} took {:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(60),
+        "{what} took {:?}",
+        start.elapsed()
+    );
     value
 }
 
@@ -81,7 +86,10 @@ fn mutated_text_images_and_headers_never_panic() {
         let layout = &layouts[round % layouts.len()];
         read += usize::from(soon("text", || layout.table(&bytes, Path::new("t"))).is_ok());
     }
-    assert!((100..2900).contains(&read), "{read} of 3000 were read: mutations neither all harmless nor all fatal");
+    assert!(
+        (100..2900).contains(&read),
+        "{read} of 3000 were read: mutations neither all harmless nor all fatal"
+    );
     let mut read = 0;
     for name in ["gray8.png", "rgb16.png", "palette.png", "rgb.jpg", "turned.jpg"] {
         let whole = fs::read(fixtures().join("images").join(name)).unwrap();
@@ -98,7 +106,11 @@ fn mutated_text_images_and_headers_never_panic() {
         let (header, signal) = (draws.mutate(&header), draws.mutate(&signal));
         let result = soon("header", || {
             read_record_with(Path::new("f16.hea"), |path| {
-                Ok(if path.ends_with("f16.hea") { header.clone() } else { signal.clone() })
+                Ok(if path.ends_with("f16.hea") {
+                    header.clone()
+                } else {
+                    signal.clone()
+                })
             })
         });
         assert!(result.is_err() || header.len() < 2000);

@@ -10,12 +10,20 @@ use crate::walkers::Walkers;
 use super::{edit, real_data, root, stand_in};
 
 pub fn walkers(num_subjects: usize) -> Cohort {
-    Walkers { num_subjects, duration_secs: 10.0, ..Default::default() }.generate()
+    Walkers {
+        num_subjects,
+        duration_secs: 10.0,
+        ..Default::default()
+    }
+    .generate()
 }
 
 /// Every value, time, name and class of the cohort is in the tables, and nothing else.
 fn assert_holds(prepared: &Prepared, cohort: &Cohort) {
-    assert_eq!((prepared.name(), prepared.classes()), (cohort.name.as_str(), cohort.classes.as_slice()));
+    assert_eq!(
+        (prepared.name(), prepared.classes()),
+        (cohort.name.as_str(), cohort.classes.as_slice())
+    );
     assert_eq!(prepared.modalities(), cohort.modalities);
     assert_eq!(prepared.subjects().len(), cohort.subjects.len());
     let mut num_rows = vec![0; cohort.modalities.len()];
@@ -31,22 +39,34 @@ fn assert_holds(prepared: &Prepared, cohort: &Cohort) {
                     continue;
                 };
                 let values = prepared.values(modality, rows).unwrap();
-                assert!(values.iter().map(|v| v.to_bits()).eq(recording.values.iter().map(|v| v.to_bits())));
+                assert!(
+                    values
+                        .iter()
+                        .map(|v| v.to_bits())
+                        .eq(recording.values.iter().map(|v| v.to_bits()))
+                );
                 let start = rows.start as usize;
-                let times = prepared.times_secs(modality).map(|times| &times[start..start + rows.count as usize]);
+                let times = prepared
+                    .times_secs(modality)
+                    .map(|times| &times[start..start + rows.count as usize]);
                 assert_eq!(times, recording.times_secs.as_deref());
             }
         }
     }
     for (modality, num_rows) in num_rows.into_iter().enumerate() {
         assert_eq!(prepared.num_rows(modality), num_rows);
-        assert_eq!(prepared.table(modality).len(), num_rows * prepared.modalities()[modality].num_columns());
+        assert_eq!(
+            prepared.table(modality).len(),
+            num_rows * prepared.modalities()[modality].num_columns()
+        );
     }
 }
 
 fn files(folder: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -77,9 +97,23 @@ fn tables_hold_the_cohort() {
 fn a_damaged_folder_is_built_again_and_said_so() {
     let cohort = walkers(3);
     let intact = tempfile::tempdir().unwrap();
-    let hash = Prepared::build(&cohort, intact.path()).unwrap().content_hash().to_string();
+    let hash = Prepared::build(&cohort, intact.path())
+        .unwrap()
+        .content_hash()
+        .to_string();
     let names = files(&intact.path().join(&hash));
-    assert_eq!(names, ["0.f32", "1.f32", "1.times.f64", "2.f32", "3.f32", "SHA256SUMS", "index.json"]);
+    assert_eq!(
+        names,
+        [
+            "0.f32",
+            "1.f32",
+            "1.times.f64",
+            "2.f32",
+            "3.f32",
+            "SHA256SUMS",
+            "index.json"
+        ]
+    );
     for name in &names {
         for damage in ["flip", "cut", "remove"] {
             let cache = tempfile::tempdir().unwrap();
@@ -95,8 +129,13 @@ fn a_damaged_folder_is_built_again_and_said_so() {
                 _ => fs::remove_file(&path).unwrap(),
             }
             let prepared = Prepared::build(&cohort, cache.path()).unwrap();
-            let [warning] = prepared.warnings() else { panic!("{name}, {damage}: {:?}", prepared.warnings()) };
-            assert!(warning.starts_with("prepared data is damaged and was built anew: "), "{warning}");
+            let [warning] = prepared.warnings() else {
+                panic!("{name}, {damage}: {:?}", prepared.warnings())
+            };
+            assert!(
+                warning.starts_with("prepared data is damaged and was built anew: "),
+                "{warning}"
+            );
             assert_holds(&prepared, &cohort);
             assert_eq!(prepared.content_hash(), hash, "{name}, {damage}");
             assert_eq!(files(cache.path()), [hash.as_str()], "nothing is left behind");
@@ -114,11 +153,17 @@ fn a_second_preparation_reads_no_source() {
     let first = Prepared::from_card(&card, folder.path(), cache.path()).unwrap();
     assert_holds(&first, &cohort);
     // The same content has the same hash, whichever way it came.
-    assert_eq!(Prepared::build(&cohort, cache.path()).unwrap().content_hash(), first.content_hash());
+    assert_eq!(
+        Prepared::build(&cohort, cache.path()).unwrap().content_hash(),
+        first.content_hash()
+    );
     for name in files(folder.path()).iter().filter(|name| *name != "SHA256SUMS.txt") {
         fs::remove_file(folder.path().join(name)).unwrap();
     }
-    assert_holds(&Prepared::from_card(&card, folder.path(), cache.path()).unwrap(), &cohort);
+    assert_holds(
+        &Prepared::from_card(&card, folder.path(), cache.path()).unwrap(),
+        &cohort,
+    );
 }
 
 #[test]
@@ -148,7 +193,10 @@ fn another_card_or_another_declared_hash_is_another_preparation() {
     let (folder, card_path) = stand_in();
     let cache = tempfile::tempdir().unwrap();
     let hash = |path: &Path| {
-        Prepared::from_card(&Card::load(path).unwrap(), folder.path(), cache.path()).unwrap().content_hash().to_string()
+        Prepared::from_card(&Card::load(path).unwrap(), folder.path(), cache.path())
+            .unwrap()
+            .content_hash()
+            .to_string()
     };
     let at_100_hz = hash(&card_path);
     edit(&card_path, "rate_hz = 100.0", "rate_hz = 50.0");
@@ -169,10 +217,16 @@ fn windows_tile_every_session() {
     cohort.subjects[1].sessions[0].recordings[0] = None;
     cohort.subjects[3].sessions[0].recordings[1] = None;
     let prepared = Prepared::build(&cohort, cache.path()).unwrap();
-    let config = WindowConfig { window_secs: 2.5, stride_secs: 1.25 };
+    let config = WindowConfig {
+        window_secs: 2.5,
+        stride_secs: 1.25,
+    };
     let windows = windows(&prepared, Some(&config)).unwrap();
     for (subject, data) in prepared.subjects().iter().enumerate() {
-        let own: Vec<_> = windows.iter().filter(|window| window.subject as usize == subject).collect();
+        let own: Vec<_> = windows
+            .iter()
+            .filter(|window| window.subject as usize == subject)
+            .collect();
         let session = &data.sessions[0];
         if session.rows[0].count > 0 {
             assert_eq!(own.len(), 7, "(10 - 2.5) / 1.25 + 1");
@@ -185,7 +239,10 @@ fn windows_tile_every_session() {
                 0 => assert_eq!(window.rows[0], RowRange::default()),
                 _ => assert_eq!(
                     window.rows[0],
-                    RowRange { start: session.rows[0].start + 125 * index as u32, count: 250 }
+                    RowRange {
+                        start: session.rows[0].start + 125 * index as u32,
+                        count: 250
+                    }
                 ),
             }
             let all = session.rows[1];
@@ -200,7 +257,10 @@ fn windows_tile_every_session() {
             assert_eq!(window.rows[2..], session.rows[2..]);
         }
     }
-    assert!(windows.iter().any(|window| window.subject == 1), "the series alone gives the clock");
+    assert!(
+        windows.iter().any(|window| window.subject == 1),
+        "the series alone gives the clock"
+    );
     assert!(windows.is_sorted_by_key(|window| (window.subject, window.session)));
 }
 
@@ -209,7 +269,11 @@ fn without_a_configuration_a_session_is_one_window() {
     let cache = tempfile::tempdir().unwrap();
     let prepared = Prepared::build(&walkers(4), cache.path()).unwrap();
     let windows = windows(&prepared, None).unwrap();
-    let rows: Vec<_> = prepared.subjects().iter().map(|subject| subject.sessions[0].rows.clone()).collect();
+    let rows: Vec<_> = prepared
+        .subjects()
+        .iter()
+        .map(|subject| subject.sessions[0].rows.clone())
+        .collect();
     assert_eq!(windows.into_iter().map(|window| window.rows).collect::<Vec<_>>(), rows);
 }
 
@@ -218,7 +282,15 @@ fn windows_that_cannot_be_are_errors() {
     let cache = tempfile::tempdir().unwrap();
     let prepared = Prepared::build(&walkers(2), cache.path()).unwrap();
     let error = |window_secs, stride_secs| {
-        windows(&prepared, Some(&WindowConfig { window_secs, stride_secs })).unwrap_err().to_string()
+        windows(
+            &prepared,
+            Some(&WindowConfig {
+                window_secs,
+                stride_secs,
+            }),
+        )
+        .unwrap_err()
+        .to_string()
     };
     assert_eq!(
         error(10.01, 1.0),
@@ -234,7 +306,18 @@ fn windows_that_cannot_be_are_errors() {
         "windows: window_secs 1 or stride_secs 0.001 is less than one sample of `force` at 100 Hz\n  hint: use at least \
          0.01 seconds"
     );
-    assert_eq!(windows(&prepared, Some(&WindowConfig { window_secs: 10.0, stride_secs: 1.0 })).unwrap().len(), 2);
+    assert_eq!(
+        windows(
+            &prepared,
+            Some(&WindowConfig {
+                window_secs: 10.0,
+                stride_secs: 1.0
+            })
+        )
+        .unwrap()
+        .len(),
+        2
+    );
 }
 
 // ---- the real thing
@@ -246,32 +329,71 @@ fn the_gait_database_is_what_its_authors_describe() {
     // Loading checks all 257 hashes and the initial values and checksums of all 128 signals.
     let cohort = load_cohort(&card, &folder).unwrap();
     assert_eq!(cohort.classes, ["control", "huntington", "parkinson", "als"]);
-    let count = |class| cohort.subjects.iter().filter(|subject| subject.sessions[0].class == class).count();
+    let count = |class| {
+        cohort
+            .subjects
+            .iter()
+            .filter(|subject| subject.sessions[0].class == class)
+            .count()
+    };
     assert_eq!([0, 1, 2, 3].map(count), [16, 20, 15, 13]);
     let ids: Vec<_> = cohort.subjects.iter().map(|subject| subject.id.as_str()).collect();
     assert_eq!((ids.len(), &ids[..2], ids[63]), (64, &["als1", "als2"][..], "park15"));
-    let kinds: Vec<_> =
-        cohort.modalities.iter().map(|spec| (spec.name.as_str(), spec.kind, spec.num_columns())).collect();
+    let kinds: Vec<_> = cohort
+        .modalities
+        .iter()
+        .map(|spec| (spec.name.as_str(), spec.kind, spec.num_columns()))
+        .collect();
     let force = ModalityKind::Signal { rate_hz: 100.0 };
-    assert_eq!(kinds, [("force", force, 2), ("stride", ModalityKind::Series, 12), ("clinical", ModalityKind::Row, 5)]);
-    let units: Vec<_> = cohort.modalities[2].channels.iter().map(|channel| channel.unit.as_str()).collect();
+    assert_eq!(
+        kinds,
+        [
+            ("force", force, 2),
+            ("stride", ModalityKind::Series, 12),
+            ("clinical", ModalityKind::Row, 5)
+        ]
+    );
+    let units: Vec<_> = cohort.modalities[2]
+        .channels
+        .iter()
+        .map(|channel| channel.unit.as_str())
+        .collect();
     assert_eq!(units, ["year", "m", "kg", "1", "m/s"]);
 
     let (mut num_strides, mut missing) = (0, Vec::new());
     for subject in &cohort.subjects {
         let recording = |modality: usize| subject.sessions[0].recordings[modality].as_ref().unwrap();
         assert_eq!(recording(0).values.dim(), (30_000, 2), "{}", subject.id);
-        assert!(recording(0).values.iter().all(|value| value.abs() < 2600.0), "{}", subject.id);
+        assert!(
+            recording(0).values.iter().all(|value| value.abs() < 2600.0),
+            "{}",
+            subject.id
+        );
         let times = recording(1).times_secs.as_ref().unwrap();
         assert!(times[0] >= 20.0 && times[times.len() - 1] <= 300.0, "{}", subject.id);
-        assert!(recording(1).values.iter().all(|value| value.is_finite()), "{}", subject.id);
+        assert!(
+            recording(1).values.iter().all(|value| value.is_finite()),
+            "{}",
+            subject.id
+        );
         num_strides += times.len();
         let channels = &cohort.modalities[2].channels;
-        let absent = channels.iter().zip(&recording(2).values).filter(|(_, value)| value.is_nan());
+        let absent = channels
+            .iter()
+            .zip(&recording(2).values)
+            .filter(|(_, value)| value.is_nan());
         missing.extend(absent.map(|(channel, _)| format!("{}.{}", subject.id, channel.name)));
     }
     assert_eq!(num_strides, 15_160);
-    assert_eq!(missing, ["als4.gait_speed", "als5.gait_speed", "als13.weight", "hunt20.gait_speed"]);
+    assert_eq!(
+        missing,
+        [
+            "als4.gait_speed",
+            "als5.gait_speed",
+            "als13.weight",
+            "hunt20.gait_speed"
+        ]
+    );
     let park1 = cohort.subjects.iter().find(|subject| subject.id == "park1").unwrap();
     let clinical = &park1.sessions[0].recordings[2].as_ref().unwrap().values;
     assert_eq!(clinical.as_slice().unwrap(), [77.0, 2.0, 86.0, 1.0, 0.98]);
@@ -279,6 +401,13 @@ fn the_gait_database_is_what_its_authors_describe() {
     let cache = tempfile::tempdir().unwrap();
     let prepared = Prepared::from_card(&card, &folder, cache.path()).unwrap();
     assert_holds(&prepared, &cohort);
-    let windows = windows(&prepared, Some(&WindowConfig { window_secs: 30.0, stride_secs: 30.0 })).unwrap();
+    let windows = windows(
+        &prepared,
+        Some(&WindowConfig {
+            window_secs: 30.0,
+            stride_secs: 30.0,
+        }),
+    )
+    .unwrap();
     assert_eq!(windows.len(), 640);
 }

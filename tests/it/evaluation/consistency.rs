@@ -23,12 +23,30 @@ fn printed_numbers_that_no_table_can_give() {
         ([0.891, 0.875, 0.739, 0.917], 0.8013, 0.297, false),
     ];
     for ([accuracy, precision, recall, f1], implied, prevalence, same_weights) in rows {
-        let found = check(&Printed { accuracy, precision, recall, f1, decimals: 3 });
-        let Consistency { binary, two_class_macro, micro, weighted, .. } = found;
+        let found = check(&Printed {
+            accuracy,
+            precision,
+            recall,
+            f1,
+            decimals: 3,
+        });
+        let Consistency {
+            binary,
+            two_class_macro,
+            micro,
+            weighted,
+            ..
+        } = found;
         assert!(!binary && !two_class_macro && !micro && !weighted, "{found:?}");
         assert_eq!(found.same_weights, same_weights, "{found:?}");
-        assert!(found.implied_f1.0 <= implied && implied <= found.implied_f1.1, "{found:?}");
-        assert!((found.implied_prevalence.unwrap() - prevalence).abs() < 5e-4, "{found:?}");
+        assert!(
+            found.implied_f1.0 <= implied && implied <= found.implied_f1.1,
+            "{found:?}"
+        );
+        assert!(
+            (found.implied_prevalence.unwrap() - prevalence).abs() < 5e-4,
+            "{found:?}"
+        );
     }
 }
 
@@ -44,17 +62,35 @@ fn printed_numbers_of_real_tables_are_possible() {
         let accuracy = rounded(confusion.correct() as f64 / total);
         let printed = |weights: [f64; 2]| {
             let mean = |value: fn(&recoup::evaluation::metrics::ClassMetrics) -> f64| {
-                rounded(classes.iter().zip(weights).map(|(class, weight)| weight * value(class)).sum())
+                rounded(
+                    classes
+                        .iter()
+                        .zip(weights)
+                        .map(|(class, weight)| weight * value(class))
+                        .sum(),
+                )
             };
             let (precision, recall, f1) = (mean(|c| c.precision), mean(|c| c.recall), mean(|c| c.f1));
-            check(&Printed { accuracy, precision, recall, f1, decimals: 3 })
+            check(&Printed {
+                accuracy,
+                precision,
+                recall,
+                f1,
+                decimals: 3,
+            })
         };
         assert!(printed([0.0, 1.0]).binary, "{confusion:?}");
         assert!(printed([0.5, 0.5]).two_class_macro, "{confusion:?}");
         let share = classes[0].support as f64 / total;
         assert!(printed([share, 1.0 - share]).weighted, "{confusion:?}");
         assert!(printed([share, 1.0 - share]).same_weights, "{confusion:?}");
-        let micro = Printed { accuracy, precision: accuracy, recall: accuracy, f1: accuracy, decimals: 3 };
+        let micro = Printed {
+            accuracy,
+            precision: accuracy,
+            recall: accuracy,
+            f1: accuracy,
+            decimals: 3,
+        };
         assert!(check(&micro).micro);
     }
 }

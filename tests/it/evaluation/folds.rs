@@ -19,7 +19,10 @@ fn names(count: usize) -> Vec<String> {
 /// Quick options: enough replicates to run the code, too few to quote.
 fn options() -> EvaluationOptions {
     EvaluationOptions {
-        bootstrap: Bootstrap { replicates: 20, ..Bootstrap::default() },
+        bootstrap: Bootstrap {
+            replicates: 20,
+            ..Bootstrap::default()
+        },
         ..EvaluationOptions::default()
     }
 }
@@ -72,7 +75,10 @@ fn evaluation_of_stored_predictions_matches_the_reference() {
     let golden = golden();
     let rows = pipeline_rows(&golden);
     let evaluation = evaluate(&rows, &names(2), &options()).unwrap();
-    let by_logits = EvaluationOptions { subject_score: Some(SubjectScore::MeanLogits), ..options() };
+    let by_logits = EvaluationOptions {
+        subject_score: Some(SubjectScore::MeanLogits),
+        ..options()
+    };
     let by_logits = evaluate(&rows, &names(2), &by_logits).unwrap();
     let variant = evaluation.variant("cnn").unwrap();
     let expected = golden["pipeline"]["folds"].as_array().unwrap();
@@ -83,25 +89,42 @@ fn evaluation_of_stored_predictions_matches_the_reference() {
             |fold: &&recoup::evaluation::FoldEvaluation| [fold.repeat.into(), fold.fold.into(), fold.seed] == key;
         let fold = variant.folds.iter().find(same).unwrap();
         let other = by_logits.variant("cnn").unwrap().folds.iter().find(same).unwrap();
-        assert_metrics(&fold.metrics[&Level::Window], &expected["window"], &format!("windows of {key:?}"));
-        assert_metrics(&fold.metrics[&Level::Subject], &expected["subject"], &format!("subjects of {key:?}"));
+        assert_metrics(
+            &fold.metrics[&Level::Window],
+            &expected["window"],
+            &format!("windows of {key:?}"),
+        );
+        assert_metrics(
+            &fold.metrics[&Level::Subject],
+            &expected["subject"],
+            &format!("subjects of {key:?}"),
+        );
         let what = format!("subjects by mean logits of {key:?}");
         assert_metrics(&other.metrics[&Level::Subject], &expected["subject_mean_logits"], &what);
         assert_eq!((fold.subjects.len(), fold.num_train_subjects), (4, Some(8)));
     }
     let mean = variant.mean[&Level::Subject][&Metric::Brier];
     let interval = numbers(&golden["pipeline"]["brier_interval"]);
-    assert_close(mean.estimate.unwrap(), golden["pipeline"]["brier_mean"].as_f64().unwrap(), "mean Brier");
+    assert_close(
+        mean.estimate.unwrap(),
+        golden["pipeline"]["brier_mean"].as_f64().unwrap(),
+        "mean Brier",
+    );
     assert_close(mean.low.unwrap(), interval[0], "low");
     assert_close(mean.high.unwrap(), interval[1], "high");
-    assert_eq!((mean.num_items, mean.method, variant.test_to_train), (6, Method::CorrectedT, Some(0.5)));
+    assert_eq!(
+        (mean.num_items, mean.method, variant.test_to_train),
+        (6, Method::CorrectedT, Some(0.5))
+    );
 }
 
 #[test]
 fn row_order_changes_nothing_and_json_round_trips() {
     let mut rows = study("cnn", 2, 3, &[1, 2], 0.5);
     let evaluation = evaluate(&rows, &names(2), &options()).unwrap();
-    let order: BTreeMap<u64, usize> = (0..rows.len()).map(|index| (draw(index as u64).to_bits(), index)).collect();
+    let order: BTreeMap<u64, usize> = (0..rows.len())
+        .map(|index| (draw(index as u64).to_bits(), index))
+        .collect();
     rows = order.values().map(|&index| rows[index].clone()).collect();
     assert_eq!(evaluate(&rows, &names(2), &options()).unwrap(), evaluation);
     let json = serde_json::to_string(&evaluation).unwrap();
@@ -110,17 +133,31 @@ fn row_order_changes_nothing_and_json_round_trips() {
         for (metric, interval) in metrics {
             let read = back.variants[0].mean[level][metric];
             assert_eq!((read.method, read.num_items), (interval.method, interval.num_items));
-            for (read, wrote) in
-                [(read.estimate, interval.estimate), (read.low, interval.low), (read.high, interval.high)]
-            {
-                assert!((read.unwrap() - wrote.unwrap()).abs() < 1e-15, "{metric}: {read:?} and {wrote:?}");
+            for (read, wrote) in [
+                (read.estimate, interval.estimate),
+                (read.low, interval.low),
+                (read.high, interval.high),
+            ] {
+                assert!(
+                    (read.unwrap() - wrote.unwrap()).abs() < 1e-15,
+                    "{metric}: {read:?} and {wrote:?}"
+                );
             }
         }
     }
-    assert_eq!(back.variants[0].pooled[0].confusion, evaluation.variants[0].pooled[0].confusion);
+    assert_eq!(
+        back.variants[0].pooled[0].confusion,
+        evaluation.variants[0].pooled[0].confusion
+    );
     let value: Value = serde_json::from_str(&json).unwrap();
     assert!(value["variants"][0]["mean"]["subject"]["auc_roc"]["estimate"].is_number());
-    assert_eq!(value["variants"][0]["folds"][0]["metrics"]["window"].as_object().unwrap().len(), Metric::ALL.len());
+    assert_eq!(
+        value["variants"][0]["folds"][0]["metrics"]["window"]
+            .as_object()
+            .unwrap()
+            .len(),
+        Metric::ALL.len()
+    );
 }
 
 #[test]
@@ -128,7 +165,10 @@ fn pooling_counts_every_subject_once_and_leaves_out_the_areas() {
     let evaluation = evaluate(&study("cnn", 2, 3, &[7], 0.5), &names(2), &options()).unwrap();
     let pooled = &evaluation.variants[0].pooled;
     assert_eq!(
-        pooled.iter().map(|pool| (pool.repeat, pool.seed, pool.num_folds)).collect::<Vec<_>>(),
+        pooled
+            .iter()
+            .map(|pool| (pool.repeat, pool.seed, pool.num_folds))
+            .collect::<Vec<_>>(),
         [(0, 7, 3), (1, 7, 3)]
     );
     for pool in pooled {
@@ -140,11 +180,18 @@ fn pooling_counts_every_subject_once_and_leaves_out_the_areas() {
             !pool.subject_metrics.contains_key(&Metric::AucRoc) && !pool.subject_metrics.contains_key(&Metric::AucPr)
         );
         let accuracy = pool.subject_metrics[&Metric::Accuracy].percentile;
-        assert_eq!(accuracy.estimate, Some(pool.confusion[&Level::Subject].correct() as f64 / 12.0));
+        assert_eq!(
+            accuracy.estimate,
+            Some(pool.confusion[&Level::Subject].correct() as f64 / 12.0)
+        );
         assert!(accuracy.low.unwrap() <= accuracy.high.unwrap());
     }
     let one_fold = evaluate(&study("cnn", 1, 1, &[7], 0.5), &names(2), &options()).unwrap();
-    assert!(one_fold.variants[0].pooled[0].subject_metrics.contains_key(&Metric::AucRoc));
+    assert!(
+        one_fold.variants[0].pooled[0]
+            .subject_metrics
+            .contains_key(&Metric::AucRoc)
+    );
 }
 
 #[test]
@@ -152,8 +199,11 @@ fn seeds_of_one_fold_get_the_plain_interval() {
     let evaluation = evaluate(&study("cnn", 1, 1, &[1, 2, 3, 4], 0.5), &names(2), &options()).unwrap();
     let variant = &evaluation.variants[0];
     let interval = variant.mean[&Level::Window][&Metric::LogLoss];
-    let values: Vec<f64> =
-        variant.folds.iter().map(|fold| fold.metrics[&Level::Window].get(Metric::LogLoss).unwrap()).collect();
+    let values: Vec<f64> = variant
+        .folds
+        .iter()
+        .map(|fold| fold.metrics[&Level::Window].get(Metric::LogLoss).unwrap())
+        .collect();
     assert_eq!(interval, t_interval(&values, 0.95));
     assert_eq!((interval.method, interval.num_items), (Method::StudentT, 4));
 }
@@ -177,11 +227,19 @@ fn stored_train_rows_give_the_training_size() {
     let train: Vec<Prediction> = rows
         .iter()
         .filter(|row| row.fold != 0 && row.window_start_secs == 0.0 && row.subject != "s02")
-        .map(|row| Prediction { fold: 0, part: Part::Train, ..row.clone() })
+        .map(|row| Prediction {
+            fold: 0,
+            part: Part::Train,
+            ..row.clone()
+        })
         .collect();
     rows.extend(train);
     let evaluation = evaluate(&rows, &names(2), &options()).unwrap();
-    let sizes: Vec<_> = evaluation.variants[0].folds.iter().map(|fold| fold.num_train_subjects).collect();
+    let sizes: Vec<_> = evaluation.variants[0]
+        .folds
+        .iter()
+        .map(|fold| fold.num_train_subjects)
+        .collect();
     assert_eq!(sizes, [Some(7), Some(8), Some(8)]);
 }
 
@@ -220,8 +278,17 @@ fn bad_rows_are_named() {
         "subject `s00` is tested in folds 0 and 2 of repeat 0 (variant `cnn`); folds of one repeat must not share test \
          subjects"
     );
-    assert_eq!(message(&|rows| rows.clear()), "no predictions of part `test` to evaluate; were the models run on it?");
-    let full = EvaluationOptions { bootstrap: Bootstrap { level: 1.0, ..Bootstrap::default() }, ..options() };
+    assert_eq!(
+        message(&|rows| rows.clear()),
+        "no predictions of part `test` to evaluate; were the models run on it?"
+    );
+    let full = EvaluationOptions {
+        bootstrap: Bootstrap {
+            level: 1.0,
+            ..Bootstrap::default()
+        },
+        ..options()
+    };
     assert_eq!(
         evaluate(&good, &names(2), &full).unwrap_err().to_string(),
         "`bootstrap.level` is 1; expected a number between 0 and 1, both excluded"
@@ -236,7 +303,10 @@ fn bad_rows_are_named() {
 fn targets_that_vary_within_a_subject_are_evaluated_per_window() {
     let mut rows = study("cnn", 1, 3, &[1], 0.5);
     rows[1].target = 1;
-    let windows_only = EvaluationOptions { subject_score: None, ..options() };
+    let windows_only = EvaluationOptions {
+        subject_score: None,
+        ..options()
+    };
     let evaluation = evaluate(&rows, &names(2), &windows_only).unwrap();
     let levels: Vec<Level> = evaluation.variants[0].mean.keys().copied().collect();
     assert_eq!(levels, [Level::Window]);
@@ -254,15 +324,26 @@ fn a_comparison_pairs_folds_and_averages_seeds() {
     assert_eq!(found.differences.len(), 6);
     let first = &found.differences[0];
     let seeds = good.folds.iter().filter(|fold| (fold.repeat, fold.fold) == (0, 0));
-    let values: Vec<f64> = seeds.map(|fold| fold.metrics[&Level::Window].get(Metric::LogLoss).unwrap()).collect();
-    assert_eq!((first.a, first.difference), ((values[0] + values[1]) / 2.0, first.a - first.b));
+    let values: Vec<f64> = seeds
+        .map(|fold| fold.metrics[&Level::Window].get(Metric::LogLoss).unwrap())
+        .collect();
+    assert_eq!(
+        (first.a, first.difference),
+        ((values[0] + values[1]) / 2.0, first.a - first.b)
+    );
     let differences: Vec<f64> = found.differences.iter().map(|fold| fold.difference).collect();
     assert_eq!(found.interval, corrected_t_interval(&differences, Some(0.5), 0.95));
-    assert_eq!((found.p, found.sign_flip_p), (corrected_t_p(&differences, Some(0.5)), Some(2.0 / 64.0)));
+    assert_eq!(
+        (found.p, found.sign_flip_p),
+        (corrected_t_p(&differences, Some(0.5)), Some(2.0 / 64.0))
+    );
     let mirrored = compare(poor, good, Metric::LogLoss, Level::Window, 0.95).unwrap();
     assert_eq!(mirrored.p, found.p);
     let equal = compare(good, same, Metric::LogLoss, Level::Window, 0.95).unwrap();
-    assert_eq!((equal.interval.estimate, equal.p, equal.sign_flip_p), (Some(0.0), None, Some(1.0)));
+    assert_eq!(
+        (equal.interval.estimate, equal.p, equal.sign_flip_p),
+        (Some(0.0), None, Some(1.0))
+    );
     let all = compare_to_baseline(&[good, same], poor, Metric::LogLoss, Level::Window, 0.95).unwrap();
     assert_eq!(all[0].holm_p, Some((2.0 * found.p.unwrap()).min(1.0)));
 }
@@ -276,7 +357,9 @@ fn a_comparison_of_other_folds_names_what_differs() {
         other.extend(base.clone());
         let evaluation = evaluate(&other, &names(2), &options()).unwrap();
         let [a, b] = ["a", "b"].map(|name| evaluation.variant(name).unwrap());
-        compare(a, b, Metric::Accuracy, Level::Window, 0.95).unwrap_err().to_string()
+        compare(a, b, Metric::Accuracy, Level::Window, 0.95)
+            .unwrap_err()
+            .to_string()
     };
     let prefix = "`a` and `b` cannot be compared: ";
     assert_eq!(
@@ -294,7 +377,11 @@ fn a_comparison_of_other_folds_names_what_differs() {
     );
     assert_eq!(
         message(&|rows| {
-            let valid = Prediction { fold: 0, part: Part::Valid, ..rows[12].clone() };
+            let valid = Prediction {
+                fold: 0,
+                part: Part::Valid,
+                ..rows[12].clone()
+            };
             rows.push(valid);
         }),
         format!("{prefix}in repeat 0, fold 0, seed 1 they are trained on 8 and 7 subjects")
@@ -304,7 +391,9 @@ fn a_comparison_of_other_folds_names_what_differs() {
 #[test]
 fn tables_fit_100_columns() {
     let mut rows = study("cnn", 2, 3, &[1, 2], 0.5);
-    rows.iter_mut().filter(|row| row.seed == 2).for_each(|row| row.seed = u64::MAX);
+    rows.iter_mut()
+        .filter(|row| row.seed == 2)
+        .for_each(|row| row.seed = u64::MAX);
     let evaluation = evaluate(&rows, &names(2), &options()).unwrap();
     let text = table(&evaluation, Level::Window, Metric::ALL);
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");

@@ -27,8 +27,16 @@ fn lags_equal_those_of_scipy() {
     assert_eq!(golden.cases.len(), 3);
     for case in golden.cases {
         let found = lag_secs(&case.x, case.rate_hz, &case.y, case.rate_hz, case.max_lag_secs).unwrap();
-        assert!((found.lag_secs - case.lag_secs).abs() < 1e-10, "{found:?}, not {}", case.lag_secs);
-        assert!((found.correlation - case.correlation).abs() < 1e-12, "{found:?}, not {}", case.correlation);
+        assert!(
+            (found.lag_secs - case.lag_secs).abs() < 1e-10,
+            "{found:?}, not {}",
+            case.lag_secs
+        );
+        assert!(
+            (found.correlation - case.correlation).abs() < 1e-12,
+            "{found:?}, not {}",
+            case.correlation
+        );
         assert!(
             (found.lag_secs * case.rate_hz - case.planted as f64).abs() < 1.0 && found.confidence > 1.5,
             "{found:?}"
@@ -41,7 +49,9 @@ fn lags_equal_those_of_scipy() {
 /// Bumps at random times, `late` seconds later.
 fn session(rate_hz: f64, secs: f64, late: f64, noise: f32) -> Vec<f32> {
     let mut draws = Normal::new(6);
-    let bumps: Vec<f64> = (0..12).map(|index| 5.0 * f64::from(index) + 2.0 + draws.next()).collect();
+    let bumps: Vec<f64> = (0..12)
+        .map(|index| 5.0 * f64::from(index) + 2.0 + draws.next())
+        .collect();
     let mut normal = Normal::new(rate_hz as u64);
     (0..(secs * rate_hz) as usize)
         .map(|index| {
@@ -54,14 +64,20 @@ fn session(rate_hz: f64, secs: f64, late: f64, noise: f32) -> Vec<f32> {
 
 #[test]
 fn recordings_of_different_rates_and_lengths_are_aligned_between_the_samples() {
-    for (x_rate, y_rate, late) in
-        [(100.0, 100.0, 1.234), (1000.0, 30.0, -3.21), (30.0, 250.0, 4.567), (300.0, 100.0, 0.0)]
-    {
+    for (x_rate, y_rate, late) in [
+        (100.0, 100.0, 1.234),
+        (1000.0, 30.0, -3.21),
+        (30.0, 250.0, 4.567),
+        (300.0, 100.0, 0.0),
+    ] {
         for noise in [0.0, 0.03] {
             let (x, y) = (session(x_rate, 55.0, 0.0, noise), session(y_rate, 60.0, late, noise));
             let found = lag_secs(&x, x_rate, &y, y_rate, 8.0).unwrap();
             let rate = x_rate.min(y_rate);
-            assert!((found.lag_secs - late).abs() < 1.0 / rate, "{x_rate} {y_rate} {late}: {found:?}");
+            assert!(
+                (found.lag_secs - late).abs() < 1.0 / rate,
+                "{x_rate} {y_rate} {late}: {found:?}"
+            );
             assert!(found.confidence > 1.5 && found.correlation <= 1.0, "{found:?}");
         }
     }
@@ -69,15 +85,23 @@ fn recordings_of_different_rates_and_lengths_are_aligned_between_the_samples() {
 
 #[test]
 fn confidence_tells_the_periodic_from_the_unique() {
-    let sine: Vec<f32> = (0..2000).map(|index| (index as f32 * std::f32::consts::TAU / 50.0).sin()).collect();
+    let sine: Vec<f32> = (0..2000)
+        .map(|index| (index as f32 * std::f32::consts::TAU / 50.0).sin())
+        .collect();
     let periodic = lag_secs(&sine, 100.0, &sine, 100.0, 5.0).unwrap();
-    assert!(periodic.lag_secs.abs() < 1e-9 && periodic.confidence < 1.1, "{periodic:?}");
+    assert!(
+        periodic.lag_secs.abs() < 1e-9 && periodic.confidence < 1.1,
+        "{periodic:?}"
+    );
     let mut pulse = vec![0.0f32; 1000];
     pulse[400] = 1.0;
     let mut later = vec![0.0f32; 900];
     later[425] = 5.0;
     let unique = lag_secs(&pulse, 100.0, &later, 100.0, 5.0).unwrap();
-    assert!((unique.lag_secs - 0.25).abs() < 1e-6 && unique.confidence > 100.0, "{unique:?}");
+    assert!(
+        (unique.lag_secs - 0.25).abs() < 1e-6 && unique.confidence > 100.0,
+        "{unique:?}"
+    );
 }
 
 #[test]

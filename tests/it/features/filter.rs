@@ -49,8 +49,14 @@ fn sections_are_those_of_scipy() {
         assert_eq!(filter.sos.sections.len(), sos.len(), "{config:?}");
         for (ours, theirs) in filter.sos.sections.iter().zip(&sos) {
             let scale = theirs[..3].iter().fold(0.0, |a: f64, b| a.max(b.abs()));
-            assert!(difference(&ours[..3], &theirs[..3]) <= 1e-12 * scale, "{config:?}: {ours:?} {theirs:?}");
-            assert!(difference(&ours[3..], &theirs[3..]) <= 1e-12, "{config:?}: {ours:?} {theirs:?}");
+            assert!(
+                difference(&ours[..3], &theirs[..3]) <= 1e-12 * scale,
+                "{config:?}: {ours:?} {theirs:?}"
+            );
+            assert!(
+                difference(&ours[3..], &theirs[3..]) <= 1e-12,
+                "{config:?}: {ours:?} {theirs:?}"
+            );
         }
     }
 }
@@ -59,18 +65,34 @@ fn sections_are_those_of_scipy() {
 fn filtered_noise_is_that_of_scipy() {
     let Golden { noise, runs, .. } = golden();
     assert_eq!(runs.len(), 18);
-    for Run { config, rate_hz, length, zero, steady_state, silent, causal } in runs {
+    for Run {
+        config,
+        rate_hz,
+        length,
+        zero,
+        steady_state,
+        silent,
+        causal,
+    } in runs
+    {
         let sos = config.design(rate_hz).unwrap().sos;
         let signal = &noise[..length];
         let mut ours = signal.to_vec();
         assert!(sos.zero_phase(&mut ours));
-        assert!(difference(&ours, &zero) < 1e-10, "{config:?}: {:e}", difference(&ours, &zero));
+        assert!(
+            difference(&ours, &zero) < 1e-10,
+            "{config:?}: {:e}",
+            difference(&ours, &zero)
+        );
         let with = |mut state| {
             let mut ours = signal.to_vec();
             sos.filter(&mut state, &mut ours);
             ours
         };
-        for (ours, theirs) in [(with(sos.silent_state()), silent), (with(sos.steady_state(signal[0])), causal)] {
+        for (ours, theirs) in [
+            (with(sos.silent_state()), silent),
+            (with(sos.steady_state(signal[0])), causal),
+        ] {
             let worst = theirs.map_or(0.0, |theirs| difference(&ours, &theirs));
             assert!(worst < 1e-10, "{config:?}: {worst:e}");
         }
@@ -86,7 +108,9 @@ fn filtered_noise_is_that_of_scipy() {
 
 #[test]
 fn a_signal_as_short_as_the_padding_is_not_filtered() {
-    let filter = config("kind = \"butterworth\"\nband = \"low\"\nhigh_hz = 6.0\norder = 4").design(100.0).unwrap();
+    let filter = config("kind = \"butterworth\"\nband = \"low\"\nhigh_hz = 6.0\norder = 4")
+        .design(100.0)
+        .unwrap();
     assert_eq!(filter.sos.pad_len(), 15);
     let mut short = noise(15);
     let before = short.clone();
@@ -117,7 +141,10 @@ fn gain_is_minus_3_db_at_the_cut_offs_and_1_in_the_band() {
                 for cut in cuts {
                     assert!((gain(passband, cut) - half).abs() < 1e-9, "{order} {passband:?}");
                 }
-                assert!(pass.is_nan() || (gain(passband, pass) - 1.0).abs() < 1e-9, "{order} {passband:?}");
+                assert!(
+                    pass.is_nan() || (gain(passband, pass) - 1.0).abs() < 1e-9,
+                    "{order} {passband:?}"
+                );
                 assert!(stop.is_nan() || gain(passband, stop) < 1e-9, "{order} {passband:?}");
             }
             assert!(Sos::butterworth(order, Passband::BandPass(low, high), rate_hz).pole_radius() < 1.0);
@@ -127,7 +154,9 @@ fn gain_is_minus_3_db_at_the_cut_offs_and_1_in_the_band() {
 
 #[test]
 fn a_notch_takes_out_its_frequency_and_no_more() {
-    let filter = config("kind = \"notch\"\nfrequency_hz = 50.0\nharmonics = 4").design(1000.0).unwrap();
+    let filter = config("kind = \"notch\"\nfrequency_hz = 50.0\nharmonics = 4")
+        .design(1000.0)
+        .unwrap();
     for multiple in 1..=4 {
         let centre = 50.0 * f64::from(multiple);
         assert!(filter.sos.response(centre, 1000.0).norm() < 1e-12);
@@ -143,7 +172,9 @@ fn a_notch_takes_out_its_frequency_and_no_more() {
     };
     let width = edge(1.0).unwrap() - edge(-1.0).unwrap();
     assert!((width - 50.0 / 30.0).abs() < 0.003, "{width}");
-    let mut tone: Vec<f64> = (0..20_000).map(|k| (f64::from(k) * std::f64::consts::TAU * 0.05).sin()).collect();
+    let mut tone: Vec<f64> = (0..20_000)
+        .map(|k| (f64::from(k) * std::f64::consts::TAU * 0.05).sin())
+        .collect();
     filter.apply(&mut tone);
     assert!(tone[9000..11_000].iter().all(|x| x.abs() < 1e-9));
 }
@@ -171,7 +202,10 @@ fn chunks_give_the_bits_of_the_whole() {
         for size in [1, 7, 64, 999] {
             let (mut chunked, mut state) = (signal.clone(), state.clone());
             chunked.chunks_mut(size).for_each(|chunk| sos.filter(&mut state, chunk));
-            assert!(whole.iter().zip(&chunked).all(|(a, b)| a.to_bits() == b.to_bits()), "{size}");
+            assert!(
+                whole.iter().zip(&chunked).all(|(a, b)| a.to_bits() == b.to_bits()),
+                "{size}"
+            );
         }
     }
     let mut constant = vec![2.5; 300];
@@ -213,7 +247,9 @@ fn channels_together_give_the_bits_of_each_alone() {
 
 #[test]
 fn each_finite_stretch_is_filtered_alone() {
-    let filter = config("kind = \"butterworth\"\nband = \"low\"\nhigh_hz = 6.0\norder = 4").design(100.0).unwrap();
+    let filter = config("kind = \"butterworth\"\nband = \"low\"\nhigh_hz = 6.0\norder = 4")
+        .design(100.0)
+        .unwrap();
     let signal = noise(400);
     let mut gaps = signal.clone();
     gaps[..3].fill(f64::NAN);
@@ -227,7 +263,13 @@ fn each_finite_stretch_is_filtered_alone() {
     filter.apply(&mut second);
     assert_eq!(gaps[3..100], first);
     assert_eq!(gaps[121..399], second);
-    assert!(gaps[110..121].iter().chain(&gaps[..3]).chain(&gaps[399..]).all(|x| x.is_nan()));
+    assert!(
+        gaps[110..121]
+            .iter()
+            .chain(&gaps[..3])
+            .chain(&gaps[399..])
+            .all(|x| x.is_nan())
+    );
     assert!(gaps[100..110].iter().all(|x| !x.is_finite()));
 }
 
@@ -241,7 +283,11 @@ fn a_block_is_that_of_the_whole_recording() {
         "kind = \"notch\"\nfrequency_hz = 50.0\nquality = 50.0\nharmonics = 5",
     ];
     // A drift, as electrodes have it, and gaps.
-    let mut recording: Vec<f64> = noise(120_000).iter().enumerate().map(|(k, x)| x + k as f64 * 1e-4).collect();
+    let mut recording: Vec<f64> = noise(120_000)
+        .iter()
+        .enumerate()
+        .map(|(k, x)| x + k as f64 * 1e-4)
+        .collect();
     recording[50_000..50_007].fill(f64::NAN);
     recording[50_020] = f64::NAN;
     for text in filters {
@@ -286,15 +332,25 @@ fn settling_is_what_an_impulse_takes() {
         impulse[0] = 1.0;
         sos.filter(&mut sos.silent_state(), &mut impulse);
         let largest = |x: &[f64]| x.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
-        assert!(largest(&impulse[settling..]) <= 1e-12, "{passband:?}: {:e}", largest(&impulse[settling..]));
-        assert!(largest(&impulse[settling / 3..]) > 1e-12, "{passband:?}: {settling} samples are too many");
+        assert!(
+            largest(&impulse[settling..]) <= 1e-12,
+            "{passband:?}: {:e}",
+            largest(&impulse[settling..])
+        );
+        assert!(
+            largest(&impulse[settling / 3..]) > 1e-12,
+            "{passband:?}: {settling} samples are too many"
+        );
     }
 }
 
 #[test]
 fn problems_name_the_key_and_the_value() {
     let problems = |text: &str| -> String {
-        let lines = config(text).problems(250.0).into_iter().map(|(key, message)| format!("{key} {message}\n"));
+        let lines = config(text)
+            .problems(250.0)
+            .into_iter()
+            .map(|(key, message)| format!("{key} {message}\n"));
         lines.collect()
     };
     let butterworth = "kind = \"butterworth\"\norder = 4\n";
@@ -330,8 +386,14 @@ fn problems_name_the_key_and_the_value() {
     let fine = format!("{butterworth}band = \"band-pass\"\nlow_hz = 20.0\nhigh_hz = 90.0");
     assert!(problems(&fine).is_empty());
     let read = config(&fine);
-    assert_eq!(toml::from_str::<FilterConfig>(&toml::to_string(&read).unwrap()).unwrap(), read);
-    assert!(toml::from_str::<FilterConfig>(&format!("{fine}\nquality = 3")).is_err(), "a key of the other kind");
+    assert_eq!(
+        toml::from_str::<FilterConfig>(&toml::to_string(&read).unwrap()).unwrap(),
+        read
+    );
+    assert!(
+        toml::from_str::<FilterConfig>(&format!("{fine}\nquality = 3")).is_err(),
+        "a key of the other kind"
+    );
 }
 
 /// The diagnostic band of an electrocardiogram needs more than the 250 Hz that the paper allows.
@@ -340,7 +402,9 @@ fn a_band_up_to_150_hz_is_refused_at_250_hz() {
     let text = "kind = \"butterworth\"\nband = \"band-pass\"\nlow_hz = 0.05\nhigh_hz = 150.0";
     let filter: FilterConfig = toml::from_str(text).unwrap();
     let problems = filter.problems(250.0);
-    let [(key, message)] = &problems[..] else { panic!("{problems:?}") };
+    let [(key, message)] = &problems[..] else {
+        panic!("{problems:?}")
+    };
     assert_eq!(key, "high_hz");
     assert!(message.contains("125") && message.contains("150"), "{message}");
     assert!(filter.problems(500.0).is_empty());

@@ -16,7 +16,10 @@ use serde::Deserialize;
 use super::random::Normal;
 
 fn assert_close(found: f64, expected: f64, tolerance: f64, what: &str) {
-    assert!((found - expected).abs() <= tolerance * expected.abs().max(1.0), "{what}: {found}, not {expected}");
+    assert!(
+        (found - expected).abs() <= tolerance * expected.abs().max(1.0),
+        "{what}: {found}, not {expected}"
+    );
 }
 
 /// Values of a feature by the name of its column, the channels being `names`.
@@ -26,8 +29,18 @@ fn extract(
     signals: &[&[f64]],
     rate_hz: f64,
 ) -> Result<BTreeMap<String, f64>, (String, String)> {
-    let channels: Vec<_> = names.iter().map(|name| Channel { name: name.to_string(), unit: "mV".into() }).collect();
-    let signal = SignalInfo { channels: &channels, rate_hz, num_samples: signals[0].len() };
+    let channels: Vec<_> = names
+        .iter()
+        .map(|name| Channel {
+            name: name.to_string(),
+            unit: "mV".into(),
+        })
+        .collect();
+    let signal = SignalInfo {
+        channels: &channels,
+        rate_hz,
+        num_samples: signals[0].len(),
+    };
     feature.check(&signal)?;
     let window: Vec<&[f64]> = feature
         .channels(&signal)
@@ -45,8 +58,13 @@ fn extract(
 
 /// P, Q, R, S and T as Gaussians around R peaks at whole samples.
 fn electrocardiogram(peaks: &[usize], len: usize, rate_hz: f64) -> Vec<f64> {
-    const WAVES: [(f64, f64, f64); 5] =
-        [(-0.17, 0.12, 0.025), (-0.027, -0.1, 0.009), (0.0, 1.0, 0.011), (0.03, -0.2, 0.012), (0.26, 0.3, 0.045)];
+    const WAVES: [(f64, f64, f64); 5] = [
+        (-0.17, 0.12, 0.025),
+        (-0.027, -0.1, 0.009),
+        (0.0, 1.0, 0.011),
+        (0.03, -0.2, 0.012),
+        (0.26, 0.3, 0.045),
+    ];
     let mut signal = vec![0.0; len];
     for peak in peaks {
         for (delay, height, width) in WAVES {
@@ -76,7 +94,10 @@ fn planted(rate_hz: f64) -> (Vec<usize>, Vec<f64>) {
 /// (found of the planted, planted of the found) within `reach` samples.
 fn rates(planted: &[usize], found: &[usize], reach: usize) -> (f64, f64) {
     let near = |from: &[usize], to: &[usize]| {
-        from.iter().filter(|a| to.iter().any(|b| a.abs_diff(*b) <= reach)).count() as f64 / from.len() as f64
+        from.iter()
+            .filter(|a| to.iter().any(|b| a.abs_diff(*b) <= reach))
+            .count() as f64
+            / from.len() as f64
     };
     (near(planted, found), near(found, planted))
 }
@@ -91,9 +112,13 @@ fn r_peaks_are_where_they_were_planted() {
     let (peaks, clean) = planted(250.0);
     // Standard deviation of the noise for an R wave of 1, with baseline wander of 0.2 on top; least sensitivity and
     // precision within 1 sample, and within 40 ms.
-    for (noise, close, near) in
-        [(0.01, 1.0, 1.0), (0.03, 1.0, 1.0), (0.1, 0.95, 1.0), (0.2, 0.8, 1.0), (0.3, 0.65, 0.97)]
-    {
+    for (noise, close, near) in [
+        (0.01, 1.0, 1.0),
+        (0.03, 1.0, 1.0),
+        (0.1, 0.95, 1.0),
+        (0.2, 0.8, 1.0),
+        (0.3, 0.65, 0.97),
+    ] {
         let mut normal = Normal::new(7);
         let noisy =
             |(index, x): (usize, &f64)| x + 0.2 * (TAU * 0.25 * index as f64 / 250.0).sin() + noise * normal.next();
@@ -131,15 +156,26 @@ fn beats_are_found_again_after_an_artefact_and_not_in_a_loose_lead() {
     let (peaks, mut signal) = planted(250.0);
     // Fifty times an R wave, for one and a half seconds from 40 s on.
     let mut normal = Normal::new(5);
-    signal[10_000..10_375].iter_mut().for_each(|x| *x += 50.0 * normal.next());
+    signal[10_000..10_375]
+        .iter_mut()
+        .for_each(|x| *x += 50.0 * normal.next());
     let found = r_peaks(&signal, 250.0);
     let away = |peaks: &[usize]| -> Vec<usize> {
-        peaks.iter().copied().filter(|peak| !(9_800..10_600).contains(peak)).collect()
+        peaks
+            .iter()
+            .copied()
+            .filter(|peak| !(9_800..10_600).contains(peak))
+            .collect()
     };
     assert_eq!(away(&found), away(&peaks));
     // Noise of 2 % of an R wave from 60 s to 100 s.
-    signal[15_000..25_000].iter_mut().for_each(|x| *x = 0.02 * normal.next());
-    let loose = r_peaks(&signal, 250.0).iter().filter(|peak| (15_200..24_800).contains(*peak)).count();
+    signal[15_000..25_000]
+        .iter_mut()
+        .for_each(|x| *x = 0.02 * normal.next());
+    let loose = r_peaks(&signal, 250.0)
+        .iter()
+        .filter(|peak| (15_200..24_800).contains(*peak))
+        .count();
     assert_eq!(loose, 0);
 }
 
@@ -185,7 +221,10 @@ fn against_annotations(found: &[usize], annotated: &[i64], rate_hz: f64) -> (f64
             hits += 1;
         }
     }
-    (f64::from(hits) / annotated.len() as f64, f64::from(hits) / found.len() as f64)
+    (
+        f64::from(hits) / annotated.len() as f64,
+        f64::from(hits) / found.len() as f64,
+    )
 }
 
 #[test]
@@ -195,7 +234,10 @@ fn beats_of_record_100_are_those_of_its_annotators() {
     let lead: Vec<f64> = sums(&golden.lead_differences).into_iter().map(|x| x as f64).collect();
     let minute: Vec<i64> = beats.iter().copied().filter(|beat| *beat < lead.len() as i64).collect();
     assert!(minute.len() > 70);
-    assert_eq!(against_annotations(&r_peaks(&lead, golden.rate_hz), &minute, golden.rate_hz), (1.0, 1.0));
+    assert_eq!(
+        against_annotations(&r_peaks(&lead, golden.rate_hz), &minute, golden.rate_hz),
+        (1.0, 1.0)
+    );
 
     let Some(folder) = std::env::var_os("RECOUP_TEST_DATA") else {
         println!("skipped: RECOUP_TEST_DATA is not set, the whole of record 100 was not read");
@@ -210,7 +252,10 @@ fn beats_of_record_100_are_those_of_its_annotators() {
         "record 100, {} beats: sensitivity {sensitivity:.5}, positive predictivity {predictivity:.5}",
         beats.len()
     );
-    assert!(sensitivity > 0.99 && predictivity > 0.99, "{sensitivity} {predictivity}");
+    assert!(
+        sensitivity > 0.99 && predictivity > 0.99,
+        "{sensitivity} {predictivity}"
+    );
 }
 
 // ---- heart rate variability
@@ -260,7 +305,10 @@ fn variability_equals_neurokit_and_scipy() {
             assert_close(found, *expected, 1e-10, name);
         }
         let mut scratch = Scratch::default();
-        for (found, expected) in spectral(&intervals, 120.0, &mut scratch).into_iter().zip(series.spectral) {
+        for (found, expected) in spectral(&intervals, 120.0, &mut scratch)
+            .into_iter()
+            .zip(series.spectral)
+        {
             optional(found, expected, name);
         }
 
@@ -273,7 +321,10 @@ fn variability_equals_neurokit_and_scipy() {
         let [_, _, sdnn, rmssd, ..] = time_domain(&clean);
         assert_close(sdnn, series.clean_sdnn, 1e-9, name);
         assert_close(rmssd, series.clean_rmssd, 1e-9, name);
-        for (found, expected) in spectral(&clean, 120.0, &mut scratch).into_iter().zip(series.clean_spectral) {
+        for (found, expected) in spectral(&clean, 120.0, &mut scratch)
+            .into_iter()
+            .zip(series.clean_spectral)
+        {
             optional(found, expected, name);
         }
     }
@@ -309,7 +360,11 @@ fn variability_obeys_its_laws() {
         let intervals = BeatIntervals::new(beats, &Outliers::LocalMedian { share: 0.2 });
         assert!(nonlinear(&intervals).iter().all(|x| x.is_nan() || *x == 0.0));
         assert!(time_domain(&intervals)[4].is_nan());
-        assert!(spectral(&intervals, 120.0, &mut Scratch::default()).iter().all(|x| x.is_nan()));
+        assert!(
+            spectral(&intervals, 120.0, &mut Scratch::default())
+                .iter()
+                .all(|x| x.is_nan())
+        );
     }
     assert!(sample_entropy(&[1.0, 2.0], 2, 0.1).is_nan());
 }
@@ -325,7 +380,10 @@ fn a_modulated_heart_rate_has_its_power_in_its_band() {
     }
     let intervals = BeatIntervals::new(&beats, &Outliers::Keep {});
     let [very_low, low, high, ratio, low_share, high_share] = spectral(&intervals, 120.0, &mut Scratch::default());
-    assert!((low - 450.0).abs() < 45.0 && (high - 200.0).abs() < 40.0 && very_low < 5.0, "{very_low} {low} {high}");
+    assert!(
+        (low - 450.0).abs() < 45.0 && (high - 200.0).abs() < 40.0 && very_low < 5.0,
+        "{very_low} {low} {high}"
+    );
     assert_close(ratio, low / high, 1e-12, "LF / HF");
     assert_close(low_share + high_share, 100.0, 1e-12, "normalised units");
 }
@@ -340,17 +398,28 @@ fn hrv_is_a_feature_of_a_window() {
     let silent = vec![0.0; signal.len()];
     let found = extract(&config, &["RESP", "ECG"], &[&silent, &signal], 250.0).unwrap();
     let secs = (peaks[peaks.len() - 1] - peaks[0]) as f64 / 250.0;
-    assert_close(found["ECG.heart_rate"], 60.0 * (peaks.len() - 1) as f64 / secs, 1e-12, "rate");
+    assert_close(
+        found["ECG.heart_rate"],
+        60.0 * (peaks.len() - 1) as f64 / secs,
+        1e-12,
+        "rate",
+    );
     assert!(found["ECG.hf"] > found["ECG.lf"] && found["ECG.sdnn"] > 40.0);
     assert_eq!(found.len(), 19);
     let none = extract(&config, &["ECG"], &[&silent], 250.0).unwrap();
     assert!(none.values().all(|x| x.is_nan()), "{none:?}");
 
     let (key, text) = extract(&config, &["RESP", "II"], &[&silent, &signal], 250.0).unwrap_err();
-    assert_eq!((key.as_str(), text.as_str()), ("channel", "must name a channel, but `ECG` is none of `RESP`, `II`"));
+    assert_eq!(
+        (key.as_str(), text.as_str()),
+        ("channel", "must name a channel, but `ECG` is none of `RESP`, `II`")
+    );
     assert_eq!(extract(&config, &["ECG"], &[&signal], 25.0).unwrap_err().0, "channel");
     let wrong: Hrv = toml::from_str("channel = \"ECG\"\noutliers = { kind = \"local-median\", share = 0 }").unwrap();
-    assert_eq!(extract(&wrong, &["ECG"], &[&signal], 250.0).unwrap_err().0, "outliers.share");
+    assert_eq!(
+        extract(&wrong, &["ECG"], &[&signal], 250.0).unwrap_err().0,
+        "outliers.share"
+    );
 }
 
 // ---- pulse wave
@@ -370,9 +439,25 @@ struct PpgGolden {
 fn pulse_waves_give_peaks_rate_and_saturation() {
     let golden: PpgGolden = serde_json::from_str(include_str!("../../golden/ppg.json")).unwrap();
     let peaks = systolic_peaks(&golden.infrared, golden.rate_hz);
-    let interior: Vec<usize> = golden.peaks.iter().copied().filter(|peak| (50..1750).contains(peak)).collect();
-    assert_eq!(peaks.iter().copied().filter(|peak| (50..1750).contains(peak)).collect::<Vec<_>>(), interior);
-    let planted: Vec<usize> = golden.beat_secs.iter().map(|secs| (secs * golden.rate_hz).round() as usize).collect();
+    let interior: Vec<usize> = golden
+        .peaks
+        .iter()
+        .copied()
+        .filter(|peak| (50..1750).contains(peak))
+        .collect();
+    assert_eq!(
+        peaks
+            .iter()
+            .copied()
+            .filter(|peak| (50..1750).contains(peak))
+            .collect::<Vec<_>>(),
+        interior
+    );
+    let planted: Vec<usize> = golden
+        .beat_secs
+        .iter()
+        .map(|secs| (secs * golden.rate_hz).round() as usize)
+        .collect();
     assert_eq!(rates(&planted[1..planted.len() - 1], &peaks, 2).0, 1.0);
     assert_eq!(rates(&planted, &peaks, 2).1, 1.0);
     let ratio = ratio_of_ratios(&golden.red, &golden.infrared, golden.rate_hz);
@@ -381,20 +466,50 @@ fn pulse_waves_give_peaks_rate_and_saturation() {
 
     let config: Ppg = toml::from_str("red = \"RED\"\ninfrared = \"IR\"").unwrap();
     assert_eq!(config, toml::from_str(&toml::to_string(&config).unwrap()).unwrap());
-    let found = extract(&config, &["RED", "IR"], &[&golden.red, &golden.infrared], golden.rate_hz).unwrap();
+    let found = extract(
+        &config,
+        &["RED", "IR"],
+        &[&golden.red, &golden.infrared],
+        golden.rate_hz,
+    )
+    .unwrap();
     assert_close(found["RED-IR.spo2"], 110.0 - 25.0 * ratio, 1e-12, "saturation");
     let mean = (planted[planted.len() - 2] - planted[1]) as f64 / (planted.len() - 3) as f64;
     assert!((found["IR.pulse_rate"] - 6000.0 / mean).abs() < 2.0, "{found:?}");
-    let curve = Ppg { coefficients: vec![104.0, -17.0, 2.0], ..config.clone() };
+    let curve = Ppg {
+        coefficients: vec![104.0, -17.0, 2.0],
+        ..config.clone()
+    };
     let found = extract(&curve, &["RED", "IR"], &[&golden.red, &golden.infrared], golden.rate_hz).unwrap();
-    assert_close(found["RED-IR.spo2"], 104.0 - 17.0 * ratio + 2.0 * ratio * ratio, 1e-12, "saturation");
+    assert_close(
+        found["RED-IR.spo2"],
+        104.0 - 17.0 * ratio + 2.0 * ratio * ratio,
+        1e-12,
+        "saturation",
+    );
 
-    let alone = Ppg { red: None, ..config.clone() };
-    assert_eq!(extract(&alone, &["IR"], &[&golden.infrared], golden.rate_hz).unwrap().len(), 1);
+    let alone = Ppg {
+        red: None,
+        ..config.clone()
+    };
+    assert_eq!(
+        extract(&alone, &["IR"], &[&golden.infrared], golden.rate_hz)
+            .unwrap()
+            .len(),
+        1
+    );
     let dark = vec![0.0; golden.red.len()];
-    assert!(extract(&config, &["RED", "IR"], &[&dark, &dark], 100.0).unwrap().values().all(|x| x.is_nan()));
+    assert!(
+        extract(&config, &["RED", "IR"], &[&dark, &dark], 100.0)
+            .unwrap()
+            .values()
+            .all(|x| x.is_nan())
+    );
     assert_eq!(extract(&config, &["IR"], &[&dark], 100.0).unwrap_err().0, "red");
-    assert_eq!(extract(&config, &["RED", "IR"], &[&dark, &dark], 10.0).unwrap_err().0, "infrared");
+    assert_eq!(
+        extract(&config, &["RED", "IR"], &[&dark, &dark], 10.0).unwrap_err().0,
+        "infrared"
+    );
 }
 
 /// Gains of the sensors cancel, and two equal channels have ratio 1.
@@ -404,5 +519,10 @@ fn the_ratio_of_ratios_does_not_depend_on_the_gains() {
     let scaled: Vec<f64> = golden.red.iter().map(|x| 0.125 * x).collect();
     let [plain, other] = [&golden.red, &scaled].map(|red| ratio_of_ratios(red, &golden.infrared, golden.rate_hz));
     assert_close(plain, other, 1e-12, "gain");
-    assert_close(ratio_of_ratios(&scaled, &golden.red, golden.rate_hz), 1.0, 1e-12, "equal");
+    assert_close(
+        ratio_of_ratios(&scaled, &golden.red, golden.rate_hz),
+        1.0,
+        1e-12,
+        "equal",
+    );
 }

@@ -37,7 +37,10 @@ struct Image {
 fn assert_close(name: &str, found: &[f64], expected: &[f64], scale: f64) {
     assert_eq!(found.len(), expected.len(), "{name}");
     for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() <= 1e-12 * scale.max(1.0), "{name}: {found}, expected {expected}");
+        assert!(
+            (found - expected).abs() <= 1e-12 * scale.max(1.0),
+            "{name}: {found}, expected {expected}"
+        );
     }
 }
 
@@ -62,13 +65,26 @@ fn image_features_equal_those_of_numpy_and_scipy() {
     for case in &golden.cases {
         let [num_images, height, width] = case.shape;
         let film = Array4::from_shape_vec((num_images, 1, height, width), case.values.clone()).unwrap();
-        let scale = case.values.iter().fold(0f64, |scale, value| scale.max(value.abs().into()));
+        let scale = case
+            .values
+            .iter()
+            .fold(0f64, |scale, value| scale.max(value.abs().into()));
         let name = case.name.as_str();
         let magnitudes = sobel_magnitudes(film.view());
         for (index, expected) in case.images.iter().enumerate() {
             let image = film.slice(s![index, 0, .., ..]);
-            assert_close(name, &histogram(image, 256, case.range).to_array(), &expected.histogram, scale);
-            assert_close(name, &[histogram(image, 10, case.range).entropy], &[expected.entropy_10], 1.0);
+            assert_close(
+                name,
+                &histogram(image, 256, case.range).to_array(),
+                &expected.histogram,
+                scale,
+            );
+            assert_close(
+                name,
+                &[histogram(image, 10, case.range).entropy],
+                &[expected.entropy_10],
+                1.0,
+            );
             let magnitude = sobel_magnitude(image);
             assert_close(name, magnitude.as_slice().unwrap(), &expected.magnitude, 8.0 * scale);
             assert_eq!(magnitude, magnitudes.slice(s![index, 0, .., ..]));
@@ -79,11 +95,19 @@ fn image_features_equal_those_of_numpy_and_scipy() {
         let threshold = case.threshold;
         let of =
             |pick: fn(&Image) -> &Vec<f64>| case.images.iter().map(|image| pick(image).clone()).collect::<Vec<_>>();
-        let found = extract(&feature(&format!("kind = \"histogram\"\nrange = [{low:?}, {high:?}]")), &film);
+        let found = extract(
+            &feature(&format!("kind = \"histogram\"\nrange = [{low:?}, {high:?}]")),
+            &film,
+        );
         assert_close(name, &found, &average::<5>(&of(|image| &image.histogram)), scale);
         let found = extract(&feature(&format!("kind = \"sobel\"\nthreshold = {threshold:?}")), &film);
         assert_close(name, &found, &average::<4>(&of(|image| &image.sobel)), 8.0 * scale);
-        assert_close(name, &extract(&ImageFeature::MotionEnergy {}, &film), &case.motion_energy, scale);
+        assert_close(
+            name,
+            &extract(&ImageFeature::MotionEnergy {}, &film),
+            &case.motion_energy,
+            scale,
+        );
         if let Some(expected) = &case.asymmetry {
             assert_close(name, &extract(&ImageFeature::Asymmetry {}, &film), expected, scale);
         }
@@ -104,7 +128,10 @@ fn a_constant_image_gives_zeros() {
         assert!((plane[0] - value).abs() < 1e-15);
         assert_eq!(plane[1..], [0.0; 4]);
     }
-    assert_eq!(extract(&feature("kind = \"sobel\"\nthreshold = 0.0"), &images), [0.0; 8]);
+    assert_eq!(
+        extract(&feature("kind = \"sobel\"\nthreshold = 0.0"), &images),
+        [0.0; 8]
+    );
     assert_eq!(extract(&ImageFeature::MotionEnergy {}, &images), [0.0; 6]);
     assert_eq!(extract(&ImageFeature::Asymmetry {}, &images), [0.0; 4]);
 }
@@ -144,12 +171,20 @@ fn sobel_of_a_ramp_is_its_slope_and_turns_with_the_image() {
     let ramp = ndarray::Array2::from_shape_fn((6, 7), |(_, x)| 2.0 * x as f32);
     let magnitude = sobel_magnitude(ramp.view());
     assert!(magnitude.slice(s![.., 1..6]).iter().all(|&value| value == 16.0));
-    assert!(magnitude.slice(s![.., 0]).iter().chain(magnitude.slice(s![.., 6])).all(|&value| value == 8.0));
+    assert!(
+        magnitude
+            .slice(s![.., 0])
+            .iter()
+            .chain(magnitude.slice(s![.., 6]))
+            .all(|&value| value == 8.0)
+    );
     assert_eq!(sobel_magnitude(ramp.t()), magnitude.t());
     let uneven = ndarray::Array2::from_shape_fn((6, 7), |(y, x)| ((x * x + 3 * y * y * x) % 11) as f32);
     assert_eq!(sobel_magnitude(uneven.t()), sobel_magnitude(uneven.view()).t());
-    let share =
-        extract(&feature("kind = \"sobel\"\nthreshold = 8.0"), &ramp.insert_axis(Axis(0)).insert_axis(Axis(0)))[3];
+    let share = extract(
+        &feature("kind = \"sobel\"\nthreshold = 8.0"),
+        &ramp.insert_axis(Axis(0)).insert_axis(Axis(0)),
+    )[3];
     assert_eq!(share, 5.0 / 7.0);
 }
 
@@ -165,14 +200,29 @@ fn all_grays_once_have_eight_bits_of_entropy() {
 #[test]
 fn configurations_name_their_columns_and_their_mistakes() {
     let planes = ["red".to_owned(), "green".to_owned()];
-    let info = ImageInfo { planes: &planes, unit: "degC", num_images: 1, height: 10, width: 12 };
+    let info = ImageInfo {
+        planes: &planes,
+        unit: "degC",
+        num_images: 1,
+        height: 10,
+        width: 12,
+    };
     let names = |feature: &ImageFeature| {
-        feature.columns(&info).into_iter().map(|column| format!("{} {}", column.name, column.unit)).collect::<Vec<_>>()
+        feature
+            .columns(&info)
+            .into_iter()
+            .map(|column| format!("{} {}", column.name, column.unit))
+            .collect::<Vec<_>>()
     };
     let region = feature("kind = \"region\"\nname = \"knee\"\nlines = [2, 6]\ncolumns = [1, 12]");
     assert_eq!(
         names(&region),
-        ["red-knee-mean degC", "red-knee-max degC", "green-knee-mean degC", "green-knee-max degC"]
+        [
+            "red-knee-mean degC",
+            "red-knee-max degC",
+            "green-knee-mean degC",
+            "green-knee-max degC"
+        ]
     );
     assert_eq!(
         names(&feature("kind = \"histogram\""))[..5],
@@ -202,9 +252,18 @@ fn configurations_name_their_columns_and_their_mistakes() {
         ("kind = \"histogram\"\nrange = [0.0, inf]", "range"),
         ("kind = \"sobel\"\nthreshold = nan", "threshold"),
         ("kind = \"motion-energy\"", "kind"),
-        ("kind = \"region\"\nname = \"knee\"\nlines = [6, 6]\ncolumns = [1, 5]", "lines"),
-        ("kind = \"region\"\nname = \"knee\"\nlines = [2, 6]\ncolumns = [1, 13]", "columns"),
-        ("kind = \"region\"\nname = \"sobel\"\nlines = [2, 6]\ncolumns = [1, 5]", "name"),
+        (
+            "kind = \"region\"\nname = \"knee\"\nlines = [6, 6]\ncolumns = [1, 5]",
+            "lines",
+        ),
+        (
+            "kind = \"region\"\nname = \"knee\"\nlines = [2, 6]\ncolumns = [1, 13]",
+            "columns",
+        ),
+        (
+            "kind = \"region\"\nname = \"sobel\"\nlines = [2, 6]\ncolumns = [1, 5]",
+            "name",
+        ),
     ] {
         assert_eq!(feature(text).check(&info).unwrap_err().0, key, "{text}");
     }
@@ -212,8 +271,18 @@ fn configurations_name_their_columns_and_their_mistakes() {
         "kind = \"asymmetry\"\nside = \"left\"",
         "kind = \"region\"\nname = \"a\"\nlines = [0, 1]\ncolumns = [0, 1]\nx = 1",
     ] {
-        assert!(toml::from_str::<ImageFeature>(text).unwrap_err().to_string().contains("unknown field"), "{text}");
+        assert!(
+            toml::from_str::<ImageFeature>(text)
+                .unwrap_err()
+                .to_string()
+                .contains("unknown field"),
+            "{text}"
+        );
     }
     // One image does not move.
-    assert!(extract(&ImageFeature::MotionEnergy {}, &Array4::zeros((1, 1, 4, 4))).iter().all(|value| value.is_nan()));
+    assert!(
+        extract(&ImageFeature::MotionEnergy {}, &Array4::zeros((1, 1, 4, 4)))
+            .iter()
+            .all(|value| value.is_nan())
+    );
 }

@@ -51,7 +51,10 @@ fn assert_close<'v>(
     assert_eq!(found.len(), expected.len());
     for (index, (found, expected)) in found.into_iter().zip(expected).enumerate() {
         let equal = (found - expected).abs() <= tolerance * expected.abs().max(1.0);
-        assert!(equal || found.is_nan() && expected.is_nan(), "{index}: {found}, not {expected}");
+        assert!(
+            equal || found.is_nan() && expected.is_nan(),
+            "{index}: {found}, not {expected}"
+        );
     }
 }
 
@@ -61,7 +64,10 @@ fn signal(names: &[&str], positions: &Array3<f64>) -> (Vec<Channel>, Vec<Vec<f64
     let mut samples = Vec::new();
     for (name, path) in names.iter().zip(positions.axis_iter(Axis(1))) {
         for (axis, values) in ["x", "y", "z"].iter().zip(path.columns()) {
-            channels.push(Channel { name: format!("{name}.{axis}"), unit: "mm".into() });
+            channels.push(Channel {
+                name: format!("{name}.{axis}"),
+                unit: "mm".into(),
+            });
             samples.push(values.to_vec());
         }
     }
@@ -74,7 +80,11 @@ fn feature(text: &str) -> MotionFeature {
 
 /// Names and values of a feature of one window.
 fn extract(text: &str, rate_hz: f64, channels: &[Channel], samples: &[Vec<f64>]) -> Vec<(String, f64)> {
-    let info = SignalInfo { channels, rate_hz, num_samples: samples[0].len() };
+    let info = SignalInfo {
+        channels,
+        rate_hz,
+        num_samples: samples[0].len(),
+    };
     let extractor = feature(text).extractor(channels).unwrap();
     extractor.check(&info).unwrap();
     let window: Vec<&[f64]> = samples.iter().map(Vec::as_slice).collect();
@@ -99,8 +109,16 @@ fn kinematics_equal_numpy() {
     assert_close(&angle, &golden.angle, 1e-12);
     let path = positions.index_axis(Axis(1), 3);
     assert_close(&lengths(velocity(path, golden.rate_hz).view()), &golden.speed, 1e-12);
-    assert_close([&mean_squared_jerk(path, golden.rate_hz)], [&golden.mean_squared_jerk], 1e-11);
-    assert_close([&log_dimensionless_jerk(path, golden.rate_hz)], [&golden.log_dimensionless_jerk], 1e-12);
+    assert_close(
+        [&mean_squared_jerk(path, golden.rate_hz)],
+        [&golden.mean_squared_jerk],
+        1e-11,
+    );
+    assert_close(
+        [&log_dimensionless_jerk(path, golden.rate_hz)],
+        [&golden.log_dimensionless_jerk],
+        1e-12,
+    );
     let mut normalised = positions.clone();
     normalise(normalised.view_mut(), &[0, 1], &[4]);
     assert_close(&normalised, &paths(&golden.normalised), 1e-12);
@@ -135,7 +153,11 @@ fn gait_equals_scipy() {
     let golden = golden();
     let positions = paths(&golden.walk);
     // Left heel, right heel, left toe, right toe, pelvis.
-    let points = GaitPoints { pelvis: vec![4], heels: [0, 1], toes: [2, 3] };
+    let points = GaitPoints {
+        pelvis: vec![4],
+        heels: [0, 1],
+        toes: [2, 3],
+    };
     let forward = direction_of_travel(positions.view(), &points, 2).unwrap();
     assert!(forward[0] > 0.59 && forward[1] > 0.79 && forward[2] == 0.0);
     let events = gait_events(positions.view(), golden.rate_hz, &points, &forward);
@@ -161,8 +183,9 @@ fn planted_walk(rate_hz: f64, treadmill: bool) -> Array3<f64> {
         let ahead = |t0: f64| -300.0 * (TAU * (t - t0) / stride).cos();
         let (left, right) = (0.3, 0.9);
         let toe = |strike: f64, share: f64| ahead(strike + share * stride - stride / 2.0);
-        for (point, offset) in
-            [ahead(left), ahead(right), toe(left, 0.60), toe(right, 0.64), 0.0].into_iter().enumerate()
+        for (point, offset) in [ahead(left), ahead(right), toe(left, 0.60), toe(right, 0.64), 0.0]
+            .into_iter()
+            .enumerate()
         {
             positions[[frame, point, 1]] = pelvis + offset;
         }
@@ -173,19 +196,41 @@ fn planted_walk(rate_hz: f64, treadmill: bool) -> Array3<f64> {
 #[test]
 fn planted_steps_are_found() {
     let rate_hz = 500.0;
-    let expected = [1.1, 1.1, 0.5, 0.6, 60.0, 64.0, 120.0 / 1.1, 1300.0, 0.2 / 1.1, 8.0 / 124.0];
+    let expected = [
+        1.1,
+        1.1,
+        0.5,
+        0.6,
+        60.0,
+        64.0,
+        120.0 / 1.1,
+        1300.0,
+        0.2 / 1.1,
+        8.0 / 124.0,
+    ];
     let (channels, samples) = signal(&NAMES, &planted_walk(rate_hz, false));
-    let found: Vec<f64> = extract(GAIT, rate_hz, &channels, &samples).into_iter().map(|(_, value)| value).collect();
+    let found: Vec<f64> = extract(GAIT, rate_hz, &channels, &samples)
+        .into_iter()
+        .map(|(_, value)| value)
+        .collect();
     // An event is as exact as a frame: 0.002 s.
     for (found, expected) in found.iter().zip(expected) {
         assert!((found - expected).abs() <= 0.005 * expected, "{found}, not {expected}");
     }
     // On a treadmill nothing tells where "forward" is, until the experiment does.
     let (channels, samples) = signal(&NAMES, &planted_walk(rate_hz, true));
-    assert!(extract(GAIT, rate_hz, &channels, &samples).iter().all(|(_, value)| value.is_nan()));
+    assert!(
+        extract(GAIT, rate_hz, &channels, &samples)
+            .iter()
+            .all(|(_, value)| value.is_nan())
+    );
     let told = extract(&format!("{GAIT}\nforward = \"-y\""), rate_hz, &channels, &samples);
     for (index, (_, found)) in told.iter().enumerate().filter(|(index, _)| *index != 7) {
-        assert!((found - expected[index]).abs() <= 0.005 * expected[index], "{found}, not {}", expected[index]);
+        assert!(
+            (found - expected[index]).abs() <= 0.005 * expected[index],
+            "{found}, not {}",
+            expected[index]
+        );
     }
     assert_eq!(told[7].1, 0.0);
 }
@@ -204,12 +249,27 @@ fn a_pendulum_swings_by_its_angle() {
         }
     });
     let (channels, samples) = signal(&["b", "c", "d"], &positions);
-    let angles = extract(&format!("kind = \"joint-angles\"\n{ANGLES}"), rate_hz, &channels, &samples);
-    let [_, _, (_, least), (name, most)] = angles.as_slice() else { panic!() };
+    let angles = extract(
+        &format!("kind = \"joint-angles\"\n{ANGLES}"),
+        rate_hz,
+        &channels,
+        &samples,
+    );
+    let [_, _, (_, least), (name, most)] = angles.as_slice() else {
+        panic!()
+    };
     assert_eq!(name, "left-knee.angle.max");
     // arccos near 180 degrees loses half of the digits.
-    assert!((least - 155.0).abs() < 1e-9 && (most - 180.0).abs() < 1e-5, "{least} {most}");
-    let range = extract(&format!("kind = \"range-of-motion\"\n{ANGLES}"), rate_hz, &channels, &samples);
+    assert!(
+        (least - 155.0).abs() < 1e-9 && (most - 180.0).abs() < 1e-5,
+        "{least} {most}"
+    );
+    let range = extract(
+        &format!("kind = \"range-of-motion\"\n{ANGLES}"),
+        rate_hz,
+        &channels,
+        &samples,
+    );
     assert!((range[0].1 - 25.0).abs() < 1e-5);
 }
 
@@ -255,11 +315,20 @@ fn place_and_size_do_not_matter_relative_to_the_body() {
                 .collect::<Vec<f64>>()
         };
         assert_close(&values(&moved), &values(&positions), 1e-8);
-        assert!(values(&positions).iter().all(|value| value.is_finite() && *value != 0.0));
+        assert!(
+            values(&positions)
+                .iter()
+                .all(|value| value.is_finite() && *value != 0.0)
+        );
     }
     // Without a body, speed is in the file's unit.
     let (channels, samples) = signal(&NAMES, &positions);
-    let found = extract("kind = \"speed\"\npoints = [\"d\"]", golden.rate_hz, &channels, &samples);
+    let found = extract(
+        "kind = \"speed\"\npoints = [\"d\"]",
+        golden.rate_hz,
+        &channels,
+        &samples,
+    );
     let mean = golden.speed.iter().sum::<f64>() / golden.speed.len() as f64;
     assert_close(found.iter().map(|(_, value)| value), &[mean, max(&golden.speed)], 1e-12);
 }
@@ -267,10 +336,17 @@ fn place_and_size_do_not_matter_relative_to_the_body() {
 #[test]
 fn columns_have_names_and_units() {
     let (channels, _) = signal(&NAMES, &Array3::zeros((1, 5, 3)));
-    let info = SignalInfo { channels: &channels, rate_hz: 100.0, num_samples: 1 };
+    let info = SignalInfo {
+        channels: &channels,
+        rate_hz: 100.0,
+        num_samples: 1,
+    };
     let columns = |text: &str| -> Vec<String> {
         let columns = feature(text).extractor(&channels).unwrap().columns(&info);
-        columns.into_iter().map(|column| format!("{} [{}]", column.name, column.unit)).collect()
+        columns
+            .into_iter()
+            .map(|column| format!("{} [{}]", column.name, column.unit))
+            .collect()
     };
     assert_eq!(
         columns("kind = \"jerk\"\npoints = [\"d\"]"),
@@ -291,27 +367,47 @@ fn what_is_missing_too_long_makes_nan_of_what_needs_it() {
     let speed = |extra: &str| {
         let text = format!("kind = \"speed\"\npoints = [\"a\", \"c\", \"d\", \"e\"]\n{extra}");
         let found = extract(&text, golden.rate_hz, &channels, &samples);
-        found.into_iter().map(|(_, value)| value.is_nan()).collect::<Vec<bool>>()
+        found
+            .into_iter()
+            .map(|(_, value)| value.is_nan())
+            .collect::<Vec<bool>>()
     };
     assert_eq!(speed(""), [false, false, true, true, true, true, false, false]);
-    assert_eq!(speed("cleaning = { max_gap_secs = 0.12 }"), [false, false, false, false, true, true, false, false]);
+    assert_eq!(
+        speed("cleaning = { max_gap_secs = 0.12 }"),
+        [false, false, false, false, true, true, false, false]
+    );
     let nothing: Vec<Vec<f64>> = samples.iter().map(|samples| vec![f64::NAN; samples.len()]).collect();
     for text in [
         GAIT.to_string(),
         format!("kind = \"joint-angles\"\n{ANGLES}"),
         format!("kind = \"jerk\"\npoints = [\"a\"]\n{BODY}"),
     ] {
-        assert!(extract(&text, golden.rate_hz, &channels, &nothing).iter().all(|(_, value)| value.is_nan()), "{text}");
         assert!(
-            extract(&text, golden.rate_hz, &channels, &vec![Vec::new(); 15]).iter().all(|(_, v)| v.is_nan()),
+            extract(&text, golden.rate_hz, &channels, &nothing)
+                .iter()
+                .all(|(_, value)| value.is_nan()),
+            "{text}"
+        );
+        assert!(
+            extract(&text, golden.rate_hz, &channels, &vec![Vec::new(); 15])
+                .iter()
+                .all(|(_, v)| v.is_nan()),
             "{text}"
         );
     }
     // A doubtful frame is as good as none.
     let mut channels = channels;
     let mut samples = samples;
-    channels.push(Channel { name: "a.confidence".into(), unit: "1".into() });
-    samples.push((0..samples[0].len()).map(|frame| if (30..40).contains(&frame) { 0.2 } else { 1.0 }).collect());
+    channels.push(Channel {
+        name: "a.confidence".into(),
+        unit: "1".into(),
+    });
+    samples.push(
+        (0..samples[0].len())
+            .map(|frame| if (30..40).contains(&frame) { 0.2 } else { 1.0 })
+            .collect(),
+    );
     let text = "kind = \"speed\"\npoints = [\"a\"]";
     assert!(extract(text, golden.rate_hz, &channels, &samples)[0].1.is_nan());
     let text = "kind = \"speed\"\npoints = [\"a\"]\ncleaning = { min_confidence = 0.1 }";
@@ -327,14 +423,19 @@ fn wrong_configurations_are_told() {
         problem("kind = \"speed\"\npoints = [\"hip\"]"),
         told("hip", "a point with channels `.x` and `.y`, such as a, b")
     );
-    assert_eq!(problem("kind = \"speed\"\npoints = []"), told("points", "at least one entry, and points in each list"));
+    assert_eq!(
+        problem("kind = \"speed\"\npoints = []"),
+        told("points", "at least one entry, and points in each list")
+    );
     assert_eq!(
         problem("kind = \"speed\"\npoints = [\"a\"]\ncleaning = { max_gap_secs = -1.0 }"),
         told("cleaning.max_gap_secs", "a number that is not negative")
     );
     let mut flat = channels.clone();
     flat.pop();
-    let error = feature("kind = \"speed\"\npoints = [\"a\", \"b\"]").extractor(&flat).unwrap_err();
+    let error = feature("kind = \"speed\"\npoints = [\"a\", \"b\"]")
+        .extractor(&flat)
+        .unwrap_err();
     assert_eq!(error, told("b", "3 coordinates, as the other points have"));
     for text in [
         "kind = \"jerk\"\npoints = [\"a\"]\nspeed = 1",
@@ -343,9 +444,19 @@ fn wrong_configurations_are_told() {
     ] {
         assert!(toml::from_str::<MotionFeature>(text).is_err(), "{text}");
     }
-    let extractor: MotionExtractor = feature("kind = \"speed\"\npoints = [\"a\"]").extractor(&channels).unwrap();
+    let extractor: MotionExtractor = feature("kind = \"speed\"\npoints = [\"a\"]")
+        .extractor(&channels)
+        .unwrap();
     let other: Vec<Channel> = channels.iter().rev().cloned().collect();
-    assert!(extractor.check(&SignalInfo { channels: &other, rate_hz: 1.0, num_samples: 9 }).is_err());
+    assert!(
+        extractor
+            .check(&SignalInfo {
+                channels: &other,
+                rate_hz: 1.0,
+                num_samples: 9
+            })
+            .is_err()
+    );
     let text = toml::to_string(&feature(&format!("{GAIT}\nforward = \"-y\""))).unwrap();
     assert_eq!(feature(&text), feature(&format!("{GAIT}\nforward = \"-y\"")));
 }
@@ -364,9 +475,22 @@ fn the_motion_image_equals_pillow() {
     let image = config.draw(&joints, &window, golden.rate_hz);
     assert_eq!(image.planes, ["x", "y", "z"]);
     assert_eq!(image.values.dim(), (1, 3, 7, 32));
-    assert_close(&image.values.iter().map(|&value| value.into()).collect::<Vec<f64>>(), &golden.image, 1e-6);
+    assert_close(
+        &image.values.iter().map(|&value| value.into()).collect::<Vec<f64>>(),
+        &golden.image,
+        1e-6,
+    );
     assert!(golden.image.contains(&0.0) && golden.image.iter().all(|value| (0.0..=1.0).contains(value)));
-    assert_eq!(config.cleaning, Cleaning { min_confidence: 0.3, max_gap_secs: 0.1 });
-    let wrong = MotionImage { range: [1.0, 1.0], ..config };
+    assert_eq!(
+        config.cleaning,
+        Cleaning {
+            min_confidence: 0.3,
+            max_gap_secs: 0.1
+        }
+    );
+    let wrong = MotionImage {
+        range: [1.0, 1.0],
+        ..config
+    };
     assert_eq!(wrong.find(&channels).unwrap_err().0, "range");
 }

@@ -19,38 +19,76 @@ const RATE_HZ: f64 = 200.0;
 
 /// Subjects with an EMG, a series and a row; the second one has no EMG.
 fn cohort(num_subjects: usize, num_samples: usize) -> Cohort {
-    let channel = |name: &str, unit: &str| Channel { name: name.into(), unit: unit.into() };
-    let spec = |name: &str, kind, channels| ModalitySpec { name: name.into(), kind, channels };
+    let channel = |name: &str, unit: &str| Channel {
+        name: name.into(),
+        unit: unit.into(),
+    };
+    let spec = |name: &str, kind, channels| ModalitySpec {
+        name: name.into(),
+        kind,
+        channels,
+    };
     let modalities = vec![
         spec(
             "emg",
             ModalityKind::Signal { rate_hz: RATE_HZ },
             vec![channel("flexor", "mV"), channel("extensor", "mV")],
         ),
-        spec("stride", ModalityKind::Series, vec![channel("left", "s"), channel("right", "s")]),
-        spec("clinical", ModalityKind::Row, vec![channel("age", "year"), channel("sex", "1")]),
+        spec(
+            "stride",
+            ModalityKind::Series,
+            vec![channel("left", "s"), channel("right", "s")],
+        ),
+        spec(
+            "clinical",
+            ModalityKind::Row,
+            vec![channel("age", "year"), channel("sex", "1")],
+        ),
     ];
     let subject = |index: usize| {
         let draws = noise(2 * num_samples + 7 * index + 1);
-        let emg = Array2::from_shape_fn((num_samples, 2), |(row, column)| draws[7 * index + 2 * row + column] as f32);
+        let emg = Array2::from_shape_fn((num_samples, 2), |(row, column)| {
+            draws[7 * index + 2 * row + column] as f32
+        });
         let secs = num_samples as f64 / RATE_HZ;
         let times: Vec<f64> = (0..(secs as usize)).map(|stride| stride as f64 + 0.5).collect();
-        let strides =
-            Array2::from_shape_fn((times.len(), 2), |(row, column)| 1.0 + draws[3 * row + column] as f32 / 10.0);
+        let strides = Array2::from_shape_fn((times.len(), 2), |(row, column)| {
+            1.0 + draws[3 * row + column] as f32 / 10.0
+        });
         let age = 40.0 + 3.0 * index as f32;
         let recordings = vec![
-            (index != 1).then_some(Recording { times_secs: None, values: emg }),
-            Some(Recording { times_secs: Some(times), values: strides }),
+            (index != 1).then_some(Recording {
+                times_secs: None,
+                values: emg,
+            }),
+            Some(Recording {
+                times_secs: Some(times),
+                values: strides,
+            }),
             Some(Recording {
                 times_secs: None,
                 values: ndarray::arr2(&[[age, if index == 2 { f32::NAN } else { 1.0 }]]),
             }),
         ];
-        let session = Session { id: "s".into(), class: index % 2, recordings };
-        Subject { id: format!("p{index:03}"), site: None, group: None, sessions: vec![session] }
+        let session = Session {
+            id: "s".into(),
+            class: index % 2,
+            recordings,
+        };
+        Subject {
+            id: format!("p{index:03}"),
+            site: None,
+            group: None,
+            sessions: vec![session],
+        }
     };
     let classes = vec!["no".into(), "yes".into()];
-    Cohort { name: "c".into(), classes, modalities, subjects: (0..num_subjects).map(subject).collect() }
+    Cohort {
+        name: "c".into(),
+        classes,
+        modalities,
+        subjects: (0..num_subjects).map(subject).collect(),
+    }
 }
 
 struct Data {
@@ -63,7 +101,11 @@ fn data(num_subjects: usize, num_samples: usize, window: Option<WindowConfig>) -
     let folder = tempfile::tempdir().unwrap();
     let prepared = Prepared::build(&cohort(num_subjects, num_samples), folder.path()).unwrap();
     let windows = windows(&prepared, window.as_ref()).unwrap();
-    Data { prepared, windows, _folder: folder }
+    Data {
+        prepared,
+        windows,
+        _folder: folder,
+    }
 }
 
 fn configs(text: &str) -> FeatureConfigs {
@@ -87,16 +129,31 @@ compute = [{ kind = "emg", threshold = 0.01, band_hz = [20.0, 90.0] }]
 #[test]
 fn windows_of_a_long_recording_are_those_of_the_recording_filtered_as_a_whole() {
     // Several blocks, so that margins count.
-    let window = WindowConfig { window_secs: 10.0, stride_secs: 5.0 };
+    let window = WindowConfig {
+        window_secs: 10.0,
+        stride_secs: 5.0,
+    };
     let data = data(1, 300_000, Some(window));
     let [table] = tables(&data, EMG).try_into().unwrap();
     assert_eq!(table.values.nrows(), data.windows.len());
     let text = EMG.replace("[muscle]", "");
     let config: recoup::features::set::FeatureConfig = toml::from_str(&text).unwrap();
     let mut channels: Vec<Vec<f64>> = (0..2)
-        .map(|column| data.prepared.table(0).iter().skip(column).step_by(2).map(|&value| f64::from(value)).collect())
+        .map(|column| {
+            data.prepared
+                .table(0)
+                .iter()
+                .skip(column)
+                .step_by(2)
+                .map(|&value| f64::from(value))
+                .collect()
+        })
         .collect();
-    for filter in config.filter.iter().map(|filter: &FilterConfig| filter.design(RATE_HZ).unwrap()) {
+    for filter in config
+        .filter
+        .iter()
+        .map(|filter: &FilterConfig| filter.design(RATE_HZ).unwrap())
+    {
         channels.iter_mut().for_each(|channel| filter.apply(channel));
     }
     let emg: EmgConfig = toml::from_str("threshold = 0.01\nband_hz = [20.0, 90.0]").unwrap();
@@ -107,23 +164,40 @@ fn windows_of_a_long_recording_are_those_of_the_recording_filtered_as_a_whole() 
         let mut expected = Vec::new();
         emg.extract(&samples, RATE_HZ, &mut scratch, &mut expected);
         for (found, expected) in row.iter().zip(&expected) {
-            assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{found} {expected}");
+            assert!(
+                (found - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+                "{found} {expected}"
+            );
         }
     }
-    let info = SignalInfo { channels: &data.prepared.modalities()[0].channels, rate_hz: RATE_HZ, num_samples: 2000 };
+    let info = SignalInfo {
+        channels: &data.prepared.modalities()[0].channels,
+        rate_hz: RATE_HZ,
+        num_samples: 2000,
+    };
     assert_eq!(table.columns, emg.columns(&info));
 }
 
 #[test]
 fn memory_does_not_grow_with_the_length_of_a_recording() {
     let peak = |num_samples: usize| {
-        let data = data(1, num_samples, Some(WindowConfig { window_secs: 20.0, stride_secs: 20.0 }));
+        let data = data(
+            1,
+            num_samples,
+            Some(WindowConfig {
+                window_secs: 20.0,
+                stride_secs: 20.0,
+            }),
+        );
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         // The pool's one thread does all the work, and is the one whose memory is counted.
         pool.install(|| allocation::peak(|| tables(&data, EMG)).1)
     };
     let (short, long) = (peak(500_000), peak(4_000_000));
-    assert!(long < short + (1 << 20), "{short} bytes for 500,000 samples, {long} for 4,000,000");
+    assert!(
+        long < short + (1 << 20),
+        "{short} bytes for 500,000 samples, {long} for 4,000,000"
+    );
 }
 
 #[test]
@@ -133,7 +207,9 @@ fn sessions_have_the_mean_and_deviation_over_windows() {
         format!("[f]\nmodality = \"emg\"\nper = \"session\"\n{window}\ncompute = [{{ kind = \"statistics\" }}]\n")
     };
     let [whole] = tables(&data, &text("")).try_into().unwrap();
-    let [parts] = tables(&data, &text("window = { window_secs = 2.0, stride_secs = 2.0 }")).try_into().unwrap();
+    let [parts] = tables(&data, &text("window = { window_secs = 2.0, stride_secs = 2.0 }"))
+        .try_into()
+        .unwrap();
     assert_eq!((whole.values.nrows(), parts.values.nrows()), (3, 3));
     assert_eq!(parts.values.ncols(), 2 * whole.values.ncols());
     let column = |table: &FeatureTable, name: &str| table.columns.iter().position(|c| c.name == name).unwrap();
@@ -151,12 +227,22 @@ fn sessions_have_the_mean_and_deviation_over_windows() {
 /// Too few strides leave NaN.
 fn same(stored: &[f32], computed: ndarray::ArrayView1<f64>) -> bool {
     stored.len() == computed.len()
-        && stored.iter().zip(computed).all(|(a, b)| *a == *b as f32 || a.is_nan() && b.is_nan())
+        && stored
+            .iter()
+            .zip(computed)
+            .all(|(a, b)| *a == *b as f32 || a.is_nan() && b.is_nan())
 }
 
 #[test]
 fn tables_become_modalities_whose_rows_the_windows_know() {
-    let mut data = data(3, 2000, Some(WindowConfig { window_secs: 2.0, stride_secs: 1.0 }));
+    let mut data = data(
+        3,
+        2000,
+        Some(WindowConfig {
+            window_secs: 2.0,
+            stride_secs: 1.0,
+        }),
+    );
     let text = r#"
         [muscle]
         modality = "emg"
@@ -174,12 +260,29 @@ fn tables_become_modalities_whose_rows_the_windows_know() {
     let tables = tables(&data, text);
     let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
     assert_eq!(names, ["gait", "muscle", "row", "all"]);
-    let [gait, muscle, row, all] = &tables[..] else { panic!() };
+    let [gait, muscle, row, all] = &tables[..] else {
+        panic!()
+    };
     assert!(muscle.columns.iter().all(|column| column.name.starts_with("extensor.")));
-    assert_eq!(row.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), ["age", "sex"]);
+    assert_eq!(
+        row.columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect::<Vec<_>>(),
+        ["age", "sex"]
+    );
     assert_eq!(gait.values.nrows(), 3);
-    assert_eq!(all.values.dim(), (data.windows.len(), muscle.columns.len() + gait.columns.len() + row.columns.len()));
-    assert!(all.present.iter().all(|present| *present), "strides and row are there where the EMG is not");
+    assert_eq!(
+        all.values.dim(),
+        (
+            data.windows.len(),
+            muscle.columns.len() + gait.columns.len() + row.columns.len()
+        )
+    );
+    assert!(
+        all.present.iter().all(|present| *present),
+        "strides and row are there where the EMG is not"
+    );
 
     let before = data.windows[0].rows.len();
     let prepared = with_features(&data.prepared, &mut data.windows, &tables);
@@ -188,7 +291,11 @@ fn tables_become_modalities_whose_rows_the_windows_know() {
     for (index, window) in data.windows.iter().enumerate() {
         assert_eq!(window.rows.len(), before + 4);
         let has_emg = window.subject != 1;
-        assert_eq!(window.rows[before + 1].count, u32::from(has_emg), "without a recording there are no features");
+        assert_eq!(
+            window.rows[before + 1].count,
+            u32::from(has_emg),
+            "without a recording there are no features"
+        );
         if has_emg {
             let values = prepared.values(before + 1, window.rows[before + 1]).unwrap();
             assert!(same(values, muscle.values.row(index)));
@@ -236,7 +343,11 @@ fn everything_that_is_wrong_is_said_at_once() {
     ];
     assert_eq!(keys, expected, "{problems:?}");
     assert!(problems[6].1.ends_with("side by side with `join`"), "{}", problems[6].1);
-    for wrong in ["{ kind = \"statistic\" }", "{ kind = \"emg\", treshold = 1 }", "{ kind = \"sobel\" }"] {
+    for wrong in [
+        "{ kind = \"statistic\" }",
+        "{ kind = \"emg\", treshold = 1 }",
+        "{ kind = \"sobel\" }",
+    ] {
         let text = format!("[a]\nmodality = \"emg\"\ncompute = [{wrong}]");
         let error = toml::from_str::<FeatureConfigs>(&text).unwrap_err().to_string();
         assert!(error.contains("unknown") || error.contains("missing field"), "{error}");
@@ -251,7 +362,10 @@ fn what_is_fitted_depends_on_training_subjects_only() {
         let prepared = Prepared::build(cohort, folder).unwrap();
         let windows = windows(&prepared, None).unwrap();
         let configs = configs(text);
-        let [table] = extract(&configs, &prepared, &windows, &|_, _| {}).unwrap().try_into().unwrap();
+        let [table] = extract(&configs, &prepared, &windows, &|_, _| {})
+            .unwrap()
+            .try_into()
+            .unwrap();
         let everyone: Vec<SubjectInfo> = (cohort.subjects.iter())
             .map(|subject| SubjectInfo {
                 id: subject.id.clone(),
@@ -277,5 +391,8 @@ fn what_is_fitted_depends_on_training_subjects_only() {
     let (after, _) = fit(&cohort, folder.path());
     assert_eq!(before.pipeline, after.pipeline);
     assert_eq!(before.pipeline.columns().len(), 3);
-    assert_ne!(before.values, after.values, "the rows of others are transformed, and they did change");
+    assert_ne!(
+        before.values, after.values,
+        "the rows of others are transformed, and they did change"
+    );
 }

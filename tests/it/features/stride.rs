@@ -81,7 +81,12 @@ fn outliers_go_by_the_rule() {
     let mut series = vec![1.0, 1.1, 0.9, 1.0, 1.05, 0.95, 1.0, 1.1, 0.9, 1.0, 1.0, 1.0, 1.02, 0.98];
     series.push(4.0);
     let dropped = |rule: Outliers, series: &[f64]| -> Vec<usize> {
-        rule.kept(series).iter().enumerate().filter(|(_, kept)| !**kept).map(|(index, _)| index).collect()
+        rule.kept(series)
+            .iter()
+            .enumerate()
+            .filter(|(_, kept)| !**kept)
+            .map(|(index, _)| index)
+            .collect()
     };
     assert_eq!(dropped(Outliers::Deviations { num: 3.0 }, &series), [14]);
     assert_eq!(dropped(Outliers::LocalMedian { share: 0.2 }, &series), [14]);
@@ -145,8 +150,17 @@ fn planted_strides_are_found_to_the_sample() {
     }
 
     let config = feet();
-    let channels: Vec<_> = ["left", "right"].map(|name| Channel { name: name.into(), unit: "N".into() }).into();
-    let signal = SignalInfo { channels: &channels, rate_hz, num_samples: forces[0].len() };
+    let channels: Vec<_> = ["left", "right"]
+        .map(|name| Channel {
+            name: name.into(),
+            unit: "N".into(),
+        })
+        .into();
+    let signal = SignalInfo {
+        channels: &channels,
+        rate_hz,
+        num_samples: forces[0].len(),
+    };
     config.check(&signal).unwrap();
     let mut values = Vec::new();
     config.extract(&[&forces[0], &forces[1]], rate_hz, &mut Scratch::default(), &mut values);
@@ -157,7 +171,10 @@ fn planted_strides_are_found_to_the_sample() {
     assert!((value("left.stance_mean") - 0.68).abs() < 1e-12);
     assert!((value("left-right.stance_symmetry_index") - 2.0 * 0.04 / 1.4).abs() < 1e-12);
     assert!((value("left.stride_mean") - value("left.stance_mean") - value("left.swing_mean")).abs() < 1e-12);
-    assert!(value("left.stride_dfa_alpha").is_nan(), "24 strides are too few for boxes of 20");
+    assert!(
+        value("left.stride_dfa_alpha").is_nan(),
+        "24 strides are too few for boxes of 20"
+    );
     assert!(value("left.stride_lag1").abs() < 0.5);
 
     for flat in [vec![0.0; 500], vec![7.5; 1]] {
@@ -170,13 +187,25 @@ fn planted_strides_are_found_to_the_sample() {
          threshold = { kind = \"absolute\", low = 90, high = 180 }",
     )
     .unwrap();
-    assert_eq!(absolute.strides(&forces[0], &forces[0], rate_hz)[0].len(), left.len() - 1);
+    assert_eq!(
+        absolute.strides(&forces[0], &forces[0], rate_hz)[0].len(),
+        left.len() - 1
+    );
 }
 
 #[test]
 fn wrong_keys_are_named() {
-    let channels: Vec<_> = ["left", "right"].map(|name| Channel { name: name.into(), unit: "N".into() }).into();
-    let signal = SignalInfo { channels: &channels, rate_hz: 100.0, num_samples: 100 };
+    let channels: Vec<_> = ["left", "right"]
+        .map(|name| Channel {
+            name: name.into(),
+            unit: "N".into(),
+        })
+        .into();
+    let signal = SignalInfo {
+        channels: &channels,
+        rate_hz: 100.0,
+        num_samples: 100,
+    };
     let key = |change: fn(&mut GaitForce)| {
         let mut config = feet();
         change(&mut config);
@@ -187,12 +216,21 @@ fn wrong_keys_are_named() {
     assert_eq!(key(|c| c.min_phase_secs = f64::NAN), "min_phase_secs");
     assert_eq!(key(|c| c.dfa_sizes = [20, 10]), "dfa_sizes");
     assert_eq!(key(|c| c.outliers = Outliers::Deviations { num: 0.0 }), "outliers.num");
-    assert_eq!(key(|c| c.threshold = ContactThreshold::Absolute { low: 2.0, high: 1.0 }), "threshold.low");
+    assert_eq!(
+        key(|c| c.threshold = ContactThreshold::Absolute { low: 2.0, high: 1.0 }),
+        "threshold.low"
+    );
     let relative = |low, high, piece_secs| ContactThreshold::Relative { low, high, piece_secs };
     assert!(relative(0.15, 0.25, 10.0) == ContactThreshold::default());
     let config = |threshold| GaitForce { threshold, ..feet() };
-    assert_eq!(config(relative(0.0, 0.25, 10.0)).check(&signal).unwrap_err().0, "threshold.low");
-    assert_eq!(config(relative(0.1, 0.25, 0.0)).check(&signal).unwrap_err().0, "threshold.piece_secs");
+    assert_eq!(
+        config(relative(0.0, 0.25, 10.0)).check(&signal).unwrap_err().0,
+        "threshold.low"
+    );
+    assert_eq!(
+        config(relative(0.1, 0.25, 0.0)).check(&signal).unwrap_err().0,
+        "threshold.piece_secs"
+    );
     assert!(
         toml::from_str::<GaitForce>("left = \"l\"\nright = \"r\"\nthreshold = { kind = \"relative\", lo = 1 }")
             .is_err()
@@ -207,7 +245,12 @@ fn series_have_the_same_statistics() {
         "kind = \"stride-statistics\"\ncolumns = [\"left\", \"right\"]\npairs = [[\"left\", \"right\"]]",
     )
     .unwrap();
-    let series: Vec<_> = ["time", "left", "right"].map(|name| Channel { name: name.into(), unit: "s".into() }).into();
+    let series: Vec<_> = ["time", "left", "right"]
+        .map(|name| Channel {
+            name: name.into(),
+            unit: "s".into(),
+        })
+        .into();
     config.check(&series).unwrap();
     let mut normal = Normal::new(1);
     let left: Vec<f64> = (0..60).map(|_| 1.1 + 0.02 * normal.next()).collect();
@@ -247,7 +290,9 @@ fn errors(found: &[recoup::features::stride::Stride], end_secs: &[f64], stride_s
         found.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))
     };
     let pairs = end_secs.iter().zip(stride_secs);
-    pairs.filter_map(|(end, published)| Some((nearest(end)?.stride_secs - published).abs())).collect()
+    pairs
+        .filter_map(|(end, published)| Some((nearest(end)?.stride_secs - published).abs()))
+        .collect()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -262,15 +307,21 @@ fn strides_from_force_are_the_published_ones() {
     let errors = errors(&found[0], &excerpt.end_secs, &excerpt.left_stride_secs);
     assert!(errors.len() >= 30 && errors.len() == excerpt.end_secs.len());
     // The excerpt has 100 samples per second, the table comes from 300.
-    assert!(median(errors.clone()) <= 0.007 && errors.iter().all(|error| *error < 0.025), "{errors:?}");
+    assert!(
+        median(errors.clone()) <= 0.007 && errors.iter().all(|error| *error < 0.025),
+        "{errors:?}"
+    );
 }
 
 /// Record, median error and share within 10 ms of its left strides.
 fn compare(folder: &Path, name: &str) -> (f64, f64) {
     // The database's own headers give the table's order: left foot first.
     let record = read_record(&folder.join(format!("{name}.hea"))).unwrap();
-    let feet_forces: Vec<Vec<f64>> =
-        record.signals.iter().map(|signal| signal.digital().into_iter().map(f64::from).collect()).collect();
+    let feet_forces: Vec<Vec<f64>> = record
+        .signals
+        .iter()
+        .map(|signal| signal.digital().into_iter().map(f64::from).collect())
+        .collect();
     let table = std::fs::read_to_string(folder.join(format!("{name}.ts"))).unwrap();
     let rows: Vec<Vec<f64>> = table
         .lines()
@@ -291,8 +342,10 @@ fn strides_of_gaitndd_are_those_of_its_tables() {
         return;
     };
     let groups = [("als", 13), ("control", 16), ("hunt", 20), ("park", 15)];
-    let names: Vec<String> =
-        groups.iter().flat_map(|(group, count)| (1..=*count).map(move |index| format!("{group}{index}"))).collect();
+    let names: Vec<String> = groups
+        .iter()
+        .flat_map(|(group, count)| (1..=*count).map(move |index| format!("{group}{index}")))
+        .collect();
     let mut medians = Vec::new();
     let mut within = 0.0;
     for name in &names {

@@ -14,7 +14,10 @@ mod reduction;
 fn matrix(value: &Value) -> Array2<f64> {
     let rows = value.as_array().unwrap();
     let width = rows.first().map_or(0, |row| row.as_array().unwrap().len());
-    let values = rows.iter().flat_map(|row| row.as_array().unwrap()).map(|x| x.as_f64().unwrap_or(f64::NAN));
+    let values = rows
+        .iter()
+        .flat_map(|row| row.as_array().unwrap())
+        .map(|x| x.as_f64().unwrap_or(f64::NAN));
     Array2::from_shape_vec((rows.len(), width), values.collect()).unwrap()
 }
 
@@ -35,7 +38,12 @@ fn assert_close(found: &Array2<f64>, expected: &Array2<f64>, tolerance: f64, wha
 }
 
 fn columns(count: usize) -> Vec<Column> {
-    (0..count).map(|index| Column { name: format!("c{index}"), unit: "mm".into() }).collect()
+    (0..count)
+        .map(|index| Column {
+            name: format!("c{index}"),
+            unit: "mm".into(),
+        })
+        .collect()
 }
 
 /// A split whose training subjects are `train` of `total`, and the position of each in the cohort. Which subject is
@@ -43,16 +51,28 @@ fn columns(count: usize) -> Vec<Column> {
 fn fold_of(train: usize, total: usize) -> (TrainFold, Vec<usize>) {
     // Leave one site out: site `b` is the test part, and validation takes one of the rest.
     let site = |index: usize| Some(if index <= train { "a" } else { "b" }.to_string());
-    let subject =
-        |index: usize| SubjectInfo { id: format!("s{index:03}"), class: index % 2, site: site(index), group: None };
+    let subject = |index: usize| SubjectInfo {
+        id: format!("s{index:03}"),
+        class: index % 2,
+        site: site(index),
+        group: None,
+    };
     let subjects: Vec<SubjectInfo> = (0..total.max(train + 2)).map(subject).collect();
     let config: SplitConfig = SplitConfig {
-        protocol: ProtocolConfig::LeaveOneGroupOut { group: recoup::data::split::Group::Site },
+        protocol: ProtocolConfig::LeaveOneGroupOut {
+            group: recoup::data::split::Group::Site,
+        },
         ..SplitConfig::default()
     };
     let splits = Splits::make(&config, &subjects, "data").unwrap();
     let largest = |split: &&Split| split.train_fold(&subjects).unwrap().indices().len();
-    let fold = splits.splits().iter().max_by_key(largest).unwrap().train_fold(&subjects).unwrap();
+    let fold = splits
+        .splits()
+        .iter()
+        .max_by_key(largest)
+        .unwrap()
+        .train_fold(&subjects)
+        .unwrap();
     let others = (0..subjects.len()).filter(|index| !fold.indices().contains(index));
     let order = fold.indices().iter().copied().chain(others).collect();
     (fold, order)
@@ -84,7 +104,13 @@ fn train_rows(table: &Array2<f64>, num_train: usize, classes: &[usize]) -> Train
     let num_subjects = num_train.div_ceil(3);
     assert!(num_subjects <= fold.indices().len());
     let strangers = &order[fold.indices().len()..];
-    let subject = |row: usize| if row < num_train { order[row / 3] } else { strangers[row % strangers.len()] };
+    let subject = |row: usize| {
+        if row < num_train {
+            order[row / 3]
+        } else {
+            strangers[row % strangers.len()]
+        }
+    };
     let subjects: Vec<usize> = (0..table.nrows()).map(subject).collect();
     TrainRows::new(&fold, table.view(), &subjects, classes).unwrap()
 }

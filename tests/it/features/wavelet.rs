@@ -52,7 +52,11 @@ fn golden() -> Golden {
 }
 
 fn wavelets() -> Vec<Wavelet> {
-    golden().filters.keys().map(|name| Wavelet::named(name).unwrap()).collect()
+    golden()
+        .filters
+        .keys()
+        .map(|name| Wavelet::named(name).unwrap())
+        .collect()
 }
 
 #[test]
@@ -72,9 +76,21 @@ fn filters_are_those_of_pywavelets_to_the_bit() {
 
 #[test]
 fn one_level_is_that_of_pywavelets() {
-    let Golden { noise, dwt: cases, max_level, .. } = golden();
+    let Golden {
+        noise,
+        dwt: cases,
+        max_level,
+        ..
+    } = golden();
     assert_eq!(cases.len(), 4 * 9 * 4);
-    for Single { wavelet, padding, length, low, high } in cases {
+    for Single {
+        wavelet,
+        padding,
+        length,
+        low,
+        high,
+    } in cases
+    {
         let (ours, details) = dwt(&noise[..length], wavelet, padding);
         let worst = difference(&ours, &low).max(difference(&details, &high));
         assert!(worst < 1e-12, "{wavelet:?} {padding:?} {length}: {worst:e}");
@@ -86,9 +102,16 @@ fn one_level_is_that_of_pywavelets() {
 
 #[test]
 fn many_levels_are_those_of_pywavelets() {
-    let Golden { noise, wavedec: cases, .. } = golden();
+    let Golden {
+        noise, wavedec: cases, ..
+    } = golden();
     assert_eq!(cases.len(), 9);
-    for Many { padding, approximation, details } in cases {
+    for Many {
+        padding,
+        approximation,
+        details,
+    } in cases
+    {
         let ours = wavedec(&noise, Wavelet::named("db4").unwrap(), padding, 3);
         assert!(difference(&ours.approximation, &approximation) < 1e-12, "{padding:?}");
         assert_eq!(ours.details.len(), details.len());
@@ -102,11 +125,19 @@ fn many_levels_are_those_of_pywavelets() {
 fn features_are_those_of_numpy() {
     let golden = golden();
     let config: WaveletConfig = toml::from_str("wavelet = \"sym4\"\nlevel = 3").unwrap();
-    let ours: Vec<f64> = features(&config, &golden.noise, 100.0).into_iter().map(|(_, value)| value).collect();
+    let ours: Vec<f64> = features(&config, &golden.noise, 100.0)
+        .into_iter()
+        .map(|(_, value)| value)
+        .collect();
     let scale = golden.features.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
     assert!(difference(&ours, &golden.features) < 1e-12 * scale);
-    let wanted =
-        ["a.d1.energy [mV^2]", "a.d1.relative_energy [1]", "a.d1.entropy [1]", "a.d1.mean_abs [mV]", "a.d1.sd [mV]"];
+    let wanted = [
+        "a.d1.energy [mV^2]",
+        "a.d1.relative_energy [1]",
+        "a.d1.entropy [1]",
+        "a.d1.mean_abs [mV]",
+        "a.d1.sd [mV]",
+    ];
     assert_eq!(units(&config)[..5], wanted);
     assert_eq!(units(&config)[15], "a.a3.energy [mV^2]");
     assert_eq!(units(&config)[20..], ["a.wavelet_entropy [1]"]);
@@ -145,7 +176,10 @@ fn every_signal_comes_back() {
                 let (low, high) = dwt(&signal, wavelet, padding);
                 let back = idwt(&low, &high, wavelet, padding).unwrap();
                 assert_eq!(back.len(), length + length % 2);
-                assert!(difference(&back[..length], &signal) < 1e-10, "{wavelet:?} {padding:?} {length}");
+                assert!(
+                    difference(&back[..length], &signal) < 1e-10,
+                    "{wavelet:?} {padding:?} {length}"
+                );
             }
             let signal = noise(333);
             let bands = wavedec(&signal, wavelet, padding, 4);
@@ -155,7 +189,10 @@ fn every_signal_comes_back() {
             let all = bands.details.iter().flatten().chain(&bands.approximation);
             let largest = all.fold(1.0, |largest: f64, c| largest.max(c.abs()));
             let scale = if padding == Padding::Smooth { largest } else { 1.0 };
-            assert!(difference(&back[..333], &signal) < 1e-10 * scale, "{wavelet:?} {padding:?}");
+            assert!(
+                difference(&back[..333], &signal) < 1e-10 * scale,
+                "{wavelet:?} {padding:?}"
+            );
         }
     }
 }
@@ -181,8 +218,14 @@ fn bands_that_no_signal_has_are_refused() {
         assert!(idwt(&[], &[], db4, padding).is_none());
         assert!(idwt(&[1.0; 5], &[1.0; 6], db4, padding).is_none());
     }
-    assert!(idwt(&[1.0; 3], &[1.0; 3], db4, Padding::Zero).is_none(), "fewer than a filter of 8 taps gives");
-    let bands = Decomposition { approximation: vec![0.0; 9], details: vec![vec![0.0; 20], vec![0.0; 5]] };
+    assert!(
+        idwt(&[1.0; 3], &[1.0; 3], db4, Padding::Zero).is_none(),
+        "fewer than a filter of 8 taps gives"
+    );
+    let bands = Decomposition {
+        approximation: vec![0.0; 9],
+        details: vec![vec![0.0; 20], vec![0.0; 5]],
+    };
     assert!(waverec(&bands, db4, Padding::Zero).is_none());
 }
 
@@ -190,21 +233,45 @@ fn bands_that_no_signal_has_are_refused() {
 fn a_band_holds_the_tone_of_its_frequencies() {
     // At 256 Hz, d1 is 64 to 128 Hz, d2 32 to 64, d3 16 to 32.
     for (hz, band) in [(90.0, "a.d1"), (45.0, "a.d2"), (22.0, "a.d3"), (5.0, "a.a3")] {
-        let tone: Vec<f64> = (0..512).map(|n| (std::f64::consts::TAU * hz * f64::from(n) / 256.0).sin()).collect();
+        let tone: Vec<f64> = (0..512)
+            .map(|n| (std::f64::consts::TAU * hz * f64::from(n) / 256.0).sin())
+            .collect();
         let config: WaveletConfig =
             toml::from_str("wavelet = \"db10\"\nlevel = 3\npadding = \"periodization\"").unwrap();
         let features: BTreeMap<_, _> = features(&config, &tone, 256.0).into_iter().collect();
-        assert!(features[&format!("{band}.relative_energy")] > 0.9, "{hz} Hz: {features:?}");
+        assert!(
+            features[&format!("{band}.relative_energy")] > 0.9,
+            "{hz} Hz: {features:?}"
+        );
     }
-    let silence = features(&toml::from_str::<WaveletConfig>("level = 2").unwrap(), &[0.0; 64], 100.0);
-    assert!(silence.iter().all(|(name, x)| x.is_nan() == (name.contains("relative") || name.contains("entropy"))));
+    let silence = features(
+        &toml::from_str::<WaveletConfig>("level = 2").unwrap(),
+        &[0.0; 64],
+        100.0,
+    );
+    assert!(
+        silence
+            .iter()
+            .all(|(name, x)| x.is_nan() == (name.contains("relative") || name.contains("entropy")))
+    );
 }
 
 #[test]
 fn levels_that_are_too_many_are_refused() {
     let config: WaveletConfig = toml::from_str("level = 6").unwrap();
-    assert_eq!(refused(&config, 100.0, 250), "level must be 1 to 5 for db4 and 250 samples, but is 6");
-    let error = toml::from_str::<WaveletConfig>("wavelet = \"db99\"\nlevel = 1").unwrap_err().to_string();
-    assert!(error.contains("`db99` is not a wavelet: expected db1-db20, sym2-sym20 or coif1-coif5"), "{error}");
-    assert_eq!(toml::from_str::<WaveletConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);
+    assert_eq!(
+        refused(&config, 100.0, 250),
+        "level must be 1 to 5 for db4 and 250 samples, but is 6"
+    );
+    let error = toml::from_str::<WaveletConfig>("wavelet = \"db99\"\nlevel = 1")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("`db99` is not a wavelet: expected db1-db20, sym2-sym20 or coif1-coif5"),
+        "{error}"
+    );
+    assert_eq!(
+        toml::from_str::<WaveletConfig>(&toml::to_string(&config).unwrap()).unwrap(),
+        config
+    );
 }

@@ -24,17 +24,29 @@ fn draw(contents: &Contents, options: &RenderOptions) -> RgbImage {
     let (width, height) = image.dimensions();
     for (x, y, pixel) in image.enumerate_pixels() {
         let is_border = x < 3 || y < 3 || x + 3 >= width || y + 3 >= height;
-        assert!(!is_border || pixel.0 == WHITE, "ink at ({x}, {y}) of {width} x {height}");
+        assert!(
+            !is_border || pixel.0 == WHITE,
+            "ink at ({x}, {y}) of {width} x {height}"
+        );
     }
     image
 }
 
 fn signal(name: &str, unit: &str, rate_hz: f64, values: Vec<f32>) -> SignalChannel {
-    SignalChannel { name: name.into(), unit: unit.into(), rate_hz, values }
+    SignalChannel {
+        name: name.into(),
+        unit: unit.into(),
+        rate_hz,
+        values,
+    }
 }
 
 fn contents(parts: Vec<Part>) -> Contents {
-    Contents { format: "test".into(), parts, ..Contents::default() }
+    Contents {
+        format: "test".into(),
+        parts,
+        ..Contents::default()
+    }
 }
 
 fn signals(channels: Vec<SignalChannel>) -> Contents {
@@ -43,16 +55,34 @@ fn signals(channels: Vec<SignalChannel>) -> Contents {
 
 fn points(positions: Array3<f32>, unit: &str) -> Points {
     let names = (0..positions.dim().1).map(|index| format!("point {index}")).collect();
-    Points { unit: unit.into(), rate_hz: Some(50.0), names, positions, confidence: None }
+    Points {
+        unit: unit.into(),
+        rate_hz: Some(50.0),
+        names,
+        positions,
+        confidence: None,
+    }
 }
 
 fn images(planes: &[&str], values: Array4<f32>) -> Images {
     let planes = planes.iter().map(ToString::to_string).collect();
-    Images { planes, unit: "1".into(), rate_hz: None, values, num_volumes: 1, affine: None, display_range: None }
+    Images {
+        planes,
+        unit: "1".into(),
+        rate_hz: None,
+        values,
+        num_volumes: 1,
+        affine: None,
+        display_range: None,
+    }
 }
 
 fn mark(onset_secs: f64, duration_secs: Option<f64>, text: &str) -> Annotation {
-    Annotation { onset_secs, duration_secs, text: text.into() }
+    Annotation {
+        onset_secs,
+        duration_secs,
+        text: text.into(),
+    }
 }
 
 /// Columns of pixels that have this colour, and the lines from its first to its last in each.

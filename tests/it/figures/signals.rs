@@ -10,7 +10,10 @@ fn a_spike_of_one_sample_among_a_million_is_as_high_as_the_plot() {
     let mut values = vec![0.0; 1_000_000];
     values[700_000] = 1.0;
     values[200_000] = -0.5;
-    let image = draw(&signals(vec![signal("a", "mV", 1000.0, values)]), &RenderOptions::default());
+    let image = draw(
+        &signals(vec![signal("a", "mV", 1000.0, values)]),
+        &RenderOptions::default(),
+    );
     let columns = columns(&image, FIRST_COLOR, TRACE);
     let (first, last) = (columns[0].0, columns.last().unwrap().0);
     assert_eq!(columns.len() as u32, last - first + 1, "a column without ink");
@@ -25,7 +28,10 @@ fn a_spike_of_one_sample_among_a_million_is_as_high_as_the_plot() {
     }
     // Room of 6 % above and below: the whole range is 1.12 of the plot's 220 pixels.
     let (highest, lowest) = (spikes[1].1, spikes[0].2);
-    assert!((f64::from(lowest - highest) - 220.0 / 1.12).abs() < 3.0, "{highest} to {lowest}");
+    assert!(
+        (f64::from(lowest - highest) - 220.0 / 1.12).abs() < 3.0,
+        "{highest} to {lowest}"
+    );
 }
 
 #[test]
@@ -35,11 +41,17 @@ fn gaps_stay_blank_however_dense_the_samples() {
         let mut values: Vec<f32> = (0..num_samples).map(wave).collect();
         values[num_samples / 2..num_samples * 3 / 4].fill(f32::NAN);
         values[num_samples / 8] = f32::INFINITY;
-        let image = draw(&signals(vec![signal("a", "1", 10.0, values)]), &RenderOptions::default());
+        let image = draw(
+            &signals(vec![signal("a", "1", 10.0, values)]),
+            &RenderOptions::default(),
+        );
         let inked = columns(&image, FIRST_COLOR, TRACE);
         let (first, last) = (inked[0].0, inked.last().unwrap().0);
         let share = |x: u32| f64::from(x - first) / f64::from(last - first);
-        let num_in_gap = inked.iter().filter(|(x, ..)| (0.515..0.735).contains(&share(*x))).count();
+        let num_in_gap = inked
+            .iter()
+            .filter(|(x, ..)| (0.515..0.735).contains(&share(*x)))
+            .count();
         assert_eq!(num_in_gap, 0, "{num_samples} samples");
         assert!(inked.iter().any(|(x, ..)| (0.74..0.78).contains(&share(*x))));
         assert!(inked.iter().any(|(x, ..)| (0.47..0.51).contains(&share(*x))));
@@ -58,11 +70,16 @@ fn a_tone_shows_at_its_frequency() {
     let plot = 40 + 220 + 7 + 44 + 22 + 22..40 + 220 + 7 + 44 + 22 + 22 + 260;
     for hz in [20.0, 50.0, 100.0, 170.0] {
         let tone = |index: usize| (std::f64::consts::TAU * hz * index as f64 / 400.0).sin() as f32;
-        let image =
-            draw(&signals(vec![signal("a", "V", 400.0, (0..20_000).map(tone).collect())]), &RenderOptions::default());
+        let image = draw(
+            &signals(vec![signal("a", "V", 400.0, (0..20_000).map(tone).collect())]),
+            &RenderOptions::default(),
+        );
         let row = f64::from(brightest_row(&image, plot.clone()) - plot.start);
         let expected = 260.0 * (1.0 - hz / 200.0);
-        assert!((row - expected).abs() <= 2.0, "{hz} Hz at row {row}, expected {expected}");
+        assert!(
+            (row - expected).abs() <= 2.0,
+            "{hz} Hz at row {row}, expected {expected}"
+        );
     }
 }
 
@@ -70,30 +87,53 @@ fn a_tone_shows_at_its_frequency() {
 fn a_tone_that_begins_late_begins_late_in_the_spectrogram() {
     let tone = |index: usize| {
         let noise = ((index * 7919) % 1000) as f32 * 1e-6;
-        noise + if index < 30_000 { 0.0 } else { (std::f64::consts::TAU * 50.0 * index as f64 / 400.0).sin() as f32 }
+        noise
+            + if index < 30_000 {
+                0.0
+            } else {
+                (std::f64::consts::TAU * 50.0 * index as f64 / 400.0).sin() as f32
+            }
     };
-    let image =
-        draw(&signals(vec![signal("a", "V", 400.0, (0..60_000).map(tone).collect())]), &RenderOptions::default());
+    let image = draw(
+        &signals(vec![signal("a", "V", 400.0, (0..60_000).map(tone).collect())]),
+        &RenderOptions::default(),
+    );
     let row = 355 + 195;
     let is_bright = |x: &u32| image.get_pixel(*x, row).0[1] > 200 && image.get_pixel(*x, row).0 != WHITE;
-    let bright: Vec<u32> = (60..890).filter(is_bright).filter(|x| image.get_pixel(*x, row).0[2] < 100).collect();
+    let bright: Vec<u32> = (60..890)
+        .filter(is_bright)
+        .filter(|x| image.get_pixel(*x, row).0[2] < 100)
+        .collect();
     let trace = columns(&image, FIRST_COLOR, TRACE);
     let middle = (trace[0].0 + trace.last().unwrap().0) / 2;
-    assert!(bright.first().unwrap().abs_diff(middle) <= 4, "{:?}, the middle is {middle}", bright.first());
+    assert!(
+        bright.first().unwrap().abs_diff(middle) <= 4,
+        "{:?}, the middle is {middle}",
+        bright.first()
+    );
 }
 
 #[test]
 fn marks_lie_at_their_times_and_labels_do_not_touch() {
     let mut contents = signals(vec![signal("a", "mV", 100.0, vec![0.0; 10_000])]);
-    contents.annotations = vec![mark(25.0, None, "V"), mark(50.0, Some(10.0), "a rather long label of an event")];
+    contents.annotations = vec![
+        mark(25.0, None, "V"),
+        mark(50.0, Some(10.0), "a rather long label of an event"),
+    ];
     let image = draw(&contents, &RenderOptions::default());
-    let marks: Vec<u32> = columns(&image, [213, 94, 0], 69..73).iter().map(|found| found.0).collect();
+    let marks: Vec<u32> = columns(&image, [213, 94, 0], 69..73)
+        .iter()
+        .map(|found| found.0)
+        .collect();
     let trace = columns(&image, FIRST_COLOR, 80..302);
     let (first, last) = (f64::from(trace[0].0), f64::from(trace.last().unwrap().0));
     let expected = [0.25, 0.5].map(|share| first + share * (last - first));
     assert_eq!(marks.len(), 2);
     for (mark, expected) in marks.iter().zip(expected) {
-        assert!((f64::from(*mark) - expected).abs() <= 1.5, "{mark}, expected {expected}");
+        assert!(
+            (f64::from(*mark) - expected).abs() <= 1.5,
+            "{mark}, expected {expected}"
+        );
     }
     // Ten thousand marks: the frequent kind has no labels, the rare one keeps its own.
     contents.annotations = (0..10_000).map(|index| mark(index as f64 / 100.0, None, "N")).collect();
@@ -109,7 +149,10 @@ fn marks_lie_at_their_times_and_labels_do_not_touch() {
 fn the_stretch_that_was_asked_for_is_drawn() {
     let mut values = vec![0.0; 100_000];
     values[30_500] = 1.0;
-    let contents = signals(vec![signal("a", "mV", 1000.0, values), signal("b", "mV", 1000.0, vec![0.0; 100_000])]);
+    let contents = signals(vec![
+        signal("a", "mV", 1000.0, values),
+        signal("b", "mV", 1000.0, vec![0.0; 100_000]),
+    ]);
     let options = RenderOptions {
         channel: Some("a".into()),
         start_secs: 30.0,
@@ -123,13 +166,31 @@ fn the_stretch_that_was_asked_for_is_drawn() {
     assert!(peak.abs_diff(middle) <= 2, "{peak}, the middle is {middle}");
     let wrong = |options: RenderOptions| render(&contents, &options).unwrap_err().to_string();
     assert_eq!(
-        wrong(RenderOptions { channel: Some("c".into()), ..options.clone() }),
+        wrong(RenderOptions {
+            channel: Some("c".into()),
+            ..options.clone()
+        }),
         "no channel `c`: there is a, b\nhint: give one of these names"
     );
     assert_eq!(
-        wrong(RenderOptions { start_secs: 100.0, ..options.clone() }),
+        wrong(RenderOptions {
+            start_secs: 100.0,
+            ..options.clone()
+        }),
         "a stretch from 100 s of a recording of 100 s\nhint: begin earlier"
     );
-    assert!(wrong(RenderOptions { duration_secs: Some(-1.0), ..options.clone() }).contains("positive duration"));
-    assert!(wrong(RenderOptions { width: 10_000, ..options }).contains("480 to 4000"));
+    assert!(
+        wrong(RenderOptions {
+            duration_secs: Some(-1.0),
+            ..options.clone()
+        })
+        .contains("positive duration")
+    );
+    assert!(
+        wrong(RenderOptions {
+            width: 10_000,
+            ..options
+        })
+        .contains("480 to 4000")
+    );
 }

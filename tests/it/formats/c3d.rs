@@ -95,7 +95,17 @@ fn read_fixture(name: &str) -> Contents {
 }
 
 fn points(contents: &Contents) -> &Points {
-    contents.parts.iter().find_map(|part| if let Part::Points(points) = part { Some(points) } else { None }).unwrap()
+    contents
+        .parts
+        .iter()
+        .find_map(|part| {
+            if let Part::Points(points) = part {
+                Some(points)
+            } else {
+                None
+            }
+        })
+        .unwrap()
 }
 
 /// Analog channels, and those of the force plates.
@@ -111,14 +121,24 @@ fn assert_head(name: &str, contents: &Contents, golden: &Head) {
     let points = points(contents);
     assert_eq!(points.rate_hz, Some(golden.rate_hz), "{name}");
     assert_eq!(points.names, golden.points, "{name}");
-    assert_eq!(points.positions.dim(), (golden.frames, golden.points.len(), 3), "{name}");
+    assert_eq!(
+        points.positions.dim(),
+        (golden.frames, golden.points.len(), 3),
+        "{name}"
+    );
     let [analog, _] = signals(contents);
     assert_eq!(
         analog.iter().map(|channel| &channel.name).collect::<Vec<_>>(),
         golden.channels.iter().collect::<Vec<_>>()
     );
-    assert_eq!(analog.iter().map(|channel| &channel.unit).collect::<Vec<_>>(), golden.units.iter().collect::<Vec<_>>());
-    assert!(analog.iter().all(|channel| channel.rate_hz == golden.analog_hz), "{name}");
+    assert_eq!(
+        analog.iter().map(|channel| &channel.unit).collect::<Vec<_>>(),
+        golden.units.iter().collect::<Vec<_>>()
+    );
+    assert!(
+        analog.iter().all(|channel| channel.rate_hz == golden.analog_hz),
+        "{name}"
+    );
 }
 
 /// Equal to one part in a million of `scale`.
@@ -126,7 +146,10 @@ fn assert_close(what: &str, found: f32, expected: Option<f64>, scale: f64) {
     let found = f64::from(found);
     match expected {
         None => assert!(found.is_nan(), "{what}: {found}"),
-        Some(expected) => assert!((found - expected).abs() <= 1e-6 * scale, "{what}: {found}, not {expected}"),
+        Some(expected) => assert!(
+            (found - expected).abs() <= 1e-6 * scale,
+            "{what}: {found}, not {expected}"
+        ),
     }
 }
 
@@ -147,12 +170,23 @@ fn fixtures_read_as_ezc3d_reads_them() {
         assert_head(name, &contents, &expected.head);
         assert_values(name, &points(&contents).positions, &expected.positions);
         let [analog, plates] = signals(&contents);
-        assert_values(name, analog.iter().flat_map(|channel| &channel.values), &expected.analog);
-        assert_values(name, plates.iter().flat_map(|channel| &channel.values), &expected.plates);
+        assert_values(
+            name,
+            analog.iter().flat_map(|channel| &channel.values),
+            &expected.analog,
+        );
+        assert_values(
+            name,
+            plates.iter().flat_map(|channel| &channel.values),
+            &expected.plates,
+        );
         assert!(contents.warnings.is_empty(), "{name}: {:?}", contents.warnings);
     }
     assert!(golden.fixtures["eb015pr"].positions.contains(&None));
-    assert!(golden.fixtures["plates"].plates.contains(&None), "a vertical force of zero has no centre");
+    assert!(
+        golden.fixtures["plates"].plates.contains(&None),
+        "a vertical force of zero has no centre"
+    );
     assert_eq!(golden.fixtures["plates"].plates.len(), 3 * 9 * 12);
 }
 
@@ -181,19 +215,36 @@ fn six_encodings_hold_the_same_trial() {
 
 #[test]
 fn unsigned_words_give_the_values_of_signed_ones() {
-    assert_eq!(signals(&read_fixture("unsigned.c3d")), signals(&read_fixture("eb015pi.c3d")));
+    assert_eq!(
+        signals(&read_fixture("unsigned.c3d")),
+        signals(&read_fixture("eb015pi.c3d"))
+    );
 }
 
 #[test]
 fn events_and_parameters_are_told() {
     let told = |name: &str| -> Vec<(f64, String)> {
         let rounded = |seconds: f64| (seconds * 1e6).round() / 1e6;
-        read_fixture(name).annotations.into_iter().map(|event| (rounded(event.onset_secs), event.text)).collect()
+        read_fixture(name)
+            .annotations
+            .into_iter()
+            .map(|event| (rounded(event.onset_secs), event.text))
+            .collect()
     };
-    let expected = [(0.015, "Left Foot Off"), (0.045, "Right Foot Strike"), (62.5, "General Event")];
-    assert_eq!(told("plates.c3d"), expected.map(|(time, text)| (time, text.to_string())));
+    let expected = [
+        (0.015, "Left Foot Off"),
+        (0.045, "Right Foot Strike"),
+        (62.5, "General Event"),
+    ];
+    assert_eq!(
+        told("plates.c3d"),
+        expected.map(|(time, text)| (time, text.to_string()))
+    );
     let expected = [(2.72, "RIC"), (5.4, "RHS"), (7.32, "RTO")];
-    assert_eq!(told("eb015vr.c3d"), expected.map(|(time, text)| (time, text.to_string())));
+    assert_eq!(
+        told("eb015vr.c3d"),
+        expected.map(|(time, text)| (time, text.to_string()))
+    );
     let facts = read_fixture("eb015vr.c3d").facts;
     let fact = |name: &str| facts.iter().find(|(key, _)| key == name).unwrap().1.as_str();
     assert_eq!(fact("ANALOG:GEN_SCALE"), "0.5");
@@ -205,18 +256,29 @@ fn events_and_parameters_are_told() {
 /// About the middle of the surface, the force at its centre of pressure leaves only a moment across the surface.
 #[test]
 fn the_centre_of_pressure_carries_the_moment() {
-    let cross =
-        |a: [f64; 3], b: [f64; 3]| [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+    let cross = |a: [f64; 3], b: [f64; 3]| {
+        [
+            a[1] * b[2] - a[2] * b[1],
+            a[2] * b[0] - a[0] * b[2],
+            a[0] * b[1] - a[1] * b[0],
+        ]
+    };
     let minus = |a: [f64; 3], b: [f64; 3]| [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
     let norm = |a: [f64; 3]| a.iter().map(|x| x * x).sum::<f64>().sqrt();
     let contents = read_fixture("plates.c3d");
     let [_, plates] = signals(&contents);
     assert_eq!(plates.len(), 27);
-    assert_eq!((plates[0].name.as_str(), plates[26].name.as_str()), ("plate1.Fx", "plate3.COPz"));
+    assert_eq!(
+        (plates[0].name.as_str(), plates[26].name.as_str()),
+        ("plate1.Fx", "plate3.COPz")
+    );
     assert_eq!([0, 3, 6].map(|index| plates[index].unit.as_str()), ["N", "Nmm", "mm"]);
     assert!(plates.iter().all(|channel| channel.rate_hz == 200.0));
     // From make_motion.py: the middle of the corners and what is upright on both axes.
-    let normals = [cross([400.0, 0.0, -2.0], [0.0, 600.0, 1.0]), cross([0.0, 400.0, -2.0], [-600.0, 0.0, 1.0])];
+    let normals = [
+        cross([400.0, 0.0, -2.0], [0.0, 600.0, 1.0]),
+        cross([0.0, 400.0, -2.0], [-600.0, 0.0, 1.0]),
+    ];
     let middles = [[200.0, 300.0, 0.5], [600.0, 300.0, 5.5], [1200.0, 300.0, 0.5]];
     for (number, plate) in plates.chunks(9).enumerate() {
         for sample in (0..12).filter(|&sample| plate[2].values[sample].abs() > 10.0) {
@@ -224,7 +286,10 @@ fn the_centre_of_pressure_carries_the_moment() {
             let (force, moment): ([f64; 3], [f64; 3]) = (vector(0), vector(3));
             let free = minus(moment, cross(minus(vector(6), middles[number]), force));
             let across = cross(free, normals[number % 2]);
-            assert!(norm(across) < 1e-5 * norm(moment) * norm(normals[0]), "plate {number}, sample {sample}");
+            assert!(
+                norm(across) < 1e-5 * norm(moment) * norm(normals[0]),
+                "plate {number}, sample {sample}"
+            );
         }
     }
 }
@@ -240,10 +305,18 @@ fn samples_read_as_ezc3d_reads_them() {
         let contents = read(&fs::read(folder.join(name)).unwrap(), Path::new(name)).unwrap();
         assert_head(name, &contents, &expected.head);
         let positions = &points(&contents).positions;
-        let axes =
-            (0..3).map(|axis| positions.index_axis(ndarray::Axis(2), axis).iter().copied().collect::<Vec<f32>>());
+        let axes = (0..3).map(|axis| {
+            positions
+                .index_axis(ndarray::Axis(2), axis)
+                .iter()
+                .copied()
+                .collect::<Vec<f32>>()
+        });
         let [analog, plates] = signals(&contents).map(|channels| channels.iter().map(|channel| channel.values.clone()));
-        let groups = [(axes.collect::<Vec<_>>(), &expected.positions), (analog.collect(), &expected.analog)];
+        let groups = [
+            (axes.collect::<Vec<_>>(), &expected.positions),
+            (analog.collect(), &expected.analog),
+        ];
         for (found, expected) in groups.into_iter().chain([(plates.collect(), &expected.plates)]) {
             assert_eq!(found.len(), expected.len(), "{name}");
             for (values, expected) in found.iter().zip(expected) {
@@ -255,11 +328,26 @@ fn samples_read_as_ezc3d_reads_them() {
 }
 
 fn assert_sums(name: &str, values: &[f32], expected: &Sums) {
-    assert_eq!(values.iter().filter(|value| value.is_nan()).count(), expected.num_missing, "{name}");
-    let seen = || values.iter().filter(|value| !value.is_nan()).map(|&value| f64::from(value));
+    assert_eq!(
+        values.iter().filter(|value| value.is_nan()).count(),
+        expected.num_missing,
+        "{name}"
+    );
+    let seen = || {
+        values
+            .iter()
+            .filter(|value| !value.is_nan())
+            .map(|&value| f64::from(value))
+    };
     let largest = seen().fold(1.0, |most: f64, value| most.max(value.abs()));
-    assert!((seen().sum::<f64>() - expected.sum).abs() <= 1e-6 * expected.absolute, "{name}");
-    assert!((seen().map(f64::abs).sum::<f64>() - expected.absolute).abs() <= 1e-6 * expected.absolute, "{name}");
+    assert!(
+        (seen().sum::<f64>() - expected.sum).abs() <= 1e-6 * expected.absolute,
+        "{name}"
+    );
+    assert!(
+        (seen().map(f64::abs).sum::<f64>() - expected.absolute).abs() <= 1e-6 * expected.absolute,
+        "{name}"
+    );
     for (found, expected) in values.iter().step_by((values.len() / 3).max(1)).zip(&expected.some) {
         assert_close(name, *found, *expected, largest);
     }
@@ -274,14 +362,23 @@ fn feet_stand_where_the_force_is(name: &str, contents: &Contents) {
     let [_, plates] = signals(contents);
     for plate in plates.chunks(9) {
         let weights = &plate[2].values;
-        let frame = (0..weights.len()).max_by(|&a, &b| weights[a].abs().total_cmp(&weights[b].abs())).unwrap();
+        let frame = (0..weights.len())
+            .max_by(|&a, &b| weights[a].abs().total_cmp(&weights[b].abs()))
+            .unwrap();
         let [x, y] = [6, 7].map(|index| plate[index].values[frame]);
         let distance = |point: usize| {
             let position = |axis| points.positions[[frame, point, axis]];
-            if position(2) < 120.0 { (position(0) - x).hypot(position(1) - y) } else { f32::INFINITY }
+            if position(2) < 120.0 {
+                (position(0) - x).hypot(position(1) - y)
+            } else {
+                f32::INFINITY
+            }
         };
         let nearest = (0..points.names.len()).map(distance).fold(f32::INFINITY, f32::min);
-        assert!(nearest < 100.0, "{name}: the nearest foot marker is {nearest} mm from the force");
+        assert!(
+            nearest < 100.0,
+            "{name}: the nearest foot marker is {nearest} mm from the force"
+        );
     }
 }
 
@@ -290,12 +387,20 @@ fn simulated(num_points: usize, num_frames: usize) -> (Points, Vec<SignalChannel
     let mut positions = Array3::from_shape_fn((num_frames, num_points, 3), |(f, p, d)| value(f * 31 + p * 7 + d));
     positions.slice_mut(ndarray::s![1, 0, ..]).fill(f32::NAN);
     let names = (0..num_points).map(|point| format!("marker {point}")).collect();
-    let points = Points { unit: "mm".into(), rate_hz: Some(100.0), names, positions, confidence: None };
+    let points = Points {
+        unit: "mm".into(),
+        rate_hz: Some(100.0),
+        names,
+        positions,
+        confidence: None,
+    };
     let channel = |index: usize| SignalChannel {
         name: format!("emg{index}"),
         unit: "mV".into(),
         rate_hz: 400.0,
-        values: (0..4 * num_frames).map(|sample| value(sample + 1000 * index) * 1e-3).collect(),
+        values: (0..4 * num_frames)
+            .map(|sample| value(sample + 1000 * index) * 1e-3)
+            .collect(),
     };
     (points, (0..2).map(channel).collect())
 }
@@ -305,7 +410,11 @@ fn what_was_written_is_read_back_to_the_last_bit() {
     for (num_points, num_frames) in [(3, 5), (300, 2), (0, 4), (1, 65_535), (1, 70_000)] {
         let (points, channels) = simulated(num_points.max(1), num_frames);
         let points = if num_points == 0 {
-            Points { names: Vec::new(), positions: Array3::zeros((num_frames, 0, 3)), ..points }
+            Points {
+                names: Vec::new(),
+                positions: Array3::zeros((num_frames, 0, 3)),
+                ..points
+            }
         } else {
             points
         };
@@ -318,7 +427,10 @@ fn what_was_written_is_read_back_to_the_last_bit() {
             continue;
         }
         let found = self::points(&contents);
-        assert_eq!((&found.names, found.rate_hz, &found.unit), (&points.names, points.rate_hz, &points.unit));
+        assert_eq!(
+            (&found.names, found.rate_hz, &found.unit),
+            (&points.names, points.rate_hz, &points.unit)
+        );
         let bits = |positions: &Array3<f32>| positions.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&found.positions), bits(&points.positions));
         assert!(contents.warnings.is_empty(), "{:?}", contents.warnings);
@@ -329,28 +441,46 @@ fn what_was_written_is_read_back_to_the_last_bit() {
 #[test]
 fn ezc3d_opens_what_is_written() {
     let (points, channels) = simulated(3, 5);
-    assert_eq!(write_c3d(&points, &channels, Path::new("written.c3d")).unwrap(), fixture("written.c3d"));
+    assert_eq!(
+        write_c3d(&points, &channels, Path::new("written.c3d")).unwrap(),
+        fixture("written.c3d")
+    );
 }
 
 #[test]
 fn what_cannot_be_written_is_refused() {
     let (points, mut channels) = simulated(2, 5);
     channels[1].values.pop();
-    let error = write_c3d(&points, &channels, Path::new("out.c3d")).unwrap_err().to_string();
+    let error = write_c3d(&points, &channels, Path::new("out.c3d"))
+        .unwrap_err()
+        .to_string();
     assert_eq!(
         error,
         "out.c3d: signal `emg1`: found 19 samples at 400 Hz for 5 frames at 100 Hz, expected the same whole number of samples \
          per frame in all signals\n  hint: resample the signal first"
     );
-    let points = Points { rate_hz: None, ..points };
+    let points = Points {
+        rate_hz: None,
+        ..points
+    };
     let error = write_c3d(&points, &[], Path::new("out.c3d")).unwrap_err().to_string();
-    assert!(error.starts_with("out.c3d: points: found 5 frames in 3 dimensions at None Hz"), "{error}");
+    assert!(
+        error.starts_with("out.c3d: points: found 5 frames in 3 dimensions at None Hz"),
+        "{error}"
+    );
 }
 
 #[test]
 fn damage_is_told_by_its_place() {
-    let message =
-        |bytes: &[u8]| read(bytes, Path::new("a.c3d")).unwrap_err().to_string().lines().next().unwrap().to_string();
+    let message = |bytes: &[u8]| {
+        read(bytes, Path::new("a.c3d"))
+            .unwrap_err()
+            .to_string()
+            .lines()
+            .next()
+            .unwrap()
+            .to_string()
+    };
     let bytes = fixture("eb015pr.c3d");
     let change = |at: usize, value: u8| {
         let mut bytes = bytes.clone();
@@ -371,7 +501,10 @@ fn damage_is_told_by_its_place() {
     let at = 516 + 2 + usize::from((bytes[516] as i8).unsigned_abs());
     let cut = message(&change(at + 1, 0x7f));
     assert!(cut.starts_with("a.c3d: byte 516: found a record of 32"), "{cut}");
-    assert!(cut.ends_with("are left, expected records inside the parameter section"), "{cut}");
+    assert!(
+        cut.ends_with("are left, expected records inside the parameter section"),
+        "{cut}"
+    );
     assert!(message(b"").starts_with("a.c3d: header: found 0 bytes"));
 }
 
@@ -387,21 +520,23 @@ fn broken_files_give_a_value_or_an_error() {
         sample("eb015sr.c3d", 5120),
         sample("eb015vr.c3d", 5120),
     ];
-    survives(&samples, 100_000, &[], |name, bytes| match read(bytes, Path::new(name)) {
-        Ok(contents) => {
-            let finite = |value: &f32| !value.is_infinite();
-            for part in &contents.parts {
-                match part {
-                    Part::Points(points) => assert!(points.positions.iter().all(finite)),
-                    Part::Signals(channels) => assert!(channels.iter().flat_map(|c| &c.values).all(finite)),
-                    _ => panic!("{name}: C3D holds nothing else"),
+    survives(&samples, 100_000, &[], |name, bytes| {
+        match read(bytes, Path::new(name)) {
+            Ok(contents) => {
+                let finite = |value: &f32| !value.is_infinite();
+                for part in &contents.parts {
+                    match part {
+                        Part::Points(points) => assert!(points.positions.iter().all(finite)),
+                        Part::Signals(channels) => assert!(channels.iter().flat_map(|c| &c.values).all(finite)),
+                        _ => panic!("{name}: C3D holds nothing else"),
+                    }
                 }
+                true
             }
-            true
-        }
-        Err(error) => {
-            assert!(matches!(error, DataError::File { .. }) && error.to_string().starts_with(name));
-            false
+            Err(error) => {
+                assert!(matches!(error, DataError::File { .. }) && error.to_string().starts_with(name));
+                false
+            }
         }
     });
 }

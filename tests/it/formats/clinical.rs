@@ -10,7 +10,9 @@ use recoup::data::formats::delimited::{DelimitedLayout, DelimitedTable};
 use serde_json::Value;
 
 fn table(text: &str) -> DelimitedTable {
-    DelimitedLayout::default().table(text.as_bytes(), Path::new("visits.csv")).unwrap()
+    DelimitedLayout::default()
+        .table(text.as_bytes(), Path::new("visits.csv"))
+        .unwrap()
 }
 
 fn visits(text: &str) -> VisitsConfig {
@@ -30,7 +32,11 @@ fn scales_add_up() {
         let (least, most) = scale.range();
         if !parts.is_empty() {
             let total = |of: fn(&recoup::data::clinical::ScalePart) -> f64| parts.iter().map(of).sum::<f64>();
-            assert_eq!((total(|part| part.least), total(|part| part.most)), (least, most), "{scale:?}");
+            assert_eq!(
+                (total(|part| part.least), total(|part| part.most)),
+                (least, most),
+                "{scale:?}"
+            );
             let all: Vec<_> = parts.iter().map(|part| (part.name, part.most)).collect();
             assert_eq!(scale.total(&all), Ok(most), "{scale:?}");
             assert!(
@@ -68,7 +74,11 @@ fn scales_add_up() {
 fn visits_and_slopes_equal_those_of_pandas_and_numpy() {
     let golden: Value = serde_json::from_str(include_str!("../../golden/clinical.json")).unwrap();
     let rows = golden["rows"].as_array().unwrap().iter().map(|row| {
-        let fields = row.as_array().unwrap().iter().map(|field| field.as_str().map_or(field.to_string(), String::from));
+        let fields = row
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|field| field.as_str().map_or(field.to_string(), String::from));
         fields.collect::<Vec<_>>().join(",")
     });
     let text = format!("who,when,start,what,score\n{}\n", rows.collect::<Vec<_>>().join("\n"));
@@ -82,7 +92,12 @@ fn visits_and_slopes_equal_those_of_pandas_and_numpy() {
     for expected in expected {
         let patient = expected["patient"].as_str().unwrap();
         let found = found.iter().find(|found| found.patient == patient).unwrap();
-        for (week, (score, expected)) in found.scores.iter().zip(expected["scores"].as_array().unwrap()).enumerate() {
+        for (week, (score, expected)) in found
+            .scores
+            .iter()
+            .zip(expected["scores"].as_array().unwrap())
+            .enumerate()
+        {
             close(*score, expected, 0.0, &format!("{patient}, visit {week}"));
         }
         close(found.delta(0.0, 12.0), &expected["delta"], 0.0, patient);
@@ -103,12 +118,22 @@ fn ties_tolerance_carrying_forward_and_follow_up() {
     let nan = f64::NAN;
     let expected = [20.0, 20.0, 40.0, nan, nan, 60.0, 65.0, 90.0, nan];
     let same = |found: &[f64], expected: &[f64]| {
-        found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| a == b || (a.is_nan() && b.is_nan()))
+        found.len() == expected.len()
+            && found
+                .iter()
+                .zip(expected)
+                .all(|(a, b)| a == b || (a.is_nan() && b.is_nan()))
     };
     assert!(same(&found[0].scores, &expected), "{:?}", found[0].scores);
-    let carried = VisitsConfig { carry_forward: true, ..config.clone() };
+    let carried = VisitsConfig {
+        carry_forward: true,
+        ..config.clone()
+    };
     let found = carried.trajectories(&table(text), &layout).unwrap();
-    assert!(same(&found[0].scores, &[20.0, 20.0, 40.0, 40.0, 40.0, 60.0, 65.0, 90.0, 90.0]));
+    assert!(same(
+        &found[0].scores,
+        &[20.0, 20.0, 40.0, 40.0, 40.0, 60.0, 65.0, 90.0, 90.0]
+    ));
     // Without a start, a patient's first date is week 0 of all items.
     let dated = visits("date = \"week\"\nweeks = [0, 1]\n[items]\nBI = \"barthel\"\nmRS = \"modified-rankin\"");
     let text =
@@ -116,8 +141,14 @@ fn ties_tolerance_carrying_forward_and_follow_up() {
     let found = dated.trajectories(&table(text), &layout).unwrap();
     assert!(same(&found[1].scores, &[4.0, 4.0]) && found[1].item == "mRS");
     assert!(same(&found[2].scores, &[nan, 3.0]), "a visit without score is a visit");
-    let strict = VisitsConfig { tolerance_days: 6.0, ..dated };
-    assert!(same(&strict.trajectories(&table(text), &layout).unwrap()[1].scores, &[nan, 4.0]));
+    let strict = VisitsConfig {
+        tolerance_days: 6.0,
+        ..dated
+    };
+    assert!(same(
+        &strict.trajectories(&table(text), &layout).unwrap()[1].scores,
+        &[nan, 4.0]
+    ));
 }
 
 #[test]
@@ -125,7 +156,10 @@ fn wrong_scores_name_patient_visit_item_value_and_range() {
     let config = visits("week = \"week\"\n[items]\nBI = \"barthel\"");
     let read = |row: &str| {
         let text = format!("patient,week,item,value\na,0,BI,20\n{row}\n");
-        config.trajectories(&table(&text), &DelimitedLayout::default()).unwrap_err().to_string()
+        config
+            .trajectories(&table(&text), &DelimitedLayout::default())
+            .unwrap_err()
+            .to_string()
     };
     for (row, expected) in [
         (
@@ -139,18 +173,36 @@ fn wrong_scores_name_patient_visit_item_value_and_range() {
         assert!(read(row).contains(expected), "{}", read(row));
     }
     for (text, expected) in [
-        ("date = \"d\"\nweek = \"w\"\n[items]\nBI = \"barthel\"", "one of `date` and `week`"),
-        ("week = \"w\"\nstart = \"s\"\n[items]\nBI = \"barthel\"", "goes with `date`"),
+        (
+            "date = \"d\"\nweek = \"w\"\n[items]\nBI = \"barthel\"",
+            "one of `date` and `week`",
+        ),
+        (
+            "week = \"w\"\nstart = \"s\"\n[items]\nBI = \"barthel\"",
+            "goes with `date`",
+        ),
         ("week = \"w\"\n[items]", "`items` is empty"),
-        ("week = \"w\"\nweeks = [2, 0]\n[items]\nBI = \"barthel\"", "expected to ascend"),
-        ("week = \"w\"\ntolerance_days = -1\n[items]\nBI = \"barthel\"", "`tolerance_days` is -1"),
+        (
+            "week = \"w\"\nweeks = [2, 0]\n[items]\nBI = \"barthel\"",
+            "expected to ascend",
+        ),
+        (
+            "week = \"w\"\ntolerance_days = -1\n[items]\nBI = \"barthel\"",
+            "`tolerance_days` is -1",
+        ),
     ] {
         assert!(visits(text).check().unwrap_err().contains(expected), "{text}");
     }
 }
 
 fn trajectory(scale: Scale, from: f64, to: f64) -> Trajectory {
-    Trajectory { patient: "a".into(), item: "x".into(), scale, weeks: vec![0.0, 12.0], scores: vec![from, to] }
+    Trajectory {
+        patient: "a".into(),
+        item: "x".into(),
+        scale,
+        weeks: vec![0.0, 12.0],
+        scores: vec![from, to],
+    }
 }
 
 #[test]
@@ -162,18 +214,42 @@ fn a_change_of_exactly_the_mcid_counts() {
     assert_eq!(label("\"arya-2011-high\"", &arm(29.0)), Ok(Some(false)));
     assert_eq!(label("9.5", &arm(f64::NAN)), Ok(None));
     // 0.62 - 0.51 is a little less than 0.11 in binary fractions.
-    assert_eq!(label("\"year-1\"", &trajectory(Scale::Eq5dIndex, 0.51, 0.62)), Ok(Some(true)));
-    assert_eq!(label("1", &trajectory(Scale::ModifiedRankin, 4.0, 3.0)), Ok(Some(true)), "lower is better");
-    assert_eq!(label("1", &trajectory(Scale::ModifiedRankin, 3.0, 4.0)), Ok(Some(false)));
-    assert!(label("\"hsieh-2007\"", &arm(30.0)).unwrap_err().contains("arya-2011-low, arya-2011-high"));
-    assert!(label("0", &arm(30.0)).unwrap_err().contains("expected a positive number"));
+    assert_eq!(
+        label("\"year-1\"", &trajectory(Scale::Eq5dIndex, 0.51, 0.62)),
+        Ok(Some(true))
+    );
+    assert_eq!(
+        label("1", &trajectory(Scale::ModifiedRankin, 4.0, 3.0)),
+        Ok(Some(true)),
+        "lower is better"
+    );
+    assert_eq!(
+        label("1", &trajectory(Scale::ModifiedRankin, 3.0, 4.0)),
+        Ok(Some(false))
+    );
+    assert!(
+        label("\"hsieh-2007\"", &arm(30.0))
+            .unwrap_err()
+            .contains("arya-2011-low, arya-2011-high")
+    );
+    assert!(
+        label("0", &arm(30.0))
+            .unwrap_err()
+            .contains("expected a positive number")
+    );
 
     let group = [arm(25.0), arm(29.0), arm(30.0), arm(33.0), arm(f64::NAN)];
     let mcids = ["page-2012", "arya-2011-low", "arya-2011-high", "acute-2023-high"]
         .map(|name| Threshold::Published(name.into()));
     let rows = config("9").sensitivity(&group, &mcids).unwrap();
-    let counts: Vec<_> = rows.iter().map(|row| (row.points, row.responders, row.others, row.missing)).collect();
-    assert_eq!(counts, [(5.25, 3, 1, 1), (9.0, 3, 1, 1), (10.0, 2, 2, 1), (13.0, 1, 3, 1)]);
+    let counts: Vec<_> = rows
+        .iter()
+        .map(|row| (row.points, row.responders, row.others, row.missing))
+        .collect();
+    assert_eq!(
+        counts,
+        [(5.25, 3, 1, 1), (9.0, 3, 1, 1), (10.0, 2, 2, 1), (13.0, 1, 3, 1)]
+    );
 }
 
 #[test]
@@ -181,28 +257,67 @@ fn dose_is_frequency_times_duration() {
     let rows = "patient,per_week,minutes\na,5,45\na,2,30\nb,3,60\n";
     let columns = ["patient", "per_week", "minutes"];
     let found = weekly_minutes(&table(rows), &DelimitedLayout::default(), columns).unwrap();
-    assert_eq!(found.into_iter().collect::<Vec<_>>(), [("a".to_string(), 285.0), ("b".to_string(), 180.0)]);
-    let error = weekly_minutes(&table("patient,per_week,minutes\na,often,45\n"), &DelimitedLayout::default(), columns);
-    assert!(error.unwrap_err().to_string().contains("line 2: column `per_week`: found `often`"));
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        [("a".to_string(), 285.0), ("b".to_string(), 180.0)]
+    );
+    let error = weekly_minutes(
+        &table("patient,per_week,minutes\na,often,45\n"),
+        &DelimitedLayout::default(),
+        columns,
+    );
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .contains("line 2: column `per_week`: found `often`")
+    );
 }
 
 #[test]
 fn random_intercept_slopes_equal_those_of_statsmodels() {
     let golden: Value = serde_json::from_str(include_str!("../../golden/clinical.json")).unwrap();
     for case in golden["mixed"].as_array().unwrap() {
-        let row = |row: &Value| (row[0].as_u64().unwrap() as usize, row[1].as_f64().unwrap(), row[2].as_f64().unwrap());
+        let row = |row: &Value| {
+            (
+                row[0].as_u64().unwrap() as usize,
+                row[1].as_f64().unwrap(),
+                row[2].as_f64().unwrap(),
+            )
+        };
         let observations: Vec<_> = case["table"].as_array().unwrap().iter().map(row).collect();
         let found = mixed_slope(&observations).unwrap();
         close(found.intercept, &case["intercept"], 1e-4, "intercept");
         close(found.slope, &case["slope"], 1e-4, "slope");
         close(found.slope_error, &case["slope_error"], 1e-4, "standard error");
-        close(found.residual_variance, &case["residual_variance"], 1e-4, "residual variance");
-        close(found.patient_variance, &case["patient_variance"], 1e-4, "variance between patients");
-        assert!((found.slope - 1.5).abs() < 4.0 * found.slope_error, "the planted slope is found");
+        close(
+            found.residual_variance,
+            &case["residual_variance"],
+            1e-4,
+            "residual variance",
+        );
+        close(
+            found.patient_variance,
+            &case["patient_variance"],
+            1e-4,
+            "variance between patients",
+        );
+        assert!(
+            (found.slope - 1.5).abs() < 4.0 * found.slope_error,
+            "the planted slope is found"
+        );
     }
     assert_eq!(mixed_slope(&[]), None);
-    assert_eq!(mixed_slope(&[(0, 0.0, 1.0), (0, 1.0, 2.0), (0, 2.0, 2.5)]), None, "one patient");
-    assert_eq!(mixed_slope(&[(0, 1.0, 1.0), (1, 1.0, 2.0), (2, 1.0, 2.5)]), None, "one week");
+    assert_eq!(
+        mixed_slope(&[(0, 0.0, 1.0), (0, 1.0, 2.0), (0, 2.0, 2.5)]),
+        None,
+        "one patient"
+    );
+    assert_eq!(
+        mixed_slope(&[(0, 1.0, 1.0), (1, 1.0, 2.0), (2, 1.0, 2.5)]),
+        None,
+        "one week"
+    );
 }
 
 /// The public tables of the samples folder, where it is there.
@@ -215,15 +330,29 @@ fn public_clinical_tables_are_read() {
     let folder = folder.join("clinical_tabular");
     let read = |name: &str, layout: &str| {
         let layout: DelimitedLayout = toml::from_str(layout).unwrap();
-        layout.table(&std::fs::read(folder.join(name)).unwrap(), Path::new(name)).unwrap()
+        layout
+            .table(&std::fs::read(folder.join(name)).unwrap(), Path::new(name))
+            .unwrap()
     };
     let heart = read("processed.cleveland.data", "missing = [\"?\"]");
     assert_eq!((heart.rows.len(), heart.columns.len()), (303, 14));
-    assert_eq!(heart.rows.iter().flat_map(|row| &row.fields).filter(|field| *field == "?").count(), 6);
+    assert_eq!(
+        heart
+            .rows
+            .iter()
+            .flat_map(|row| &row.fields)
+            .filter(|field| *field == "?")
+            .count(),
+        6
+    );
     let cancer = read("sklearn_breast_cancer.csv", "header = false\nskip_lines = 1");
     assert_eq!((cancer.rows.len(), cancer.columns.len()), (569, 31));
     let voice = read("parkinsons_updrs.data", "");
     assert_eq!((voice.rows.len(), voice.columns.len()), (5875, 22));
-    let numbers = voice.rows.iter().flat_map(|row| &row.fields).all(|field| field.parse::<f64>().is_ok());
+    let numbers = voice
+        .rows
+        .iter()
+        .flat_map(|row| &row.fields)
+        .all(|field| field.parse::<f64>().is_ok());
     assert!(numbers, "every field is a number");
 }

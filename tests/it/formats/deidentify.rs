@@ -29,7 +29,9 @@ fn with_key(key: &[u8]) -> Deidentifier {
 }
 
 fn table(text: &str) -> DelimitedTable {
-    DelimitedLayout::default().table(text.as_bytes(), Path::new("emr.csv")).unwrap()
+    DelimitedLayout::default()
+        .table(text.as_bytes(), Path::new("emr.csv"))
+        .unwrap()
 }
 
 const TABLE: &str = "\
@@ -42,7 +44,9 @@ MRN-004713,,,2023-01-01,90,100,\"see MRN-004711\"
 
 fn fields(csv: &[u8]) -> Vec<Vec<String>> {
     let text = std::str::from_utf8(csv).unwrap();
-    text.lines().map(|line| line.split(',').map(String::from).collect()).collect()
+    text.lines()
+        .map(|line| line.split(',').map(String::from).collect())
+        .collect()
 }
 
 fn day(text: &str) -> chrono::NaiveDate {
@@ -91,7 +95,10 @@ fn nothing_that_identifies_is_left_and_intervals_are_kept() {
     );
     let ages: Vec<_> = rows[1..].iter().map(|row| row[4].as_str()).collect();
     assert_eq!(ages, ["67", "67", "90", "90"]);
-    assert_eq!((rows[4][1].as_str(), rows[4][2].as_str(), rows[3][5].as_str()), ("", "", "NA"));
+    assert_eq!(
+        (rows[4][1].as_str(), rows[4][2].as_str(), rows[3][5].as_str()),
+        ("", "", "NA")
+    );
 }
 
 #[test]
@@ -99,12 +106,21 @@ fn pseudonyms_are_those_of_the_key() {
     let (one, other) = (with_key(KEY), with_key(b"another key of 16 bytes and more"));
     assert_eq!(one.pseudonym("MRN-004711"), with_key(KEY).pseudonym(" MRN-004711 "));
     assert_ne!(one.pseudonym("MRN-004711"), other.pseudonym("MRN-004711"));
-    assert_ne!(fields(&one.table(&table(TABLE)).unwrap())[1][0], fields(&other.table(&table(TABLE)).unwrap())[1][0]);
+    assert_ne!(
+        fields(&one.table(&table(TABLE)).unwrap())[1][0],
+        fields(&other.table(&table(TABLE)).unwrap())[1][0]
+    );
     // HMAC-SHA-256 of `id` 0 `MRN-004711`, first ten bytes in base 32, by Python's hmac and base64.
     assert_eq!(one.pseudonym("MRN-004711"), "P-jon4v7bk6agiodwq");
-    let shifts: Vec<i64> = (0..20_000).map(|patient| one.shift_days(&format!("p{patient}"))).collect();
+    let shifts: Vec<i64> = (0..20_000)
+        .map(|patient| one.shift_days(&format!("p{patient}")))
+        .collect();
     assert!(shifts.iter().all(|days| *days != 0 && days.abs() <= 365));
-    assert_eq!(shifts.iter().collect::<std::collections::BTreeSet<_>>().len(), 730, "every shift is drawn");
+    assert_eq!(
+        shifts.iter().collect::<std::collections::BTreeSet<_>>().len(),
+        730,
+        "every shift is drawn"
+    );
     assert!(!format!("{one:?}").contains("sixteen") && !format!("{one:?}").contains("115, 105"));
 }
 
@@ -126,12 +142,30 @@ fn what_is_not_classified_or_does_not_fit_is_an_error() {
         ("mrn,admitted\nMRN-1,2021\n", "expected a full date"),
         ("mrn,admitted\n,2021-02-03\n", "expected a patient in this row"),
         ("mrn,age\nMRN-1,old\n", "expected an age in years"),
-        ("mrn,barthel\nMRN-1,2021-02-03\n", "expected no date in a column that is kept"),
-        ("mrn,barthel\nMRN-1,3/4/2021\n", "expected no date in a column that is kept"),
-        ("mrn,barthel\nMRN-1,2021.3.4 10:00\n", "expected no date in a column that is kept"),
-        ("mrn,barthel\nMRN-1,20210203\n", "expected no date in a column that is kept"),
-        ("mrn,barthel\nMRN-004711,see MRN004712\nMRN004712,5\n", "expected no id in a column that is kept"),
-        ("mrn,barthel\nMRN-004711,MRN-004711\n", "expected no id in a column that is kept"),
+        (
+            "mrn,barthel\nMRN-1,2021-02-03\n",
+            "expected no date in a column that is kept",
+        ),
+        (
+            "mrn,barthel\nMRN-1,3/4/2021\n",
+            "expected no date in a column that is kept",
+        ),
+        (
+            "mrn,barthel\nMRN-1,2021.3.4 10:00\n",
+            "expected no date in a column that is kept",
+        ),
+        (
+            "mrn,barthel\nMRN-1,20210203\n",
+            "expected no date in a column that is kept",
+        ),
+        (
+            "mrn,barthel\nMRN-004711,see MRN004712\nMRN004712,5\n",
+            "expected no id in a column that is kept",
+        ),
+        (
+            "mrn,barthel\nMRN-004711,MRN-004711\n",
+            "expected no id in a column that is kept",
+        ),
         ("age,barthel\n5,5\n", "expected one column `mrn`"),
     ] {
         assert!(error(text).contains(expected), "{}", error(text));
@@ -143,7 +177,11 @@ fn what_is_not_classified_or_does_not_fit_is_an_error() {
             .contains("5 bytes, expected at least 16")
     );
     let rules: DeidentifyRules = toml::from_str("patient = \"x\"\n[columns]\nx = \"keep\"").unwrap();
-    assert!(Deidentifier::new(KEY, rules).unwrap_err().contains("`x`, expected a column of class `id`"));
+    assert!(
+        Deidentifier::new(KEY, rules)
+            .unwrap_err()
+            .contains("`x`, expected a column of class `id`")
+    );
     assert!(toml::from_str::<DeidentifyRules>("patient = \"x\"\n[columns]\nx = \"hide\"").is_err());
 }
 
@@ -154,7 +192,11 @@ fn keys_come_from_files_and_the_environment() {
     std::fs::write(&path, [KEY, b"\r\n"].concat()).unwrap();
     assert_eq!(key_from_file(&path).unwrap(), KEY);
     assert!(key_from_file(&folder.path().join("none")).is_err());
-    assert!(key_from_environment("RECOUP_NO_SUCH_KEY").unwrap_err().contains("is not set"));
+    assert!(
+        key_from_environment("RECOUP_NO_SUCH_KEY")
+            .unwrap_err()
+            .contains("is not set")
+    );
     assert!(!key_from_environment("PATH").unwrap().is_empty());
 }
 
@@ -165,7 +207,13 @@ fn parquet_is_deidentified_as_text_is() {
     let ids = ["MRN-004711".to_string(), "MRN-004712".to_string()];
     let dates = ["2021-03-04".to_string(), "2021-03-05".to_string()];
     let values = ndarray::array![[45.0], [f64::NAN]];
-    parquet::write_table(&path, &[("mrn", &ids), ("admitted", &dates)], &[("barthel", "1")], values.view()).unwrap();
+    parquet::write_table(
+        &path,
+        &[("mrn", &ids), ("admitted", &dates)],
+        &[("barthel", "1")],
+        values.view(),
+    )
+    .unwrap();
     let read = parquet::read(&std::fs::read(&path).unwrap(), &path).unwrap();
     let text = table("mrn,admitted,barthel\nMRN-004711,2021-03-04,45\nMRN-004712,2021-03-05,NaN\n");
     assert_eq!(with_key(KEY).table(&read).unwrap(), with_key(KEY).table(&text).unwrap());
@@ -178,13 +226,28 @@ fn a_wfdb_header_loses_comments_and_times_only() {
         r001.dat 212 200 11 1024 1011 20052 0 V5\r\n#<age>: 67 <sex>: M\r\n";
     let expected = b"r001 2 360 650000\r\nr001.dat 212 200 11 1024 995 -22131 0 MLII\r\n\
         r001.dat 212 200 11 1024 1011 20052 0 V5\r\n";
-    assert_eq!(one.wfdb_header("MRN-004711", header, Path::new("r001.hea")).unwrap(), expected);
+    assert_eq!(
+        one.wfdb_header("MRN-004711", header, Path::new("r001.hea")).unwrap(),
+        expected
+    );
     let plain = b"r001   1  360  10 \nr001.dat 16";
-    assert_eq!(one.wfdb_header("MRN-004711", plain, Path::new("r001.hea")).unwrap(), plain);
+    assert_eq!(
+        one.wfdb_header("MRN-004711", plain, Path::new("r001.hea")).unwrap(),
+        plain
+    );
     let named = b"MRN-004711_1 1 360 10\nMRN-004711_1.dat 16\n";
-    let error = one.wfdb_header("MRN-004711", named, Path::new("r001.hea")).unwrap_err().to_string();
-    assert!(error.contains("found the patient's id") && error.contains("rename the record"), "{error}");
-    assert!(one.wfdb_header("MRN-004711", b"# only\n", Path::new("r001.hea")).is_err());
+    let error = one
+        .wfdb_header("MRN-004711", named, Path::new("r001.hea"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("found the patient's id") && error.contains("rename the record"),
+        "{error}"
+    );
+    assert!(
+        one.wfdb_header("MRN-004711", b"# only\n", Path::new("r001.hea"))
+            .is_err()
+    );
 }
 
 fn edf(kind: &str, label: &str) -> Vec<u8> {
@@ -196,7 +259,9 @@ fn edf(kind: &str, label: &str) -> Vec<u8> {
     bytes.extend(field("22.15.00", 8));
     bytes.extend(field("512", 8));
     bytes.extend(field(kind, 44));
-    [("10", 8), ("1", 8), ("1", 4)].iter().for_each(|(text, width)| bytes.extend(field(text, *width)));
+    [("10", 8), ("1", 8), ("1", 4)]
+        .iter()
+        .for_each(|(text, width)| bytes.extend(field(text, *width)));
     bytes.extend(field(label, 16));
     bytes.extend(vec![b' '; 240]);
     bytes.extend((0..200u8).collect::<Vec<_>>());
@@ -206,30 +271,59 @@ fn edf(kind: &str, label: &str) -> Vec<u8> {
 #[test]
 fn an_edf_header_loses_patient_and_date_only() {
     let one = with_key(KEY);
-    for (kind, label, has_annotations) in
-        [("EDF+C", "EDF Annotations", true), ("EDF+C", "EEG Fpz-Cz", false), ("", "EEG Fpz-Cz", false)]
-    {
+    for (kind, label, has_annotations) in [
+        ("EDF+C", "EDF Annotations", true),
+        ("EDF+C", "EEG Fpz-Cz", false),
+        ("", "EEG Fpz-Cz", false),
+    ] {
         let before = edf(kind, label);
         let mut after = before.clone();
-        assert_eq!(one.edf_header("MRN-004711", &mut after, Path::new("a.edf")).unwrap(), has_annotations);
-        assert_eq!((&before[..8], &before[176..]), (&after[..8], &after[176..]), "all else stays");
+        assert_eq!(
+            one.edf_header("MRN-004711", &mut after, Path::new("a.edf")).unwrap(),
+            has_annotations
+        );
+        assert_eq!(
+            (&before[..8], &before[176..]),
+            (&after[..8], &after[176..]),
+            "all else stays"
+        );
         let header = String::from_utf8(after[..256].to_vec()).unwrap();
-        for secret in ["MRN", "4711", "Meyer", "1950", "02.01.21", "02-JAN-2021", "PSG-1234", "Who"] {
+        for secret in [
+            "MRN",
+            "4711",
+            "Meyer",
+            "1950",
+            "02.01.21",
+            "02-JAN-2021",
+            "PSG-1234",
+            "Who",
+        ] {
             assert!(!header.contains(secret), "`{secret}` is in {header}");
         }
         let moved = chrono::NaiveDate::from_ymd_opt(2021, 1, 2).unwrap()
             + chrono::TimeDelta::days(one.shift_days("MRN-004711"));
         assert_eq!(&header[168..176], moved.format("%d.%m.%y").to_string());
         assert!(header[8..].starts_with(&one.pseudonym("MRN-004711")));
-        let recording = format!("Startdate {} X X X", moved.format("%d-%b-%Y").to_string().to_uppercase());
+        let recording = format!(
+            "Startdate {} X X X",
+            moved.format("%d-%b-%Y").to_string().to_uppercase()
+        );
         assert_eq!(header[88..168].trim(), if kind.is_empty() { "" } else { &recording });
     }
     let mut wrong = edf("", "EEG");
     wrong[168..176].copy_from_slice(b"99.99.99");
     let before = wrong.clone();
-    assert!(one.edf_header("MRN-004711", &mut wrong, Path::new("a.edf")).unwrap_err().to_string().contains("byte 168"));
+    assert!(
+        one.edf_header("MRN-004711", &mut wrong, Path::new("a.edf"))
+            .unwrap_err()
+            .to_string()
+            .contains("byte 168")
+    );
     assert_eq!(wrong, before);
-    assert!(one.edf_header("MRN-004711", &mut before[..100].to_vec(), Path::new("a.edf")).is_err());
+    assert!(
+        one.edf_header("MRN-004711", &mut before[..100].to_vec(), Path::new("a.edf"))
+            .is_err()
+    );
 }
 
 #[test]

@@ -27,8 +27,16 @@ const RULES: &str = r#"
     emg = "keep"
 "#;
 /// The patient's id, name and dates, a serial number, a UID.
-const PLANTED: [&str; 8] =
-    ["MRN-004711", "Meyer", "2021-03-04", "20210304", "04-MAR-1950", "SN99887", "1.2.276.0.7230010.77", "Charite"];
+const PLANTED: [&str; 8] = [
+    "MRN-004711",
+    "Meyer",
+    "2021-03-04",
+    "20210304",
+    "04-MAR-1950",
+    "SN99887",
+    "1.2.276.0.7230010.77",
+    "Charite",
+];
 const SECRET: &str = "Meyer MRN-004711 2021-03-04 SN99887 Charite";
 
 fn deidentifier(key: &[u8], rules: &str) -> Deidentifier {
@@ -46,14 +54,19 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::GzBuilder::new().filename("Meyer.nii").write(Vec::new(), Compression::default());
+    let mut encoder = flate2::GzBuilder::new()
+        .filename("Meyer.nii")
+        .write(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 fn with_text(mut bytes: Vec<u8>, at: usize, width: usize, text: &str) -> Vec<u8> {
     let field = text.bytes().chain(std::iter::repeat(b' ')).take(width);
-    bytes[at..at + width].iter_mut().zip(field).for_each(|(slot, byte)| *slot = byte);
+    bytes[at..at + width]
+        .iter_mut()
+        .zip(field)
+        .for_each(|(slot, byte)| *slot = byte);
     bytes
 }
 
@@ -68,7 +81,11 @@ fn png() -> Vec<u8> {
     let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), Compression::default());
     packed.write_all(SECRET.as_bytes()).unwrap();
     let ztxt = [b"Comment\0\0".to_vec(), packed.finish().unwrap()].concat();
-    let texts = [chunk(b"tEXt", format!("Author\0{SECRET}").as_bytes()), chunk(b"zTXt", &ztxt)].concat();
+    let texts = [
+        chunk(b"tEXt", format!("Author\0{SECRET}").as_bytes()),
+        chunk(b"zTXt", &ztxt),
+    ]
+    .concat();
     [&bytes[..33], &texts, &bytes[33..], SECRET.as_bytes()].concat()
 }
 
@@ -95,7 +112,12 @@ fn tiff(name: &str) -> Vec<u8> {
     bytes[4..8].copy_from_slice(&directory.to_le_bytes());
     bytes.extend((count as u16 + 1).to_le_bytes());
     let mut entries: Vec<Vec<u8>> = entries.chunks_exact(12).map(<[u8]>::to_vec).collect();
-    let text = [&[0x0e, 1, 2, 0], &(SECRET.len() as u32).to_le_bytes()[..], &text_at.to_le_bytes()].concat();
+    let text = [
+        &[0x0e, 1, 2, 0],
+        &(SECRET.len() as u32).to_le_bytes()[..],
+        &text_at.to_le_bytes(),
+    ]
+    .concat();
     entries.push(text);
     entries.sort_by_key(|entry| u16::from_le_bytes([entry[0], entry[1]]));
     bytes.extend(entries.concat());
@@ -142,12 +164,17 @@ fn plant(root: &Path) {
     let nifti = with_text(with_text(nifti, 148, 80, SECRET), 14, 18, "MRN-004711");
     put(&own("brain.nii"), &nifti);
     put(&own("brain2.nii.gz"), &gzip(&nifti));
-    put(&own("pair.hdr"), &with_text(fixture("nifti/pair.hdr"), 228, 24, "Meyer"));
+    put(
+        &own("pair.hdr"),
+        &with_text(fixture("nifti/pair.hdr"), 228, 24, "Meyer"),
+    );
     put(&own("pair.img"), &fixture("nifti/pair.img"));
     put(&own("face.png"), &png());
     put(&own("a.jpg"), &jpeg("images/rgb.jpg"));
     put(&own("b.jpg"), &jpeg("images/turned.jpg"));
-    for name in ["u16", "pages", "tiles", "deflate", "rgb-lzw", "planar", "big", "turned6"] {
+    for name in [
+        "u16", "pages", "tiles", "deflate", "rgb-lzw", "planar", "big", "turned6",
+    ] {
         let planted = name != "pages" && name != "big";
         let name = format!("tiff/{name}.tif");
         put(&own(&name), &if planted { tiff(&name) } else { fixture(&name) });
@@ -177,9 +204,11 @@ fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
 fn holds(bytes: &[u8], secret: &str) -> bool {
     let little: Vec<u8> = secret.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let big: Vec<u8> = secret.encode_utf16().flat_map(u16::to_be_bytes).collect();
-    [secret.as_bytes().to_vec(), little, big]
-        .iter()
-        .any(|secret| bytes.windows(secret.len()).any(|window| window.eq_ignore_ascii_case(secret)))
+    [secret.as_bytes().to_vec(), little, big].iter().any(|secret| {
+        bytes
+            .windows(secret.len())
+            .any(|window| window.eq_ignore_ascii_case(secret))
+    })
 }
 
 fn assert_none(files: &BTreeMap<String, Vec<u8>>, secrets: &[&str]) {
@@ -202,7 +231,10 @@ fn assert_same(before: &Contents, after: &Contents, name: &str) {
             (Part::Signals(one), Part::Signals(other)) => {
                 assert_eq!(one.len(), other.len(), "{name}");
                 for (one, other) in one.iter().zip(other) {
-                    assert_eq!((&one.name, &one.unit, one.rate_hz), (&other.name, &other.unit, other.rate_hz));
+                    assert_eq!(
+                        (&one.name, &one.unit, one.rate_hz),
+                        (&other.name, &other.unit, other.rate_hz)
+                    );
                     assert_eq!(
                         bits(&mut one.values.iter().copied()),
                         bits(&mut other.values.iter().copied()),
@@ -211,7 +243,10 @@ fn assert_same(before: &Contents, after: &Contents, name: &str) {
                 }
             }
             (Part::Points(one), Part::Points(other)) => {
-                assert_eq!((&one.unit, one.rate_hz, &one.names), (&other.unit, other.rate_hz, &other.names));
+                assert_eq!(
+                    (&one.unit, one.rate_hz, &one.names),
+                    (&other.unit, other.rate_hz, &other.names)
+                );
                 let (one, other) = (one.positions.iter().copied(), other.positions.iter().copied());
                 assert_eq!(bits(&mut { one }), bits(&mut { other }), "{name}");
             }
@@ -248,20 +283,37 @@ fn nothing_planted_is_left_and_all_data_are() {
     assert_eq!(files(&input), before, "the input is as it was");
     let after = files(&root.join("out"));
     assert_none(&after, &PLANTED);
-    assert_eq!((report.files.len(), report.num_patients, report.num_skipped), (before.len(), 2, 0));
+    assert_eq!(
+        (report.files.len(), report.num_patients, report.num_skipped),
+        (before.len(), 2, 0)
+    );
     assert_eq!(after.len(), before.len() + 1);
     assert!(after.contains_key("deidentified.json"));
     for (old, new) in before.keys().zip(&report.files) {
         if old == "emr.csv" {
             continue;
         }
-        let (one, other) = (open(&input.join(old)).unwrap(), open(&root.join("out").join(&new.file)).unwrap());
+        let (one, other) = (
+            open(&input.join(old)).unwrap(),
+            open(&root.join("out").join(&new.file)).unwrap(),
+        );
         assert_same(&one, &other, old);
     }
     let one = deidentifier(KEY, RULES);
     let (pseudonym, days) = (one.pseudonym("MRN-004711"), one.shift_days("MRN-004711"));
-    assert!(report.files.iter().filter(|file| file.file.starts_with(&format!("{pseudonym}/"))).count() > 20);
-    assert!(after.contains_key(&format!("{pseudonym}/{pseudonym}_ecg.dat")), "{:?}", after.keys());
+    assert!(
+        report
+            .files
+            .iter()
+            .filter(|file| file.file.starts_with(&format!("{pseudonym}/")))
+            .count()
+            > 20
+    );
+    assert!(
+        after.contains_key(&format!("{pseudonym}/{pseudonym}_ecg.dat")),
+        "{:?}",
+        after.keys()
+    );
     // The night began so many days after the admission, before and after.
     let day = |text: &str| chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").unwrap();
     let table = String::from_utf8(after["emr.csv"].clone()).unwrap();
@@ -277,7 +329,10 @@ fn nothing_planted_is_left_and_all_data_are() {
         day(&start[..10])
     };
     let night = |out: &str| start(&root.join(out).join(format!("{pseudonym}/{pseudonym}_night.edf")));
-    assert_eq!(night("out") - start(&input.join("MRN-004711/MRN-004711_night.edf")), chrono::TimeDelta::days(days));
+    assert_eq!(
+        night("out") - start(&input.join("MRN-004711/MRN-004711_night.edf")),
+        chrono::TimeDelta::days(days)
+    );
 
     run(root, KEY, RULES, "again");
     assert_eq!(files(&root.join("again")), after, "same key, same bytes");
@@ -293,7 +348,13 @@ fn annotations_are_kept_where_the_rules_say_so() {
     let root = folder.path();
     let input = root.join("in/1");
     fs::create_dir_all(&input).unwrap();
-    for name in ["edf/plus.edf", "edf/gaps.edf", "wfdb/frames.hea", "wfdb/frames.dat", "wfdb/frames.atr"] {
+    for name in [
+        "edf/plus.edf",
+        "edf/gaps.edf",
+        "wfdb/frames.hea",
+        "wfdb/frames.dat",
+        "wfdb/frames.atr",
+    ] {
         fs::copy(fixtures().join(name), input.join(Path::new(name).file_name().unwrap())).unwrap();
     }
     fs::write(input.join("walk.c3d"), fixture("motion/written.c3d")).unwrap();
@@ -308,7 +369,10 @@ fn annotations_are_kept_where_the_rules_say_so() {
         let texts: Vec<_> = dropped.annotations.iter().map(|mark| mark.text.as_str()).collect();
         match name {
             "frames.hea" => {
-                assert!(texts.iter().all(|text| !text.contains(' ')), "mnemonics only: {texts:?}");
+                assert!(
+                    texts.iter().all(|text| !text.contains(' ')),
+                    "mnemonics only: {texts:?}"
+                );
                 let onsets =
                     |contents: &Contents| contents.annotations.iter().map(|m| m.onset_secs).collect::<Vec<_>>();
                 assert_eq!(onsets(&before), onsets(&dropped));
@@ -331,39 +395,93 @@ fn dicom_by_its_own_patient() {
         .chain(identity.uids.iter().map(String::as_str))
         .collect();
     assert!(secrets.len() >= 4, "{secrets:?}");
-    let name = format!("in/{}/{}/{}.dcm", identity.patient_name.replace('^', "_"), identity.uids[1], identity.uids[0]);
+    let name = format!(
+        "in/{}/{}/{}.dcm",
+        identity.patient_name.replace('^', "_"),
+        identity.uids[1],
+        identity.uids[0]
+    );
     put(root, &name, &bytes);
     let report = run(root, KEY, "patient_from = \"header\"", "out");
     let after = files(&root.join("out"));
     assert_none(&after, &secrets);
     let pseudonym = deidentifier(KEY, "").pseudonym(&identity.patient_id);
     assert!(report.files[0].file.starts_with(&pseudonym), "{}", report.files[0].file);
-    assert_same(&open(&root.join(name)).unwrap(), &open(&root.join("out").join(&report.files[0].file)).unwrap(), "dcm");
+    assert_same(
+        &open(&root.join(name)).unwrap(),
+        &open(&root.join("out").join(&report.files[0].file)).unwrap(),
+        "dcm",
+    );
     // One patient has one pseudonym.
     put(root, "two/other/a.dcm", &bytes);
     let one = deidentifier(KEY, "pattern = \"{patient}/...\"");
-    let error = deidentify_folder(&root.join("two"), &root.join("out2"), &one, false, None).unwrap_err().to_string();
+    let error = deidentify_folder(&root.join("two"), &root.join("out2"), &one, false, None)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("another patient than in the path"), "{error}");
 }
 
 #[test]
 fn what_cannot_be_done_leaves_nothing() {
-    let one = deidentifier(KEY, "pattern = \"{patient}/...\"\n[columns]\ntime = \"keep\"\nemg = \"keep\"");
+    let one = deidentifier(
+        KEY,
+        "pattern = \"{patient}/...\"\n[columns]\ntime = \"keep\"\nemg = \"keep\"",
+    );
     type Files = [(&'static str, &'static [u8])];
     let cases: [(&str, &Files, &str); 9] = [
-        ("unknown", &[("1/a.csv", b"time,emg\n0,1\n1,2\n"), ("1/b.mat", b"MATLAB 5.0 file")], "no reader knows"),
-        ("late", &[("1/a.csv", b"time,emg\n0,1\n1,2\n"), ("1/z.png", b"\x89PNG\r\n\x1a\n\0\0")], "a whole file"),
-        ("column", &[("1/a.csv", b"time,name\n0,Meyer\n1,Meyer\n")], "a class for every column"),
+        (
+            "unknown",
+            &[("1/a.csv", b"time,emg\n0,1\n1,2\n"), ("1/b.mat", b"MATLAB 5.0 file")],
+            "no reader knows",
+        ),
+        (
+            "late",
+            &[
+                ("1/a.csv", b"time,emg\n0,1\n1,2\n"),
+                ("1/z.png", b"\x89PNG\r\n\x1a\n\0\0"),
+            ],
+            "a whole file",
+        ),
+        (
+            "column",
+            &[("1/a.csv", b"time,name\n0,Meyer\n1,Meyer\n")],
+            "a class for every column",
+        ),
         ("patient", &[("a.json", b"[{\"people\":[]}]")], "no patient for a.json"),
-        ("text", &[("1/a.json", b"{\"people\":[],\"name\":\"Meyer\"}")], "numbers only"),
-        ("date", &[("1/a.csv", b"time,emg\n0,1\n1,2020-01-01\n")], "no date in a column that is kept"),
-        ("record", &[("1/a.hea", b"a 1 100 4\n../b.dat 16 200\n")], "a file that is not in the folder"),
-        ("same", &[("AB1234/a.json", b"{\"people\":[]}"), ("ab1234/a.json", b"{\"people\":[]}")], ""),
-        ("id", &[("AB1234/a.csv", b"time,emg\n0,1\n1,ab1234\n")], "no id in a column that is kept"),
+        (
+            "text",
+            &[("1/a.json", b"{\"people\":[],\"name\":\"Meyer\"}")],
+            "numbers only",
+        ),
+        (
+            "date",
+            &[("1/a.csv", b"time,emg\n0,1\n1,2020-01-01\n")],
+            "no date in a column that is kept",
+        ),
+        (
+            "record",
+            &[("1/a.hea", b"a 1 100 4\n../b.dat 16 200\n")],
+            "a file that is not in the folder",
+        ),
+        (
+            "same",
+            &[
+                ("AB1234/a.json", b"{\"people\":[]}"),
+                ("ab1234/a.json", b"{\"people\":[]}"),
+            ],
+            "",
+        ),
+        (
+            "id",
+            &[("AB1234/a.csv", b"time,emg\n0,1\n1,ab1234\n")],
+            "no id in a column that is kept",
+        ),
     ];
     for (case, content, expected) in cases {
         let folder = temporary();
-        content.iter().for_each(|(name, bytes)| put(&folder.path().join("in"), name, bytes));
+        content
+            .iter()
+            .for_each(|(name, bytes)| put(&folder.path().join("in"), name, bytes));
         let done = deidentify_folder(&folder.path().join("in"), &folder.path().join("out"), &one, false, None);
         if case == "same" {
             // Two ids, two pseudonyms.
@@ -372,8 +490,14 @@ fn what_cannot_be_done_leaves_nothing() {
         }
         let error = done.unwrap_err().to_string();
         assert!(error.contains(expected), "{case}: {error}");
-        assert!(!error.contains("Meyer"), "{case}: messages do not repeat fields: {error}");
-        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(
+            !error.contains("Meyer"),
+            "{case}: messages do not repeat fields: {error}"
+        );
+        let left: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(left, ["in"], "{case}");
     }
     let folder = temporary();
@@ -387,14 +511,19 @@ fn what_cannot_be_done_leaves_nothing() {
 
 #[test]
 fn places_that_would_do_harm_are_refused() {
-    let one = deidentifier(KEY, "pattern = \"{patient}/...\"\n[columns]\ntime = \"keep\"\nemg = \"keep\"");
+    let one = deidentifier(
+        KEY,
+        "pattern = \"{patient}/...\"\n[columns]\ntime = \"keep\"\nemg = \"keep\"",
+    );
     let folder = temporary();
     let root = folder.path();
     let input = root.join("in");
     put(&input, "1/a.csv", b"time,emg\n0,1\n1,2\n");
     put(root, "full/file", b"there");
     let error = |out: &Path, mapping: Option<&Path>| {
-        deidentify_folder(&input, out, &one, false, mapping).unwrap_err().to_string()
+        deidentify_folder(&input, out, &one, false, mapping)
+            .unwrap_err()
+            .to_string()
     };
     for (out, expected) in [
         ("in/out", "a folder in the other one"),
@@ -405,10 +534,17 @@ fn places_that_would_do_harm_are_refused() {
         ("none/out", "cannot write to"),
         ("full/file/out", "cannot"),
     ] {
-        assert!(error(&root.join(out), None).contains(expected), "{out}: {}", error(&root.join(out), None));
+        assert!(
+            error(&root.join(out), None).contains(expected),
+            "{out}: {}",
+            error(&root.join(out), None)
+        );
     }
     #[cfg(target_os = "linux")]
-    assert!(error(Path::new("/proc/out"), None).contains("cannot write to"), "a place that cannot be written to");
+    assert!(
+        error(Path::new("/proc/out"), None).contains("cannot write to"),
+        "a place that cannot be written to"
+    );
     assert!(error(&root.join("out"), Some(&root.join("out/map.csv"))).contains("cannot"));
     assert!(error(&root.join("out"), Some(&input.join("map.csv"))).contains("a file in one of the folders"));
     assert!(error(&root.join("out"), Some(&root.join("full/file"))).contains("a file that is there"));

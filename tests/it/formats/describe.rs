@@ -23,7 +23,11 @@ fn text_of(name: &str) -> String {
 }
 
 fn mark(onset_secs: f64, duration_secs: Option<f64>, text: &str) -> Annotation {
-    Annotation { onset_secs, duration_secs, text: text.into() }
+    Annotation {
+        onset_secs,
+        duration_secs,
+        text: text.into(),
+    }
 }
 
 #[test]
@@ -97,7 +101,10 @@ warnings
     assert_eq!(json["facts"][1], serde_json::json!(["patient", null]));
     assert_eq!(json["parts"][0]["kind"], "signals");
     let first = &json["parts"][0]["channels"][0];
-    assert_eq!(first["missing"], serde_json::json!({"count": 11, "stretches": 2, "longest": 10}));
+    assert_eq!(
+        first["missing"],
+        serde_json::json!({"count": 11, "stretches": 2, "longest": 10})
+    );
     assert_eq!(first["duration_secs"], 4.0);
     assert_eq!(json["annotations"]["kinds"][0], serde_json::json!(["N", 2]));
 }
@@ -107,15 +114,25 @@ fn tables_tell_kinds_and_no_names() {
     let mut csv = String::from("id,patient name,age,sex,visit,site,note,empty,PHONE\n");
     for index in 0..40 {
         let sex = if index % 4 == 0 { "f" } else { "m" };
-        let age = if index == 3 { "NA".to_owned() } else { (40 + index).to_string() };
+        let age = if index == 3 {
+            "NA".to_owned()
+        } else {
+            (40 + index).to_string()
+        };
         let note = format!("fell on day {index}");
         csv.push_str(&format!(
             "p{index},Ada Byron {index},{age},{sex},2024-03-{:02},b,{note},,0171 {index}\n",
             index % 28 + 1
         ));
     }
-    let table = DelimitedLayout::default().table(csv.as_bytes(), "t.csv".as_ref()).unwrap();
-    let contents = Contents { format: "delimited text".into(), parts: vec![Part::Table(table)], ..Contents::default() };
+    let table = DelimitedLayout::default()
+        .table(csv.as_bytes(), "t.csv".as_ref())
+        .unwrap();
+    let contents = Contents {
+        format: "delimited text".into(),
+        parts: vec![Part::Table(table)],
+        ..Contents::default()
+    };
     assert_eq!(
         text(&contents),
         "\
@@ -136,7 +153,10 @@ table of 40 rows and 9 columns
     );
     for options in [SHOWN, DescribeOptions { personal: true }] {
         let json = serde_json::to_string(&describe(&contents, options)).unwrap();
-        assert_eq!(json.contains("Ada") || json.contains("0171") || json.contains("fell"), options.personal);
+        assert_eq!(
+            json.contains("Ada") || json.contains("0171") || json.contains("fell"),
+            options.personal
+        );
     }
 }
 
@@ -173,7 +193,11 @@ fn points_and_images_tell_their_shapes() {
     };
     let parts = vec![Part::Points(points), Part::Images(volume), Part::Images(film)];
     assert_eq!(
-        text(&Contents { format: "test".into(), parts, ..Contents::default() }),
+        text(&Contents {
+            format: "test".into(),
+            parts,
+            ..Contents::default()
+        }),
         "\
 test
 
@@ -267,16 +291,24 @@ fn long_lists_and_long_words_are_cut() {
         values: vec![1e-30, -1e30, f32::NAN],
     };
     let table = format!("{}\n", vec![long.replace(' ', "_"); 60].join(",")) + &vec![long.as_str(); 60].join(",") + "\n";
-    let table = DelimitedLayout::default().table(table.as_bytes(), "t.csv".as_ref()).unwrap();
+    let table = DelimitedLayout::default()
+        .table(table.as_bytes(), "t.csv".as_ref())
+        .unwrap();
     let contents = Contents {
         format: long.clone(),
         facts: (0..60).map(|index| (format!("{index} {long}"), long.clone())).collect(),
         parts: vec![Part::Signals((0..60).map(channel).collect()), Part::Table(table)],
-        annotations: (0..60).map(|index| mark(f64::from(index) * 1e5, Some(1e9), &format!("{index} {long}"))).collect(),
+        annotations: (0..60)
+            .map(|index| mark(f64::from(index) * 1e5, Some(1e9), &format!("{index} {long}")))
+            .collect(),
         warnings: vec![long.clone(); 60],
     };
     let text = text(&contents);
-    assert_eq!(text.matches("... and 20 more").count(), 4, "facts, signals, columns and warnings");
+    assert_eq!(
+        text.matches("... and 20 more").count(),
+        4,
+        "facts, signals, columns and warnings"
+    );
     assert!(text.contains("and 52 more"), "kinds of annotations");
     assert_eq!(text_of_empty(), "\n\nno data\n");
 }

@@ -67,7 +67,12 @@ fn golden() -> Golden {
 }
 
 fn fixture(name: &str) -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/data/dicom").join(name)).unwrap()
+    fs::read(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/data/dicom")
+            .join(name),
+    )
+    .unwrap()
 }
 
 fn read_fixture(name: &str) -> Contents {
@@ -106,7 +111,11 @@ fn assert_image(name: &str, images: &Images, golden: &Image) {
     let largest = if images.planes.len() == 3 { 1.0 } else { 255.0 };
     for (&at, golden) in golden.at.iter().zip(&golden.values).filter(|_| golden.lossy) {
         let error = (values[at] - golden).abs() / largest;
-        assert!(error <= MOST_LOSSY, "{name}: value {at} is {}, not {golden}", values[at]);
+        assert!(
+            error <= MOST_LOSSY,
+            "{name}: value {at} is {}, not {golden}",
+            values[at]
+        );
     }
     if let Some(golden) = golden.affine {
         let affine = images.affine.unwrap();
@@ -119,7 +128,11 @@ fn assert_image(name: &str, images: &Images, golden: &Image) {
 fn assert_waveform(name: &str, found: &[SignalChannel], golden: &[Channel]) {
     assert_eq!(found.len(), golden.len(), "{name}");
     for (found, golden) in found.iter().zip(golden) {
-        assert_eq!((&found.name, &found.unit, found.rate_hz), (&golden.name, &golden.unit, golden.rate_hz), "{name}");
+        assert_eq!(
+            (&found.name, &found.unit, found.rate_hz),
+            (&golden.name, &golden.unit, golden.rate_hz),
+            "{name}"
+        );
         let values: Vec<f32> = found.values.iter().copied().filter(|value| !value.is_nan()).collect();
         assert_eq!(values.len(), golden.num_values, "{name}, {}", golden.name);
         assert_eq!(hash(values.iter()), golden.sha256, "{name}, {}", golden.name);
@@ -129,12 +142,30 @@ fn assert_waveform(name: &str, found: &[SignalChannel], golden: &[Channel]) {
 fn assert_reading(name: &str, bytes: &[u8], golden: &Reading) {
     let found = read(bytes, Path::new("a.dcm"));
     match (found, golden) {
-        (Ok(found), Reading { image: Some(golden), .. }) => assert_image(name, images(&found), golden),
-        (Ok(found), Reading { waveform: Some(golden), .. }) => assert_waveform(name, signals(&found), golden),
+        (
+            Ok(found),
+            Reading {
+                image: Some(golden), ..
+            },
+        ) => assert_image(name, images(&found), golden),
+        (
+            Ok(found),
+            Reading {
+                waveform: Some(golden), ..
+            },
+        ) => assert_waveform(name, signals(&found), golden),
         (Ok(found), Reading { unread: Some(_), .. }) => assert_eq!(found.parts.len(), 1),
-        (Err(error), Reading { refused: Some(refused), .. }) => {
+        (
+            Err(error),
+            Reading {
+                refused: Some(refused), ..
+            },
+        ) => {
             let message = error.to_string();
-            assert!(message.starts_with("a.dcm: ") && message.contains(refused), "{name}: {message}");
+            assert!(
+                message.starts_with("a.dcm: ") && message.contains(refused),
+                "{name}: {message}"
+            );
         }
         (Ok(_), _) => panic!("{name} is read, but should be refused"),
         (Err(error), _) => panic!("{name}: {error}"),
@@ -178,10 +209,21 @@ fn samples_read_as_pydicom_reads_them_or_are_refused() {
 fn one_image_in_every_encoding_reads_equal() {
     let explicit = read_fixture("ct_explicit.dcm");
     let expected = images(&explicit);
-    assert_eq!((expected.unit.as_str(), &expected.planes[..]), ("HU", &["gray".to_string()][..]));
+    assert_eq!(
+        (expected.unit.as_str(), &expected.planes[..]),
+        ("HU", &["gray".to_string()][..])
+    );
     // Window 40 / 400: PS3.3 C.11.2.1.2.1.
     assert_eq!(expected.display_range, Some([-160.0, 239.0]));
-    for encoding in ["implicit", "big_endian", "deflated", "rle", "jpeg_lossless", "no_preamble", "mislabelled"] {
+    for encoding in [
+        "implicit",
+        "big_endian",
+        "deflated",
+        "rle",
+        "jpeg_lossless",
+        "no_preamble",
+        "mislabelled",
+    ] {
         let contents = read_fixture(&format!("ct_{encoding}.dcm"));
         let found = images(&contents);
         assert_eq!(found.values, expected.values, "{encoding}");
@@ -196,11 +238,31 @@ fn one_image_in_every_encoding_reads_equal() {
             contents.warnings
         );
     }
-    let facts = ["transfer_syntax", "modality", "tube_voltage_kv", "convolution_kernel", "bits_stored"];
-    let values = facts.map(|name| explicit.facts.iter().find(|fact| fact.0 == name).map(|fact| fact.1.as_str()));
-    assert_eq!(values, ["Explicit VR Little Endian", "CT", "120", "B30f", "16"].map(Some));
-    let error = read(&fixture("ct_jpeg_2000.dcm"), Path::new("a.dcm")).unwrap_err().to_string();
-    assert!(error.contains("JPEG 2000 Lossless") && error.contains("gdcmconv --raw"), "{error}");
+    let facts = [
+        "transfer_syntax",
+        "modality",
+        "tube_voltage_kv",
+        "convolution_kernel",
+        "bits_stored",
+    ];
+    let values = facts.map(|name| {
+        explicit
+            .facts
+            .iter()
+            .find(|fact| fact.0 == name)
+            .map(|fact| fact.1.as_str())
+    });
+    assert_eq!(
+        values,
+        ["Explicit VR Little Endian", "CT", "120", "B30f", "16"].map(Some)
+    );
+    let error = read(&fixture("ct_jpeg_2000.dcm"), Path::new("a.dcm"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("JPEG 2000 Lossless") && error.contains("gdcmconv --raw"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -208,15 +270,24 @@ fn polarity_planes_and_rates_are_told() {
     let inverted = read_fixture("monochrome1.dcm");
     assert_eq!(images(&inverted).display_range, Some([255.0, 0.0]));
     let film = read_fixture("film.dcm");
-    assert_eq!((images(&film).rate_hz, images(&film).affine, images(&film).display_range), (Some(25.0), None, None));
+    assert_eq!(
+        (images(&film).rate_hz, images(&film).affine, images(&film).display_range),
+        (Some(25.0), None, None)
+    );
     for name in ["rgb.dcm", "rgb_planes.dcm", "ybr.dcm", "palette.dcm"] {
         assert_eq!(
-            (&images(&read_fixture(name)).planes[..], images(&read_fixture(name)).unit.as_str()),
+            (
+                &images(&read_fixture(name)).planes[..],
+                images(&read_fixture(name)).unit.as_str()
+            ),
             (&["red", "green", "blue"].map(String::from)[..], "1")
         );
     }
     let dose = read_fixture("dose_rle.dcm");
-    assert_eq!((images(&dose).unit.as_str(), images(&dose).values.dim()), ("Gy", (3, 1, 4, 5)));
+    assert_eq!(
+        (images(&dose).unit.as_str(), images(&dose).values.dim()),
+        ("Gy", (3, 1, 4, 5))
+    );
     assert_eq!(
         images(&dose).affine.unwrap(),
         [[-0.5, 0.0, 0.0, 40.0], [0.0, -0.75, 0.0, -10.0], [0.0, 0.0, 2.5, 30.0]]
@@ -225,13 +296,18 @@ fn polarity_planes_and_rates_are_told() {
     // Slices along the normal (0 1 0) x (0 0 -1) = (-1 0 0), against which the frames of the file go.
     let enhanced = read_fixture("enhanced.dcm");
     let affine = images(&enhanced).affine.unwrap();
-    assert_eq!(affine, [[0.0, 0.0, -3.5, 30.0], [-1.25, 0.0, 0.0, -5.0], [0.0, -1.5, 0.0, 7.0]]);
+    assert_eq!(
+        affine,
+        [[0.0, 0.0, -3.5, 30.0], [-1.25, 0.0, 0.0, -5.0], [0.0, -1.5, 0.0, 7.0]]
+    );
 }
 
 #[test]
 fn a_series_is_one_volume_in_the_order_of_its_positions() {
-    let files: Vec<(PathBuf, Vec<u8>)> =
-        (0..4).map(|index| format!("series_{index}.dcm")).map(|name| (name.clone().into(), fixture(&name))).collect();
+    let files: Vec<(PathBuf, Vec<u8>)> = (0..4)
+        .map(|index| format!("series_{index}.dcm"))
+        .map(|name| (name.clone().into(), fixture(&name)))
+        .collect();
     let series = read_series(&files).unwrap();
     let volume = images(&series);
     assert!(series.warnings.is_empty(), "{:?}", series.warnings);
@@ -248,15 +324,36 @@ fn a_series_is_one_volume_in_the_order_of_its_positions() {
     for (found, expected) in volume.affine.unwrap().iter().flatten().zip(expected.iter().flatten()) {
         assert!((found - expected).abs() < 1e-12, "{:?}", volume.affine);
     }
-    let message =
-        |files: &[(PathBuf, Vec<u8>)]| read_series(files).unwrap_err().to_string().lines().next().unwrap().to_string();
-    let twice = [files[0].clone(), files[1].clone(), ("copy.dcm".into(), files[0].1.clone())];
-    assert_eq!(message(&twice), "copy.dcm: slice: found the same place, expected another place than series_0.dcm");
+    let message = |files: &[(PathBuf, Vec<u8>)]| {
+        read_series(files)
+            .unwrap_err()
+            .to_string()
+            .lines()
+            .next()
+            .unwrap()
+            .to_string()
+    };
+    let twice = [
+        files[0].clone(),
+        files[1].clone(),
+        ("copy.dcm".into(), files[0].1.clone()),
+    ];
+    assert_eq!(
+        message(&twice),
+        "copy.dcm: slice: found the same place, expected another place than series_0.dcm"
+    );
     let mixed = [files[0].clone(), ("ct.dcm".into(), fixture("ct_explicit.dcm"))];
-    assert!(message(&mixed).starts_with("ct.dcm: size: found (1, 1, 18, 14) values in \"HU\""), "{}", message(&mixed));
+    assert!(
+        message(&mixed).starts_with("ct.dcm: size: found (1, 1, 18, 14) values in \"HU\""),
+        "{}",
+        message(&mixed)
+    );
     assert_eq!(message(&[]), "series: files: found none, expected at least one");
     let film = [("film.dcm".into(), fixture("film.dcm"))];
-    assert_eq!(message(&film), "film.dcm: NumberOfFrames: found 3 frames, expected one slice in each file");
+    assert_eq!(
+        message(&film),
+        "film.dcm: NumberOfFrames: found 3 frames, expected one slice in each file"
+    );
 }
 
 #[test]
@@ -265,22 +362,34 @@ fn waveform_groups_share_a_clock() {
     let signals = signals(&contents);
     let names: Vec<&str> = signals.iter().map(|signal| signal.name.as_str()).collect();
     assert_eq!(names, ["Lead I", "Lead II", "Lead V1", "BEAT: Lead I", "BEAT: Lead II"]);
-    assert_eq!(signals.iter().map(|signal| signal.unit.as_str()).collect::<Vec<_>>(), ["uV", "uV", "1", "uV", "uV"]);
-    let missing =
-        |signal: &SignalChannel| (0..signal.values.len()).filter(|&i| signal.values[i].is_nan()).collect::<Vec<_>>();
+    assert_eq!(
+        signals.iter().map(|signal| signal.unit.as_str()).collect::<Vec<_>>(),
+        ["uV", "uV", "1", "uV", "uV"]
+    );
+    let missing = |signal: &SignalChannel| {
+        (0..signal.values.len())
+            .filter(|&i| signal.values[i].is_nan())
+            .collect::<Vec<_>>()
+    };
     // The padding value; 40 ms at 250 Hz.
     assert_eq!([missing(&signals[0]), missing(&signals[1])], [vec![], vec![7]]);
     assert_eq!(missing(&signals[3]), (0..10).collect::<Vec<_>>());
     assert_eq!((signals[0].values.len(), signals[3].values.len()), (60, 30));
-    let marks: Vec<(f64, &str)> =
-        contents.annotations.iter().map(|mark| (mark.onset_secs, mark.text.as_str())).collect();
+    let marks: Vec<(f64, &str)> = contents
+        .annotations
+        .iter()
+        .map(|mark| (mark.onset_secs, mark.text.as_str()))
+        .collect();
     assert_eq!(marks, [(0.04, "P onset"), (0.08, "P onset")]);
 }
 
 // ---- de-identification
 
-const HOW: Deidentification =
-    Deidentification { key: b"the cohort's secret", pseudonym: "S-0042", shift_days: Some(-137) };
+const HOW: Deidentification = Deidentification {
+    key: b"the cohort's secret",
+    pseudonym: "S-0042",
+    shift_days: Some(-137),
+};
 
 fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
@@ -357,14 +466,24 @@ fn deidentification_keeps_the_data_in_every_encoding() {
             (images(&original).affine, &images(&original).unit),
             "{name}"
         );
-        assert!(contains(&clean, "S-0042") && !contains(&clean, "1.2.826.0.1.3680043"), "{name}");
+        assert!(
+            contains(&clean, "S-0042") && !contains(&clean, "1.2.826.0.1.3680043"),
+            "{name}"
+        );
         // Once more changes nothing but the hashes of hashes.
-        assert_eq!(deidentify(&clean, Path::new(name), HOW).unwrap().len() / 16, clean.len() / 16, "{name}");
+        assert_eq!(
+            deidentify(&clean, Path::new(name), HOW).unwrap().len() / 16,
+            clean.len() / 16,
+            "{name}"
+        );
     }
     let ecg = deidentify(&fixture("ecg.dcm"), Path::new("ecg.dcm"), HOW).unwrap();
     let (one, other) = (read(&ecg, Path::new("ecg.dcm")).unwrap(), read_fixture("ecg.dcm"));
     let bits = |contents: &Contents| {
-        signals(contents).iter().flat_map(|s| s.values.iter().map(|v| v.to_bits())).collect::<Vec<_>>()
+        signals(contents)
+            .iter()
+            .flat_map(|s| s.values.iter().map(|v| v.to_bits()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(bits(&one), bits(&other));
     assert_eq!(one.annotations, other.annotations);
@@ -378,15 +497,26 @@ fn deidentification_depends_on_the_key_and_may_drop_dates() {
     let uids = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes).into_owned();
         text.match_indices("2.25.")
-            .map(|(at, _)| text[at..].chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect::<String>())
+            .map(|(at, _)| {
+                text[at..]
+                    .chars()
+                    .take_while(|c| c.is_ascii_digit() || *c == '.')
+                    .collect::<String>()
+            })
             .collect::<Vec<_>>()
     };
-    let (one, other) = (uids(&clean(HOW)), uids(&clean(Deidentification { key: b"another", ..HOW })));
+    let (one, other) = (
+        uids(&clean(HOW)),
+        uids(&clean(Deidentification { key: b"another", ..HOW })),
+    );
     assert!(one.len() >= 8 && one.iter().all(|uid| uid.len() <= 64));
     assert_eq!(one.len(), other.len());
     // The program's own is the only one that stays.
     assert_eq!(one.iter().filter(|uid| other.contains(uid)).count(), 1);
-    let dropped = clean(Deidentification { shift_days: None, ..HOW });
+    let dropped = clean(Deidentification {
+        shift_days: None,
+        ..HOW
+    });
     assert!(
         !contains(&dropped, "2010")
             && !contains(&dropped, "2011")
@@ -395,7 +525,14 @@ fn deidentification_depends_on_the_key_and_may_drop_dates() {
     );
     let message = |bytes: &[u8], how| deidentify(bytes, Path::new("a.dcm"), how).unwrap_err().to_string();
     assert!(
-        message(&bytes, Deidentification { pseudonym: "Erika\\x", ..HOW }).starts_with("a.dcm: pseudonym: found Erika")
+        message(
+            &bytes,
+            Deidentification {
+                pseudonym: "Erika\\x",
+                ..HOW
+            }
+        )
+        .starts_with("a.dcm: pseudonym: found Erika")
     );
     assert!(message(&bytes[..bytes.len() - 9], HOW).starts_with("a.dcm: byte "));
 }
@@ -432,12 +569,16 @@ fn images_survive_broken_bytes() {
         "dose_rle.dcm",
         "bits1.dcm",
     ];
-    mutate::survives(&samples(&names), 100_000, &[], |name, bytes| accepts(name, read(bytes, Path::new(name))));
+    mutate::survives(&samples(&names), 100_000, &[], |name, bytes| {
+        accepts(name, read(bytes, Path::new(name)))
+    });
 }
 
 #[test]
 fn waveforms_survive_broken_bytes() {
-    mutate::survives(&samples(&["ecg.dcm"]), 100_000, &[], |name, bytes| accepts(name, read(bytes, Path::new(name))));
+    mutate::survives(&samples(&["ecg.dcm"]), 100_000, &[], |name, bytes| {
+        accepts(name, read(bytes, Path::new(name)))
+    });
 }
 
 #[test]
@@ -453,8 +594,13 @@ fn sequences_in_sequences_without_end_are_an_error() {
     let mut bytes = fixture("ct_implicit.dcm");
     // Items of undefined length in a sequence of undefined length, ReferencedSeriesSequence.
     for _ in 0..100_000 {
-        bytes.extend([0x08, 0x00, 0x15, 0x11, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xff, 0x00, 0xe0, 0xff, 0xff, 0xff, 0xff]);
+        bytes.extend([
+            0x08, 0x00, 0x15, 0x11, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xff, 0x00, 0xe0, 0xff, 0xff, 0xff, 0xff,
+        ]);
     }
     let message = read(&bytes, Path::new("a.dcm")).unwrap_err().to_string();
-    assert!(message.contains("found a deeper sequence, expected at most 32 sequences in sequences"), "{message}");
+    assert!(
+        message.contains("found a deeper sequence, expected at most 32 sequences in sequences"),
+        "{message}"
+    );
 }

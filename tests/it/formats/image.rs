@@ -36,7 +36,12 @@ fn images(name: &str, bytes: &[u8], scaling: Scaling) -> Result<Images, String> 
 }
 
 fn refused(name: &str, bytes: &[u8], scaling: Scaling) -> String {
-    images(name, bytes, scaling).unwrap_err().lines().next().unwrap().to_owned()
+    images(name, bytes, scaling)
+        .unwrap_err()
+        .lines()
+        .next()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -54,7 +59,10 @@ fn tiff_reads_as_tifffile_and_pillow_read_it() {
         ] {
             if planes > 1 && unit == "degC" {
                 let found = refused(name, &bytes, scaling);
-                assert_eq!(found, format!("{name}: image: found {planes} planes, expected one plane of counts"));
+                assert_eq!(
+                    found,
+                    format!("{name}: image: found {planes} planes, expected one plane of counts")
+                );
                 continue;
             }
             let images = images(name, &bytes, scaling).unwrap();
@@ -68,7 +76,11 @@ fn tiff_reads_as_tifffile_and_pillow_read_it() {
 
 #[test]
 fn png_and_jpeg_give_the_same_values_as_read_image() {
-    for (name, color) in [("gray8.png", Color::Gray), ("rgb16.png", Color::Rgb), ("gray.jpg", Color::Gray)] {
+    for (name, color) in [
+        ("gray8.png", Color::Gray),
+        ("rgb16.png", Color::Rgb),
+        ("gray.jpg", Color::Gray),
+    ] {
         let bytes = fixture(&format!("images/{name}"));
         let images = images(name, &bytes, Scaling::Share).unwrap();
         let image = read_image(&bytes, Path::new(name), color).unwrap();
@@ -82,29 +94,61 @@ fn png_and_jpeg_give_the_same_values_as_read_image() {
 fn thermal_counts_come_out_of_16_bits_and_never_out_of_jpeg() {
     let bytes = fixture("images/gray16.png");
     let raw = images("t.png", &bytes, Scaling::Raw).unwrap();
-    assert!(raw.values.iter().all(|value| value.fract() == 0.0 && (0.0..65536.0).contains(value)));
+    assert!(
+        raw.values
+            .iter()
+            .all(|value| value.fract() == 0.0 && (0.0..65536.0).contains(value))
+    );
     assert!(raw.values.iter().any(|&value| value > 255.0));
     let share = images("t.png", &bytes, Scaling::Share).unwrap();
-    assert_eq!(share.values, raw.values.mapv(|value| (f64::from(value) / 65535.0) as f32));
-    let celsius = images("t.png", &bytes, Scaling::Celsius { slope: 0.01, offset: -100.0 }).unwrap();
-    assert_eq!(celsius.values, raw.values.mapv(|value| (0.01 * f64::from(value) - 100.0) as f32));
+    assert_eq!(
+        share.values,
+        raw.values.mapv(|value| (f64::from(value) / 65535.0) as f32)
+    );
+    let celsius = images(
+        "t.png",
+        &bytes,
+        Scaling::Celsius {
+            slope: 0.01,
+            offset: -100.0,
+        },
+    )
+    .unwrap();
+    assert_eq!(
+        celsius.values,
+        raw.values.mapv(|value| (0.01 * f64::from(value) - 100.0) as f32)
+    );
     assert_eq!((celsius.unit.as_str(), celsius.display_range), ("degC", None));
     let found = refused("t.jpg", &fixture("images/gray.jpg"), Scaling::Raw);
-    assert_eq!(found, "t.jpg: image: found JPEG, expected counts that no lossy compression has changed");
+    assert_eq!(
+        found,
+        "t.jpg: image: found JPEG, expected counts that no lossy compression has changed"
+    );
     let mut turned_over = fixture("tiff/u16.tif");
     set_tag(&mut turned_over, 262, 0);
     let found = refused("t.tif", &turned_over, Scaling::Raw);
-    assert_eq!(found, "t.tif: image: found white-is-zero, expected counts that grow with brightness");
+    assert_eq!(
+        found,
+        "t.tif: image: found white-is-zero, expected counts that grow with brightness"
+    );
     let straight = images("t.tif", &fixture("tiff/u16.tif"), Scaling::Share).unwrap();
     let turned_over = images("t.tif", &turned_over, Scaling::Share).unwrap();
-    assert!(straight.values.iter().zip(&turned_over.values).all(|(a, b)| (a + b - 1.0).abs() < 1e-6));
+    assert!(
+        straight
+            .values
+            .iter()
+            .zip(&turned_over.values)
+            .all(|(a, b)| (a + b - 1.0).abs() < 1e-6)
+    );
 }
 
 /// Sets a short value in the first directory of a little-endian classic TIFF.
 fn set_tag(bytes: &mut [u8], tag: u16, value: u16) {
     let at = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
     let count = usize::from(u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap()));
-    let entry = (0..count).map(|entry| at + 2 + 12 * entry).find(|&entry| bytes[entry..entry + 2] == tag.to_le_bytes());
+    let entry = (0..count)
+        .map(|entry| at + 2 + 12 * entry)
+        .find(|&entry| bytes[entry..entry + 2] == tag.to_le_bytes());
     bytes[entry.unwrap() + 8..][..2].copy_from_slice(&value.to_le_bytes());
 }
 
@@ -116,7 +160,13 @@ fn files_become_a_film_if_they_have_one_size() {
     assert_eq!((film.values.dim(), film.rate_hz), ((3, 1, 3, 4), Some(120.0)));
     for (frame, (path, bytes)) in film.values.outer_iter().zip(&names) {
         let name = path.to_str().unwrap();
-        assert_eq!(frame, images(name, bytes, Scaling::Share).unwrap().values.index_axis(ndarray::Axis(0), 0));
+        assert_eq!(
+            frame,
+            images(name, bytes, Scaling::Share)
+                .unwrap()
+                .values
+                .index_axis(ndarray::Axis(0), 0)
+        );
     }
     let error = |files: &[_], rate_hz| read_sequence(files, rate_hz, Scaling::Share).unwrap_err().to_string();
     assert_eq!(
@@ -137,7 +187,10 @@ fn tiff_errors_say_what_was_found() {
     );
     let mut bytes = fixture("tiff/u16.tif");
     set_tag(&mut bytes, 259, 7);
-    assert_eq!(share(&bytes), "a.tif: image: found page 1: compression 7, expected a compression without loss");
+    assert_eq!(
+        share(&bytes),
+        "a.tif: image: found page 1: compression 7, expected a compression without loss"
+    );
     let mut bytes = fixture("tiff/u16.tif");
     set_tag(&mut bytes, 257, 65_535);
     set_tag(&mut bytes, 278, 65_535);
@@ -179,16 +232,21 @@ fn a_lying_header_gets_no_memory() {
 }
 
 fn survive(samples: &[(&str, Vec<u8>, usize)], kept: &[u64]) {
-    mutate::survives(samples, 100_000, kept, |name, bytes| match read(bytes, Path::new(name)) {
-        Ok(contents) => {
-            assert!(
-                contents.parts.iter().all(|part| matches!(part, Part::Images(images) if !images.values.is_empty()))
-            );
-            true
-        }
-        Err(error) => {
-            assert!(error.to_string().starts_with(name), "{error}");
-            false
+    mutate::survives(samples, 100_000, kept, |name, bytes| {
+        match read(bytes, Path::new(name)) {
+            Ok(contents) => {
+                assert!(
+                    contents
+                        .parts
+                        .iter()
+                        .all(|part| matches!(part, Part::Images(images) if !images.values.is_empty()))
+                );
+                true
+            }
+            Err(error) => {
+                assert!(error.to_string().starts_with(name), "{error}");
+                false
+            }
         }
     });
 }

@@ -11,7 +11,9 @@ use super::c3d::{fixtures, real_data};
 use super::mutate::survives;
 
 fn points(contents: &Contents) -> &Points {
-    let [Part::Points(points)] = contents.parts.as_slice() else { panic!("one part of points") };
+    let [Part::Points(points)] = contents.parts.as_slice() else {
+        panic!("one part of points")
+    };
     points
 }
 
@@ -19,9 +21,18 @@ fn points(contents: &Contents) -> &Points {
 fn frame(people: &[(f32, f32)], num_keypoints: usize) -> Vec<u8> {
     let person = |&(scale, confidence): &(f32, f32)| {
         let keypoints: Vec<String> = (0..num_keypoints)
-            .map(|k| if k == 3 { "0,0,0".into() } else { format!("{},{k},{confidence}", k as f32 + scale) })
+            .map(|k| {
+                if k == 3 {
+                    "0,0,0".into()
+                } else {
+                    format!("{},{k},{confidence}", k as f32 + scale)
+                }
+            })
             .collect();
-        format!("{{\"person_id\":[-1],\"pose_keypoints_2d\":[{}],\"face_keypoints_2d\":[]}}", keypoints.join(","))
+        format!(
+            "{{\"person_id\":[-1],\"pose_keypoints_2d\":[{}],\"face_keypoints_2d\":[]}}",
+            keypoints.join(",")
+        )
     };
     let people: Vec<String> = people.iter().map(person).collect();
     format!("{{\"version\":1.3,\"people\":[{}]}}", people.join(",")).into_bytes()
@@ -29,13 +40,20 @@ fn frame(people: &[(f32, f32)], num_keypoints: usize) -> Vec<u8> {
 
 fn frames(frames: &[Vec<u8>]) -> Vec<(PathBuf, Vec<u8>)> {
     let name = |index: usize| PathBuf::from(format!("walk_{index:012}_keypoints.json"));
-    frames.iter().enumerate().map(|(index, bytes)| (name(index), bytes.clone())).collect()
+    frames
+        .iter()
+        .enumerate()
+        .map(|(index, bytes)| (name(index), bytes.clone()))
+        .collect()
 }
 
 #[test]
 fn openpose_frames_become_the_path_of_one_person() {
-    let files =
-        frames(&[frame(&[(0.5, 0.75)], 25), frame(&[], 25), frame(&[(100.5, 0.25), (0.25, 0.5), (200.5, 0.375)], 25)]);
+    let files = frames(&[
+        frame(&[(0.5, 0.75)], 25),
+        frame(&[], 25),
+        frame(&[(100.5, 0.25), (0.25, 0.5), (200.5, 0.375)], 25),
+    ]);
     let contents = read_openpose(&files).unwrap();
     assert_eq!(contents.format, "OpenPose BODY_25");
     assert_eq!(
@@ -43,7 +61,10 @@ fn openpose_frames_become_the_path_of_one_person() {
         ["1 of 3 frames show several people; the one with the highest total confidence is taken"]
     );
     let points = points(&contents);
-    assert_eq!((points.unit.as_str(), points.rate_hz, points.positions.dim()), ("px", None, (3, 25, 2)));
+    assert_eq!(
+        (points.unit.as_str(), points.rate_hz, points.positions.dim()),
+        ("px", None, (3, 25, 2))
+    );
     assert_eq!(points.names, BODY_25);
     let confidence = points.confidence.as_ref().unwrap();
     for point in 0..25 {
@@ -52,12 +73,18 @@ fn openpose_frames_become_the_path_of_one_person() {
         if point == 3 {
             assert!(found.iter().all(|(x, y)| x.is_nan() && y.is_nan()) && confidence[[0, point]] == 0.0);
         } else {
-            assert_eq!(found, [(point as f32 + 0.5, point as f32), (point as f32 + 0.25, point as f32)]);
+            assert_eq!(
+                found,
+                [(point as f32 + 0.5, point as f32), (point as f32 + 0.25, point as f32)]
+            );
             assert_eq!([confidence[[0, point]], confidence[[2, point]]], [0.75, 0.5]);
         }
     }
     let coco = read_openpose(&frames(&[frame(&[(0.0, 1.0)], 18)])).unwrap();
-    assert_eq!((coco.format.as_str(), self::points(&coco).names[8].as_str()), ("OpenPose COCO", "RHip"));
+    assert_eq!(
+        (coco.format.as_str(), self::points(&coco).names[8].as_str()),
+        ("OpenPose COCO", "RHip")
+    );
 }
 
 #[test]
@@ -66,8 +93,14 @@ fn the_three_skeletons_of_keraal_are_read() {
     // Frames 182 to 185, one of which shows a part of the joints, one none.
     let contents = read(op, Path::new("op.json")).unwrap();
     let openpose = points(&contents);
-    assert_eq!((contents.format.as_str(), openpose.positions.dim()), ("OpenPose COCO positions", (4, 18, 2)));
-    assert_eq!((openpose.names.as_slice(), openpose.unit.as_str()), (COCO_18.map(String::from).as_slice(), "1"));
+    assert_eq!(
+        (contents.format.as_str(), openpose.positions.dim()),
+        ("OpenPose COCO positions", (4, 18, 2))
+    );
+    assert_eq!(
+        (openpose.names.as_slice(), openpose.unit.as_str()),
+        (COCO_18.map(String::from).as_slice(), "1")
+    );
     assert_eq!(contents.facts[1], ("first frame".into(), "182".into()));
     let text: serde_json::Value = serde_json::from_slice(op).unwrap();
     let mut num_seen = 0;
@@ -93,14 +126,20 @@ fn the_three_skeletons_of_keraal_are_read() {
 
     let contents = read(bp, Path::new("bp.json")).unwrap();
     let blazepose = points(&contents);
-    assert_eq!((contents.format.as_str(), blazepose.positions.dim()), ("BlazePose positions", (4, 33, 3)));
+    assert_eq!(
+        (contents.format.as_str(), blazepose.positions.dim()),
+        ("BlazePose positions", (4, 33, 3))
+    );
     assert_eq!(blazepose.names, BLAZEPOSE);
     let text: serde_json::Value = serde_json::from_slice(bp).unwrap();
     let expected = text["positions"]["3.0"]["Left_heel"][2].as_f64().unwrap();
     assert_eq!(blazepose.positions[[2, 29, 2]], expected as f32);
 
     let contents = read(ap, Path::new("ap.json")).unwrap();
-    assert_eq!((contents.format.as_str(), points(&contents).positions.dim()), ("AlphaPose COCO positions", (4, 17, 2)));
+    assert_eq!(
+        (contents.format.as_str(), points(&contents).positions.dim()),
+        ("AlphaPose COCO positions", (4, 17, 2))
+    );
     assert_eq!(points(&contents).names, COCO_17);
 }
 
@@ -123,7 +162,12 @@ fn keraal_samples_agree_with_each_other() {
         for wrist in ["LWrist", "RWrist"] {
             let height = |points: &Points| -> Vec<f64> {
                 let point = points.names.iter().position(|name| name == wrist).unwrap();
-                points.positions.slice(ndarray::s![..190, point, 1]).iter().map(|&y| y.into()).collect()
+                points
+                    .positions
+                    .slice(ndarray::s![..190, point, 1])
+                    .iter()
+                    .map(|&y| y.into())
+                    .collect()
             };
             // OpenPose counts frames from 1, AlphaPose from 0.
             let pairs: Vec<(f64, f64)> = height(&openpose).into_iter().zip(height(&alphapose)).collect();
@@ -142,7 +186,12 @@ fn keraal_samples_agree_with_each_other() {
 }
 
 fn landmarks(num_frames: usize) -> String {
-    let landmark = |k: usize| format!("{{\"x\":{},\"y\":0.5,\"z\":-0.25,\"visibility\":0.{k}}}", k as f32 / 64.0);
+    let landmark = |k: usize| {
+        format!(
+            "{{\"x\":{},\"y\":0.5,\"z\":-0.25,\"visibility\":0.{k}}}",
+            k as f32 / 64.0
+        )
+    };
     let frame: Vec<String> = (0..33).map(landmark).collect();
     vec![format!("[{}]", frame.join(",")); num_frames].join(",")
 }
@@ -152,8 +201,14 @@ fn blazepose_landmarks_keep_their_visibility() {
     let text = format!("[{},[]]", landmarks(2));
     let contents = read(text.as_bytes(), Path::new("a.json")).unwrap();
     let points = points(&contents);
-    assert_eq!((contents.format.as_str(), points.positions.dim()), ("BlazePose landmarks", (3, 33, 3)));
-    assert_eq!([0, 1, 2].map(|axis| points.positions[[1, 16, axis]]), [0.25, 0.5, -0.25]);
+    assert_eq!(
+        (contents.format.as_str(), points.positions.dim()),
+        ("BlazePose landmarks", (3, 33, 3))
+    );
+    assert_eq!(
+        [0, 1, 2].map(|axis| points.positions[[1, 16, axis]]),
+        [0.25, 0.5, -0.25]
+    );
     assert!(points.positions[[2, 16, 0]].is_nan());
     let confidence = points.confidence.as_ref().unwrap();
     assert_eq!([confidence[[1, 5]], confidence[[2, 5]]], [0.5, 0.0]);
@@ -210,7 +265,10 @@ fn frames_that_are_left_out_are_missing() {
     let x: Vec<f32> = points(&contents).positions.slice(ndarray::s![.., 0, 0]).to_vec();
     assert!(x[1].is_nan() && x[2].is_nan());
     assert_eq!([x[0], x[3]], [0.5, 1.5]);
-    assert_eq!(contents.warnings, ["2 frames between 7 and 10 are left out; they are missing"]);
+    assert_eq!(
+        contents.warnings,
+        ["2 frames between 7 and 10 are left out; they are missing"]
+    );
 }
 
 fn told(name: &str, result: Result<Contents, DataError>) -> bool {
@@ -230,10 +288,22 @@ fn told(name: &str, result: Result<Contents, DataError>) -> bool {
 fn broken_json_gives_a_value_or_an_error() {
     let short =
         b"{\"positions\": {\"1\": {\"Nose\": [0.5, 0.25], \"Neck\": [0.5, 1]}, \"2\": {\"Nose\": [1, 2]}}}".to_vec();
-    let samples = [("short.json", short, 60), ("ap.json", fixtures!["ap.json"][0].1.to_vec(), 200)];
-    survives(&samples, 100_000, &[], |name, bytes| told(name, read(bytes, Path::new(name))));
+    let samples = [
+        ("short.json", short, 60),
+        ("ap.json", fixtures!["ap.json"][0].1.to_vec(), 200),
+    ];
+    survives(&samples, 100_000, &[], |name, bytes| {
+        told(name, read(bytes, Path::new(name)))
+    });
     let samples = [("landmarks.json", format!("[{}]", landmarks(1)).into_bytes(), 200)];
-    survives(&samples, 100_000, &[], |name, bytes| told(name, read(bytes, Path::new(name))));
-    let samples = [("f25", frame(&[(0.5, 0.75), (1.5, 0.5)], 25), 100), ("f18", frame(&[(0.5, 0.75)], 18), 100)];
-    survives(&samples, 100_000, &[], |name, bytes| told(name, read_openpose(&[(PathBuf::from(name), bytes.to_vec())])));
+    survives(&samples, 100_000, &[], |name, bytes| {
+        told(name, read(bytes, Path::new(name)))
+    });
+    let samples = [
+        ("f25", frame(&[(0.5, 0.75), (1.5, 0.5)], 25), 100),
+        ("f18", frame(&[(0.5, 0.75)], 18), 100),
+    ];
+    survives(&samples, 100_000, &[], |name, bytes| {
+        told(name, read_openpose(&[(PathBuf::from(name), bytes.to_vec())]))
+    });
 }

@@ -49,7 +49,11 @@ pub fn mutate(bytes: &[u8], header: usize, seed: u64) -> Vec<u8> {
     ];
     let (mut draws, mut bytes) = (Draws(seed), bytes.to_vec());
     for _ in 0..1 + draws.below(4) {
-        let end = if draws.below(2) == 0 { header.min(bytes.len()) } else { bytes.len() };
+        let end = if draws.below(2) == 0 {
+            header.min(bytes.len())
+        } else {
+            bytes.len()
+        };
         let at = draws.below(end);
         let stop = (at + draws.below(40)).min(bytes.len());
         match draws.below(8) {
@@ -65,8 +69,16 @@ pub fn mutate(bytes: &[u8], header: usize, seed: u64) -> Vec<u8> {
                     *byte = lie;
                 }
             }
-            5 => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = draws.next() as u8),
-            _ => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << draws.below(8)),
+            5 => bytes
+                .iter_mut()
+                .skip(at)
+                .take(1)
+                .for_each(|byte| *byte = draws.next() as u8),
+            _ => bytes
+                .iter_mut()
+                .skip(at)
+                .take(1)
+                .for_each(|byte| *byte ^= 1 << draws.below(8)),
         }
     }
     bytes
@@ -88,11 +100,26 @@ pub fn survives(
         let (accepted, peak) = allocation::peak(run);
         let accepted = accepted.unwrap_or_else(|_| panic!("{name}: seed {seed} panicked"));
         let most = MOST_BYTES + MOST_BYTES_PER_BYTE * bytes.len();
-        assert!(peak <= most, "{name}: seed {seed} took {peak} bytes of memory for {} bytes", bytes.len());
-        assert!(start.elapsed() < Duration::from_secs(60), "{name}: seed {seed} took {:?}", start.elapsed());
+        assert!(
+            peak <= most,
+            "{name}: seed {seed} took {peak} bytes of memory for {} bytes",
+            bytes.len()
+        );
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "{name}: seed {seed} took {:?}",
+            start.elapsed()
+        );
         accepted
     };
-    let accepted = (0..count).into_par_iter().chain(kept.par_iter().copied()).filter(|&seed| try_one(seed)).count();
+    let accepted = (0..count)
+        .into_par_iter()
+        .chain(kept.par_iter().copied())
+        .filter(|&seed| try_one(seed))
+        .count();
     let total = count as usize + kept.len();
-    assert!(accepted > 0 && accepted < total, "{accepted} of {total} were accepted: neither none nor all can be right");
+    assert!(
+        accepted > 0 && accepted < total,
+        "{accepted} of {total} were accepted: neither none nor all can be right"
+    );
 }

@@ -68,7 +68,11 @@ fn images(contents: &Contents) -> &Images {
 }
 
 fn fact<'c>(contents: &'c Contents, name: &str) -> Option<&'c str> {
-    contents.facts.iter().find(|(fact, _)| fact == name).map(|(_, value)| value.as_str())
+    contents
+        .facts
+        .iter()
+        .find(|(fact, _)| fact == name)
+        .map(|(_, value)| value.as_str())
 }
 
 fn assert_close(name: &str, found: &Affine, expected: &Affine, tolerance: f64) {
@@ -85,13 +89,21 @@ fn assert_place(name: &str, contents: &Contents, expected: &Image) {
     let size = |axis: usize| expected.shape.get(axis).copied().unwrap_or(1);
     let images = images(contents);
     let planes = images.planes.len();
-    assert_eq!(images.values.dim(), (size(2) * size(3), planes, size(1), size(0)), "{name}");
+    assert_eq!(
+        images.values.dim(),
+        (size(2) * size(3), planes, size(1), size(0)),
+        "{name}"
+    );
     assert_eq!(fact(contents, "orientation"), Some(expected.axes.as_str()), "{name}");
     assert_close(name, images.affine.as_ref().unwrap(), &expected.affine, 1e-14);
     // Two samples call their 2000 milliseconds seconds.
     let doubtful = ["example4d.nii.gz", "example_nifti2.nii.gz"].contains(&name);
     let warning = "2000 s from one volume to the next: the header's unit of time is likely wrong";
-    assert_eq!(contents.warnings, doubtful.then_some(warning).into_iter().collect::<Vec<_>>(), "{name}");
+    assert_eq!(
+        contents.warnings,
+        doubtful.then_some(warning).into_iter().collect::<Vec<_>>(),
+        "{name}"
+    );
 }
 
 #[test]
@@ -114,11 +126,20 @@ fn nifti_fixtures_read_as_nibabel_reads_them() {
             for pixel in 0..slices * lines * columns {
                 let (slice, line, column) = (pixel / (lines * columns), pixel / columns % lines, pixel % columns);
                 for plane in 0..3 {
-                    assert_eq!(f64::from(found[[slice, plane, line, column]]), *expected.next().unwrap());
+                    assert_eq!(
+                        f64::from(found[[slice, plane, line, column]]),
+                        *expected.next().unwrap()
+                    );
                 }
             }
         } else {
-            assert!(found.iter().zip(values).all(|(&found, &expected)| f64::from(found) == expected), "{name}");
+            assert!(
+                found
+                    .iter()
+                    .zip(values)
+                    .all(|(&found, &expected)| f64::from(found) == expected),
+                "{name}"
+            );
             assert_eq!(found.len(), values.len(), "{name}");
         }
     }
@@ -139,7 +160,12 @@ fn nifti_tells_the_rate_and_the_units() {
     let in_mm = place(&bytes);
     for (code, scale) in [(1, 1e3), (3, 1e-3), (0, 1.0)] {
         bytes[123] = code;
-        assert_close("units", &place(&bytes), &in_mm.map(|row| row.map(|value| value * scale)), 1e-15);
+        assert_close(
+            "units",
+            &place(&bytes),
+            &in_mm.map(|row| row.map(|value| value * scale)),
+            1e-15,
+        );
     }
 }
 
@@ -169,8 +195,15 @@ fn nifti_samples_read_as_nibabel_reads_them() {
         };
         let contents = result.unwrap();
         assert_place(&name, &contents, expected);
-        let bytes: Vec<u8> = images(&contents).values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let bytes: Vec<u8> = images(&contents)
+            .values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        let hash: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         assert_eq!(Some(&hash), expected.sha256.as_ref(), "{name}");
         num_read += 1;
     }
@@ -192,8 +225,13 @@ fn nifti_errors_name_the_place() {
         "a.nii: size: found 399 bytes, uncompressed, expected 400 for [4, 3, 2, 1] voxels\n  hint: the file is damaged or \
          not NIfTI; convert it again, or fetch it again"
     );
-    for (code, name) in [(1536i16, "float128"), (32, "complex64"), (1792, "complex128"), (2304, "RGBA32"), (1, "bits")]
-    {
+    for (code, name) in [
+        (1536i16, "float128"),
+        (32, "complex64"),
+        (1792, "complex128"),
+        (2304, "RGBA32"),
+        (1, "bits"),
+    ] {
         let expected = format!(
             "a.nii: datatype: found {name} (code {code}), expected integers of 8 to 64 bits, float32, float64 or RGB24"
         );
@@ -224,10 +262,18 @@ fn nifti_errors_name_the_place() {
         "a.nii: magic: found the header of a pair, expected header and data in one file"
     );
     let slope = [2f32.to_le_bytes(), f32::INFINITY.to_le_bytes()].concat();
-    assert_eq!(line(&edited(112, &slope)), "a.nii: scl_inter: found inf, expected a finite number beside a slope");
+    assert_eq!(
+        line(&edited(112, &slope)),
+        "a.nii: scl_inter: found inf, expected a finite number beside a slope"
+    );
     assert!(line(&edited(280, &f32::NAN.to_le_bytes())).starts_with("a.nii: sform: found [[NaN, "));
-    let error = read_volume(&fixture("colour.nii"), Path::new("a.nii")).unwrap_err().to_string();
-    assert!(error.starts_with("a.nii: byte 70, datatype: found colours, expected one number per voxel"), "{error}");
+    let error = read_volume(&fixture("colour.nii"), Path::new("a.nii"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("a.nii: byte 70, datatype: found colours, expected one number per voxel"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -240,7 +286,10 @@ fn written_volumes_are_what_nibabel_writes_and_read_back_bit_for_bit() {
     assert_eq!(written, bytes);
     let compressed = gzipped(&written).unwrap();
     let again = read_volume(&compressed, Path::new("written.nii.gz")).unwrap();
-    assert_eq!(write_nifti(again.values.view(), &again.affine, again.volume_secs).unwrap(), bytes);
+    assert_eq!(
+        write_nifti(again.values.view(), &again.affine, again.volume_secs).unwrap(),
+        bytes
+    );
     let long = Array4::<f32>::zeros((1, 1, 1, 40_000));
     assert_eq!(
         write_nifti(long.view(), &volume.affine, None).unwrap_err(),
@@ -250,7 +299,11 @@ fn written_volumes_are_what_nibabel_writes_and_read_back_bit_for_bit() {
 
 fn volume([x, y, z]: [usize; 3], values: &[f32], affine: Affine) -> Volume {
     let values = Array4::from_shape_vec((1, z, y, x), values.to_vec()).unwrap();
-    Volume { values, affine, volume_secs: None }
+    Volume {
+        values,
+        affine,
+        volume_secs: None,
+    }
 }
 
 #[test]
@@ -275,13 +328,21 @@ fn volumes_turn_as_in_nibabel_and_keep_their_voxels() {
 #[test]
 fn volumes_resample_as_in_nibabel() {
     for case in &golden().resampled {
-        let new = volume(case.shape, &case.values, case.affine).resampled(case.voxel_mm).unwrap();
+        let new = volume(case.shape, &case.values, case.affine)
+            .resampled(case.voxel_mm)
+            .unwrap();
         let [x, y, z] = case.new_shape;
         assert_eq!(new.values.dim(), (1, z, y, x));
         assert_close("grid", &new.affine, &case.new_affine, 1e-13);
-        let inside =
-            new.values.iter().zip(&case.new_values).filter_map(|(&found, expected)| Some((found, (*expected)?)));
-        let largest = inside.clone().map(|(found, expected)| (f64::from(found) - expected).abs()).fold(0.0, f64::max);
+        let inside = new
+            .values
+            .iter()
+            .zip(&case.new_values)
+            .filter_map(|(&found, expected)| Some((found, (*expected)?)));
+        let largest = inside
+            .clone()
+            .map(|(found, expected)| (f64::from(found) - expected).abs())
+            .fold(0.0, f64::max);
         // Values reach 100; what is left is the rounding to f32.
         assert!(largest < 4e-6, "{largest}");
         assert!(inside.clone().count() > 20 && inside.clone().any(|(found, _)| found != 0.0));
@@ -299,20 +360,36 @@ fn a_linear_ramp_resamples_exactly() {
     let values = |affine: &Affine, (volumes, z, y, x): (usize, usize, usize, usize)| {
         Array4::from_shape_fn((volumes, z, y, x), |(_, z, y, x)| ramp(place(affine, [x, y, z])) as f32)
     };
-    let old = Volume { values: values(&affine, (2, 4, 5, 6)), affine, volume_secs: Some(2.0) };
+    let old = Volume {
+        values: values(&affine, (2, 4, 5, 6)),
+        affine,
+        volume_secs: Some(2.0),
+    };
     let new = old.resampled([1.0, 1.0, 1.0]).unwrap();
     // 5 x 2, 3 x 3 and 4 x 2.5 mm.
     assert_eq!(new.values.dim(), (2, 11, 10, 11));
     let expected = values(&new.affine, new.values.dim());
-    let largest = (&new.values - &expected).iter().fold(0f32, |largest, error| largest.max(error.abs()));
+    let largest = (&new.values - &expected)
+        .iter()
+        .fold(0f32, |largest, error| largest.max(error.abs()));
     assert!(largest <= 4e-6, "{largest}");
     assert_eq!((new.volume_secs, new.voxel_mm()), (Some(2.0), [1.0; 3]));
     // A grid beyond the last voxel: 10 mm in steps of 4 are 3 steps, the last of which is outside and 0.
     let coarse = old.resampled([4.0, 1.0, 1.0]).unwrap();
     assert_eq!(coarse.values.dim().3, 4);
-    assert!(coarse.values.slice(ndarray::s![.., .., .., 3]).iter().all(|&value| value == 0.0));
+    assert!(
+        coarse
+            .values
+            .slice(ndarray::s![.., .., .., 3])
+            .iter()
+            .all(|&value| value == 0.0)
+    );
     for size in [0.0, -1.0, f64::NAN, 1e-6] {
-        assert!(old.resampled([size, 1.0, 1.0]).unwrap_err().contains("expected at most 2^31 voxels above 0 mm"));
+        assert!(
+            old.resampled([size, 1.0, 1.0])
+                .unwrap_err()
+                .contains("expected at most 2^31 voxels above 0 mm")
+        );
     }
 }
 
@@ -321,7 +398,11 @@ fn standardised_volumes_have_mean_0_and_deviation_1_within_the_mask() {
     let mut draws = mutate::Draws(5);
     let values = Array4::from_shape_fn((2, 3, 4, 5), |_| draws.below(1000) as f32 - 300.0);
     let identity = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
-    let whole = Volume { values: values.clone(), affine: identity, volume_secs: None };
+    let whole = Volume {
+        values: values.clone(),
+        affine: identity,
+        volume_secs: None,
+    };
     let given = Array3::from_shape_fn((3, 4, 5), |(z, y, _)| (z + y) % 2 == 0);
     for mask in [Mask::Above(0.0), Mask::Given(&given)] {
         let mut volume = whole.clone();
@@ -341,14 +422,20 @@ fn standardised_volumes_have_mean_0_and_deviation_1_within_the_mask() {
         let (a, b) = (within[0], within[1]);
         assert_eq!(values[a.0] < values[b.0], a.1 < b.1);
     }
-    let mut constant = Volume { values: Array4::from_elem((1, 2, 2, 2), 0.1), ..whole.clone() };
+    let mut constant = Volume {
+        values: Array4::from_elem((1, 2, 2, 2), 0.1),
+        ..whole.clone()
+    };
     constant.standardise(Mask::Above(0.0)).unwrap();
     assert!(constant.values.iter().all(|&value| value == 0.0));
     let mut empty = whole.clone();
     empty.standardise(Mask::Above(f32::MAX)).unwrap();
     assert!(empty.values.iter().all(|&value| value == 0.0));
     let small = Array3::from_elem((1, 4, 5), true);
-    assert_eq!(empty.standardise(Mask::Given(&small)).unwrap_err(), "a mask of [1, 4, 5], expected 3 x 4 x 5");
+    assert_eq!(
+        empty.standardise(Mask::Given(&small)).unwrap_err(),
+        "a mask of [1, 4, 5], expected 3 x 4 x 5"
+    );
 }
 
 /// A header that promises 8 GB before compressed zeros of 1 MB, and one that promises 24 voxels before as many.
@@ -370,14 +457,18 @@ fn compressed_zeros_do_not_fill_memory() {
 }
 
 fn survive(samples: &[(&str, Vec<u8>, usize)], kept: &[u64]) {
-    mutate::survives(samples, 100_000, kept, |name, bytes| match read(bytes, Path::new(name)) {
-        Ok(contents) => {
-            let _ = images(&contents).affine.map(|affine| volume([1, 1, 1], &[0.0], affine).to_ras().is_ok());
-            true
-        }
-        Err(error) => {
-            assert!(error.to_string().starts_with(name), "{error}");
-            false
+    mutate::survives(samples, 100_000, kept, |name, bytes| {
+        match read(bytes, Path::new(name)) {
+            Ok(contents) => {
+                let _ = images(&contents)
+                    .affine
+                    .map(|affine| volume([1, 1, 1], &[0.0], affine).to_ras().is_ok());
+                true
+            }
+            Err(error) => {
+                assert!(error.to_string().starts_with(name), "{error}");
+                false
+            }
         }
     });
 }
@@ -393,7 +484,11 @@ fn broken_compressed_nifti_is_an_error_within_bounded_memory() {
     // Broken before compression, so that the checksum holds, and after it.
     let inner = gzipped(&fixture("written.nii")).unwrap();
     survive(
-        &[("film.nii.gz", fixture("film.nii.gz"), 20), ("v2be.nii.gz", fixture("v2be.nii.gz"), 20), ("w", inner, 20)],
+        &[
+            ("film.nii.gz", fixture("film.nii.gz"), 20),
+            ("v2be.nii.gz", fixture("v2be.nii.gz"), 20),
+            ("w", inner, 20),
+        ],
         &[],
     );
     let samples = ["i2le.nii", "v2.nii"].map(|name| (name, fixture(name), 352));

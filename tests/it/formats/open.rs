@@ -120,7 +120,9 @@ fn decimal_commas_become_points() {
     let path = folder.path().join("table.csv");
     fs::write(&path, "name;weight\nx;71,5\ny;80\n").unwrap();
     let contents = open(&path).unwrap();
-    let [Part::Table(table)] = &contents.parts[..] else { panic!() };
+    let [Part::Table(table)] = &contents.parts[..] else {
+        panic!()
+    };
     let fields: Vec<_> = table.rows.iter().map(|row| row.field(1)).collect();
     assert_eq!(fields, ["71.5", "80"]);
     assert_eq!(table.columns, ["name", "weight"]);
@@ -151,7 +153,10 @@ fn files_without_a_reader_are_named_for_what_they_are() {
         (b"%PDF-1.7", "PDF"),
     ] {
         let message = message(bytes);
-        assert!(message.contains(&format!("looks like {name}")) && message.contains("hint: "), "{message}");
+        assert!(
+            message.contains(&format!("looks like {name}")) && message.contains("hint: "),
+            "{message}"
+        );
     }
     assert_eq!(
         message(b"\x01\x02\xfe\xff something"),
@@ -183,16 +188,29 @@ fn a_folder_is_one_thing_or_named_for_what_it_holds() {
     }
     fs::write(folder.path().join("README"), "words only").unwrap();
     let series = open(folder.path()).unwrap();
-    let [Part::Images(images)] = &series.parts[..] else { panic!() };
+    let [Part::Images(images)] = &series.parts[..] else {
+        panic!()
+    };
     assert_eq!((images.values.dim().0, images.affine.is_some()), (4, true));
     assert_eq!(series.warnings.last().unwrap(), "left out: README");
     let folder = TempDir::new().unwrap();
     for (index, name) in [(0_u8, "frame2.png"), (1, "frame10.png"), (2, "frame1.png")] {
-        image::GrayImage::from_pixel(3, 2, image::Luma([index * 51])).save(folder.path().join(name)).unwrap();
+        image::GrayImage::from_pixel(3, 2, image::Luma([index * 51]))
+            .save(folder.path().join(name))
+            .unwrap();
     }
     let film = open(folder.path()).unwrap();
-    let [Part::Images(images)] = &film.parts[..] else { panic!() };
-    assert_eq!(images.values.outer_iter().map(|frame| frame[(0, 0, 0)]).collect::<Vec<_>>(), [0.4, 0.0, 0.2]);
+    let [Part::Images(images)] = &film.parts[..] else {
+        panic!()
+    };
+    assert_eq!(
+        images
+            .values
+            .outer_iter()
+            .map(|frame| frame[(0, 0, 0)])
+            .collect::<Vec<_>>(),
+        [0.4, 0.0, 0.2]
+    );
     assert_eq!((images.rate_hz, images.num_volumes), (None, 1));
     let folder = TempDir::new().unwrap();
     let message = || open(folder.path()).unwrap_err().to_string();
@@ -200,9 +218,18 @@ fn a_folder_is_one_thing_or_named_for_what_it_holds() {
     fs::write(folder.path().join("b.csv"), "a,b\n1,2\n").unwrap();
     fs::write(folder.path().join(".hidden"), "x").unwrap();
     let message = message();
-    assert!(message.contains("found 1 EDF, 1 delimited text, expected the images"), "{message}");
-    assert!(message.contains("hint: name one of its files: a.edf, b.csv"), "{message}");
-    assert!(matches!(open(Path::new("/does/not/exist")), Err(recoup::data::DataError::Io { .. })));
+    assert!(
+        message.contains("found 1 EDF, 1 delimited text, expected the images"),
+        "{message}"
+    );
+    assert!(
+        message.contains("hint: name one of its files: a.edf, b.csv"),
+        "{message}"
+    );
+    assert!(matches!(
+        open(Path::new("/does/not/exist")),
+        Err(recoup::data::DataError::Io { .. })
+    ));
 }
 
 #[test]
@@ -215,11 +242,13 @@ fn broken_bytes_never_panic_in_detection() {
             (*name, bytes, 600)
         })
         .collect();
-    super::mutate::survives(&samples, 100_000, &[], |name, bytes| match detect(bytes, Path::new(name)) {
-        Ok(_) => true,
-        Err(error) => {
-            assert!(error.to_string().contains(name));
-            false
+    super::mutate::survives(&samples, 100_000, &[], |name, bytes| {
+        match detect(bytes, Path::new(name)) {
+            Ok(_) => true,
+            Err(error) => {
+                assert!(error.to_string().contains(name));
+                false
+            }
         }
     });
 }

@@ -29,16 +29,29 @@ fn column<'t>(table: &'t DelimitedTable, name: &str) -> Vec<&'t str> {
 #[test]
 fn every_type_is_read_as_pyarrow_wrote_it() {
     let expected: serde_json::Value = serde_json::from_slice(&bytes("expected.json")).unwrap();
-    let order: Vec<&str> = expected["order"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let order: Vec<&str> = expected["order"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap())
+        .collect();
     for name in ["types-v1-snappy", "types-v2-plain", "groups", "encodings", "int96"] {
         let table = read(&format!("{name}.parquet")).unwrap();
         if table.columns.len() > 5 {
             assert_eq!(table.columns, order, "{name}");
         }
-        assert_eq!(table.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [1, 2, 3, 4], "{name}");
+        assert_eq!(
+            table.rows.iter().map(|row| row.line).collect::<Vec<_>>(),
+            [1, 2, 3, 4],
+            "{name}"
+        );
         for (key, found) in table.columns.iter().map(|key| (key, column(&table, key))) {
-            let texts: Vec<_> =
-                expected["columns"][key].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+            let texts: Vec<_> = expected["columns"][key]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|text| text.as_str().unwrap())
+                .collect();
             assert_eq!(found, texts, "{name}, column `{key}`");
         }
     }
@@ -51,11 +64,17 @@ fn every_type_is_read_as_pyarrow_wrote_it() {
 #[test]
 fn what_cannot_be_read_is_refused_by_name() {
     for (name, expected) in [
-        ("zstd.parquet", "row group 1, column `patient`: found compression ZSTD, expected no compression or Snappy"),
+        (
+            "zstd.parquet",
+            "row group 1, column `patient`: found compression ZSTD, expected no compression or Snappy",
+        ),
         ("gzip.parquet", "found compression GZIP, expected"),
         ("brotli.parquet", "found compression BROTLI, expected"),
         ("lz4.parquet", "found compression LZ4_RAW, expected"),
-        ("list.parquet", "row group 1, column `list.list.element`: found a list or map, expected one value per row"),
+        (
+            "list.parquet",
+            "row group 1, column `list.list.element`: found a list or map, expected one value per row",
+        ),
         ("bomb.parquet", "unpack to a thousand times the file"),
     ] {
         let message = read(name).unwrap_err().to_string();
@@ -78,7 +97,17 @@ fn what_cannot_be_read_is_refused_by_name() {
 fn a_feature_table_comes_back_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("features.parquet");
-    let odd = [0.1, -0.0, f64::NAN, f64::from_bits(0x7ff8_0000_0000_0001), f64::INFINITY, 5e-324, f64::MAX, 1e16, 1e-5];
+    let odd = [
+        0.1,
+        -0.0,
+        f64::NAN,
+        f64::from_bits(0x7ff8_0000_0000_0001),
+        f64::INFINITY,
+        5e-324,
+        f64::MAX,
+        1e16,
+        1e-5,
+    ];
     let rows = 70_000;
     let values = Array2::from_shape_fn((rows, 2), |(row, column)| odd[(row + column) % odd.len()]);
     let subjects: Vec<String> = (0..rows).map(|row| format!("s{}", row / 100)).collect();
@@ -86,14 +115,23 @@ fn a_feature_table_comes_back_bit_for_bit() {
     parquet::write_table(&path, &[("subject", &subjects)], &columns, values.view()).unwrap();
     let file = std::fs::read(&path).unwrap();
     let contents = parquet::contents(&file, &path).unwrap();
-    assert!(contents.facts.contains(&("recoup.units".into(), r#"{"median_hz":"Hz","rms":"mV"}"#.into())));
-    let [Part::Table(table)] = &contents.parts[..] else { panic!("one table") };
+    assert!(
+        contents
+            .facts
+            .contains(&("recoup.units".into(), r#"{"median_hz":"Hz","rms":"mV"}"#.into()))
+    );
+    let [Part::Table(table)] = &contents.parts[..] else {
+        panic!("one table")
+    };
     assert_eq!(table.columns, ["subject", "rms", "median_hz"]);
     assert_eq!(column(table, "subject"), subjects);
     for (index, name) in ["rms", "median_hz"].into_iter().enumerate() {
         for (text, value) in column(table, name).into_iter().zip(values.column(index)) {
             let found: f64 = text.parse().unwrap();
-            assert!(found.to_bits() == value.to_bits() || (found.is_nan() && value.is_nan()), "{text} for {value:e}");
+            assert!(
+                found.to_bits() == value.to_bits() || (found.is_nan() && value.is_nan()),
+                "{text} for {value:e}"
+            );
         }
     }
     // Text has one NaN; the file has all of them.
@@ -101,7 +139,11 @@ fn a_feature_table_comes_back_bit_for_bit() {
     for (row, stored) in reader.get_row_iter(None).unwrap().enumerate() {
         let stored = stored.unwrap();
         let bits = [1, 2].map(|column| stored.get_double(column).unwrap().to_bits());
-        assert_eq!(bits, [values[[row, 0]].to_bits(), values[[row, 1]].to_bits()], "row {row}");
+        assert_eq!(
+            bits,
+            [values[[row, 0]].to_bits(), values[[row, 1]].to_bits()],
+            "row {row}"
+        );
     }
 
     let before = std::fs::read(&path).unwrap();
@@ -114,23 +156,35 @@ fn a_feature_table_comes_back_bit_for_bit() {
     }
     assert_eq!(std::fs::read(&path).unwrap(), before);
     parquet::write_table(&path, &[("subject", &[])], &columns, Array2::zeros((0, 2)).view()).unwrap();
-    assert!(parquet::read(&std::fs::read(&path).unwrap(), &path).unwrap().rows.is_empty());
+    assert!(
+        parquet::read(&std::fs::read(&path).unwrap(), &path)
+            .unwrap()
+            .rows
+            .is_empty()
+    );
 }
 
 #[test]
 fn a_hundred_thousand_damaged_parquet_files_are_survived() {
-    let names =
-        ["types-v1-snappy.parquet", "types-v2-plain.parquet", "encodings.parquet", "int96.parquet", "groups.parquet"];
+    let names = [
+        "types-v1-snappy.parquet",
+        "types-v2-plain.parquet",
+        "encodings.parquet",
+        "int96.parquet",
+        "groups.parquet",
+    ];
     let samples: Vec<_> = names.iter().map(|name| (*name, bytes(name), 1200)).collect();
     // The crate's panics are caught; their traces would fill the log.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let run = std::panic::catch_unwind(|| {
-        survives(&samples, 100_000, &[], |name, bytes| match parquet::read(bytes, Path::new(name)) {
-            Ok(_) => true,
-            Err(error) => {
-                assert!(error.to_string().contains(name));
-                false
+        survives(&samples, 100_000, &[], |name, bytes| {
+            match parquet::read(bytes, Path::new(name)) {
+                Ok(_) => true,
+                Err(error) => {
+                    assert!(error.to_string().contains(name));
+                    false
+                }
             }
         });
     });

@@ -11,7 +11,9 @@ use super::c3d::{fixtures, real_data};
 use super::mutate::survives;
 
 fn points(contents: &Contents) -> &Points {
-    let [Part::Points(points)] = contents.parts.as_slice() else { panic!("one part of points") };
+    let [Part::Points(points)] = contents.parts.as_slice() else {
+        panic!("one part of points")
+    };
     points
 }
 
@@ -46,29 +48,62 @@ fn the_three_layouts_are_known_by_their_width() {
 #[test]
 fn points_without_tracking_are_missing() {
     let line = |state: &str, x: &str| format!("{}{x},1,2,{state},\n", "1,2,3,2,".repeat(24));
-    let text = [line("2", "0.5"), line("0", "0.5"), line("1", "0.5"), "0,0,0,2,".repeat(25) + "\n"].concat();
+    let text = [
+        line("2", "0.5"),
+        line("0", "0.5"),
+        line("1", "0.5"),
+        "0,0,0,2,".repeat(25) + "\n",
+    ]
+    .concat();
     let contents = read(text.as_bytes(), Path::new("a.csv")).unwrap();
     let found = points(&contents);
     let x: Vec<f32> = found.positions.slice(ndarray::s![.., 24, 0]).to_vec();
     assert_eq!((x[0], x[1].is_nan(), x[2], x[3].is_nan()), (0.5, true, 0.5, true));
-    assert_eq!(found.confidence.as_ref().unwrap().column(24).to_vec(), [1.0, 0.0, 0.5, 0.0]);
-    assert!(found.positions.slice(ndarray::s![..3, 0, ..]).iter().all(|value| value.is_finite()));
+    assert_eq!(
+        found.confidence.as_ref().unwrap().column(24).to_vec(),
+        [1.0, 0.0, 0.5, 0.0]
+    );
+    assert!(
+        found
+            .positions
+            .slice(ndarray::s![..3, 0, ..])
+            .iter()
+            .all(|value| value.is_finite())
+    );
 }
 
 #[test]
 fn lines_that_do_not_fit_are_told() {
     let message = |text: &str| {
-        read(text.as_bytes(), Path::new("a.txt")).unwrap_err().to_string().lines().next().unwrap().to_string()
+        read(text.as_bytes(), Path::new("a.txt"))
+            .unwrap_err()
+            .to_string()
+            .lines()
+            .next()
+            .unwrap()
+            .to_string()
     };
     let row = "1 ".repeat(175);
-    assert_eq!(message(&format!("{row}\n\n{}", "1 ".repeat(174))), "a.txt: line 3: found 174 numbers, expected 175");
+    assert_eq!(
+        message(&format!("{row}\n\n{}", "1 ".repeat(174))),
+        "a.txt: line 3: found 174 numbers, expected 175"
+    );
     assert_eq!(
         message("1 2 3"),
         "a.txt: line 1: found 3 numbers, expected 175 (Kinect, KERAAL), 119 (Vicon, KERAAL) or 100 (Kinect, KIMORE)"
     );
-    assert_eq!(message(&row.replacen("1 1", "1 x", 1)), "a.txt: line 1: found `x`, expected a number");
-    assert_eq!(message(&row.replacen("1 1", "1 1e999", 1)), "a.txt: line 1: found `1e999`, expected a number");
-    assert_eq!(message(" \n"), "a.txt: line 1: found no frames, expected one frame per line");
+    assert_eq!(
+        message(&row.replacen("1 1", "1 x", 1)),
+        "a.txt: line 1: found `x`, expected a number"
+    );
+    assert_eq!(
+        message(&row.replacen("1 1", "1 1e999", 1)),
+        "a.txt: line 1: found `1e999`, expected a number"
+    );
+    assert_eq!(
+        message(" \n"),
+        "a.txt: line 1: found no frames, expected one frame per line"
+    );
 }
 
 #[test]
@@ -78,10 +113,16 @@ fn samples_are_read_whole() {
     };
     for (exercise, kinect, vicon) in [("CTK", 197, 390), ("ELK", 193, 385), ("RTK", 193, 389)] {
         for (kind, frames, unit) in [("Kinect", kinect, "m"), ("Vicon", vicon, "mm")] {
-            let path = folder.join(format!("keraal_sample/official/G3-{kind}-{exercise}-P1T1-Unknown-C-0.txt"));
+            let path = folder.join(format!(
+                "keraal_sample/official/G3-{kind}-{exercise}-P1T1-Unknown-C-0.txt"
+            ));
             let contents = read(&fs::read(&path).unwrap(), &path).unwrap();
             let points = points(&contents);
-            assert_eq!((points.positions.dim().0, points.unit.as_str()), (frames, unit), "{kind} {exercise}");
+            assert_eq!(
+                (points.positions.dim().0, points.unit.as_str()),
+                (frames, unit),
+                "{kind} {exercise}"
+            );
             let head = points.names.iter().position(|name| name == "Head").unwrap();
             let foot = points.names.iter().position(|name| name.contains("Foot")).unwrap();
             // The vertical axis of Kinect is y, that of Vicon z: a person is between 1.2 and 1.9 m tall there.
@@ -91,20 +132,25 @@ fn samples_are_read_whole() {
         }
     }
     let path = folder.join("kimore_sample/stgcn_demo/input.csv");
-    assert_eq!(points(&read(&fs::read(&path).unwrap(), &path).unwrap()).positions.dim(), (1423, 25, 3));
+    assert_eq!(
+        points(&read(&fs::read(&path).unwrap(), &path).unwrap()).positions.dim(),
+        (1423, 25, 3)
+    );
 }
 
 #[test]
 fn broken_text_gives_a_value_or_an_error() {
     let samples = fixtures!["kinect.txt", "vicon.txt", "kimore.csv"].map(|(name, bytes)| (name, bytes.to_vec(), 1000));
-    survives(&samples, 100_000, &[], |name, bytes| match read(bytes, Path::new(name)) {
-        Ok(contents) => {
-            assert!(points(&contents).positions.iter().all(|value| !value.is_infinite()));
-            true
-        }
-        Err(error) => {
-            assert!(matches!(error, DataError::File { .. }) && error.to_string().starts_with(name));
-            false
+    survives(&samples, 100_000, &[], |name, bytes| {
+        match read(bytes, Path::new(name)) {
+            Ok(contents) => {
+                assert!(points(&contents).positions.iter().all(|value| !value.is_infinite()));
+                true
+            }
+            Err(error) => {
+                assert!(matches!(error, DataError::File { .. }) && error.to_string().starts_with(name));
+                false
+            }
         }
     });
 }

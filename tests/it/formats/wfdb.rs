@@ -110,17 +110,41 @@ fn hash(bytes: impl AsRef<[u8]>) -> String {
 
 fn hash_values(values: &[f32]) -> String {
     let bits = |value: &f32| if value.is_nan() { 0x7fc0_0000 } else { value.to_bits() };
-    hash(values.iter().flat_map(|value| bits(value).to_le_bytes()).collect::<Vec<_>>())
+    hash(
+        values
+            .iter()
+            .flat_map(|value| bits(value).to_le_bytes())
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// Compares all but channels without calibration, to which the package gives a gain of 200.
 fn assert_equal(name: &str, contents: &Contents, golden: &Channels) {
     let channels = channels(contents);
-    assert_eq!(channels.iter().map(|c| &c.name).collect::<Vec<_>>(), golden.names.iter().collect::<Vec<_>>(), "{name}");
-    assert_eq!(channels.iter().map(|c| c.rate_hz).collect::<Vec<_>>(), golden.rates_hz, "{name}");
-    assert_eq!(channels.iter().map(|c| c.values.len()).collect::<Vec<_>>(), golden.lengths, "{name}");
-    let comments = contents.facts.iter().filter(|(key, _)| key == "comment").map(|(_, text)| text);
-    assert_eq!(comments.collect::<Vec<_>>(), golden.comments.iter().filter(|c| !c.is_empty()).collect::<Vec<_>>());
+    assert_eq!(
+        channels.iter().map(|c| &c.name).collect::<Vec<_>>(),
+        golden.names.iter().collect::<Vec<_>>(),
+        "{name}"
+    );
+    assert_eq!(
+        channels.iter().map(|c| c.rate_hz).collect::<Vec<_>>(),
+        golden.rates_hz,
+        "{name}"
+    );
+    assert_eq!(
+        channels.iter().map(|c| c.values.len()).collect::<Vec<_>>(),
+        golden.lengths,
+        "{name}"
+    );
+    let comments = contents
+        .facts
+        .iter()
+        .filter(|(key, _)| key == "comment")
+        .map(|(_, text)| text);
+    assert_eq!(
+        comments.collect::<Vec<_>>(),
+        golden.comments.iter().filter(|c| !c.is_empty()).collect::<Vec<_>>()
+    );
     for (index, channel) in channels.iter().enumerate() {
         let what = format!("{name}, {}", channel.name);
         let num_missing = channel.values.iter().filter(|value| value.is_nan()).count();
@@ -157,7 +181,16 @@ fn fixtures_read_as_the_wfdb_package_reads_them() {
 
 fn assert_marks(name: &str, found: &Annotations, golden: &Marks) {
     let rows: Vec<Row> = (found.marks.iter())
-        .map(|mark| (mark.time, mark.symbol.clone(), mark.subtype, mark.channel, mark.number, mark.text.clone()))
+        .map(|mark| {
+            (
+                mark.time,
+                mark.symbol.clone(),
+                mark.subtype,
+                mark.channel,
+                mark.number,
+                mark.text.clone(),
+            )
+        })
         .collect();
     if let Some(expected) = &golden.rows {
         assert_eq!(&rows, expected, "{name}");
@@ -181,12 +214,21 @@ fn annotations_read_as_the_wfdb_package_reads_them() {
     }
     let own = read_marks(&fixtures().join("frames.own"));
     assert_eq!(own.rate_hz, Some(125.0));
-    let mark = |onset_secs, text: &str| Annotation { onset_secs, duration_secs: None, text: text.into() };
-    assert_eq!(own.in_secs(62.5), [mark(0.08, "#"), mark(9.6, "N"), mark(32.0, "# left")]);
+    let mark = |onset_secs, text: &str| Annotation {
+        onset_secs,
+        duration_secs: None,
+        text: text.into(),
+    };
+    assert_eq!(
+        own.in_secs(62.5),
+        [mark(0.08, "#"), mark(9.6, "N"), mark(32.0, "# left")]
+    );
     let beside = read(&fixtures().join("frames.hea")).unwrap().annotations;
     assert_eq!(beside[1..3], [mark(0.032, "V"), mark(0.08, "+ (AFIB")]);
     assert_eq!(beside.last(), Some(&mark(1120.0, "N end")));
-    let Some(folder) = real_data("wfdb_samples/sample-data") else { return };
+    let Some(folder) = real_data("wfdb_samples/sample-data") else {
+        return;
+    };
     assert_eq!(golden.sample_marks.len(), 10);
     for (name, expected) in &golden.sample_marks {
         // The package drops all notes at time 0, also those that say which program wrote the file.
@@ -209,29 +251,59 @@ const REFUSED: [(&str, &str); 18] = [
     ("12726", "12726.dat: cannot read: "),
     ("drive02", "drive02.dat: cannot read: "),
     ("drive02-no-len", "drive02.dat: cannot read: "),
-    ("multi-segment/p000878/3269321_layout", "3269321_layout.hea: line 2: found `~`, expected a file"),
-    ("multi-segment/p000878/p000878-2137-10-26-16-57", "line 6, segment `3269321_0003`: found no file "),
-    ("multi-segment/s00001/3248903_layout", "3248903_layout.hea: line 2: found `~`, expected a file"),
+    (
+        "multi-segment/p000878/3269321_layout",
+        "3269321_layout.hea: line 2: found `~`, expected a file",
+    ),
+    (
+        "multi-segment/p000878/p000878-2137-10-26-16-57",
+        "line 6, segment `3269321_0003`: found no file ",
+    ),
+    (
+        "multi-segment/s00001/3248903_layout",
+        "3248903_layout.hea: line 2: found `~`, expected a file",
+    ),
     ("multi-segment/s00001/3975656_0009", "3975656_0009.dat: cannot read: "),
     ("multi-segment/s00001/3975656_0010", "3975656_0010.dat: cannot read: "),
     ("multi-segment/s00001/3975656_0011", "3975656_0011.dat: cannot read: "),
-    ("multi-segment/s00001/3975656_layout", "3975656_layout.hea: line 2: found `~`, expected a file"),
-    ("multi-segment/s00001/s00001-2896-10-10-00-31", "line 13, segment `3975656_0009`: found no file "),
-    ("multi-segment/s25047/3234460_layout", "3234460_layout.hea: line 2: found `~`, expected a file"),
+    (
+        "multi-segment/s00001/3975656_layout",
+        "3975656_layout.hea: line 2: found `~`, expected a file",
+    ),
+    (
+        "multi-segment/s00001/s00001-2896-10-10-00-31",
+        "line 13, segment `3975656_0009`: found no file ",
+    ),
+    (
+        "multi-segment/s25047/3234460_layout",
+        "3234460_layout.hea: line 2: found `~`, expected a file",
+    ),
     ("n16", "n16.dat: cannot read: "),
     ("n8_evoked_raw_95_F1_R9", "n8_evoked_raw_95_F1_R9.dat: cannot read: "),
-    ("test01_00s_frame", "test01_00s.dat: first sample: found -66, expected -57 ("),
-    ("test01_00s_skewframe", "test01_00s.dat: first sample: found -66, expected -57 ("),
+    (
+        "test01_00s_frame",
+        "test01_00s.dat: first sample: found -66, expected -57 (",
+    ),
+    (
+        "test01_00s_skewframe",
+        "test01_00s.dat: first sample: found -66, expected -57 (",
+    ),
     ("wave_4", "wave_4.dat: cannot read: "),
 ];
 
 #[test]
 fn samples_read_as_the_wfdb_package_reads_them() {
-    let Some(folder) = real_data("wfdb_samples/sample-data") else { return };
+    let Some(folder) = real_data("wfdb_samples/sample-data") else {
+        return;
+    };
     let (golden, refused) = (golden(), BTreeMap::from(REFUSED));
     assert_eq!(golden.samples.len(), 88);
     for (name, record) in &golden.samples {
-        match (read(&folder.join(format!("{name}.hea"))), refused.get(name.as_str()), record) {
+        match (
+            read(&folder.join(format!("{name}.hea"))),
+            refused.get(name.as_str()),
+            record,
+        ) {
             (Ok(contents), None, Record::Read(expected)) => {
                 assert!(contents.warnings.is_empty(), "{name}: {:?}", contents.warnings);
                 assert_equal(name, &contents, expected);
@@ -255,7 +327,12 @@ fn checksums_of_the_gait_database_hold() {
             let (contents, record) = (read(&path).unwrap(), read_record(&path).unwrap());
             assert!(contents.warnings.is_empty(), "{:?}", contents.warnings);
             for (channel, signal) in channels(&contents).iter().zip(&record.signals) {
-                assert_eq!((channel.values.len(), channel.rate_hz), (90_000, 300.0), "{}", path.display());
+                assert_eq!(
+                    (channel.values.len(), channel.rate_hz),
+                    (90_000, 300.0),
+                    "{}",
+                    path.display()
+                );
                 let values = signal.physical().unwrap_or(signal.digital());
                 assert_eq!(hash_values(&channel.values), hash_values(&values));
             }
@@ -285,30 +362,46 @@ fn segments_join_where_their_lines_say() {
     let gap = |count| vec![f32::NAN; count];
     let (whole, first, second) = (part("variable"), part("variable_1"), part("variable_2"));
     let expected = [
-        ("II", "mV", [gap(20), first[1].values.clone(), gap(5), second[0].values.clone()].concat()),
+        (
+            "II",
+            "mV",
+            [gap(20), first[1].values.clone(), gap(5), second[0].values.clone()].concat(),
+        ),
         ("V", "mV", gap(46)),
         ("ABP", "mmHg", [gap(20), first[0].values.clone(), gap(14)].concat()),
     ];
     for (channel, (name, unit, values)) in whole.iter().zip(expected) {
-        assert_eq!((channel.name.as_str(), channel.unit.as_str(), channel.rate_hz), (name, unit, 125.0));
+        assert_eq!(
+            (channel.name.as_str(), channel.unit.as_str(), channel.rate_hz),
+            (name, unit, 125.0)
+        );
         assert_eq!(hash_values(&channel.values), hash_values(&values), "{name}");
     }
     let (whole, first, second) = (part("fixed"), part("fixed_1"), part("fixed_2"));
     for index in 0..2 {
-        assert_eq!(whole[index].values, [first[index].values.clone(), second[index].values.clone()].concat());
+        assert_eq!(
+            whole[index].values,
+            [first[index].values.clone(), second[index].values.clone()].concat()
+        );
     }
 }
 
 #[test]
 fn signals_without_calibration_are_digital_and_skew_and_offset_are_undone() {
     let contents = read(&fixtures().join("frames.hea")).unwrap();
-    let Record::Read(golden) = &golden().records["frames"] else { panic!() };
+    let Record::Read(golden) = &golden().records["frames"] else {
+        panic!()
+    };
     let digital = &golden.digital.as_ref().unwrap()[2];
     let [_, abp, raw] = channels(&contents) else { panic!() };
     assert_eq!((raw.unit.as_str(), raw.rate_hz), ("adu", 125.0));
     assert_eq!(raw.values, digital.iter().map(|&v| v as f32).collect::<Vec<_>>());
     assert!(abp.values[..17].iter().all(|v| v.is_finite()) && abp.values[17..].iter().all(|v| v.is_nan()));
-    let facts: Vec<_> = contents.facts.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let facts: Vec<_> = contents
+        .facts
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
     let expected = [
         ("frames per second", "62.5"),
         ("record", "frames"),

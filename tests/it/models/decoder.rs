@@ -18,9 +18,23 @@ const BATCH: usize = 3;
 const LATENT: usize = 4;
 
 const ROW: InputShape = InputShape::Row { features: 5 };
-const SERIES: InputShape = InputShape::Sequence { channels: 2, length: 11, fixed: false };
-const IMAGE: InputShape = InputShape::Image { channels: 2, height: 7, width: 6, count: 1 };
-const IMAGES: InputShape = InputShape::Image { channels: 1, height: 4, width: 5, count: 11 };
+const SERIES: InputShape = InputShape::Sequence {
+    channels: 2,
+    length: 11,
+    fixed: false,
+};
+const IMAGE: InputShape = InputShape::Image {
+    channels: 2,
+    height: 7,
+    width: 6,
+    count: 1,
+};
+const IMAGES: InputShape = InputShape::Image {
+    channels: 1,
+    height: 4,
+    width: 5,
+    count: 11,
+};
 /// Of the samples of a [`SERIES`], and images of those of [`IMAGES`], replica by replica.
 const LENGTHS: [usize; 2 * BATCH] = [11, 4, 0, 7, 11, 1];
 
@@ -53,7 +67,12 @@ fn decoders() -> Vec<(Value, InputShape)> {
     let of = |config: fn() -> Value, shapes: &[InputShape]| {
         shapes.iter().map(|&shape| (config(), shape)).collect::<Vec<_>>()
     };
-    [of(mlp, &[ROW, SERIES, IMAGE]), of(cnn, &[SERIES, IMAGE, IMAGES]), of(lstm, &[SERIES])].concat()
+    [
+        of(mlp, &[ROW, SERIES, IMAGE]),
+        of(cnn, &[SERIES, IMAGE, IMAGES]),
+        of(lstm, &[SERIES]),
+    ]
+    .concat()
 }
 
 fn build(decoder: &Value, shape: InputShape, num_replicas: usize) -> (Decoder, Weights) {
@@ -72,7 +91,12 @@ fn row_shape(shape: InputShape) -> [usize; 2] {
     match shape {
         InputShape::Row { features } => [1, features],
         InputShape::Sequence { channels, length, .. } => [length, channels],
-        InputShape::Image { channels, height, width, count } => [count, channels * height * width],
+        InputShape::Image {
+            channels,
+            height,
+            width,
+            count,
+        } => [count, channels * height * width],
     }
 }
 
@@ -92,16 +116,33 @@ fn any_size_can_be_made() {
     };
     for length in [1, 2, 3, 4, 5, 6, 7, 12, 13, 31, 64] {
         for channels in [1, 3] {
-            let shape = InputShape::Sequence { channels, length, fixed: true };
+            let shape = InputShape::Sequence {
+                channels,
+                length,
+                fixed: true,
+            };
             for decoder in [mlp(), cnn(), lstm()] {
-                assert_eq!(dims(&decoder, shape), [2, BATCH, length, channels], "{decoder}, {length}");
+                assert_eq!(
+                    dims(&decoder, shape),
+                    [2, BATCH, length, channels],
+                    "{decoder}, {length}"
+                );
             }
         }
     }
     for [height, width, count] in [[1, 1, 1], [1, 9, 1], [8, 8, 3], [7, 12, 1], [13, 5, 2]] {
-        let shape = InputShape::Image { channels: 2, height, width, count };
+        let shape = InputShape::Image {
+            channels: 2,
+            height,
+            width,
+            count,
+        };
         for decoder in [mlp(), cnn()] {
-            assert_eq!(dims(&decoder, shape), [2, BATCH, count, 2 * height * width], "{decoder}, {shape:?}");
+            assert_eq!(
+                dims(&decoder, shape),
+                [2, BATCH, count, 2 * height * width],
+                "{decoder}, {shape:?}"
+            );
         }
     }
     assert_eq!(dims(&mlp(), ROW), [2, BATCH, 1, 5]);
@@ -116,12 +157,20 @@ fn upsampling_repeats_each_position_and_an_image_keeps_its_axes() {
         "norm": { "kind": "none" },
         "blocks": [{ "channels": 1, "kernel_size": 1, "upsample": [2, 3] }],
     });
-    let shape = InputShape::Image { channels: 1, height: 3, width: 5, count: 1 };
+    let shape = InputShape::Image {
+        channels: 1,
+        height: 3,
+        width: 5,
+        count: 1,
+    };
     let (decoder, mut weights) = build(&decoder, shape, 1);
     let places = weights.places();
     let mut set = |path: &str, values: &[f32]| {
         assert_eq!(places[path].len(), values.len(), "{path}");
-        places[path].iter().zip(values).for_each(|(&at, &value)| weights.values[at] = value);
+        places[path]
+            .iter()
+            .zip(values)
+            .for_each(|(&at, &value)| weights.values[at] = value);
     };
     set("grid.weight", &[0.0; 16]);
     set("grid.bias", &[1.0, 2.0, 3.0, 4.0]);
@@ -190,17 +239,29 @@ fn a_replica_alone_has_the_bits_it_has_among_five() {
             };
             let (own_rows, own_gradient) = run(&weights.only(replica), &own(&latent), &own(&cotangent));
             assert_eq!(bits(&own_rows), bits(&own(&rows)), "{decoder}, replica {replica}");
-            assert_eq!(bits(&own_gradient), bits(&own(&gradient)), "{decoder}, replica {replica}");
+            assert_eq!(
+                bits(&own_gradient),
+                bits(&own(&gradient)),
+                "{decoder}, replica {replica}"
+            );
         }
     }
 }
 
 #[test]
 fn the_error_is_the_mean_square_over_valid_values() {
-    let rows =
-        tensor(vec![1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 1.0, 1.0, 1.0, 1.0], [1, 4, 2, 2]);
-    let decoded =
-        tensor(vec![1.0, 1.0, 1.0, 1.0, 1.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 7.0, 7.0, 7.0, 7.0], [1, 4, 2, 2]);
+    let rows = tensor(
+        vec![
+            1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 1.0, 1.0, 1.0, 1.0,
+        ],
+        [1, 4, 2, 2],
+    );
+    let decoded = tensor(
+        vec![
+            1.0, 1.0, 1.0, 1.0, 1.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 7.0, 7.0, 7.0, 7.0,
+        ],
+        [1, 4, 2, 2],
+    );
     let present = tensor(vec![1.0, 1.0, 1.0, 0.0], [1, 4, 1]);
     let error = reconstruction_error(rows.clone(), decoded.clone(), Some(&[2, 1, 0, 2]), present.clone());
     assert_eq!(error.dims(), [1, 4, 1]);
@@ -221,7 +282,10 @@ fn train(
     let config: OptimizerConfig = serde_json::from_value(adam).unwrap();
     let mut values = matrix(weights.values.clone(), 1, &Device::flex());
     let buffers = matrix(Vec::new(), 1, &Device::flex());
-    let mut moments = Moments { first: values.zeros_like(), second: values.zeros_like() };
+    let mut moments = Moments {
+        first: values.zeros_like(),
+        second: values.zeros_like(),
+    };
     let moves = Tensor::<2, Bool>::from_data(TensorData::from([[true]]), &Device::flex());
     let mut last = f32::NAN;
     for at in 0..num_steps {
@@ -232,7 +296,12 @@ fn train(
         let gradient = params.gradients(&mut loss.backward());
         last = floats(loss)[0];
         let left = 1.0 - at as f64 / num_steps as f64;
-        let size = StepSize { step: at, learning_rate: learning_rate * left, weight_decay: 0.0, active: true };
+        let size = StepSize {
+            step: at,
+            learning_rate: learning_rate * left,
+            weight_decay: 0.0,
+            active: true,
+        };
         let stepped = step(&config, None, &[size], &moves, None, values, gradient, moments);
         (values, moments) = (stepped.weights, stepped.moments);
     }
@@ -266,15 +335,19 @@ fn a_linear_autoencoder_finds_the_principal_components() {
     let excess = error / golden.least_error - 1.0;
 
     // An orthonormal basis of what the decoder can reach, by Gram and Schmidt.
-    let columns: Vec<f64> =
-        weights.places()["decoder.linear0.weight"].iter().map(|&at| f64::from(values[at])).collect();
+    let columns: Vec<f64> = weights.places()["decoder.linear0.weight"]
+        .iter()
+        .map(|&at| f64::from(values[at]))
+        .collect();
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let mut basis: Vec<Vec<f64>> = Vec::new();
     let outside = |basis: &[Vec<f64>], vector: &[f64]| {
         let mut rest = vector.to_vec();
         for axis in basis {
             let along = dot(axis, &rest);
-            rest.iter_mut().zip(axis).for_each(|(value, axis)| *value -= along * axis);
+            rest.iter_mut()
+                .zip(axis)
+                .for_each(|(value, axis)| *value -= along * axis);
         }
         rest
     };
@@ -284,10 +357,26 @@ fn a_linear_autoencoder_finds_the_principal_components() {
         basis.push(rest.iter().map(|value| value / norm).collect());
     }
     // The sum of the squared sines of the principal angles between the two spaces.
-    let squares: f64 = golden.components.iter().map(|v| outside(&basis, v)).map(|rest| dot(&rest, &rest)).sum();
-    println!("error {error}, {excess:e} above the least; sines of the angles {:e}", squares.sqrt());
-    assert!((-1e-5..1e-4).contains(&excess), "error {error}, the least is {}", golden.least_error);
-    assert!(squares.sqrt() < 1e-2, "angles of {} to the principal components", squares.sqrt());
+    let squares: f64 = golden
+        .components
+        .iter()
+        .map(|v| outside(&basis, v))
+        .map(|rest| dot(&rest, &rest))
+        .sum();
+    println!(
+        "error {error}, {excess:e} above the least; sines of the angles {:e}",
+        squares.sqrt()
+    );
+    assert!(
+        (-1e-5..1e-4).contains(&excess),
+        "error {error}, the least is {}",
+        golden.least_error
+    );
+    assert!(
+        squares.sqrt() < 1e-2,
+        "angles of {} to the principal components",
+        squares.sqrt()
+    );
 }
 
 /// Loss after learning a latent per sample and the decoder together: four samples by heart.
@@ -302,7 +391,9 @@ fn by_heart(decoder: &Value, shape: InputShape) -> f32 {
     let weights = Weights::new(layout.finish(), 1);
     let rows = Noise(31).values(SAMPLES * steps * columns);
     let lengths = lengths(shape).map(|lengths| &lengths[..SAMPLES]);
-    let one_hot: Vec<f32> = (0..SAMPLES * SAMPLES).map(|at| f32::from(at % (SAMPLES + 1) == 0)).collect();
+    let one_hot: Vec<f32> = (0..SAMPLES * SAMPLES)
+        .map(|at| f32::from(at % (SAMPLES + 1) == 0))
+        .collect();
     let (error, _) = train(&weights, 600, 0.02, |context| {
         let latent = table.forward(tensor(one_hot.clone(), [1, SAMPLES, SAMPLES]).autodiff(), context);
         let rows = tensor(rows.clone(), [1, SAMPLES, steps, columns]).autodiff();
@@ -330,11 +421,18 @@ fn every_decoder_learns_four_samples_by_heart() {
 fn a_decoder_that_cannot_be_built_says_why() {
     let problems = |decoder: Value, latent_size: usize, shape: InputShape| {
         let text = |ConfigProblem { key, message }| format!("{key} {message}");
-        config(&decoder).problems("decoder", latent_size, shape).into_iter().map(text).collect::<Vec<_>>()
+        config(&decoder)
+            .problems("decoder", latent_size, shape)
+            .into_iter()
+            .map(text)
+            .collect::<Vec<_>>()
     };
     assert_eq!(
         problems(json!({ "kind": "mlp", "hidden_sizes": [4, 0] }), 0, ROW),
-        ["decoder.latent_size must be at least 1", "decoder.hidden_sizes must be at least 1"]
+        [
+            "decoder.latent_size must be at least 1",
+            "decoder.hidden_sizes must be at least 1"
+        ]
     );
     assert_eq!(
         problems(cnn(), 4, ROW),
@@ -351,7 +449,11 @@ fn a_decoder_that_cannot_be_built_says_why() {
         ["decoder.blocks is empty: expected at least one block"]
     );
     assert_eq!(
-        problems(json!({ "kind": "cnn", "blocks": [{ "channels": 6, "kernel_size": 0 }] }), 4, SERIES),
+        problems(
+            json!({ "kind": "cnn", "blocks": [{ "channels": 6, "kernel_size": 0 }] }),
+            4,
+            SERIES
+        ),
         [
             "decoder.blocks[0] channels, kernel_size and upsample must be at least 1",
             "decoder.blocks[0].channels 6 channels cannot be cut into 4 groups of norm = { kind = \"group\" }: \
@@ -360,9 +462,14 @@ fn a_decoder_that_cannot_be_built_says_why() {
     );
     assert_eq!(
         problems(json!({ "kind": "lstm", "hidden_size": 0, "layers": 0 }), 4, SERIES),
-        ["decoder.hidden_size must be at least 1", "decoder.layers must be at least 1"]
+        [
+            "decoder.hidden_size must be at least 1",
+            "decoder.layers must be at least 1"
+        ]
     );
     let unknown = json!({ "kind": "lstm", "hidden_size": 4, "bidirectional": true });
-    let error = serde_json::from_value::<DecoderConfig>(unknown).unwrap_err().to_string();
+    let error = serde_json::from_value::<DecoderConfig>(unknown)
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("unknown field `bidirectional`"), "{error}");
 }

@@ -15,8 +15,14 @@ const STREAMS: [&str; 3] = ["force", "stride", "clinical"];
 const WIDTH: usize = 6;
 const BATCH: usize = 6;
 /// The fifth sample has nothing.
-const PRESENCE: [[f32; 3]; BATCH] =
-    [[1.0, 1.0, 1.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 1.0, 1.0], [0.0; 3], [1.0, 1.0, 0.0]];
+const PRESENCE: [[f32; 3]; BATCH] = [
+    [1.0, 1.0, 1.0],
+    [1.0, 0.0, 1.0],
+    [0.0, 1.0, 0.0],
+    [0.0, 1.0, 1.0],
+    [0.0; 3],
+    [1.0, 1.0, 0.0],
+];
 const NOTHING: usize = 4;
 
 /// Every way to fuse.
@@ -62,7 +68,10 @@ impl Setup {
         let mut layout = LayoutBuilder::new();
         let fusion = Fusion::new(&mut layout, &config, streams, WIDTH);
         let mut noise = Noise(29);
-        let embeddings = streams.iter().map(|_| noise.values(num_replicas * BATCH * WIDTH)).collect();
+        let embeddings = streams
+            .iter()
+            .map(|_| noise.values(num_replicas * BATCH * WIDTH))
+            .collect();
         let present = |m: usize| PRESENCE.map(|row| row[m]).repeat(num_replicas);
         Self {
             fusion,
@@ -82,8 +91,14 @@ impl Setup {
             Some(dtype) => t.cast(dtype),
             None => t,
         };
-        let embeddings = self.embeddings.iter().map(|z| tensor(z.clone(), shape(WIDTH)).autodiff().require_grad());
-        let present = self.present.iter().map(|p| cast(tensor(p.clone(), shape(1)).autodiff()));
+        let embeddings = self
+            .embeddings
+            .iter()
+            .map(|z| tensor(z.clone(), shape(WIDTH)).autodiff().require_grad());
+        let present = self
+            .present
+            .iter()
+            .map(|p| cast(tensor(p.clone(), shape(1)).autodiff()));
         (embeddings.collect(), present.collect())
     }
 
@@ -163,13 +178,26 @@ struct GoldenParameter {
 fn every_kind_agrees_with_pytorch() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/fusion.json");
     let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    assert_eq!((golden.streams.as_slice(), golden.embedding_size), (STREAMS.map(String::from).as_slice(), WIDTH));
+    assert_eq!(
+        (golden.streams.as_slice(), golden.embedding_size),
+        (STREAMS.map(String::from).as_slice(), WIDTH)
+    );
     assert_eq!(golden.cases.len(), 5);
     for GoldenCase { config, replicas } in &golden.cases {
         let mut setup = Setup::new(config, &STREAMS, replicas.len());
-        let here: Vec<_> = setup.weights.layout.params().iter().map(|spec| (&spec.path, &spec.shape)).collect();
+        let here: Vec<_> = setup
+            .weights
+            .layout
+            .params()
+            .iter()
+            .map(|spec| (&spec.path, &spec.shape))
+            .collect();
         for replica in replicas {
-            let there: Vec<_> = replica.parameters.iter().map(|golden| (&golden.path, &golden.shape)).collect();
+            let there: Vec<_> = replica
+                .parameters
+                .iter()
+                .map(|golden| (&golden.path, &golden.shape))
+                .collect();
             assert_eq!(here, there);
         }
         let all = |values: &dyn Fn(&GoldenReplica) -> Vec<f32>| replicas.iter().flat_map(values).collect::<Vec<_>>();
@@ -177,7 +205,13 @@ fn every_kind_agrees_with_pytorch() {
             all(&|replica| replica.parameters.iter().flat_map(values).copied().collect())
         };
         let of_stream = |m: usize, values: fn(&GoldenReplica) -> &Vec<f32>| {
-            all(&|replica| values(replica).chunks(golden.presence.len() * WIDTH).nth(m).unwrap().to_vec())
+            all(&|replica| {
+                values(replica)
+                    .chunks(golden.presence.len() * WIDTH)
+                    .nth(m)
+                    .unwrap()
+                    .to_vec()
+            })
         };
         setup.weights.values = of_parameters(|parameter| &parameter.value);
         for m in 0..STREAMS.len() {
@@ -188,9 +222,18 @@ fn every_kind_agrees_with_pytorch() {
         let cotangents = [0, 1].map(|which| all(&|replica| replica.cotangents[which].clone()));
         let found = setup.run(Some(cotangents));
         let mut errors = vec![
-            ("fused", largest_error(&found.fused, &all(&|replica| replica.fused.clone()))),
-            ("weights", largest_error(&found.weights, &all(&|replica| replica.weights.clone()))),
-            ("gradient", largest_error(&found.gradient, &of_parameters(|parameter| &parameter.gradient))),
+            (
+                "fused",
+                largest_error(&found.fused, &all(&|replica| replica.fused.clone())),
+            ),
+            (
+                "weights",
+                largest_error(&found.weights, &all(&|replica| replica.weights.clone())),
+            ),
+            (
+                "gradient",
+                largest_error(&found.gradient, &of_parameters(|parameter| &parameter.gradient)),
+            ),
         ];
         for (m, gradient) in found.embedding_gradients.iter().enumerate() {
             let expected = of_stream(m, |replica| &replica.embedding_gradients);
@@ -207,10 +250,12 @@ fn every_kind_agrees_with_pytorch() {
 fn gradients_agree_with_difference_quotients() {
     for config in &kinds()[1..] {
         let setup = Setup::new(config, &STREAMS, 2);
-        let gradient = setup.weights.check_gradient(&config.to_string(), setup.weights.training(BATCH), |context| {
-            let (fused, weights) = setup.forward(context);
-            Tensor::cat(vec![fused, weights], 2)
-        });
+        let gradient = setup
+            .weights
+            .check_gradient(&config.to_string(), setup.weights.training(BATCH), |context| {
+                let (fused, weights) = setup.forward(context);
+                Tensor::cat(vec![fused, weights], 2)
+            });
         assert!(gradient.iter().all(|value| value.is_finite()));
     }
 }
@@ -220,13 +265,24 @@ fn weights_sum_to_one_and_are_zero_for_missing_streams() {
     for config in &kinds() {
         let setup = Setup::new(config, &STREAMS, 2);
         let outcome = setup.run(None);
-        let values = outcome.fused.iter().chain(&outcome.gradient).chain(outcome.embedding_gradients.iter().flatten());
+        let values = outcome
+            .fused
+            .iter()
+            .chain(&outcome.gradient)
+            .chain(outcome.embedding_gradients.iter().flatten());
         assert!(values.copied().all(f32::is_finite), "{config}");
         assert_eq!(outcome.fused.len(), 2 * BATCH * setup.fusion.output_size(3, WIDTH));
         for (sample, weights) in outcome.weights.chunks(3).enumerate() {
             let presence = PRESENCE[sample % BATCH];
             let sum: f32 = weights.iter().sum();
-            assert_eq!(weights.iter().map(|&weight| f32::from(weight > 0.0)).collect::<Vec<_>>(), presence, "{config}");
+            assert_eq!(
+                weights
+                    .iter()
+                    .map(|&weight| f32::from(weight > 0.0))
+                    .collect::<Vec<_>>(),
+                presence,
+                "{config}"
+            );
             match sample % BATCH {
                 NOTHING => assert_eq!(weights, [0.0; 3]),
                 _ => assert!((sum - 1.0).abs() < 1e-6, "{config}, sample {sample}: {weights:?}"),
@@ -235,7 +291,11 @@ fn weights_sum_to_one_and_are_zero_for_missing_streams() {
         for (m, gradient) in outcome.embedding_gradients.iter().enumerate() {
             for (sample, gradient) in gradient.chunks(WIDTH).enumerate() {
                 let reached = gradient.iter().any(|&value| value != 0.0);
-                assert_eq!(f32::from(reached), PRESENCE[sample % BATCH][m], "{config}, stream {m}, sample {sample}");
+                assert_eq!(
+                    f32::from(reached),
+                    PRESENCE[sample % BATCH][m],
+                    "{config}, stream {m}, sample {sample}"
+                );
             }
         }
     }
@@ -268,7 +328,10 @@ fn another_sample_changes_no_bit() {
     for config in &kinds() {
         let mut setup = Setup::new(config, &STREAMS, 2);
         let before = setup.run(None);
-        setup.embeddings.iter_mut().for_each(|z| z[..WIDTH].iter_mut().for_each(|value| *value += 1.0));
+        setup
+            .embeddings
+            .iter_mut()
+            .for_each(|z| z[..WIDTH].iter_mut().for_each(|value| *value += 1.0));
         let after = setup.run(None);
         let width = before.fused.len() / (2 * BATCH);
         assert_ne!(after.fused[..width], before.fused[..width], "{config}");
@@ -283,7 +346,15 @@ fn one_stream_alone_has_all_the_weight() {
         let setup = Setup::new(config, &STREAMS[..1], 2);
         let outcome = setup.run(None);
         assert_eq!(outcome.weights, setup.present[0], "{config}");
-        assert!(outcome.fused.iter().chain(&outcome.gradient).copied().all(f32::is_finite), "{config}");
+        assert!(
+            outcome
+                .fused
+                .iter()
+                .chain(&outcome.gradient)
+                .copied()
+                .all(f32::is_finite),
+            "{config}"
+        );
     }
 }
 
@@ -296,7 +367,10 @@ fn gate_rows(order: &[usize]) -> Vec<usize> {
 #[test]
 fn the_order_of_the_streams_does_not_matter() {
     const ORDER: [usize; 3] = [2, 0, 1];
-    for config in kinds().iter().filter(|config| config["kind"] != "concat" && config["combine"] != "concat") {
+    for config in kinds()
+        .iter()
+        .filter(|config| config["kind"] != "concat" && config["combine"] != "concat")
+    {
         let setup = Setup::new(config, &STREAMS, 1);
         let mut permuted = Setup::new(config, &ORDER.map(|m| STREAMS[m]), 1);
         let there = setup.weights.places();
@@ -310,7 +384,10 @@ fn the_order_of_the_streams_does_not_matter() {
                 let found: Vec<f32> = places.iter().map(|&at| permuted.weights.values[at]).collect();
                 assert_eq!(found, values, "{path}: first values do not depend on the order");
             }
-            places.iter().zip(values).for_each(|(&at, value)| permuted.weights.values[at] = value);
+            places
+                .iter()
+                .zip(values)
+                .for_each(|(&at, value)| permuted.weights.values[at] = value);
         }
         permuted.embeddings = ORDER.map(|m| setup.embeddings[m].clone()).to_vec();
         permuted.present = ORDER.map(|m| setup.present[m].clone()).to_vec();
@@ -319,7 +396,10 @@ fn the_order_of_the_streams_does_not_matter() {
         assert!(largest_error(&found.fused, &expected.fused) < 1e-6, "{config}");
         for (weights, permuted) in expected.weights.chunks(3).zip(found.weights.chunks(3)) {
             let weights = ORDER.map(|m| weights[m]);
-            assert!(largest_error(permuted, &weights) < 1e-6, "{config}: {weights:?} and {permuted:?}");
+            assert!(
+                largest_error(permuted, &weights) < 1e-6,
+                "{config}: {weights:?} and {permuted:?}"
+            );
         }
     }
 }
@@ -374,10 +454,17 @@ fn a_fusion_that_cannot_be_built_says_why() {
     let problems = |config: Value| {
         let config: FusionConfig = serde_json::from_value(config).unwrap();
         let text = |ConfigProblem { key, message }| format!("{key} {message}");
-        config.problems("fusion", WIDTH).into_iter().map(text).collect::<Vec<_>>()
+        config
+            .problems("fusion", WIDTH)
+            .into_iter()
+            .map(text)
+            .collect::<Vec<_>>()
     };
     for kind in ["attention", "gated"] {
-        assert_eq!(problems(json!({ "kind": kind, "hidden_size": 0 })), ["fusion.hidden_size must be at least 1"]);
+        assert_eq!(
+            problems(json!({ "kind": kind, "hidden_size": 0 })),
+            ["fusion.hidden_size must be at least 1"]
+        );
     }
     assert_eq!(
         problems(json!({ "kind": "cross-attention", "hidden_size": 0, "num_layers": 0 })),
@@ -395,9 +482,10 @@ fn a_fusion_that_cannot_be_built_says_why() {
             "fusion.num_heads 0 heads do not divide an embedding_size of 6: use a divisor",
         ]
     );
-    for config in
-        [json!({ "kind": "concat", "hidden_size": 4 }), json!({ "kind": "gated", "hidden_size": 4, "heads": 2 })]
-    {
+    for config in [
+        json!({ "kind": "concat", "hidden_size": 4 }),
+        json!({ "kind": "gated", "hidden_size": 4, "heads": 2 }),
+    ] {
         let error = serde_json::from_value::<FusionConfig>(config).unwrap_err().to_string();
         assert!(error.starts_with("unknown field"), "{error}");
     }

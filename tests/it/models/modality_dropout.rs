@@ -21,10 +21,20 @@ fn drop(present: &[Vec<f32>], seeds: &[u64], step: u64, rate: f32) -> Vec<Vec<f3
     let dropout = ModalityDropout::new(&layout, &MODALITIES[..present.len()]);
     let empty = matrix(Vec::new(), num_replicas, &Device::flex());
     let params = Params::cut(&layout.finish(), &empty, &empty, true, None);
-    let draws = seeds.iter().map(|&seed| Draw { seed, step, dropout: 0.0 }).collect();
+    let draws = seeds
+        .iter()
+        .map(|&seed| Draw {
+            seed,
+            step,
+            dropout: 0.0,
+        })
+        .collect();
     let sample_mask = tensor(vec![1.0; num_replicas * batch], [num_replicas, batch]);
     let context = Context::new(&params, Mode::Train { draws, sample_mask });
-    let present = present.iter().map(|p| tensor(p.clone(), [num_replicas, batch, 1]).autodiff()).collect();
+    let present = present
+        .iter()
+        .map(|p| tensor(p.clone(), [num_replicas, batch, 1]).autodiff())
+        .collect();
     let kept = dropout.forward(present, rate, &context);
     assert!(kept.iter().all(|kept| kept.dims() == [num_replicas, batch, 1]));
     kept.into_iter().map(floats).collect()
@@ -41,7 +51,9 @@ fn some(samples: usize) -> Vec<Vec<f32>> {
         _ if sample.is_multiple_of(7) => stream == 0,
         _ => stream != 0 || !sample.is_multiple_of(3),
     };
-    (0..MODALITIES.len()).map(|m| (0..samples).map(|sample| f32::from(present(m, sample))).collect()).collect()
+    (0..MODALITIES.len())
+        .map(|m| (0..samples).map(|sample| f32::from(present(m, sample))).collect())
+        .collect()
 }
 
 #[test]
@@ -55,13 +67,22 @@ fn each_modality_is_dropped_at_the_rate_and_never_all() {
         let share = kept.iter().sum::<f32>() / BATCH as f32;
         // Four standard errors of a share of 4000.
         let tolerance = 4.0 * (expected * (1.0 - expected) / BATCH as f32).sqrt();
-        assert!((share - expected).abs() < tolerance, "{share} kept, expected {expected}");
+        assert!(
+            (share - expected).abs() < tolerance,
+            "{share} kept, expected {expected}"
+        );
     }
     for sample in 0..BATCH {
-        assert!(kept.iter().any(|kept| kept[sample] == 1.0), "sample {sample} has lost everything");
+        assert!(
+            kept.iter().any(|kept| kept[sample] == 1.0),
+            "sample {sample} has lost everything"
+        );
     }
     // Modalities are dropped independently: both of the first two stay in about 0.6 * 0.6 of the samples.
-    let both = (0..BATCH).filter(|&sample| kept[0][sample] * kept[1][sample] == 1.0).count() as f32 / BATCH as f32;
+    let both = (0..BATCH)
+        .filter(|&sample| kept[0][sample] * kept[1][sample] == 1.0)
+        .count() as f32
+        / BATCH as f32;
     assert!((both - 0.36).abs() < 0.03, "{both}");
 }
 
@@ -73,8 +94,15 @@ fn only_what_is_present_is_dropped_and_the_last_one_stays() {
         for sample in 0..BATCH {
             let had: Vec<f32> = present.iter().map(|present| present[sample]).collect();
             let has: Vec<f32> = kept.iter().map(|kept| kept[sample]).collect();
-            assert!(had.iter().zip(&has).all(|(had, has)| has <= had), "sample {sample}: {had:?} to {has:?}");
-            assert_eq!(had.contains(&1.0), has.contains(&1.0), "sample {sample}: {had:?} to {has:?}");
+            assert!(
+                had.iter().zip(&has).all(|(had, has)| has <= had),
+                "sample {sample}: {had:?} to {has:?}"
+            );
+            assert_eq!(
+                had.contains(&1.0),
+                has.contains(&1.0),
+                "sample {sample}: {had:?} to {has:?}"
+            );
             if had.iter().sum::<f32>() == 1.0 {
                 assert_eq!(had, has);
             }
@@ -95,7 +123,9 @@ fn draws_belong_to_the_seed_the_step_and_the_sample() {
     assert_ne!(together, drop(&present, &[1, 2, 3, 2, 5], 10, RATE));
     for (replica, seed) in [1, 2, 3, 2, 5].into_iter().enumerate() {
         let own = |all: &[Vec<f32>]| -> Vec<Vec<f32>> {
-            all.iter().map(|stream| stream[replica * 64..(replica + 1) * 64].to_vec()).collect()
+            all.iter()
+                .map(|stream| stream[replica * 64..(replica + 1) * 64].to_vec())
+                .collect()
         };
         let alone = drop(&own(&present), &[seed], 9, RATE);
         for (alone, together) in alone.iter().zip(own(&together)) {
@@ -117,6 +147,10 @@ fn evaluation_and_rate_zero_change_nothing() {
     let empty = matrix(Vec::new(), 1, &Device::flex());
     let params = Params::cut(&layout.finish(), &empty, &empty, false, None);
     let context = Context::new(&params, Mode::Eval);
-    let kept = dropout.forward(present.iter().map(|p| tensor(p.clone(), [1, 40, 1])).collect(), RATE, &context);
+    let kept = dropout.forward(
+        present.iter().map(|p| tensor(p.clone(), [1, 40, 1])).collect(),
+        RATE,
+        &context,
+    );
     assert_eq!(kept.into_iter().map(floats).collect::<Vec<_>>(), present);
 }

@@ -24,10 +24,20 @@ impl Weights {
     /// First weights, with scales and shifts of normalisations moved away from (1, 0).
     pub fn new(layout: Layout, num_replicas: usize) -> Self {
         let seeds: Vec<u64> = (3..).take(num_replicas).collect();
-        let mut weights = Self { values: layout.init_params(&seeds), layout, seeds, dtype: None, dropout: 0.0 };
+        let mut weights = Self {
+            values: layout.init_params(&seeds),
+            layout,
+            seeds,
+            dtype: None,
+            dropout: 0.0,
+        };
         let mut noise = Noise(11);
-        let scaled: Vec<_> =
-            weights.places().into_iter().filter(|(path, _)| path.contains("norm.")).flat_map(|(_, at)| at).collect();
+        let scaled: Vec<_> = weights
+            .places()
+            .into_iter()
+            .filter(|(path, _)| path.contains("norm."))
+            .flat_map(|(_, at)| at)
+            .collect();
         for at in scaled {
             weights.values[at] += 0.3 * noise.next();
         }
@@ -56,14 +66,22 @@ impl Weights {
             let columns = start..start + spec.len();
             start = columns.end;
             let rows = 0..self.num_replicas();
-            (spec.path.clone(), rows.flat_map(|r| columns.clone().map(move |at| r * width + at)).collect())
+            (
+                spec.path.clone(),
+                rows.flat_map(|r| columns.clone().map(move |at| r * width + at))
+                    .collect(),
+            )
         };
         self.layout.params().iter().map(place).collect()
     }
 
     /// Training on a full batch.
     pub fn training(&self, batch: usize) -> Mode {
-        let draw = |&seed: &u64| Draw { seed, step: 7, dropout: self.dropout };
+        let draw = |&seed: &u64| Draw {
+            seed,
+            step: 7,
+            dropout: self.dropout,
+        };
         Mode::Train {
             draws: self.seeds.iter().map(draw).collect(),
             sample_mask: tensor(vec![1.0; self.num_replicas() * batch], [self.num_replicas(), batch]),
@@ -101,13 +119,24 @@ impl Weights {
         let run = |values: &[f32]| floats(forward(&Context::new(&self.params(values), mode.clone())));
         let cotangent = Noise(5).values(run(&self.values).len());
         let loss = |values: &[f32]| -> f64 {
-            run(values).iter().zip(&cotangent).map(|(&y, &c)| f64::from(y) * f64::from(c)).sum()
+            run(values)
+                .iter()
+                .zip(&cotangent)
+                .map(|(&y, &c)| f64::from(y) * f64::from(c))
+                .sum()
         };
         let (_, gradient) = self.run(mode.clone(), &forward, &cotangent);
         assert!(gradient.iter().any(|value| value.abs() > 1e-2), "{name}: no gradient");
         let mut noise = Noise(17);
         for (path, places) in self.places() {
-            assert_derivatives(&format!("{name}, {path}"), &self.values, &gradient, &places, &mut noise, &loss);
+            assert_derivatives(
+                &format!("{name}, {path}"),
+                &self.values,
+                &gradient,
+                &places,
+                &mut noise,
+                &loss,
+            );
         }
         gradient
     }
@@ -125,7 +154,11 @@ pub fn largest_error(found: &[f32], expected: &[f32]) -> f32 {
     let error = found.iter().zip(expected).fold(0.0f32, |most, (a, b)| {
         let difference = (a - b).abs();
         // A NaN is an error larger than any.
-        if difference.is_nan() { f32::INFINITY } else { most.max(difference) }
+        if difference.is_nan() {
+            f32::INFINITY
+        } else {
+            most.max(difference)
+        }
     });
     error / largest.max(1.0)
 }

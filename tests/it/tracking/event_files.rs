@@ -11,7 +11,9 @@ use tempfile::TempDir;
 /// CRC-32C bit by bit, masked as TensorFlow does it.
 fn masked_crc(data: &[u8]) -> u32 {
     let crc = !data.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0x82F6_3B78 } else { crc >> 1 })
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            if crc & 1 == 1 { crc >> 1 ^ 0x82F6_3B78 } else { crc >> 1 }
+        })
     });
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -46,7 +48,11 @@ fn records_are_framed_with_length_and_masked_crc() {
 fn every_life_gets_a_file_of_its_own_that_sorts_last() {
     let directory = TempDir::new().unwrap();
     // A life on a machine whose clock was ahead.
-    fs::write(directory.path().join("events.out.tfevents.9000000000.other.1.0"), "kept").unwrap();
+    fs::write(
+        directory.path().join("events.out.tfevents.9000000000.other.1.0"),
+        "kept",
+    )
+    .unwrap();
     let mut paths = Vec::new();
     for step in 0..3 {
         let mut writer = EventWriter::create(directory.path(), step).unwrap();
@@ -84,8 +90,10 @@ fn a_full_disk_is_an_error_with_a_hint_and_never_a_panic() {
         let mut tracker = RunTracker::open(directory.path(), vec![replica("base", 0.1, 0, 0)]).unwrap();
         tracker.log_scalars(0, 0, &[("loss", 1.0)]).unwrap();
         let message = tracker.flush().unwrap_err().to_string();
-        let expected =
-            format!("no space left on the device (or quota used up) while writing {}\n{hint}", metrics.display());
+        let expected = format!(
+            "no space left on the device (or quota used up) while writing {}\n{hint}",
+            metrics.display()
+        );
         assert_eq!(message, expected);
         // The other file was flushed all the same.
         let events = event_files(&directory.path().join("tb/base/repeat0-fold0-seed1"));
@@ -117,7 +125,10 @@ fn histograms_are_counted_as_tensorboard_counts_them() {
     assert_eq!(HistogramBucket::count(&[], 30), []);
     assert_eq!(HistogramBucket::count(&[f32::NAN, f32::INFINITY], 30), []);
     let buckets = HistogramBucket::count(&[f32::NAN, -f32::MAX, f32::MAX], 2);
-    assert_eq!(buckets.iter().map(|bucket| bucket.count).collect::<Vec<_>>(), [1.0, 1.0]);
+    assert_eq!(
+        buckets.iter().map(|bucket| bucket.count).collect::<Vec<_>>(),
+        [1.0, 1.0]
+    );
 }
 
 #[test]
@@ -131,7 +142,12 @@ fn a_pr_curve_of_nonsense_is_refused() {
     };
     refuse(&[true], &[0.5, 0.5], 10, "PR curve \"pr\" has 1 labels and 2 scores");
     refuse(&[true], &[0.5], 1, "PR curve \"pr\" has 1 thresholds");
-    refuse(&[true, false], &[0.5, f32::NAN], 10, "score 1 of PR curve \"pr\" is NaN");
+    refuse(
+        &[true, false],
+        &[0.5, f32::NAN],
+        10,
+        "score 1 of PR curve \"pr\" is NaN",
+    );
     refuse(&[true, false], &[1.5, 0.0], 10, "score 0 of PR curve \"pr\" is 1.5");
 }
 
@@ -155,7 +171,13 @@ fn the_hparams_table_refuses_what_tensorboard_would_garble() {
         writer.experiment(&summary).unwrap_err().to_string()
     };
     assert_eq!(
-        error(vec![vec![("dropout".to_owned(), 0.5.into())], vec![("dropout".to_owned(), "none".into())]], &metrics),
+        error(
+            vec![
+                vec![("dropout".to_owned(), 0.5.into())],
+                vec![("dropout".to_owned(), "none".into())]
+            ],
+            &metrics
+        ),
         "hyperparameter \"dropout\" is of different kinds in different variants: [Number(0.5), Text(\"none\")]\n\
          hint: leave an absent value out instead of writing \"none\"; TensorBoard would turn the whole column into text"
     );

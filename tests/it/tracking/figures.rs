@@ -14,7 +14,10 @@ fn assert_nothing_is_clipped(picture: &Picture) {
     let (width, height) = image.dimensions();
     for (x, y, pixel) in image.enumerate_pixels() {
         let is_border = x < 4 || y < 4 || x + 4 >= width || y + 4 >= height;
-        assert!(!is_border || pixel.0 == [255; 3], "ink at ({x}, {y}) of {width} x {height}");
+        assert!(
+            !is_border || pixel.0 == [255; 3],
+            "ink at ({x}, {y}) of {width} x {height}"
+        );
     }
 }
 
@@ -32,8 +35,9 @@ fn figures_fit_on_their_canvas() {
             }
         }
     }
-    let series: Vec<_> =
-        (0..40).map(|index| (format!("{long} {index}"), vec![(0.0, -1e9), (1e7, f64::from(index))])).collect();
+    let series: Vec<_> = (0..40)
+        .map(|index| (format!("{long} {index}"), vec![(0.0, -1e9), (1e7, f64::from(index))]))
+        .collect();
     assert_nothing_is_clipped(&curves(&series, "step", "loss", long).unwrap());
     assert_nothing_is_clipped(&curves(&[], "step", "loss", "").unwrap());
     let row = |mean: f64| IntervalRow {
@@ -84,8 +88,12 @@ fn a_spectrogram_has_low_frequencies_below_and_time_to_the_right() {
 
 #[test]
 fn a_curve_is_interrupted_where_it_is_not_finite() {
-    let line =
-        |middle: f64| vec![("a".to_owned(), vec![(0.0, 0.0), (1.0, 0.0), (2.0, middle), (3.0, 0.0), (4.0, 0.0)])];
+    let line = |middle: f64| {
+        vec![(
+            "a".to_owned(),
+            vec![(0.0, 0.0), (1.0, 0.0), (2.0, middle), (3.0, 0.0), (4.0, 0.0)],
+        )]
+    };
     let blue = |series: &[(String, Vec<(f64, f64)>)]| {
         let image = decode(&curves(series, "", "", "").unwrap());
         let columns: std::collections::BTreeSet<u32> = image
@@ -107,7 +115,13 @@ fn figures_of_nonsense_are_refused() {
         confusion_matrix(&classes, &[vec![1, 2]], "m").unwrap_err().to_string(),
         "confusion matrix \"m\" has 2 classes and 1 rows of counts\nhint: give one row and one column per class, for 1 to 40 classes"
     );
-    let row = IntervalRow { group: String::new(), name: "cnn".to_owned(), mean: 2.0, low: 0.0, high: 1.0 };
+    let row = IntervalRow {
+        group: String::new(),
+        name: "cnn".to_owned(),
+        mean: 2.0,
+        low: 0.0,
+        high: 1.0,
+    };
     assert_eq!(
         intervals(&[row], 0.0, "", "").unwrap_err().to_string(),
         "row \"cnn\" has mean 2 outside its interval [0, 1]\nhint: give low <= mean <= high; a NaN for what is unknown"
@@ -131,5 +145,8 @@ fn figures_of_nonsense_are_refused() {
 #[test]
 fn figures_are_the_same_bytes_every_time() {
     let series = [("a".to_owned(), vec![(0.0, 1.0), (1.0, 0.5), (2.0, 0.7)])];
-    assert_eq!(curves(&series, "x", "y", "t").unwrap(), curves(&series, "x", "y", "t").unwrap());
+    assert_eq!(
+        curves(&series, "x", "y", "t").unwrap(),
+        curves(&series, "x", "y", "t").unwrap()
+    );
 }

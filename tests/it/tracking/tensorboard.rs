@@ -17,7 +17,12 @@ fn read_with_tensorboard(logdir: &Path, loader: &str) -> Value {
         )
     });
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/read_events.py");
-    let output = Command::new(python).arg(script).arg(logdir).arg(loader).output().unwrap();
+    let output = Command::new(python)
+        .arg(script)
+        .arg(logdir)
+        .arg(loader)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -27,15 +32,24 @@ fn read_with_tensorboard(logdir: &Path, loader: &str) -> Value {
 fn write_demo_run(run: &Path) -> Picture {
     let replicas = |first_steps: [u64; 3]| {
         let [base_0, base_1, slow] = first_steps;
-        vec![replica("base", 0.1, 0, base_0), replica("base", 0.1, 1, base_1), replica("slow", 0.01, 0, slow)]
+        vec![
+            replica("base", 0.1, 0, base_0),
+            replica("base", 0.1, 1, base_1),
+            replica("slow", 0.01, 0, slow),
+        ]
     };
     let mut tracker = RunTracker::open(run, replicas([0, 0, 0])).unwrap();
     for step in 0..10 {
         for index in 0..2 {
-            let values = [("train/loss", 1.0 / (step + 1) as f64), ("valid/auc", 0.5 + 0.25 * index as f64)];
+            let values = [
+                ("train/loss", 1.0 / (step + 1) as f64),
+                ("valid/auc", 0.5 + 0.25 * index as f64),
+            ];
             tracker.log_scalars(index, step, &values).unwrap();
         }
-        tracker.log_scalars(2, step, &[("train/loss", step as f64), ("valid/auc", f64::NAN)]).unwrap();
+        tracker
+            .log_scalars(2, step, &[("train/loss", step as f64), ("valid/auc", f64::NAN)])
+            .unwrap();
     }
     tracker.flush().unwrap();
     drop(tracker);
@@ -45,17 +59,36 @@ fn write_demo_run(run: &Path) -> Picture {
 
     let mut tracker = RunTracker::open(run, replicas([10, 10, 6])).unwrap();
     for step in 6..12 {
-        tracker.log_scalars(2, step, &[("train/loss", 100.0 + step as f64), ("valid/auc", 0.25)]).unwrap();
+        tracker
+            .log_scalars(2, step, &[("train/loss", 100.0 + step as f64), ("valid/auc", 0.25)])
+            .unwrap();
     }
     let picture = confusion_matrix(&["a".to_owned(), "b".to_owned()], &[vec![3, 1], vec![0, 4]], "test").unwrap();
     let case = &golden()["pr_curves"][0];
-    let labels: Vec<bool> = case["labels"].as_array().unwrap().iter().map(|label| label.as_bool().unwrap()).collect();
+    let labels: Vec<bool> = case["labels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|label| label.as_bool().unwrap())
+        .collect();
     let events = tracker.events(2).unwrap();
-    events.text("config", "| key | value |\n|---|---|\n| fold | 0 |").unwrap();
-    events.histogram("weights", 11, &floats(&golden()["histograms"][0]["values"])).unwrap();
-    events.image_png("confusion", 11, picture.width, picture.height, &picture.png).unwrap();
     events
-        .pr_curve("pr", 11, &labels, &floats(&case["scores"]), case["num_thresholds"].as_u64().unwrap() as usize)
+        .text("config", "| key | value |\n|---|---|\n| fold | 0 |")
+        .unwrap();
+    events
+        .histogram("weights", 11, &floats(&golden()["histograms"][0]["values"]))
+        .unwrap();
+    events
+        .image_png("confusion", 11, picture.width, picture.height, &picture.png)
+        .unwrap();
+    events
+        .pr_curve(
+            "pr",
+            11,
+            &labels,
+            &floats(&case["scores"]),
+            case["num_thresholds"].as_u64().unwrap() as usize,
+        )
         .unwrap();
 
     let root = tracker.root_events().unwrap();
@@ -71,8 +104,15 @@ fn write_demo_run(run: &Path) -> Picture {
         }],
     })
     .unwrap();
-    let chart = Chart { title: "loss".to_owned(), tag_patterns: vec!["train/.*".to_owned()] };
-    root.custom_scalars(&[ChartCategory { title: "training".to_owned(), charts: vec![chart] }]).unwrap();
+    let chart = Chart {
+        title: "loss".to_owned(),
+        tag_patterns: vec!["train/.*".to_owned()],
+    };
+    root.custom_scalars(&[ChartCategory {
+        title: "training".to_owned(),
+        charts: vec![chart],
+    }])
+    .unwrap();
     tracker.finish(0, SessionStatus::Success).unwrap();
     tracker.finish(2, SessionStatus::Failure).unwrap();
     tracker.sync().unwrap();
@@ -80,8 +120,14 @@ fn write_demo_run(run: &Path) -> Picture {
 }
 
 fn check_scalars(shown: &Value) {
-    let steps =
-        |values: &Value| values.as_array().unwrap().iter().map(|pair| pair[0].as_u64().unwrap()).collect::<Vec<_>>();
+    let steps = |values: &Value| {
+        values
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|pair| pair[0].as_u64().unwrap())
+            .collect::<Vec<_>>()
+    };
     for run in ["base/repeat0-fold0-seed1", "base/repeat0-fold1-seed1"] {
         let base = &shown[run]["train/loss"];
         assert_eq!(steps(base), (0..10).collect::<Vec<_>>());
@@ -89,23 +135,33 @@ fn check_scalars(shown: &Value) {
     }
     // The second life replaces what the first logged from step 6 on: each step once, in order.
     let resumed = &shown["slow/repeat0-fold0-seed1"]["train/loss"];
-    let expected: Vec<Value> =
-        (0..12).map(|step| json!([step, if step < 6 { step as f64 } else { 100.0 + step as f64 }])).collect();
+    let expected: Vec<Value> = (0..12)
+        .map(|step| json!([step, if step < 6 { step as f64 } else { 100.0 + step as f64 }]))
+        .collect();
     assert_eq!(*resumed, json!(expected));
 }
 
 fn check_server(server: &Value, picture: &Picture) {
     check_scalars(&server["scalars"]);
-    assert_eq!(server["scalars"]["slow/repeat0-fold0-seed1"]["valid/auc"][0], json!([0, "NaN"]));
+    assert_eq!(
+        server["scalars"]["slow/repeat0-fold0-seed1"]["valid/auc"][0],
+        json!([0, "NaN"])
+    );
 
     let text = &server["text"]["slow/repeat0-fold0-seed1"]["config"];
     assert_eq!(text[0][0], 6);
-    assert!(text[0][1].as_str().unwrap().contains("<td>fold</td>\n<td>0</td>"), "{text}");
+    assert!(
+        text[0][1].as_str().unwrap().contains("<td>fold</td>\n<td>0</td>"),
+        "{text}"
+    );
 
     let histogram = &server["histograms"]["slow/repeat0-fold0-seed1"]["weights"];
     let rows = histogram[0][1].as_array().unwrap();
     assert_eq!(histogram[0][0], 11);
-    for (row, expected) in rows.iter().zip(golden()["histograms"][0]["expected"].as_array().unwrap()) {
+    for (row, expected) in rows
+        .iter()
+        .zip(golden()["histograms"][0]["expected"].as_array().unwrap())
+    {
         for column in 0..3 {
             assert!((row[column].as_f64().unwrap() - expected[column].as_f64().unwrap()).abs() < 1e-12);
         }
@@ -113,15 +169,26 @@ fn check_server(server: &Value, picture: &Picture) {
     assert_eq!(rows.len(), 30);
 
     let image = &server["images"]["slow/repeat0-fold0-seed1"]["confusion"][0];
-    assert_eq!((&image["step"], &image["png_size"]), (&json!(11), &json!([picture.width, picture.height])));
+    assert_eq!(
+        (&image["step"], &image["png_size"]),
+        (&json!(11), &json!([picture.width, picture.height]))
+    );
     assert_eq!(image["png_bytes"], json!(picture.png));
 
     let curve = &server["pr_curves"]["slow/repeat0-fold0-seed1"]["pr"][0];
     // The page leaves out the highest thresholds, which no score reaches.
     let expected = &golden()["pr_curves"][0]["expected"];
-    let num_shown =
-        (0..31).filter(|&i| expected[0][i].as_f64().unwrap() + expected[1][i].as_f64().unwrap() > 0.0).count();
-    let rows = ["true_positives", "false_positives", "true_negatives", "false_negatives", "precision", "recall"];
+    let num_shown = (0..31)
+        .filter(|&i| expected[0][i].as_f64().unwrap() + expected[1][i].as_f64().unwrap() > 0.0)
+        .count();
+    let rows = [
+        "true_positives",
+        "false_positives",
+        "true_negatives",
+        "false_negatives",
+        "precision",
+        "recall",
+    ];
     for (name, expected) in rows.iter().zip(expected.as_array().unwrap()) {
         assert_eq!(floats(&curve[name]), floats(expected)[..num_shown], "{name}");
     }

@@ -11,14 +11,32 @@ use recoup::training::step::floats;
 use recoup_kernels::random::{Key, Purpose, Stream, path_hash};
 
 pub const DRAWS: [Draw; 3] = [
-    Draw { seed: 11, step: 0, dropout: 0.0 },
-    Draw { seed: 12, step: 4, dropout: 0.0 },
-    Draw { seed: 13, step: 9, dropout: 0.0 },
+    Draw {
+        seed: 11,
+        step: 0,
+        dropout: 0.0,
+    },
+    Draw {
+        seed: 12,
+        step: 4,
+        dropout: 0.0,
+    },
+    Draw {
+        seed: 13,
+        step: 9,
+        dropout: 0.0,
+    },
 ];
 
 /// The draws that `path` must take.
 pub fn stream(draw: &Draw, path: &str) -> Stream {
-    Key { seed: draw.seed, purpose: Purpose::Augmentation, step: draw.step, path: path_hash(path) }.stream()
+    Key {
+        seed: draw.seed,
+        purpose: Purpose::Augmentation,
+        step: draw.step,
+        path: path_hash(path),
+    }
+    .stream()
 }
 
 /// A batch of three replicas whose values all differ and are not 0; zeros past each sample's length.
@@ -32,14 +50,21 @@ pub fn batch(size: usize, length: usize, channels: usize, lengths: Option<&[usiz
     let rows = (0..samples * length * channels).map(value).collect::<Vec<f32>>();
     let present = vec![1.0f32; samples];
     StreamInput {
-        rows: Tensor::from_data(TensorData::new(rows, [DRAWS.len(), size, length, channels]), &Device::flex()),
+        rows: Tensor::from_data(
+            TensorData::new(rows, [DRAWS.len(), size, length, channels]),
+            &Device::flex(),
+        ),
         lengths: lengths.map(Arc::from),
         present: Tensor::from_data(TensorData::new(present, [DRAWS.len(), size, 1]), &Device::flex()),
     }
 }
 
 fn signal(channels: usize, length: usize) -> InputShape {
-    InputShape::Sequence { channels, length, fixed: true }
+    InputShape::Sequence {
+        channels,
+        length,
+        fixed: true,
+    }
 }
 
 fn augmentation(list: &str, shape: InputShape) -> Augmentation {
@@ -66,19 +91,34 @@ fn moments(values: &[f64]) -> [(f64, f64); 2] {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
-    [(mean, deviation / count.sqrt()), (deviation, deviation / (2.0 * count).sqrt())]
+    [
+        (mean, deviation / count.sqrt()),
+        (deviation, deviation / (2.0 * count).sqrt()),
+    ]
 }
 
 fn assert_near((found, error): (f64, f64), expected: f64, what: &str) {
-    assert!((found - expected).abs() < 4.0 * error, "{what}: {found} +- {error}, expected {expected}");
+    assert!(
+        (found - expected).abs() < 4.0 * error,
+        "{what}: {found} +- {error}, expected {expected}"
+    );
 }
 
 #[test]
 fn a_time_shift_moves_rows_by_the_drawn_amount() {
     let (size, length, channels) = (40, 10, 2);
     let lengths: Vec<usize> = (0..DRAWS.len() * size).map(|sample| sample % (length + 1)).collect();
-    for (edge, lengths) in [("wrap", None), ("zero", None), ("wrap", Some(&lengths[..])), ("zero", Some(&lengths))] {
-        let shape = InputShape::Sequence { channels, length, fixed: lengths.is_none() };
+    for (edge, lengths) in [
+        ("wrap", None),
+        ("zero", None),
+        ("wrap", Some(&lengths[..])),
+        ("zero", Some(&lengths)),
+    ] {
+        let shape = InputShape::Sequence {
+            channels,
+            length,
+            fixed: lengths.is_none(),
+        };
         let list = format!("{{ kind = \"time-shift\", max_share = 0.34, edge = \"{edge}\" }}");
         let (before, after) = changed(&list, shape, &batch(size, length, channels, lengths));
         let mut shifts = std::collections::BTreeSet::new();
@@ -97,7 +137,11 @@ fn a_time_shift_moves_rows_by_the_drawn_amount() {
                 for channel in 0..channels {
                     let value = |at: i64, values: &[f32]| values[(sample * length + at as usize) * channels + channel];
                     let expected = source.map_or(0.0, |source| value(source, &before));
-                    assert_eq!(value(at, &after), expected, "{edge}, sample {sample} by {shift}, row {at}");
+                    assert_eq!(
+                        value(at, &after),
+                        expected,
+                        "{edge}, sample {sample} by {shift}, row {at}"
+                    );
                 }
             }
         }
@@ -109,7 +153,11 @@ fn a_time_shift_moves_rows_by_the_drawn_amount() {
 fn scaling_multiplies_each_channel_by_a_normal_factor() {
     let (size, length, channels) = (500, 3, 4);
     let input = batch(size, length, channels, None);
-    let (before, after) = changed("{ kind = \"scaling\", deviation = 0.1 }", signal(channels, length), &input);
+    let (before, after) = changed(
+        "{ kind = \"scaling\", deviation = 0.1 }",
+        signal(channels, length),
+        &input,
+    );
     let mut factors = Vec::new();
     for sample in 0..DRAWS.len() * size {
         let draws = stream(&DRAWS[sample / size], "force.scaling");
@@ -126,8 +174,15 @@ fn scaling_multiplies_each_channel_by_a_normal_factor() {
     assert_near(mean, 1.0, "mean");
     assert_near(deviation, 0.1, "deviation");
 
-    let (before, after) = changed("{ kind = \"scaling\", deviation = 0.9 }", signal(channels, length), &input);
-    assert!(before.iter().chain(&after).all(|&value| value >= 0.0), "a signal is turned over");
+    let (before, after) = changed(
+        "{ kind = \"scaling\", deviation = 0.9 }",
+        signal(channels, length),
+        &input,
+    );
+    assert!(
+        before.iter().chain(&after).all(|&value| value >= 0.0),
+        "a signal is turned over"
+    );
     assert!(after.contains(&0.0));
 }
 
@@ -136,7 +191,12 @@ fn images_are_scaled_channel_by_channel() {
     // Three channels of 2 x 2 pixels; a sample of several images has one factor per channel.
     let lengths = [3, 0, 1, 2, 3, 3];
     for (count, lengths) in [(1, None), (3, Some(&lengths[..]))] {
-        let shape = InputShape::Image { channels: 3, height: 2, width: 2, count };
+        let shape = InputShape::Image {
+            channels: 3,
+            height: 2,
+            width: 2,
+            count,
+        };
         let input = batch(2, count, 12, lengths);
         let (before, after) = changed("{ kind = \"scaling\", deviation = 0.1 }", shape, &input);
         for (index, (before, after)) in before.iter().zip(&after).enumerate() {
@@ -146,7 +206,11 @@ fn images_are_scaled_channel_by_channel() {
         }
         let (before, after) = changed("{ kind = \"jitter\", deviation = 0.1 }", shape, &input);
         for (before, after) in before.iter().zip(after) {
-            assert_eq!(*before == 0.0, after == 0.0, "noise is where no image is, or not where one is");
+            assert_eq!(
+                *before == 0.0,
+                after == 0.0,
+                "noise is where no image is, or not where one is"
+            );
             assert!((after - before).abs() < 0.8);
         }
     }
@@ -175,7 +239,11 @@ fn jitter_adds_noise_to_every_value_that_is_there() {
     let (size, length, channels) = (50, 20, 4);
     let lengths: Vec<usize> = (0..DRAWS.len() * size).map(|sample| sample % (length + 1)).collect();
     for lengths in [None, Some(&lengths[..])] {
-        let shape = InputShape::Sequence { channels, length, fixed: lengths.is_none() };
+        let shape = InputShape::Sequence {
+            channels,
+            length,
+            fixed: lengths.is_none(),
+        };
         let mut input = batch(size, length, channels, lengths);
         input.rows = input.rows.zeros_like();
         let mut present = vec![1.0f32; DRAWS.len() * size];
@@ -188,7 +256,11 @@ fn jitter_adds_noise_to_every_value_that_is_there() {
             let is_there = lengths.map_or(sample != size + 1, |lengths| at < lengths[sample]);
             let place = (sample % size * channels + channel) * length + at;
             let normal = stream(&DRAWS[sample / size], "force.jitter").normal(place as u64);
-            assert_eq!(value, if is_there { 0.5 * normal } else { 0.0 }, "sample {sample}, row {at}");
+            assert_eq!(
+                value,
+                if is_there { 0.5 * normal } else { 0.0 },
+                "sample {sample}, row {at}"
+            );
             if is_there {
                 drawn.push(f64::from(value));
             }
@@ -229,7 +301,11 @@ fn a_time_mask_zeroes_the_drawn_stretches() {
     let lengths: Vec<usize> = (0..DRAWS.len() * size).map(|sample| sample % (length + 1)).collect();
     let list = "{ kind = \"time-mask\", max_share = 0.4, count = 2 }";
     for lengths in [None, Some(&lengths[..])] {
-        let shape = InputShape::Sequence { channels, length, fixed: lengths.is_none() };
+        let shape = InputShape::Sequence {
+            channels,
+            length,
+            fixed: lengths.is_none(),
+        };
         let (before, after) = changed(list, shape, &batch(size, length, channels, lengths));
         let mut widths = [0; 5];
         for sample in 0..DRAWS.len() * size {
@@ -242,12 +318,20 @@ fn a_time_mask_zeroes_the_drawn_stretches() {
             for index in sample * length * channels..(sample + 1) * length * channels {
                 let at = index / channels % length;
                 let is_hidden = hidden.iter().any(|stretch| stretch.contains(&at));
-                assert_eq!(after[index], if is_hidden { 0.0 } else { before[index] }, "sample {sample}, row {at}");
+                assert_eq!(
+                    after[index],
+                    if is_hidden { 0.0 } else { before[index] },
+                    "sample {sample}, row {at}"
+                );
             }
         }
         if lengths.is_none() {
             for width in widths {
-                assert_near((f64::from(width), f64::sqrt(1200.0 * 0.2 * 0.8)), 240.0, "stretches of one width");
+                assert_near(
+                    (f64::from(width), f64::sqrt(1200.0 * 0.2 * 0.8)),
+                    240.0,
+                    "stretches of one width",
+                );
             }
         }
     }
@@ -290,8 +374,10 @@ fn a_spectrogram_is_masked_with_its_mean_in_training_only() {
         let gradient = params.gradients(&mut output.clone().sum_dim(2).sum_dim(1).backward());
         (floats(output), floats(gradient))
     };
-    let training =
-        || Mode::Train { draws: DRAWS.to_vec(), sample_mask: Tensor::ones([DRAWS.len(), size], &Device::flex()) };
+    let training = || Mode::Train {
+        draws: DRAWS.to_vec(),
+        sample_mask: Tensor::ones([DRAWS.len(), size], &Device::flex()),
+    };
     let mean = 0.7f32;
     let (plain, _) = encode(mean, Mode::Eval);
     let (masked, gradient) = encode(mean, training());
@@ -299,9 +385,17 @@ fn a_spectrogram_is_masked_with_its_mean_in_training_only() {
     // The shift's gradient passes through what is hidden and what is not.
     let [above, below] = [0.01, -0.01].map(|step| encode(mean + step, training()).0);
     for r in 0..DRAWS.len() {
-        let sum = |values: &[f32]| values[2 * size * r..2 * size * (r + 1)].iter().map(|&v| f64::from(v)).sum::<f64>();
+        let sum = |values: &[f32]| {
+            values[2 * size * r..2 * size * (r + 1)]
+                .iter()
+                .map(|&v| f64::from(v))
+                .sum::<f64>()
+        };
         let (found, expected) = (f64::from(gradient[4 * r + 1]), (sum(&above) - sum(&below)) / 0.02);
-        assert!((found - expected).abs() < 1e-3, "replica {r}: gradient {found}, differences {expected}");
+        assert!(
+            (found - expected).abs() < 1e-3,
+            "replica {r}: gradient {found}, differences {expected}"
+        );
     }
 
     let spectrogram = encoder.spectrogram(&input).unwrap();
@@ -328,24 +422,47 @@ fn a_spectrogram_is_masked_with_its_mean_in_training_only() {
         };
         for (found, is_masked) in [(&plain, false), (&masked, true)] {
             for (found, expected) in found[2 * sample..].iter().zip(pooled(is_masked)) {
-                assert!((f64::from(*found) - expected).abs() < 1e-4, "sample {sample}: {found}, expected {expected}");
+                assert!(
+                    (f64::from(*found) - expected).abs() < 1e-4,
+                    "sample {sample}: {found}, expected {expected}"
+                );
             }
         }
     }
-    assert!(plain.iter().zip(&masked).filter(|(plain, masked)| plain != masked).count() > plain.len() / 2);
+    assert!(
+        plain
+            .iter()
+            .zip(&masked)
+            .filter(|(plain, masked)| plain != masked)
+            .count()
+            > plain.len() / 2
+    );
 }
 
 #[test]
 fn what_cannot_work_is_named() {
     let problems = |list: &[AugmentConfig], shape| -> Vec<String> {
         let problems = Augmentation::problems(list, "augment", shape).into_iter();
-        problems.map(|problem| format!("{}: {}", problem.key, problem.message)).collect()
+        problems
+            .map(|problem| format!("{}: {}", problem.key, problem.message))
+            .collect()
     };
-    let shift = |max_share| AugmentConfig::TimeShift { max_share, edge: Default::default() };
+    let shift = |max_share| AugmentConfig::TimeShift {
+        max_share,
+        edge: Default::default(),
+    };
     let mask = |max_share, count| AugmentConfig::TimeMask { max_share, count };
     let row = InputShape::Row { features: 3 };
-    let image = InputShape::Image { channels: 1, height: 2, width: 2, count: 1 };
-    let everywhere = [AugmentConfig::Scaling { deviation: 0.1 }, AugmentConfig::Jitter { deviation: 2.0 }];
+    let image = InputShape::Image {
+        channels: 1,
+        height: 2,
+        width: 2,
+        count: 1,
+    };
+    let everywhere = [
+        AugmentConfig::Scaling { deviation: 0.1 },
+        AugmentConfig::Jitter { deviation: 2.0 },
+    ];
     let in_time = [shift(0.5), mask(0.2, 1), AugmentConfig::ChannelDropout { rate: 0.5 }];
     for shape in [row, image] {
         assert_eq!(problems(&everywhere, shape), [""; 0]);
@@ -367,13 +484,31 @@ fn what_cannot_work_is_named() {
         ]
     );
     let wrong = [
-        (shift(0.51), "augment[0].max_share: must be greater than 0 and at most 0.5"),
-        (shift(f64::NAN), "augment[0].max_share: must be greater than 0 and at most 0.5"),
-        (mask(1.0, 1), "augment[0].max_share: must be greater than 0 and less than 1"),
+        (
+            shift(0.51),
+            "augment[0].max_share: must be greater than 0 and at most 0.5",
+        ),
+        (
+            shift(f64::NAN),
+            "augment[0].max_share: must be greater than 0 and at most 0.5",
+        ),
+        (
+            mask(1.0, 1),
+            "augment[0].max_share: must be greater than 0 and less than 1",
+        ),
         (mask(0.5, 0), "augment[0].count: must be at least 1"),
-        (AugmentConfig::Scaling { deviation: 1.0 }, "augment[0].deviation: must be greater than 0 and less than 1"),
-        (AugmentConfig::Jitter { deviation: 0.0 }, "augment[0].deviation: must be greater than 0"),
-        (AugmentConfig::ChannelDropout { rate: 1.0 }, "augment[0].rate: must be greater than 0 and less than 1"),
+        (
+            AugmentConfig::Scaling { deviation: 1.0 },
+            "augment[0].deviation: must be greater than 0 and less than 1",
+        ),
+        (
+            AugmentConfig::Jitter { deviation: 0.0 },
+            "augment[0].deviation: must be greater than 0",
+        ),
+        (
+            AugmentConfig::ChannelDropout { rate: 1.0 },
+            "augment[0].rate: must be greater than 0 and less than 1",
+        ),
     ];
     for (config, message) in wrong {
         assert_eq!(problems(&[config], signal(2, 9)), [message]);

@@ -26,7 +26,10 @@ fn every_change() -> String {
         ("motion", anywhere.to_owned()),
     ];
     let mut text = EVERY_LAYER.replace("[training]\n", "[training]\nmixup = { alpha = 0.4 }\n");
-    text = text.replace("hop = 50\n", "hop = 50\nmask = { frequency_share = 0.2, time_share = 0.3 }\n");
+    text = text.replace(
+        "hop = 50\n",
+        "hop = 50\nmask = { frequency_share = 0.2, time_share = 0.3 }\n",
+    );
     for (name, list) in lists {
         let head = format!("name = \"{name}\"\n");
         assert!(text.contains(&head));
@@ -53,7 +56,14 @@ fn the_replica_law_holds_under_every_change() {
     let mut lives = 0;
     let done = loop {
         lives += 1;
-        match train(&plan, &five, [5, 2][lives % 2], &device, &store, &mut Script::new(Some(2))) {
+        match train(
+            &plan,
+            &five,
+            [5, 2][lives % 2],
+            &device,
+            &store,
+            &mut Script::new(Some(2)),
+        ) {
             Ok(done) => break done,
             Err(TrainError::Interrupted) => assert!(lives < 100, "no progress"),
             Err(error) => panic!("{error}"),
@@ -79,7 +89,10 @@ fn predictions_are_those_of_the_model_without_changes() {
         let buffers = matrix(replica.first_buffers(layout), 1, &device);
         let predicted = group.predict(&weights, &buffers, &[&replica.test], 8);
         let batch = vec![vec![replica.train.concat().into_iter().take(8).map(Some).collect()]];
-        (predicted, floats(group.gradients(&weights, &buffers, &[0], &batch).losses))
+        (
+            predicted,
+            floats(group.gradients(&weights, &buffers, &[0], &batch).losses),
+        )
     });
     assert_eq!(plain.0, changed.0);
     assert_ne!(plain.1, changed.1, "training is to see the changes");

@@ -17,8 +17,14 @@ fn together_alone_and_in_chunks_end_with_the_same_bytes() {
     assert_eq!(all.len(), 25);
     let device = Device::flex();
     let together = train_fresh(&plan, &all, 25, &device);
-    let stopped = together.values().filter(|state| state.progress.status == Status::Stopped).count();
-    assert!(stopped > 0 && stopped < 25, "the test needs replicas that stop early and others: {stopped} of 25 stopped");
+    let stopped = together
+        .values()
+        .filter(|state| state.progress.status == Status::Stopped)
+        .count();
+    assert!(
+        stopped > 0 && stopped < 25,
+        "the test needs replicas that stop early and others: {stopped} of 25 stopped"
+    );
     for group_size in [5, 7] {
         let chunks = train_fresh(&plan, &all, group_size, &device);
         for (name, state) in &chunks {
@@ -53,7 +59,11 @@ fn the_law_holds_for_other_sizes_optimisers_and_schedules() {
             "model.dropout=0.0",
             "training.schedule={ kind = \"step\", every_epochs = 1, factor = 0.1 }",
         ],
-        &["training.epochs=1", "model.modality_dropout=0.3", "model.fusion={ kind = \"gated\", hidden_size = 4 }"],
+        &[
+            "training.epochs=1",
+            "model.modality_dropout=0.3",
+            "model.fusion={ kind = \"gated\", hidden_size = 4 }",
+        ],
         &[
             "training.epochs=1",
             "model.modality_dropout=0.3",
@@ -83,9 +93,16 @@ fn the_law_holds_for_other_sizes_optimisers_and_schedules() {
 #[test]
 fn the_law_holds_on_wgpu() {
     let device = Device::wgpu(burn::tensor::DeviceKind::default());
-    let small = ["training.epochs=1", "training.batch_size=8", "training.accumulate_steps=1"];
+    let small = [
+        "training.epochs=1",
+        "training.batch_size=8",
+        "training.accumulate_steps=1",
+    ];
     let folder = tempfile::tempdir().unwrap();
-    let walkers = crate::walkers::Walkers { num_subjects: 11, ..super::support::WALKERS };
+    let walkers = crate::walkers::Walkers {
+        num_subjects: 11,
+        ..super::support::WALKERS
+    };
     let plan = super::support::plan_of(&walkers, EVERY_LAYER, &small, folder.path());
     let three: Vec<&Replica> = replicas(&plan).into_iter().step_by(9).collect();
     let together = train_fresh(&plan, &three, 3, &device);
@@ -141,7 +158,14 @@ fn cut_off_at_any_step_and_resumed_ends_with_the_same_bytes() {
         let done: BTreeMap<_, _> = loop {
             lives += 1;
             let group_size = [5, 2, 1][lives % 3];
-            match train(&plan, &five, group_size, &Device::flex(), &store, &mut Script::new(Some(cut))) {
+            match train(
+                &plan,
+                &five,
+                group_size,
+                &Device::flex(),
+                &store,
+                &mut Script::new(Some(cut)),
+            ) {
                 Ok(done) => break done,
                 Err(TrainError::Interrupted) => {}
                 Err(error) => panic!("{error}"),
@@ -150,7 +174,11 @@ fn cut_off_at_any_step_and_resumed_ends_with_the_same_bytes() {
         };
         assert!(lives > 1);
         for (name, state) in &done {
-            assert_same_bytes(state, &straight[name], &format!("{name} cut every {cut} steps, {lives} lives"));
+            assert_same_bytes(
+                state,
+                &straight[name],
+                &format!("{name} cut every {cut} steps, {lives} lives"),
+            );
         }
     }
 }

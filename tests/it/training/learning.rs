@@ -10,7 +10,12 @@ use recoup::training::step::Group;
 use super::support::{EVERY_LAYER, WALKERS, data, plan_of, replicas, train_fresh};
 use crate::walkers::Walkers;
 
-const BY_HEART: Walkers = Walkers { num_subjects: 16, seed: 5, effect: 0.0, duration_secs: 6.0 };
+const BY_HEART: Walkers = Walkers {
+    num_subjects: 16,
+    seed: 5,
+    effect: 0.0,
+    duration_secs: 6.0,
+};
 
 const FORCE: &str = "[[model.stream]]\nname = \"force\"\nmodality = \"force\"\n";
 const STRIDE: &str = "[[model.stream]]\nname = \"stride\"\nmodality = \"stride\"\n";
@@ -51,11 +56,19 @@ fn final_train_loss(plan: &ExperimentPlan) -> f64 {
     });
     // Without a validation part the newest weights are the best.
     replica.valid.clear();
-    let state = train_fresh(plan, &[&replica], 1, &device).remove(&replica.name).unwrap();
+    let state = train_fresh(plan, &[&replica], 1, &device)
+        .remove(&replica.name)
+        .unwrap();
     let train = replica.train.concat();
     assert!((4..=8).contains(&train.len()), "{} windows", train.len());
-    let scores =
-        scores(plan, &replica, &state.tensors["best_weights"], &state.tensors["best_buffers"], &train, &device);
+    let scores = scores(
+        plan,
+        &replica,
+        &state.tensors["best_weights"],
+        &state.tensors["best_buffers"],
+        &train,
+        &device,
+    );
     MetricSet::of(&scores).get(Metric::LogLoss).unwrap()
 }
 
@@ -72,9 +85,14 @@ fn scores(
     let group = Group::new(&program.model, &data, vec![replica], &program.config.training);
     let (weights, buffers) = (matrix(weights.to_vec(), 1, device), matrix(buffers.to_vec(), 1, device));
     let predicted = group.predict(&weights, &buffers, &[windows], 8);
-    let targets = windows.iter().map(|&window| program.windows[window as usize].class as usize).collect();
+    let targets = windows
+        .iter()
+        .map(|&window| program.windows[window as usize].class as usize)
+        .collect();
     let rows = predicted[0].logits.chunks_exact(plan.classes.len());
-    let probabilities = rows.flat_map(|row| softmax(row.iter().map(|&logit| f64::from(logit)))).collect();
+    let probabilities = rows
+        .flat_map(|row| softmax(row.iter().map(|&logit| f64::from(logit))))
+        .collect();
     Scores::new(plan.classes.len(), targets, probabilities).unwrap()
 }
 
@@ -121,12 +139,18 @@ fn every_model_learns_eight_windows_by_heart() {
                 "fusion = {{ kind = \"bottleneck\", hidden_size = 16 }}\n{CLINICAL}{mlp}{STRIDE}{lstm}{MOTION}{image}"
             ),
         ),
-        ("concat", format!("fusion = {{ kind = \"concat\" }}\n{CLINICAL}{mlp}{STRIDE}{lstm}{MOTION}{image}")),
+        (
+            "concat",
+            format!("fusion = {{ kind = \"concat\" }}\n{CLINICAL}{mlp}{STRIDE}{lstm}{MOTION}{image}"),
+        ),
     ];
     for (name, streams) in models {
         let folder = tempfile::tempdir().unwrap();
         let loss = final_train_loss(&plan_of(&BY_HEART, &by_heart(&streams), &[], folder.path()));
-        assert!(loss < 0.05, "{name}: training loss {loss} after 300 steps on eight windows");
+        assert!(
+            loss < 0.05,
+            "{name}: training loss {loss} after 300 steps on eight windows"
+        );
     }
 }
 
@@ -140,7 +164,14 @@ fn test_aucs(plan: &ExperimentPlan) -> Vec<f64> {
     all.iter()
         .map(|replica| {
             let state = &states[&replica.name].tensors;
-            let scores = scores(plan, replica, &state["best_weights"], &state["best_buffers"], &replica.test, &device);
+            let scores = scores(
+                plan,
+                replica,
+                &state["best_weights"],
+                &state["best_buffers"],
+                &replica.test,
+                &device,
+            );
             MetricSet::of(&scores).get(Metric::AucRoc).unwrap()
         })
         .collect()
@@ -162,7 +193,11 @@ fn mean(values: &[f64]) -> f64 {
 #[test]
 fn planted_classes_are_found_and_permuted_labels_fall_to_chance() {
     let folder = tempfile::tempdir().unwrap();
-    let walkers = Walkers { num_subjects: 100, effect: 3.0, ..WALKERS };
+    let walkers = Walkers {
+        num_subjects: 100,
+        effect: 3.0,
+        ..WALKERS
+    };
     let found = mean(&test_aucs(&plan_of(&walkers, EVERY_LAYER, &LEARNABLE, folder.path())));
     assert!(found > 0.85, "AUC {found} where the classes are 3 deviations apart");
 
@@ -173,5 +208,8 @@ fn planted_classes_are_found_and_permuted_labels_fall_to_chance() {
     let chance = mean(&aucs);
     // 100 test subjects in all, 50 of each class: the standard error of an AUC at chance is
     // sqrt((50 + 50 + 1) / (12 * 50 * 50)) = 0.058 for one sample of that size; three of them.
-    assert!((chance - 0.5).abs() < 0.174, "AUC {chance} on permuted labels: {aucs:?}");
+    assert!(
+        (chance - 0.5).abs() < 0.174,
+        "AUC {chance} on permuted labels: {aucs:?}"
+    );
 }

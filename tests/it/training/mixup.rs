@@ -28,7 +28,10 @@ fn quantiles_agree_with_scipy() {
         assert_eq!(MixupConfig { alpha }.problems(), []);
         for [probability, expected] in quantiles {
             let found = beta_quantile(alpha, probability);
-            assert!((found - expected).abs() < 1e-12, "alpha {alpha}, {probability}: {found}, SciPy {expected}");
+            assert!(
+                (found - expected).abs() < 1e-12,
+                "alpha {alpha}, {probability}: {found}, SciPy {expected}"
+            );
         }
     }
 }
@@ -46,12 +49,17 @@ fn what_cannot_work_is_named() {
         ("mixup", "mixes samples of one batch: use a batch_size of at least 2"),
         ("mixup.alpha", "must be between 0.01 and 1000"),
     ];
-    assert_eq!(config.problems(), expected.map(|(key, message)| (key.to_owned(), message.to_owned())));
+    assert_eq!(
+        config.problems(),
+        expected.map(|(key, message)| (key.to_owned(), message.to_owned()))
+    );
 }
 
 /// Three batches of eight: full, one with three samples, one with a single one.
 fn picks() -> Vec<Vec<Option<u32>>> {
-    [8, 3, 1].map(|count| (0..8).map(|at| (at < count).then_some(at)).collect()).to_vec()
+    [8, 3, 1]
+        .map(|count| (0..8).map(|at| (at < count).then_some(at)).collect())
+        .to_vec()
 }
 
 #[test]
@@ -64,9 +72,16 @@ fn partners_are_an_order_of_the_samples_and_never_padding() {
         for b in 0..8 {
             let uniform = (f64::from(draws.u32(b as u64)) + 0.5) / f64::powi(2.0, 32);
             let is_mixed = partners[b] != b;
-            let expected = if is_mixed { beta_quantile(0.4, uniform) as f32 } else { 1.0 };
+            let expected = if is_mixed {
+                beta_quantile(0.4, uniform) as f32
+            } else {
+                1.0
+            };
             assert_eq!(mixup.shares[r][b], expected);
-            assert!(!is_mixed || picks[b].is_some() && picks[partners[b]].is_some(), "padding is mixed in");
+            assert!(
+                !is_mixed || picks[b].is_some() && picks[partners[b]].is_some(),
+                "padding is mixed in"
+            );
         }
         partners.sort();
         assert_eq!(partners, (0..8).collect::<Vec<_>>());
@@ -77,21 +92,33 @@ fn partners_are_an_order_of_the_samples_and_never_padding() {
 
     // Alone, a replica draws the same.
     let alone = Mixup::draw(&MixupConfig { alpha: 0.4 }, &DRAWS[1..2], &picks[1..2]);
-    assert_eq!((&alone.partners[0], &alone.shares[0]), (&mixup.partners[1], &mixup.shares[1]));
+    assert_eq!(
+        (&alone.partners[0], &alone.shares[0]),
+        (&mixup.partners[1], &mixup.shares[1])
+    );
 }
 
 #[test]
 fn shares_follow_the_beta_distribution() {
     let picks = vec![(0..4000).map(Some).collect::<Vec<_>>(); 3];
     let mixup = Mixup::draw(&MixupConfig { alpha: 2.0 }, &DRAWS, &picks);
-    let shares: Vec<f64> = mixup.shares.iter().flatten().filter(|&&share| share != 1.0).map(|&s| s.into()).collect();
+    let shares: Vec<f64> = mixup
+        .shares
+        .iter()
+        .flatten()
+        .filter(|&&share| share != 1.0)
+        .map(|&s| s.into())
+        .collect();
     let count = shares.len() as f64;
     assert!(count > 11_900.0);
     // Beta(2, 2): variance 1/20, fourth central moment 3/560.
     let mean = shares.iter().sum::<f64>() / count;
     assert!((mean - 0.5).abs() < 4.0 * (0.05 / count).sqrt(), "mean {mean}");
     let variance = shares.iter().map(|share| (share - 0.5).powi(2)).sum::<f64>() / count;
-    assert!((variance - 0.05).abs() < 4.0 * ((3.0 / 560.0 - 0.0025) / count).sqrt(), "variance {variance}");
+    assert!(
+        (variance - 0.05).abs() < 4.0 * ((3.0 / 560.0 - 0.0025) / count).sqrt(),
+        "variance {variance}"
+    );
 }
 
 #[test]
@@ -125,7 +152,10 @@ fn rows_are_mixed_where_both_samples_have_them() {
                 mixed += 1;
                 let other = before[partner * length * channels + index % (length * channels)];
                 let expected = share * own + (1.0 - share) * other;
-                assert!((value - expected).abs() <= 1e-6 * own.max(other), "sample {sample}, row {at}");
+                assert!(
+                    (value - expected).abs() <= 1e-6 * own.max(other),
+                    "sample {sample}, row {at}"
+                );
             }
         }
         assert!(mixed > 20);
@@ -152,11 +182,17 @@ fn each_of_two_labels_counts_with_the_weight_of_its_class() {
         }
     }
     let tensor = |values: &Vec<f32>, width: usize| {
-        Tensor::<3>::from_data(TensorData::new(values.clone(), [DRAWS.len(), size, width]), &Device::flex())
+        Tensor::<3>::from_data(
+            TensorData::new(values.clone(), [DRAWS.len(), size, width]),
+            &Device::flex(),
+        )
     };
     let sample_mask = Tensor::<2>::from_data(TensorData::new(mask.clone(), [DRAWS.len(), size]), &Device::flex());
-    let mixed =
-        mixup.targets(Targets { one_hot: tensor(&one_hot, classes), weights: tensor(&weights, 1), sample_mask });
+    let mixed = mixup.targets(Targets {
+        one_hot: tensor(&one_hot, classes),
+        weights: tensor(&weights, 1),
+        sample_mask,
+    });
     assert_eq!(floats(mixed.sample_mask), mask);
     let (mixed_one_hot, mixed_weights) = (floats(mixed.one_hot), floats(mixed.weights));
     for sample in 0..DRAWS.len() * size {
@@ -172,7 +208,10 @@ fn each_of_two_labels_counts_with_the_weight_of_its_class() {
         for (k, label) in labels.iter().enumerate() {
             let of = |sample: usize| weights[sample] * one_hot[sample * classes + k];
             let expected = share * of(sample) + (1.0 - share) * of(partner);
-            assert!((mixed_weights[sample] * label - expected).abs() < 1e-7, "sample {sample}, class {k}");
+            assert!(
+                (mixed_weights[sample] * label - expected).abs() < 1e-7,
+                "sample {sample}, class {k}"
+            );
         }
     }
     for weights in mixed_weights.chunks(size) {
@@ -214,7 +253,13 @@ optimizer = { kind = "adamw", learning_rate = 0.01 }
     let plan = plan(text, &[], folder.path());
     let (program, device) = (plan.base(), Device::flex());
     let mixed = &program.config.training;
-    let (config, plain) = (mixed.mixup.unwrap(), TrainingConfig { mixup: None, ..mixed.clone() });
+    let (config, plain) = (
+        mixed.mixup.unwrap(),
+        TrainingConfig {
+            mixup: None,
+            ..mixed.clone()
+        },
+    );
     let replica = replicas(&plan)[0];
     let data = data(&plan, program, &device);
     let weights = matrix(replica.first_params(program.model.layout()), 1, &device);
@@ -231,7 +276,11 @@ optimizer = { kind = "adamw", learning_rate = 0.01 }
     // The windows that each place of a step's micro-batches is given, if all shares are all or nothing.
     let picked = |step: u64| -> Option<Vec<_>> {
         let micro = |(micro, picks): (usize, &Vec<Vec<Option<u32>>>)| {
-            let draw = Draw { seed: replica.seed, step: step * 2 + micro as u64, dropout: 0.2 };
+            let draw = Draw {
+                seed: replica.seed,
+                step: step * 2 + micro as u64,
+                dropout: 0.2,
+            };
             let mixup = Mixup::draw(&config, &[draw], picks);
             let pick = |b: usize| match mixup.shares[0][b] {
                 1.0 => Some(picks[0][b]),
@@ -249,8 +298,13 @@ optimizer = { kind = "adamw", learning_rate = 0.01 }
     let (other, _) = gradients(&plain, step, &batches);
     assert!((found - expected).abs() < 1e-6, "{found}, expected {expected}");
     assert!((found - other).abs() > 1e-4, "{found}, without mixup {other}");
-    let largest = expected_gradient.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let largest = expected_gradient
+        .iter()
+        .fold(0.0f32, |largest, value| largest.max(value.abs()));
     for (index, (found, expected)) in found_gradient.iter().zip(expected_gradient).enumerate() {
-        assert!((found - expected).abs() <= 1e-5 * largest, "weight {index}: {found}, expected {expected}");
+        assert!(
+            (found - expected).abs() <= 1e-5 * largest,
+            "weight {index}: {found}, expected {expected}"
+        );
     }
 }

@@ -110,7 +110,12 @@ early_stopping = { patience_epochs = 1 }
 "#;
 
 /// The cohort of [`EVERY_LAYER`].
-pub const WALKERS: Walkers = Walkers { num_subjects: 23, seed: 3, effect: 1.0, duration_secs: 11.0 };
+pub const WALKERS: Walkers = Walkers {
+    num_subjects: 23,
+    seed: 3,
+    effect: 1.0,
+    duration_secs: 11.0,
+};
 
 /// The plan of an experiment's text on [`WALKERS`]; prepared data goes below `folder`.
 pub fn plan(text: &str, assignments: &[&str], folder: &Path) -> ExperimentPlan {
@@ -141,7 +146,10 @@ pub struct Script {
 impl Script {
     /// Stops after `steps` steps.
     pub fn new(steps: Option<u64>) -> Self {
-        Self { steps_left: steps.into(), losses: BTreeMap::new() }
+        Self {
+            steps_left: steps.into(),
+            losses: BTreeMap::new(),
+        }
     }
 }
 
@@ -183,7 +191,16 @@ pub fn train_program(plan: &ExperimentPlan, program: &Program, device: &Device) 
     let folder = tempfile::tempdir().unwrap();
     let store = CheckpointStore::new(folder.path(), &plan.hash, program.model.layout());
     let replicas: Vec<&Replica> = program.replicas.iter().map(|planned| &planned.replica).collect();
-    train_of(plan, program, &replicas, replicas.len(), device, &store, &mut Script::new(None)).unwrap()
+    train_of(
+        plan,
+        program,
+        &replicas,
+        replicas.len(),
+        device,
+        &store,
+        &mut Script::new(None),
+    )
+    .unwrap()
 }
 
 fn train_of(
@@ -236,7 +253,10 @@ pub fn replicas(plan: &ExperimentPlan) -> Vec<&Replica> {
 /// Fails with the first tensor, and the first value in it, that is not the same bytes.
 pub fn assert_same_bytes(a: &ReplicaState, b: &ReplicaState, what: &str) {
     assert_eq!(a.progress, b.progress, "{what}: progress");
-    assert_eq!(a.tensors.keys().collect::<Vec<_>>(), b.tensors.keys().collect::<Vec<_>>());
+    assert_eq!(
+        a.tensors.keys().collect::<Vec<_>>(),
+        b.tensors.keys().collect::<Vec<_>>()
+    );
     for (name, values) in &a.tensors {
         let other = &b.tensors[name];
         assert_eq!(values.len(), other.len(), "{what}: {name}");

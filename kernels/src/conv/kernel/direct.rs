@@ -152,7 +152,11 @@ pub fn correlate(
             // Neighbouring units read neighbouring taps.
             let (filter, rest) = (place / (count * taps), place % (count * taps));
             let (channel, tap) = (rest / taps, rest % taps);
-            let from = if comptime!(flipped) { comptime!(taps - 1) - tap } else { tap };
+            let from = if comptime!(flipped) {
+                comptime!(taps - 1) - tap
+            } else {
+                tap
+            };
             let inside = first_filter + filter < filters;
             let at = w_at + (first_filter + filter) * w_filter + (first_channel + channel) * w_channel + from;
             w_tile[rest * cube_filters + filter] = select(inside, w[select(inside, at, 0)], 0.0f32);
@@ -196,7 +200,10 @@ pub fn correlate(
         #[unroll]
         for i in 0..comptime!(tile.positions) {
             let place = lane + comptime!(i * tile.lanes);
-            let (row, col) = (first_row + place / comptime!(tile.cols), first_col + place % comptime!(tile.cols));
+            let (row, col) = (
+                first_row + place / comptime!(tile.cols),
+                first_col + place % comptime!(tile.cols),
+            );
             let value = activate(sums[comptime!(j * tile.positions + i)] + offset, activation);
             sums[comptime!(j * tile.positions + i)] = value;
             if filter < filters && row < out_height && col < out_width {

@@ -65,7 +65,11 @@ pub fn depthwise(
     let mut tap = unit;
     while tap < comptime!(blocks * WINDOW) {
         let inside = tap < taps;
-        let from = if comptime!(flipped) { comptime!(taps - 1) - min(tap, comptime!(taps - 1)) } else { tap };
+        let from = if comptime!(flipped) {
+            comptime!(taps - 1) - min(tap, comptime!(taps - 1))
+        } else {
+            tap
+        };
         weights[tap] = select(inside, w[select(inside, w_at + from, 0)], 0.0f32);
         tap += UNITS;
     }

@@ -23,7 +23,9 @@ pub(crate) fn correlate<T: Send>(
     let (group_in, group_out) = (c.planes.group(), c.filters * c.output[0] * c.output[1]);
     let (sample_in, sample_out) = (c.groups * group_in, c.groups * group_out);
     let banks = w.chunks_exact(c.bank.max(1));
-    let packed: Vec<Vec<f32>> = banks.flat_map(|bank| c.passes.iter().map(|pass| c.pack(pass, bank))).collect();
+    let packed: Vec<Vec<f32>> = banks
+        .flat_map(|bank| c.passes.iter().map(|pass| c.pack(pass, bank)))
+        .collect();
     let mut output = Output::new(replicas * batch * sample_out);
     let finished = (output.tasks(batch, sample_out, 1).into_par_iter().enumerate())
         .map_init(
@@ -39,7 +41,15 @@ pub(crate) fn correlate<T: Send>(
                     for (index, pass) in c.passes.iter().enumerate() {
                         let weights = &packed[(bank + group) * c.passes.len() + index];
                         let (plane, width) = (c.output[0] * c.output[1], c.output[1]);
-                        dispatch(Correlate { pass, planes, weights, bias, out, plane, width });
+                        dispatch(Correlate {
+                            pass,
+                            planes,
+                            weights,
+                            bias,
+                            out,
+                            plane,
+                            width,
+                        });
                     }
                 }
                 finish(out)
@@ -57,23 +67,31 @@ pub(crate) fn weight_gradient(g: &Geometry, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (sample_in, sample_out) = (c.groups * group_in, c.groups * group_out);
     let (parts, bank) = (g.batch.div_ceil(SAMPLES_PER_TASK), c.groups * c.bank);
     let mut partials = vec![0.0; g.replicas * parts * bank];
-    tasks(&mut partials, parts, bank, 1).into_par_iter().enumerate().for_each_init(
-        || c.planes.scratch(),
-        |planes, (task, dw)| {
-            let (replica, first) = (task / parts, task % parts * SAMPLES_PER_TASK);
-            for sample in first..g.batch.min(first + SAMPLES_PER_TASK) {
-                let sample = replica * g.batch + sample;
-                let x_at = sample * sample_in % x.len().max(1);
-                for (group, dw) in dw.chunks_exact_mut(c.bank).enumerate() {
-                    let x_at = x_at + group * group_in;
-                    let dy_at = sample * sample_out + group * group_out;
-                    c.planes.fill(&x[x_at..x_at + group_in], planes);
-                    let dy = &dy[dy_at..dy_at + group_out];
-                    dispatch(WeightGradient { pass: &c.passes[0], planes, dy, dw });
+    tasks(&mut partials, parts, bank, 1)
+        .into_par_iter()
+        .enumerate()
+        .for_each_init(
+            || c.planes.scratch(),
+            |planes, (task, dw)| {
+                let (replica, first) = (task / parts, task % parts * SAMPLES_PER_TASK);
+                for sample in first..g.batch.min(first + SAMPLES_PER_TASK) {
+                    let sample = replica * g.batch + sample;
+                    let x_at = sample * sample_in % x.len().max(1);
+                    for (group, dw) in dw.chunks_exact_mut(c.bank).enumerate() {
+                        let x_at = x_at + group * group_in;
+                        let dy_at = sample * sample_out + group * group_out;
+                        c.planes.fill(&x[x_at..x_at + group_in], planes);
+                        let dy = &dy[dy_at..dy_at + group_out];
+                        dispatch(WeightGradient {
+                            pass: &c.passes[0],
+                            planes,
+                            dy,
+                            dw,
+                        });
+                    }
                 }
-            }
-        },
-    );
+            },
+        );
     add_parts(&partials, g.replicas, parts, bank)
 }
 
@@ -83,7 +101,10 @@ pub(crate) fn bias_gradient(g: &Geometry, dy: &[f32]) -> Vec<f32> {
     let mut partials = vec![0.0; g.replicas * g.batch * g.filters];
     if positions > 0 {
         let rows = dy.par_chunks(positions);
-        partials.par_iter_mut().zip(rows).for_each(|(sum, row)| *sum = crate::native::sum(row));
+        partials
+            .par_iter_mut()
+            .zip(rows)
+            .for_each(|(sum, row)| *sum = crate::native::sum(row));
     }
     add_parts(&partials, g.replicas, g.batch, g.filters)
 }

@@ -25,7 +25,14 @@ impl Planes {
         // An odd number of cache lines: planes and rows at a multiple of 4 KiB would share few sets of the cache.
         let lines = padded[1].div_ceil(phases).div_ceil(16);
         let width = if padded[1] < 512 { lines * 16 } else { (lines | 1) * 16 };
-        Self { channels, phases, before, input, height: padded[0], width }
+        Self {
+            channels,
+            phases,
+            before,
+            input,
+            height: padded[0],
+            width,
+        }
     }
 
     /// Zeros for [`fill`](Self::fill) to write into.
@@ -48,16 +55,20 @@ impl Planes {
         for (index, row) in group.chunks_exact(width.max(1)).enumerate() {
             let (channel, y) = (index / height, index % height + self.before[0]);
             for first in 0..self.phases.min(width) {
-                let (phase, start) = ((first + self.before[1]) % self.phases, (first + self.before[1]) / self.phases);
+                let (phase, start) = (
+                    (first + self.before[1]) % self.phases,
+                    (first + self.before[1]) / self.phases,
+                );
                 let at = self.at(channel, phase, y, start);
                 let out = &mut planes[at..at + (width - first).div_ceil(self.phases)];
                 match self.phases {
                     1 => out.copy_from_slice(row),
                     2 => gather::<2>(out, &row[first..]),
                     4 => gather::<4>(out, &row[first..]),
-                    step => {
-                        out.iter_mut().zip(row[first..].iter().step_by(step)).for_each(|(out, value)| *out = *value)
-                    }
+                    step => out
+                        .iter_mut()
+                        .zip(row[first..].iter().step_by(step))
+                        .for_each(|(out, value)| *out = *value),
                 }
             }
         }
@@ -68,7 +79,10 @@ impl Planes {
 fn gather<const STEP: usize>(out: &mut [f32], values: &[f32]) {
     let (whole, rest) = values.as_chunks::<STEP>();
     out.iter_mut().zip(whole).for_each(|(out, values)| *out = values[0]);
-    out.iter_mut().skip(whole.len()).zip(rest).for_each(|(out, value)| *out = *value);
+    out.iter_mut()
+        .skip(whole.len())
+        .zip(rest)
+        .for_each(|(out, value)| *out = *value);
 }
 
 /// A correlation whose taps read neighbouring values for neighbouring outputs:
@@ -123,9 +137,24 @@ impl Correlation {
         }
         let row_step = row_stride * planes.width;
         let weights = (0..offsets.len()).collect();
-        let pass = Pass { offsets, weights, output: g.output, row_step, first: [0, 0], step: [1, 1] };
+        let pass = Pass {
+            offsets,
+            weights,
+            output: g.output,
+            row_step,
+            first: [0, 0],
+            step: [1, 1],
+        };
         let filter_step = g.taps();
-        Self { planes, passes: vec![pass], groups, filters, filter_step, bank: filters * filter_step, output: g.output }
+        Self {
+            planes,
+            passes: vec![pass],
+            groups,
+            filters,
+            filter_step,
+            bank: filters * filter_step,
+            output: g.output,
+        }
     }
 
     /// The gradient of the input, from that of the output: one pass for each phase of the stride, each with the taps
@@ -136,9 +165,19 @@ impl Correlation {
         let phases = [0, 1].map(|axis| axis_phases(g, axis));
         let extent = |axis: usize| {
             let all = phases[axis].iter();
-            let before = all.clone().flat_map(|p| &p.taps).map(|tap| (-tap.1).max(0)).max().unwrap_or(0);
-            let reach =
-                |p: &Phase| p.taps.iter().map(|tap| tap.1 + before).max().map_or(0, |last| last as usize + p.count);
+            let before = all
+                .clone()
+                .flat_map(|p| &p.taps)
+                .map(|tap| (-tap.1).max(0))
+                .max()
+                .unwrap_or(0);
+            let reach = |p: &Phase| {
+                p.taps
+                    .iter()
+                    .map(|tap| tap.1 + before)
+                    .max()
+                    .map_or(0, |last| last as usize + p.count)
+            };
             let before_len = before as usize + g.output[axis];
             (before, all.map(reach).max().unwrap_or(0).max(before_len))
         };
@@ -168,7 +207,15 @@ impl Correlation {
             }
         }
         let bank = filters * channels * taps;
-        Self { planes, passes, groups, filters: channels, filter_step: taps, bank, output: g.input }
+        Self {
+            planes,
+            passes,
+            groups,
+            filters: channels,
+            filter_step: taps,
+            bank,
+            output: g.input,
+        }
     }
 
     /// The filters of one group for one pass, in the order in which tiles read them: block by block, tap by tap.
@@ -200,7 +247,11 @@ fn axis_phases(g: &Geometry, axis: usize) -> Vec<Phase> {
             let seen = |tap: usize| first as isize + padding - dilation * tap as isize;
             let taps = (0..g.kernel[axis]).filter(|&tap| seen(tap).rem_euclid(stride) == 0);
             let taps = taps.map(|tap| (tap, seen(tap).div_euclid(stride))).collect();
-            Phase { first, count: (g.input[axis] - first).div_ceil(g.options.stride[axis]), taps }
+            Phase {
+                first,
+                count: (g.input[axis] - first).div_ceil(g.options.stride[axis]),
+                taps,
+            }
         })
         .collect()
 }

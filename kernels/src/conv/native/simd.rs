@@ -150,7 +150,16 @@ impl<const F: usize, const V: usize> WithSimd for Tile<'_, F, V> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { offsets, planes, weights, bias, out, plane, step, cols } = self;
+        let Self {
+            offsets,
+            planes,
+            weights,
+            bias,
+            out,
+            plane,
+            step,
+            cols,
+        } = self;
         let mut totals = bias.map(|bias| [simd.splat_f32s(bias); V]);
         for (offsets, weights) in offsets.chunks(TAPS).zip(weights.chunks(TAPS)) {
             let mut sums = [[simd.splat_f32s(0.0); V]; F];
@@ -179,7 +188,10 @@ impl<const F: usize, const V: usize> WithSimd for Tile<'_, F, V> {
                 }
             } else {
                 let totals: &[f32] = pulp::bytemuck::cast_slice(&totals[f]);
-                out.iter_mut().step_by(step).zip(&totals[..cols]).for_each(|(out, total)| *out = *total);
+                out.iter_mut()
+                    .step_by(step)
+                    .zip(&totals[..cols])
+                    .for_each(|(out, total)| *out = *total);
             }
         }
     }
@@ -214,7 +226,11 @@ impl WithSimd for WeightGradient<'_> {
         let rows = (CHUNK / cols).max(1);
         for row in (0..height).step_by(rows) {
             for col in (0..width).step_by(cols) {
-                let area = Area { first: [row, col], rows: rows.min(height - row), cols: cols.min(width - col) };
+                let area = Area {
+                    first: [row, col],
+                    rows: rows.min(height - row),
+                    cols: cols.min(width - col),
+                };
                 for first in (0..filters).step_by(GRADIENT_BLOCK) {
                     match filters - first {
                         1 => self.taps::<S, 1, { taps(1) }>(simd, first, area),
@@ -258,8 +274,10 @@ impl WeightGradient<'_> {
                 &self.planes[at..at + area.cols]
             });
             let whole = area.cols / S::F32_LANES;
-            let (dys, xs) =
-                (dy.map(|row| &S::as_simd_f32s(row).0[..whole]), x.map(|row| &S::as_simd_f32s(row).0[..whole]));
+            let (dys, xs) = (
+                dy.map(|row| &S::as_simd_f32s(row).0[..whole]),
+                x.map(|row| &S::as_simd_f32s(row).0[..whole]),
+            );
             for at in 0..whole {
                 for f in 0..F {
                     for t in 0..T {

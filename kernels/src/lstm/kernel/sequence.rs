@@ -188,7 +188,11 @@ pub fn lstm_sequence(
     }
 
     let mut ahead = Array::<f32>::new(rows);
-    let first_step = if comptime!(reverse) { steps - 1 } else { 0usize.runtime() };
+    let first_step = if comptime!(reverse) {
+        steps - 1
+    } else {
+        0usize.runtime()
+    };
     #[unroll]
     for row in 0..rows {
         ahead[row] = projected[(min(first_sample + row, last_sample) * steps + first_step) * columns + column];
@@ -198,7 +202,11 @@ pub fn lstm_sequence(
     sync_cube();
     for index in 0..steps {
         let step = if comptime!(reverse) { steps - 1 - index } else { index };
-        let next = if comptime!(reverse) { max(step, 1) - 1 } else { min(step + 1, steps - 1) };
+        let next = if comptime!(reverse) {
+            max(step, 1) - 1
+        } else {
+            min(step + 1, steps - 1)
+        };
         #[unroll]
         for row in 0..rows {
             inputs[row] = ahead[row];
@@ -282,10 +290,18 @@ fn read_step(
         ahead[i] = saved[at + comptime!(i * units)];
     }
     let has_before = if comptime!(reverse) { step + 1 < end } else { step > 0 };
-    let before = if comptime!(reverse) { select(has_before, step + 1, step) } else { max(step, 1) - 1 };
+    let before = if comptime!(reverse) {
+        select(has_before, step + 1, step)
+    } else {
+        max(step, 1) - 1
+    };
     let cell_at = (sample * steps + before) * comptime!(5 * units) + comptime!(4 * units) + unit;
     ahead[5] = select(has_before, saved[cell_at], 0.0f32);
-    ahead[6] = select(has_before, states[(sample * (steps + 2) + before) * units + unit], 0.0f32);
+    ahead[6] = select(
+        has_before,
+        states[(sample * (steps + 2) + before) * units + unit],
+        0.0f32,
+    );
     ahead[7] = grad[(sample * (steps + 2) + step) * units + unit];
 }
 
@@ -360,19 +376,31 @@ pub fn lstm_sequence_backward(
     for gate in 0..4usize {
         bias_sums[gate] = 0.0f32;
     }
-    let first_step = if comptime!(reverse) { 0usize.runtime() } else { steps - 1 };
-    read_step(&mut ahead, states, saved, grad, sample, unit, first_step, steps, own_end, units, reverse);
+    let first_step = if comptime!(reverse) {
+        0usize.runtime()
+    } else {
+        steps - 1
+    };
+    read_step(
+        &mut ahead, states, saved, grad, sample, unit, first_step, steps, own_end, units, reverse,
+    );
 
     for index in 0..steps {
         let step = if comptime!(reverse) { index } else { steps - 1 - index };
         let runs = owns && step < own_end;
         if owns {
-            let next = if comptime!(reverse) { min(step + 1, steps - 1) } else { max(step, 1) - 1 };
+            let next = if comptime!(reverse) {
+                min(step + 1, steps - 1)
+            } else {
+                max(step, 1) - 1
+            };
             #[unroll]
             for i in 0..8usize {
                 now[i] = ahead[i];
             }
-            read_step(&mut ahead, states, saved, grad, sample, unit, next, steps, own_end, units, reverse);
+            read_step(
+                &mut ahead, states, saved, grad, sample, unit, next, steps, own_end, units, reverse,
+            );
             let at = (sample * steps + step) * columns + unit;
             let before_at = (sample * steps + step) * units + unit;
             if runs {

@@ -68,8 +68,16 @@ pub fn lstm_step(
             let place = place + comptime!(i * ROWS * UNITS);
             let (row, k) = (place / DEPTH, place % DEPTH);
             let (sample, end) = sample_of(row, lengths, batch, steps, ragged);
-            let has_before = if comptime!(reverse) { step + 1 < end } else { step > 0 && step < end };
-            let before = if comptime!(reverse) { min(step + 1, steps - 1) } else { max(step, 1) - 1 };
+            let has_before = if comptime!(reverse) {
+                step + 1 < end
+            } else {
+                step > 0 && step < end
+            };
+            let before = if comptime!(reverse) {
+                min(step + 1, steps - 1)
+            } else {
+                max(step, 1) - 1
+            };
             let inside = has_before && start + k < units;
             let at = (sample * (steps + 2) + before) * units + start + k;
             state[row * PITCH + k] = select(inside, states[select(inside, at, 0)], 0.0f32);
@@ -179,8 +187,16 @@ pub fn lstm_step_backward(
                 let place = place + comptime!(i * ROWS * UNITS);
                 let (row, k) = (place / DEPTH, place % DEPTH);
                 let (sample, end) = sample_of(row, lengths, batch, steps, ragged);
-                let has_after = if comptime!(reverse) { step > 0 && step < end } else { step + 1 < end };
-                let after = if comptime!(reverse) { max(step, 1) - 1 } else { min(step + 1, steps - 1) };
+                let has_after = if comptime!(reverse) {
+                    step > 0 && step < end
+                } else {
+                    step + 1 < end
+                };
+                let after = if comptime!(reverse) {
+                    max(step, 1) - 1
+                } else {
+                    min(step + 1, steps - 1)
+                };
                 let inside = has_after && start + k < units;
                 let at = (sample * steps + after) * columns + gate * units + start + k;
                 d_gates[row * PITCH + k] = select(inside, d_projected[select(inside, at, 0)], 0.0f32);
@@ -212,7 +228,11 @@ pub fn lstm_step_backward(
         if step < end {
             let ends = if comptime!(reverse) { step == 0 } else { step + 1 == end };
             let starts = if comptime!(reverse) { step + 1 == end } else { step == 0 };
-            let previous = if comptime!(reverse) { min(step + 1, steps - 1) } else { max(step, 1) - 1 };
+            let previous = if comptime!(reverse) {
+                min(step + 1, steps - 1)
+            } else {
+                max(step, 1) - 1
+            };
             let last_at = (sample * (steps + 2) + steps) * units + unit;
             let d_hidden = select(ends, grad[last_at], d_hidden);
             let d_after = select(ends, grad[last_at + units], d_cell[cell_at]);
@@ -221,7 +241,11 @@ pub fn lstm_step_backward(
             for i in 0..5usize {
                 now[i] = saved[(sample * steps + step) * 5 * units + i * units + unit];
             }
-            now[5] = select(starts, 0.0f32, saved[(sample * steps + previous) * 5 * units + 4 * units + unit]);
+            now[5] = select(
+                starts,
+                0.0f32,
+                saved[(sample * steps + previous) * 5 * units + 4 * units + unit],
+            );
             let mut d = Array::<f32>::new(5usize);
             cell_backward(&mut d, &now, d_hidden + grad[in_states], d_after);
             d_cell[cell_at] = d[4];

@@ -28,7 +28,18 @@ fn exp<S: Simd>(s: S, x: S::f32s) -> S::f32s {
     let n = s.sub_f32s(shifted, s.splat_f32s(ROUND));
     let r = s.mul_add_e_f32s(n, s.splat_f32s(-LN2_HIGH), x);
     let r = s.mul_add_e_f32s(n, s.splat_f32s(-LN2_LOW), r);
-    let p = polynomial(s, r, [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
+    let p = polynomial(
+        s,
+        r,
+        [
+            1.987_569_1e-4,
+            1.398_2e-3,
+            8.333_452e-3,
+            4.166_579_6e-2,
+            1.666_666_5e-1,
+            0.5,
+        ],
+    );
     let fraction = s.add_f32s(s.mul_add_e_f32s(p, s.mul_f32s(r, r), r), s.splat_f32s(1.0));
     let exponent = s.add_u32s(s.transmute_u32s_f32s(shifted), s.splat_u32s(127));
     let power = s.wrapping_dyn_shl_u32s(exponent, s.splat_u32s(23));
@@ -49,7 +60,17 @@ fn tanh<S: Simd>(s: S, x: S::f32s) -> S::f32s {
     let shifted = s.add_f32s(exp(s, s.add_f32s(x, x)), one);
     let far = s.sub_f32s(one, s.div_f32s(s.splat_f32s(2.0), shifted));
     let z = s.mul_f32s(x, x);
-    let p = polynomial(s, z, [-5.704_988_7e-3, 2.063_909e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_8]);
+    let p = polynomial(
+        s,
+        z,
+        [
+            -5.704_988_7e-3,
+            2.063_909e-2,
+            -5.373_971_6e-2,
+            0.133_314_42,
+            -0.333_332_8,
+        ],
+    );
     let near = s.mul_add_e_f32s(s.mul_f32s(p, z), x, x);
     s.select_f32s(s.less_than_f32s(s.abs_f32s(x), s.splat_f32s(0.625)), near, far)
 }
@@ -156,9 +177,24 @@ pub(super) fn update_backward<S: Simd>(
         let through = s.mul_f32s(s.mul_f32s(d_hidden, output), slope(s, shown));
         let d = s.add_f32s(load(s, d_cell, at), through);
         store(s, d_input, at, s.mul_f32s(s.mul_f32s(d, candidate), rise(s, input)));
-        store(s, d_forget, at, s.mul_f32s(s.mul_f32s(d, load(s, cell_before, at)), rise(s, forget)));
-        store(s, d_candidate, at, s.mul_f32s(s.mul_f32s(d, input), slope(s, candidate)));
-        store(s, d_output, at, s.mul_f32s(s.mul_f32s(d_hidden, shown), rise(s, output)));
+        store(
+            s,
+            d_forget,
+            at,
+            s.mul_f32s(s.mul_f32s(d, load(s, cell_before, at)), rise(s, forget)),
+        );
+        store(
+            s,
+            d_candidate,
+            at,
+            s.mul_f32s(s.mul_f32s(d, input), slope(s, candidate)),
+        );
+        store(
+            s,
+            d_output,
+            at,
+            s.mul_f32s(s.mul_f32s(d_hidden, shown), rise(s, output)),
+        );
         store(s, d_cell, at, s.mul_f32s(d, forget));
     }
 }

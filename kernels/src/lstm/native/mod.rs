@@ -31,10 +31,21 @@ struct Sizes {
 
 impl Sizes {
     fn new([replicas, batch, steps]: [usize; 3], units: usize, route: &Route) -> Self {
-        let lengths = route.lengths.clone().unwrap_or_else(|| vec![steps; replicas * batch].into());
+        let lengths = route
+            .lengths
+            .clone()
+            .unwrap_or_else(|| vec![steps; replicas * batch].into());
         let tasks = rayon::current_num_threads().div_ceil(replicas.max(1));
         let per_task = batch.div_ceil(tasks).clamp(1, MOST_SAMPLES);
-        Self { replicas, batch, steps, units, lengths, reverse: route.reverse, per_task }
+        Self {
+            replicas,
+            batch,
+            steps,
+            units,
+            lengths,
+            reverse: route.reverse,
+            per_task,
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -46,7 +57,10 @@ impl Sizes {
         let per_replica = self.batch.div_ceil(self.per_task);
         let (replica, task) = (task / per_replica, task % per_replica);
         let samples = task * self.per_task..self.batch.min((task + 1) * self.per_task);
-        (replica, replica * self.batch + samples.start..replica * self.batch + samples.end)
+        (
+            replica,
+            replica * self.batch + samples.start..replica * self.batch + samples.end,
+        )
     }
 
     /// The steps in the order of the recurrence.
@@ -57,7 +71,11 @@ impl Sizes {
 
     /// The step before `step` in the order of a sample that runs at `step`.
     fn before(&self, step: usize, length: usize) -> Option<usize> {
-        if self.reverse { Some(step + 1).filter(|&before| before < length) } else { step.checked_sub(1) }
+        if self.reverse {
+            Some(step + 1).filter(|&before| before < length)
+        } else {
+            step.checked_sub(1)
+        }
     }
 }
 
@@ -77,7 +95,15 @@ impl WithSimd for Forward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { sizes, lengths, projected, hidden, bias, states, mut saved } = self;
+        let Self {
+            sizes,
+            lengths,
+            projected,
+            hidden,
+            bias,
+            states,
+            mut saved,
+        } = self;
         let Sizes { steps, units, .. } = *sizes;
         let state_at = |sample: usize, step: usize| (sample * (steps + 2) + step) * units;
         let mut sums = vec![0.0; lengths.len() * hidden.cols];
@@ -96,7 +122,9 @@ impl WithSimd for Forward<'_> {
                 // Before a sample's first step its sums are still zero.
                 let sums = &sums[sample * hidden.cols..][..4 * units];
                 let row = sample * steps + step;
-                let saved = saved.as_deref_mut().map(|saved| &mut saved[row * 5 * units..][..5 * units]);
+                let saved = saved
+                    .as_deref_mut()
+                    .map(|saved| &mut saved[row * 5 * units..][..5 * units]);
                 let projected = &projected[row * 4 * units..][..4 * units];
                 let hidden = &mut states[state_at(sample, step)..][..units];
                 cell::update(s, [sums, projected, bias], cell, hidden, saved);
@@ -126,7 +154,14 @@ impl WithSimd for Backward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { sizes, lengths, transposed, saved, grad, d_projected } = self;
+        let Self {
+            sizes,
+            lengths,
+            transposed,
+            saved,
+            grad,
+            d_projected,
+        } = self;
         let Sizes { steps, units, .. } = *sizes;
         let saved_at = |sample: usize, step: usize| &saved[(sample * steps + step) * 5 * units..][..5 * units];
         let grad_at = |sample: usize, step: usize| &grad[(sample * (steps + 2) + step) * units..][..units];
@@ -171,7 +206,13 @@ fn forward(
     let units = sizes.units;
     if sizes.is_empty() {
         let saved = save.then(|| tensor(Vec::new(), [replicas, batch, steps, 5 * units]));
-        return (tensor(vec![0.0; replicas * batch * (steps + 2) * units], [replicas, batch, steps + 2, units]), saved);
+        return (
+            tensor(
+                vec![0.0; replicas * batch * (steps + 2) * units],
+                [replicas, batch, steps + 2, units],
+            ),
+            saved,
+        );
     }
     let mut states = Output::new(replicas * batch * (steps + 2) * units);
     let saved_len = if save { 5 * steps * units } else { 0 };
@@ -204,12 +245,20 @@ fn forward(
 
 /// Gradients of the recurrent weights and the bias: sums over samples, in parts that the batch decides.
 fn weight_gradients(sizes: &Sizes, states: &[f32], d_projected: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let Sizes { replicas, batch, steps, units, .. } = *sizes;
+    let Sizes {
+        replicas,
+        batch,
+        steps,
+        units,
+        ..
+    } = *sizes;
     let per_part = batch.div_ceil(PARTS).clamp(1, MOST_SAMPLES);
     let (columns, parts) = (4 * units, batch.div_ceil(per_part));
     let mut d_hidden = vec![0.0; replicas * parts * units * columns];
     let mut d_bias = vec![0.0; replicas * parts * columns];
-    let work = d_hidden.par_chunks_mut(units * columns).zip(d_bias.par_chunks_mut(columns));
+    let work = d_hidden
+        .par_chunks_mut(units * columns)
+        .zip(d_bias.par_chunks_mut(columns));
     work.enumerate().for_each(|(part, (d_hidden, d_bias))| {
         let (replica, part) = (part / parts, part % parts);
         let samples = part * per_part..batch.min((part + 1) * per_part);
@@ -228,7 +277,10 @@ fn weight_gradients(sizes: &Sizes, states: &[f32], d_projected: &[f32]) -> (Vec<
             product(d_hidden, columns, before.transposed(), d_gates, true);
         }
     });
-    (add_parts(&d_hidden, replicas, parts, units * columns), add_parts(&d_bias, replicas, parts, columns))
+    (
+        add_parts(&d_hidden, replicas, parts, units * columns),
+        add_parts(&d_bias, replicas, parts, columns),
+    )
 }
 
 impl LstmOps for Flex {

@@ -38,7 +38,12 @@ impl Panels {
                 }
             }
         }
-        Self { values, inner, width, cols: panels * width }
+        Self {
+            values,
+            inner,
+            width,
+            cols: panels * width,
+        }
     }
 
     /// `out[row] = left(row) x matrix` for each of `rows`; rows of `out` lie `self.cols` apart. The order of a sum does

@@ -32,7 +32,19 @@ pub fn stft_analysis(
     let lanes = comptime!(shape.lanes);
     let first = CUBE_POS_X as usize * lanes;
     if signal < signals {
-        load(x, tables, &mut re, &mut im, &mut stretch, &mut partials, signal, samples, first, frames, shape);
+        load(
+            x,
+            tables,
+            &mut re,
+            &mut im,
+            &mut stretch,
+            &mut partials,
+            signal,
+            samples,
+            first,
+            frames,
+            shape,
+        );
         let lane = UNIT_POS_X as usize % lanes;
         let frame = first + lane;
         let mut row = UNIT_POS_X as usize / lanes;

@@ -124,7 +124,11 @@ fn ramp_middle(shape: Shape) -> f32 {
 }
 
 fn normalisation(shape: Shape, slope: bool) -> f32 {
-    if slope { super::super::fourier::one_over_square_of_ramp(shape.n_fft) } else { 1.0 / shape.n_fft as f32 }
+    if slope {
+        super::super::fourier::one_over_square_of_ramp(shape.n_fft)
+    } else {
+        1.0 / shape.n_fft as f32
+    }
 }
 
 /// Takes the part of each frame along ones, or along a centred ramp, out of it.
@@ -246,7 +250,11 @@ pub(super) fn filtered(
     #[comptime] shape: Shape,
 ) -> f32 {
     let entry = comptime!(shape.points) + 3 * filter;
-    let (first, count, weights) = (places[entry] as usize, places[entry + 1] as usize, places[entry + 2] as usize);
+    let (first, count, weights) = (
+        places[entry] as usize,
+        places[entry + 1] as usize,
+        places[entry + 2] as usize,
+    );
     let mut sum = 0.0f32;
     for i in 0..count {
         sum += tables[weights + i] * powers[(first + i) * comptime!(shape.lanes) + lane];

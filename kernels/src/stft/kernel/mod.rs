@@ -80,7 +80,11 @@ impl Shape {
 
     /// Samples of all frames of a cube, where hops overlap; rows of one hop, of odd length.
     pub(super) fn staged(&self) -> usize {
-        if self.hop < self.n_fft { (self.lanes + self.n_fft.div_ceil(self.hop)) * (self.hop | 1) } else { 1 }
+        if self.hop < self.n_fft {
+            (self.lanes + self.n_fft.div_ceil(self.hop)) * (self.hop | 1)
+        } else {
+            1
+        }
     }
 
     /// Numbers of each bin and lane, where there are filters.

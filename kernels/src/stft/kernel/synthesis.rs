@@ -64,7 +64,19 @@ pub fn stft_synthesis(
         let last = min(frames, (high - 1) / hop + 1);
         while first < last {
             if comptime!(!shape.complex) {
-                load(x, tables, &mut re, &mut im, &mut stretch, &mut partials, signal, samples, first, frames, shape);
+                load(
+                    x,
+                    tables,
+                    &mut re,
+                    &mut im,
+                    &mut stretch,
+                    &mut partials,
+                    signal,
+                    samples,
+                    first,
+                    frames,
+                    shape,
+                );
                 if comptime!(shape.filters > 0) {
                     powers(&mut power, &mut re, &mut im, tables, places, shape);
                     filter_slopes(
@@ -234,8 +246,11 @@ fn bin_gradient(
         let mut factor = 0.0f32;
         if comptime!(shape.filters > 0) {
             let entry = comptime!(shape.points + 3 * shape.filters) + 3 * bin;
-            let (row, count, weights) =
-                (places[entry] as usize, places[entry + 1] as usize, places[entry + 2] as usize);
+            let (row, count, weights) = (
+                places[entry] as usize,
+                places[entry + 1] as usize,
+                places[entry + 2] as usize,
+            );
             for i in 0..count {
                 factor += tables[weights + i] * slopes[(row + i) * comptime!(shape.lanes) + lane];
             }

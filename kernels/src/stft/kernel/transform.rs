@@ -206,7 +206,15 @@ fn stage(
 fn stages_down(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[comptime] shape: Shape) {
     #[unroll]
     for i in 0..comptime!(shape.stages) {
-        stage(re, im, tables, shape, comptime!(shape.radices[i]), comptime!(shape.block(i)), false);
+        stage(
+            re,
+            im,
+            tables,
+            shape,
+            comptime!(shape.radices[i]),
+            comptime!(shape.block(i)),
+            false,
+        );
     }
 }
 
@@ -215,7 +223,15 @@ fn stages_up(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[c
     #[unroll]
     for i in 0..comptime!(shape.stages) {
         let stage_of = comptime!(shape.stages - 1 - i);
-        stage(re, im, tables, shape, comptime!(shape.radices[stage_of]), comptime!(shape.block(stage_of)), true);
+        stage(
+            re,
+            im,
+            tables,
+            shape,
+            comptime!(shape.radices[stage_of]),
+            comptime!(shape.block(stage_of)),
+            true,
+        );
     }
 }
 
@@ -251,11 +267,32 @@ fn turn(
 /// Bluestein's convolution; see `fourier.rs`.
 #[cube]
 fn convolve(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[comptime] shape: Shape) {
-    turn(re, im, tables, shape, comptime!(shape.wave_table()), comptime!(shape.points));
+    turn(
+        re,
+        im,
+        tables,
+        shape,
+        comptime!(shape.wave_table()),
+        comptime!(shape.points),
+    );
     stages_down(re, im, tables, shape);
-    turn(re, im, tables, shape, comptime!(shape.spectrum_table()), comptime!(shape.len));
+    turn(
+        re,
+        im,
+        tables,
+        shape,
+        comptime!(shape.spectrum_table()),
+        comptime!(shape.len),
+    );
     stages_up(im, re, tables, shape);
-    turn(re, im, tables, shape, comptime!(shape.wave_table()), comptime!(shape.points));
+    turn(
+        re,
+        im,
+        tables,
+        shape,
+        comptime!(shape.wave_table()),
+        comptime!(shape.points),
+    );
 }
 
 /// Points in natural order to bins at their places.

@@ -5,7 +5,12 @@ use recoup_kernels::random::{Key, Purpose, path_hash};
 /// A replica's key; a seed and a step beyond 32 bits among them.
 fn key(id: Replica) -> Key {
     let (seed, step) = ((id as u64) << 31, (id as u64 + 1) << 30);
-    Key { seed, purpose: Purpose::Dropout, step, path: path_hash("case.dropout") }
+    Key {
+        seed,
+        purpose: Purpose::Dropout,
+        step,
+        path: path_hash("case.dropout"),
+    }
 }
 
 /// Rates from none to nearly all.

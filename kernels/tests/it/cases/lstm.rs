@@ -30,16 +30,35 @@ struct Size {
 
 impl Size {
     fn new([batch, steps, inputs, units]: [usize; 4]) -> Self {
-        Self { batch, steps, inputs, units, ..Self::default() }
+        Self {
+            batch,
+            steps,
+            inputs,
+            units,
+            ..Self::default()
+        }
     }
 
     fn case(self) -> Case {
-        let Self { batch: b, steps: t, inputs: i, units: h, ragged, reverse, strided, shared } = self;
+        let Self {
+            batch: b,
+            steps: t,
+            inputs: i,
+            units: h,
+            ragged,
+            reverse,
+            strided,
+            shared,
+        } = self;
         let name =
             format!("lstm B{b} T{t} I{i} H{h} ragged={ragged} reverse={reverse} strided={strided} shared={shared}");
         let fixed = noise(5, b * t * i);
         let weights = vec![i * 4 * h, h * 4 * h, 4 * h];
-        let inputs = if shared { weights } else { [vec![b * t * i], weights].concat() };
+        let inputs = if shared {
+            weights
+        } else {
+            [vec![b * t * i], weights].concat()
+        };
         let apply = move |inputs: &[Tensor<2>], replicas: &[Replica], path: Path| {
             let (x, weights) = if shared {
                 let x = TensorData::new(fixed.clone(), [1, b, t, i]);
@@ -61,26 +80,71 @@ impl Size {
             let parts = vec![flat(out.sequence), flat(out.last_hidden), flat(out.last_cell)];
             Tensor::cat(parts, 1)
         };
-        Case { name, inputs, apply: Box::new(apply) }
+        Case {
+            name,
+            inputs,
+            apply: Box::new(apply),
+        }
     }
 }
 
 pub fn cases() -> Vec<Case> {
     let mut sizes = Vec::new();
     for (ragged, reverse) in [(false, false), (false, true), (true, false), (true, true)] {
-        sizes.push(Size { ragged, reverse, ..Size::new([1, 1, 1, 1]) });
-        sizes.push(Size { ragged, reverse, strided: true, ..Size::new([5, 7, 3, 4]) });
-        sizes.push(Size { ragged, reverse, ..Size::new([19, 11, 5, 13]) });
-        sizes.push(Size { ragged, reverse, ..Size::new([5, 3, 2, 130]) });
+        sizes.push(Size {
+            ragged,
+            reverse,
+            ..Size::new([1, 1, 1, 1])
+        });
+        sizes.push(Size {
+            ragged,
+            reverse,
+            strided: true,
+            ..Size::new([5, 7, 3, 4])
+        });
+        sizes.push(Size {
+            ragged,
+            reverse,
+            ..Size::new([19, 11, 5, 13])
+        });
+        sizes.push(Size {
+            ragged,
+            reverse,
+            ..Size::new([5, 3, 2, 130])
+        });
     }
     // Two samples to a cube of a GPU, and four; whole vectors; a launch for each step.
-    sizes.push(Size { ragged: true, ..Size::new([67, 3, 2, 3]) });
-    sizes.push(Size { ragged: true, reverse: true, ..Size::new([131, 2, 1, 3]) });
+    sizes.push(Size {
+        ragged: true,
+        ..Size::new([67, 3, 2, 3])
+    });
+    sizes.push(Size {
+        ragged: true,
+        reverse: true,
+        ..Size::new([131, 2, 1, 3])
+    });
     sizes.push(Size::new([4, 3, 2, 32]));
-    sizes.push(Size { ragged: true, ..Size::new([3, 3, 2, 64]) });
-    sizes.push(Size { reverse: true, ..Size::new([3, 3, 2, 65]) });
-    sizes.push(Size { ragged: true, shared: true, ..Size::new([3, 4, 2, 5]) });
-    sizes.push(Size { ragged: true, ..Size::new([5, 3, 2, 260]) });
-    sizes.push(Size { reverse: true, ragged: true, ..Size::new([5, 3, 2, 260]) });
+    sizes.push(Size {
+        ragged: true,
+        ..Size::new([3, 3, 2, 64])
+    });
+    sizes.push(Size {
+        reverse: true,
+        ..Size::new([3, 3, 2, 65])
+    });
+    sizes.push(Size {
+        ragged: true,
+        shared: true,
+        ..Size::new([3, 4, 2, 5])
+    });
+    sizes.push(Size {
+        ragged: true,
+        ..Size::new([5, 3, 2, 260])
+    });
+    sizes.push(Size {
+        reverse: true,
+        ragged: true,
+        ..Size::new([5, 3, 2, 260])
+    });
     sizes.into_iter().map(Size::case).collect()
 }

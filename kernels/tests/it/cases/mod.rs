@@ -42,7 +42,9 @@ pub struct Outcome {
 pub fn noise(salt: u64, len: usize) -> Vec<f64> {
     let mut state = salt.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D_4C95_7F2D;
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         ((state >> 33) as f64) / f64::from(1u32 << 30) - 1.0
     };
     (0..len + 8).map(|_| next()).skip(8).collect()
@@ -77,8 +79,14 @@ impl Case {
         let seed = TensorData::new(seed.collect::<Vec<f64>>(), value.dims());
         let seed = Tensor::from_data(seed, (&device, dtype));
         let gradients = (value.clone() * seed).sum().backward();
-        let gradients = leaves.iter().map(|leaf| leaf.grad(&gradients).map_or_else(Vec::new, to_vec)).collect();
-        Outcome { value: to_vec(value), gradients }
+        let gradients = leaves
+            .iter()
+            .map(|leaf| leaf.grad(&gradients).map_or_else(Vec::new, to_vec))
+            .collect();
+        Outcome {
+            value: to_vec(value),
+            gradients,
+        }
     }
 }
 
@@ -105,8 +113,15 @@ pub fn flat<const D: usize>(y: Tensor<D>) -> Tensor<2> {
 
 /// Every operation at tiny, prime, strided and multi-task sizes.
 pub fn cases() -> Vec<Case> {
-    [matmul::cases(), conv::cases(), lstm::cases(), group_norm::cases(), stft::cases(), dropout::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        matmul::cases(),
+        conv::cases(),
+        lstm::cases(),
+        group_norm::cases(),
+        stft::cases(),
+        dropout::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

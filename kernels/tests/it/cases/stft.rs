@@ -36,7 +36,12 @@ fn istft_case([b, frames]: [usize; 2], length: Option<usize>, options: StftOptio
 }
 
 fn options(n_fft: usize, hop: usize, output: StftOutput) -> StftOptions {
-    StftOptions { n_fft, hop, output, ..StftOptions::default() }
+    StftOptions {
+        n_fft,
+        hop,
+        output,
+        ..StftOptions::default()
+    }
 }
 
 fn mel(n_fft: usize) -> Filterbank {
@@ -53,10 +58,22 @@ fn mel(n_fft: usize) -> Filterbank {
 }
 
 pub fn cases() -> Vec<Case> {
-    let rect = |options| StftOptions { window: Window::Rect, ..options };
-    let zero = |options| StftOptions { padding: StftPadding::Zero, ..options };
-    let inside = |options| StftOptions { center: false, ..options };
-    let hamming = |options| StftOptions { window: Window::Hamming, ..options };
+    let rect = |options| StftOptions {
+        window: Window::Rect,
+        ..options
+    };
+    let zero = |options| StftOptions {
+        padding: StftPadding::Zero,
+        ..options
+    };
+    let inside = |options| StftOptions {
+        center: false,
+        ..options
+    };
+    let hamming = |options| StftOptions {
+        window: Window::Hamming,
+        ..options
+    };
     let detrended = |detrend, options| StftOptions { detrend, ..options };
     let (power, magnitude) = (StftOutput::Power, StftOutput::Magnitude);
     let logarithm = StftOutput::LogPower { floor: 1e-3 };
@@ -65,7 +82,12 @@ pub fn cases() -> Vec<Case> {
         stft_case([2, 3, 50], true, false, options(16, 4, power.clone())),
         stft_case([2, 3, 50], false, true, options(16, 4, power.clone())),
         // A prime of its own radix, and larger ones.
-        stft_case([2, 1, 31], false, false, zero(hamming(options(13, 5, magnitude.clone())))),
+        stft_case(
+            [2, 1, 31],
+            false,
+            false,
+            zero(hamming(options(13, 5, magnitude.clone()))),
+        ),
         stft_case([1, 1, 40], true, false, options(17, 6, power.clone())),
         stft_case([1, 1, 200], false, false, options(97, 40, power.clone())),
         stft_case([1, 1, 90], false, false, options(34, 11, power.clone())),
@@ -84,13 +106,53 @@ pub fn cases() -> Vec<Case> {
         stft_case([1, 1, 450], false, false, options(200, 50, magnitude)),
         stft_case([1, 1, 450], true, false, options(400, 160, power.clone())),
         // Trends, short windows, reductions.
-        stft_case([1, 1, 90], false, false, detrended(Detrend::Constant, options(20, 6, power.clone()))),
-        stft_case([1, 2, 90], true, false, detrended(Detrend::Linear, options(15, 6, power.clone()))),
-        stft_case([1, 1, 70], false, false, StftOptions { window: short, ..options(16, 4, power) }),
+        stft_case(
+            [1, 1, 90],
+            false,
+            false,
+            detrended(Detrend::Constant, options(20, 6, power.clone())),
+        ),
+        stft_case(
+            [1, 2, 90],
+            true,
+            false,
+            detrended(Detrend::Linear, options(15, 6, power.clone())),
+        ),
+        stft_case(
+            [1, 1, 70],
+            false,
+            false,
+            StftOptions {
+                window: short,
+                ..options(16, 4, power)
+            },
+        ),
         // A floor well above the rounding of the spectrum, which the logarithm would enlarge.
-        stft_case([1, 1, 150], false, false, options(40, 13, StftOutput::Decibels { floor: 0.1 })),
-        stft_case([1, 1, 150], false, false, options(64, 16, StftOutput::Mel { filters: mel(64) })),
-        stft_case([1, 1, 150], false, false, options(64, 16, StftOutput::LogMel { filters: mel(64), floor: 1e-2 })),
+        stft_case(
+            [1, 1, 150],
+            false,
+            false,
+            options(40, 13, StftOutput::Decibels { floor: 0.1 }),
+        ),
+        stft_case(
+            [1, 1, 150],
+            false,
+            false,
+            options(64, 16, StftOutput::Mel { filters: mel(64) }),
+        ),
+        stft_case(
+            [1, 1, 150],
+            false,
+            false,
+            options(
+                64,
+                16,
+                StftOutput::LogMel {
+                    filters: mel(64),
+                    floor: 1e-2,
+                },
+            ),
+        ),
         istft_case([2, 7], None, hamming(options(16, 4, StftOutput::Power))),
         istft_case([1, 5], Some(25), hamming(options(15, 6, StftOutput::Power))),
         istft_case([1, 3], Some(90), inside(rect(options(20, 20, StftOutput::Power)))),

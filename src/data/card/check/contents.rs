@@ -18,12 +18,23 @@ impl Card {
     fn check_align(&self, place: &str, rule: &SignalFileRule) -> Result<(), DataError> {
         let Some(align) = &rule.align else { return Ok(()) };
         let wrong = |key: &str, problem: String, hint: &str| self.error(format!("{place}.align.{key}"), problem, hint);
-        let Some(other) = self.modalities.iter().find(|other| other.name() == align.to && other.name() != rule.name)
+        let Some(other) = self
+            .modalities
+            .iter()
+            .find(|other| other.name() == align.to && other.name() != rule.name)
         else {
-            return Err(wrong("to", format!("no other modality is called `{}`", align.to), "name one with a signal"));
+            return Err(wrong(
+                "to",
+                format!("no other modality is called `{}`", align.to),
+                "name one with a signal",
+            ));
         };
         if !matches!(other.spec().kind, ModalityKind::Signal { .. }) {
-            return Err(wrong("to", format!("`{}` is no signal", align.to), "name one with a signal"));
+            return Err(wrong(
+                "to",
+                format!("`{}` is no signal", align.to),
+                "name one with a signal",
+            ));
         }
         if matches!(other, ModalityRule::Signal(SignalFileRule { align: Some(_), .. })) {
             return Err(wrong(
@@ -37,7 +48,11 @@ impl Card {
             ("channel", ModalityRule::Signal(rule.clone()).spec(), &align.channel),
         ] {
             if !spec.channels.iter().any(|channel| channel.name == *name) {
-                return Err(wrong(key, format!("`{}` has no channel `{name}`", spec.name), "name one of its channels"));
+                return Err(wrong(
+                    key,
+                    format!("`{}` has no channel `{name}`", spec.name),
+                    "name one of its channels",
+                ));
             }
         }
         self.check_positive(
@@ -51,10 +66,19 @@ impl Card {
     pub(super) fn check_points(&self, place: &str, rule: &PointsRule) -> Result<(), DataError> {
         let wrong = |key: &str, problem: String, hint: &str| self.error(format!("{place}.{key}"), problem, hint);
         self.check_positive(place, "rate_hz", Some(rule.rate_hz), RATE_HINT)?;
-        self.check_positive(place, "file_rate_hz", rule.file_rate_hz, "frames per second in the file")?;
+        self.check_positive(
+            place,
+            "file_rate_hz",
+            rule.file_rate_hz,
+            "frames per second in the file",
+        )?;
         if !(0.0..=1.0).contains(&rule.min_confidence) {
             let problem = format!("{}, expected 0 to 1", rule.min_confidence);
-            return Err(wrong("min_confidence", problem, "0 keeps every point that was seen at all"));
+            return Err(wrong(
+                "min_confidence",
+                problem,
+                "0 keeps every point that was seen at all",
+            ));
         }
         if !(rule.max_gap_secs.is_finite() && rule.max_gap_secs >= 0.0) {
             let problem = format!("{}, expected a number from 0", rule.max_gap_secs);
@@ -66,7 +90,11 @@ impl Card {
     pub(super) fn check_annotations(&self, place: &str, rule: &AnnotationsRule) -> Result<(), DataError> {
         let place = format!("{place}.labels");
         if let Some((text, number)) = rule.labels.iter().find(|(_, number)| !number.is_finite()) {
-            return Err(self.error(place, format!("`{text}` is {number}, expected a number"), "write a finite one"));
+            return Err(self.error(
+                place,
+                format!("`{text}` is {number}, expected a number"),
+                "write a finite one",
+            ));
         }
         match rule.labels.is_empty() {
             false => Ok(()),
@@ -81,14 +109,22 @@ impl Card {
         let wrong = |key: &str, problem: String, hint: &str| Err(self.error(format!("{place}.{key}"), problem, hint));
         for (key, side) in [("height", rule.height), ("width", rule.width)] {
             if !(1..=MAX_IMAGE_SIDE).contains(&side) {
-                return wrong(key, format!("{side}, expected 1 to {MAX_IMAGE_SIDE}"), "pixels after resizing");
+                return wrong(
+                    key,
+                    format!("{side}, expected 1 to {MAX_IMAGE_SIDE}"),
+                    "pixels after resizing",
+                );
             }
         }
         if let Some([slope, offset]) = rule.scale
             && !(slope.is_finite() && slope != 0.0 && offset.is_finite())
         {
             let problem = format!("[{slope}, {offset}], expected a slope that is not 0, and an intercept");
-            return wrong("scale", problem, "`[0.04, -273.15]` makes degrees Celsius of counts of 0.04 K");
+            return wrong(
+                "scale",
+                problem,
+                "`[0.04, -273.15]` makes degrees Celsius of counts of 0.04 K",
+            );
         }
         if let Some([low, high]) = rule.range
             && !(low.is_finite() && high.is_finite() && low.partial_cmp(&high) == Some(Less))

@@ -12,7 +12,9 @@ impl Card {
     pub(super) fn check_modality(&self, rule: &ModalityRule) -> Result<(), DataError> {
         let place = format!("modality.{}", rule.name());
         let twice = |axes: &[Axis]| {
-            axes.iter().enumerate().any(|(index, axis)| axes.iter().skip(index + 1).any(|other| other == axis))
+            axes.iter()
+                .enumerate()
+                .any(|(index, axis)| axes.iter().skip(index + 1).any(|other| other == axis))
         };
         let key = match rule {
             ModalityRule::Points(rule) if rule.axes.is_empty() || twice(&rule.axes) => "axes",
@@ -21,7 +23,11 @@ impl Card {
         };
         let spec = rule.spec();
         if spec.channels.is_empty() && !matches!(rule, ModalityRule::Visits(_)) {
-            return Err(self.error(format!("{place}.{key}"), "none, expected at least one".into(), "name some"));
+            return Err(self.error(
+                format!("{place}.{key}"),
+                "none, expected at least one".into(),
+                "name some",
+            ));
         }
         let mut names = HashSet::new();
         // Columns of text have the same check, with more to say.
@@ -50,7 +56,14 @@ impl Card {
                 None => Ok(()),
             },
             ModalityRule::Table(rule) => {
-                let OwnTableRule { file, layout, id, session, channels, .. } = rule;
+                let OwnTableRule {
+                    file,
+                    layout,
+                    id,
+                    session,
+                    channels,
+                    ..
+                } = rule;
                 self.check_file(&place, file)?;
                 self.check_layout(&place, layout)?;
                 self.check_column(&format!("{place}.id"), layout, id)?;
@@ -68,8 +81,17 @@ impl Card {
     }
 
     fn check_wfdb(&self, place: &str, rule: &WfdbRule) -> Result<(), DataError> {
-        self.check_positive(place, "rate_hz", Some(rule.rate_hz), "samples per second to resample to")?;
-        match rule.channels.iter().find(|channel| (channel.unit == "adu") != (rule.scale == Scale::Digital)) {
+        self.check_positive(
+            place,
+            "rate_hz",
+            Some(rule.rate_hz),
+            "samples per second to resample to",
+        )?;
+        match rule
+            .channels
+            .iter()
+            .find(|channel| (channel.unit == "adu") != (rule.scale == Scale::Digital))
+        {
             None => Ok(()),
             Some(channel) => {
                 let problem = format!("unit `{}` with scale {:?}", channel.unit, rule.scale);
@@ -81,7 +103,12 @@ impl Card {
 
     fn check_delimited_signal(&self, place: &str, rule: &DelimitedSignalRule) -> Result<(), DataError> {
         self.check_layout(place, &rule.layout)?;
-        self.check_positive(place, "rate_hz", Some(rule.rate_hz), "samples per second to resample to")?;
+        self.check_positive(
+            place,
+            "rate_hz",
+            Some(rule.rate_hz),
+            "samples per second to resample to",
+        )?;
         self.check_positive(place, "file_rate_hz", rule.file_rate_hz, "rows per second in the file")?;
         self.check_positive(place, "max_gap_secs", rule.max_gap_secs, "the largest gap to bridge")?;
         let Some(time) = &rule.time else {
@@ -96,7 +123,11 @@ impl Card {
                 }
                 (Some(_), Some(_)) => {
                     let problem = "set, but no column of time stamps is".into();
-                    Err(self.error(format!("{place}.max_gap_secs"), problem, "name the column: `time = \"...\"`"))
+                    Err(self.error(
+                        format!("{place}.max_gap_secs"),
+                        problem,
+                        "name the column: `time = \"...\"`",
+                    ))
                 }
                 (Some(file_rate_hz), None) => self.check_ratio(place, file_rate_hz, rule.rate_hz),
             };
@@ -105,7 +136,11 @@ impl Card {
         match rule.file_rate_hz {
             None if rule.time_unit == TimeUnit::Sample => {
                 let problem = "`sample` without `file_rate_hz`".into();
-                Err(self.error(format!("{place}.time_unit"), problem, "state how many samples a second has"))
+                Err(self.error(
+                    format!("{place}.time_unit"),
+                    problem,
+                    "state how many samples a second has",
+                ))
             }
             Some(file_rate_hz) if rule.max_gap_secs.is_none() => self.check_ratio(place, file_rate_hz, rule.rate_hz),
             _ => Ok(()),
@@ -131,9 +166,11 @@ impl Card {
     ) -> Result<(), DataError> {
         match value.filter(|value| !(value.is_finite() && *value > 0.0)) {
             None => Ok(()),
-            Some(value) => {
-                Err(self.error(format!("{place}.{key}"), format!("{value}, expected a positive number"), hint))
-            }
+            Some(value) => Err(self.error(
+                format!("{place}.{key}"),
+                format!("{value}, expected a positive number"),
+                hint,
+            )),
         }
     }
 }

@@ -19,7 +19,9 @@ impl Card {
             let hint = "channels are scores of the grid `visits.weeks` up to `until_week`";
             return Err(self.error(format!("{place}.at_weeks"), problem, hint));
         }
-        let LabelRule::Responder(label) = &self.label else { return Ok(()) };
+        let LabelRule::Responder(label) = &self.label else {
+            return Ok(());
+        };
         // One score may count for two weeks; no score may count as an input and as the outcome.
         let reach_days = rule.visits.tolerance_days + label.visits.tolerance_days;
         let last = known.last().copied().unwrap_or(rule.until_week);
@@ -39,10 +41,16 @@ impl Card {
         let Some(scale) = rule.visits.items.get(&rule.item) else {
             let items = rule.visits.items.keys().map(String::as_str);
             let problem = format!("`{}` is none of `visits.items`", rule.item);
-            return Err(self.error("label.item", problem, did_you_mean(&rule.item, items, |item| format!("`{item}`"))));
+            return Err(self.error(
+                "label.item",
+                problem,
+                did_you_mean(&rule.item, items, |item| format!("`{item}`")),
+            ));
         };
         let hint = "the changes that are published stand in the docs of `data::clinical::Scale`";
-        rule.mcid.points(*scale).map_err(|problem| self.error("label.mcid", problem, hint))?;
+        rule.mcid
+            .points(*scale)
+            .map_err(|problem| self.error("label.mcid", problem, hint))?;
         let weeks = rule.visits.visit_weeks();
         for (key, week) in [("from_week", rule.from_week), ("to_week", rule.to_week)] {
             if !weeks.contains(&week) {
@@ -67,6 +75,8 @@ impl Card {
         self.check_file(place, file)?;
         self.check_layout(place, layout)?;
         let hint = "datasets/README.md shows a table of visits";
-        visits.check().map_err(|problem| self.error(format!("{place}.visits"), problem, hint))
+        visits
+            .check()
+            .map_err(|problem| self.error(format!("{place}.visits"), problem, hint))
     }
 }

@@ -35,17 +35,36 @@ pub struct VisitsRule {
 impl VisitsRule {
     /// The grid up to `until_week`.
     pub fn known(&self) -> VisitsConfig {
-        let weeks = self.visits.weeks.iter().copied().filter(|week| *week <= self.until_week).collect();
-        VisitsConfig { weeks, months: Vec::new(), ..self.visits.clone() }
+        let weeks = self
+            .visits
+            .weeks
+            .iter()
+            .copied()
+            .filter(|week| *week <= self.until_week)
+            .collect();
+        VisitsConfig {
+            weeks,
+            months: Vec::new(),
+            ..self.visits.clone()
+        }
     }
 
     pub(super) fn channels(&self) -> Vec<Channel> {
         let mut channels = Vec::new();
         for (item, scale) in &self.visits.items {
-            let mut add = |name: String, unit: String| channels.push(Channel { name: format!("{item}.{name}"), unit });
-            ["baseline", "last", "delta"].into_iter().for_each(|name| add(name.into(), scale.unit().into()));
+            let mut add = |name: String, unit: String| {
+                channels.push(Channel {
+                    name: format!("{item}.{name}"),
+                    unit,
+                })
+            };
+            ["baseline", "last", "delta"]
+                .into_iter()
+                .for_each(|name| add(name.into(), scale.unit().into()));
             add("slope".into(), format!("{}/week", scale.unit()));
-            self.at_weeks.iter().for_each(|week| add(format!("week-{week}"), scale.unit().into()));
+            self.at_weeks
+                .iter()
+                .for_each(|week| add(format!("week-{week}"), scale.unit().into()));
         }
         channels
     }
@@ -79,7 +98,18 @@ pub struct ResponderRule {
 impl ResponderRule {
     /// What decides.
     pub fn config(&self) -> ResponderConfig {
-        let Self { item, mcid, from_week, to_week, .. } = self.clone();
-        ResponderConfig { item, mcid, from_week, to_week }
+        let Self {
+            item,
+            mcid,
+            from_week,
+            to_week,
+            ..
+        } = self.clone();
+        ResponderConfig {
+            item,
+            mcid,
+            from_week,
+            to_week,
+        }
     }
 }

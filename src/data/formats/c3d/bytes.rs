@@ -49,12 +49,18 @@ impl Order {
 
     /// The word at byte `at`; 0 beyond the end.
     pub(super) fn word_at(self, bytes: &[u8], at: usize) -> i16 {
-        bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |&word| self.word(word))
+        bytes
+            .get(at..)
+            .and_then(|rest| rest.first_chunk())
+            .map_or(0, |&word| self.word(word))
     }
 
     /// The number at byte `at`; 0 beyond the end.
     pub(super) fn float_at(self, bytes: &[u8], at: usize) -> f32 {
-        bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0.0, |&float| self.float(float))
+        bytes
+            .get(at..)
+            .and_then(|rest| rest.first_chunk())
+            .map_or(0.0, |&float| self.float(float))
     }
 }
 

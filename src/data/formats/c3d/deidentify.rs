@@ -32,10 +32,34 @@ const KEPT: [(&str, &[&str]); 4] = [
             "SCALARS",
         ],
     ),
-    ("ANALOG", &["USED", "LABELS", "GEN_SCALE", "SCALE", "OFFSET", "UNITS", "RATE", "FORMAT", "BITS", "GAIN"]),
+    (
+        "ANALOG",
+        &[
+            "USED",
+            "LABELS",
+            "GEN_SCALE",
+            "SCALE",
+            "OFFSET",
+            "UNITS",
+            "RATE",
+            "FORMAT",
+            "BITS",
+            "GAIN",
+        ],
+    ),
     (
         "FORCE_PLATFORM",
-        &["USED", "TYPE", "ZERO", "CORNERS", "ORIGIN", "CHANNEL", "CAL_MATRIX", "TRANSLATION", "ROTATION"],
+        &[
+            "USED",
+            "TYPE",
+            "ZERO",
+            "CORNERS",
+            "ORIGIN",
+            "CHANNEL",
+            "CAL_MATRIX",
+            "TRANSLATION",
+            "ROTATION",
+        ],
     ),
     ("TRIAL", &["ACTUAL_START_FIELD", "ACTUAL_END_FIELD", "CAMERA_RATE"]),
 ];
@@ -60,7 +84,11 @@ pub fn subjects(bytes: &[u8], path: &Path) -> Result<Vec<String>, DataError> {
     let data_start = usize::from(order.word_at(bytes, 16) as u16).saturating_sub(1) * BLOCK;
     let parameters = Parameters::parse(parameter_section(bytes, start, data_start), order)
         .map_err(|(at, found, expected)| wrong(path, &format!("byte {}", start + at), found, expected))?;
-    Ok(parameters.texts("SUBJECTS", "NAMES").into_iter().filter(|name| !name.is_empty()).collect())
+    Ok(parameters
+        .texts("SUBJECTS", "NAMES")
+        .into_iter()
+        .filter(|name| !name.is_empty())
+        .collect())
 }
 
 /// The file without other parameters than those that are needed, and without what lies between its parts; events with
@@ -87,23 +115,47 @@ pub fn deidentify(bytes: &[u8], path: &Path, keep_events: bool) -> Result<Vec<u8
     if keep_events {
         put(298, bytes.get(298..468).unwrap_or_default());
     }
-    let record = |length: u16| if order.name() == "SGI" { length.to_be_bytes() } else { length.to_le_bytes() };
+    let record = |length: u16| {
+        if order.name() == "SGI" {
+            length.to_be_bytes()
+        } else {
+            length.to_le_bytes()
+        }
+    };
     let mut clean = section.get(..4).unwrap_or_default().to_vec();
     let records = records(section, order);
-    let group_name = |id: u8| records.iter().rev().find(|r| r.is_group && r.group == id).map(|r| r.name.as_str());
+    let group_name = |id: u8| {
+        records
+            .iter()
+            .rev()
+            .find(|r| r.is_group && r.group == id)
+            .map(|r| r.name.as_str())
+    };
     let is_kept = |r: &&Record| {
         let group = group_name(r.group).unwrap_or_default();
         let name = r.name.trim_end_matches(|letter: char| letter.is_ascii_digit());
-        let needed = KEPT.iter().any(|(known, names)| *known == group && names.contains(&name));
+        let needed = KEPT
+            .iter()
+            .any(|(known, names)| *known == group && names.contains(&name));
         !r.is_group && (needed || (keep_events && group == "EVENT" && EVENTS.contains(&r.name.as_str())))
     };
     let kept: Vec<&Record> = records.iter().filter(is_kept).collect();
-    let groups = records.iter().filter(|r| r.is_group && kept.iter().any(|kept| kept.group == r.group));
+    let groups = records
+        .iter()
+        .filter(|r| r.is_group && kept.iter().any(|kept| kept.group == r.group));
     for r in groups.chain(kept.iter().copied()) {
-        let id = if r.is_group { (r.group as i8).wrapping_neg() as u8 } else { r.group };
+        let id = if r.is_group {
+            (r.group as i8).wrapping_neg() as u8
+        } else {
+            r.group
+        };
         let is_label = r.name.starts_with("LABELS");
         // An empty description ends each record.
-        let body = if r.is_group { Vec::new() } else { without_subjects(r.body, is_label) };
+        let body = if r.is_group {
+            Vec::new()
+        } else {
+            without_subjects(r.body, is_label)
+        };
         clean.extend([r.raw_name.len() as u8, id]);
         clean.extend(r.raw_name);
         clean.extend(record((body.len() + 3) as u16));
@@ -111,7 +163,12 @@ pub fn deidentify(bytes: &[u8], path: &Path, keep_events: bool) -> Result<Vec<u8
         clean.push(0);
     }
     if clean.len() > section.len() {
-        return Err(wrong(path, "parameters", format!("{} bytes", clean.len()), "no more than before"));
+        return Err(wrong(
+            path,
+            "parameters",
+            format!("{} bytes", clean.len()),
+            "no more than before",
+        ));
     }
     put(start, &clean);
     out.extend(body.get(..data_bytes).unwrap_or_default());
@@ -124,17 +181,38 @@ fn records(section: &[u8], order: super::Order) -> Vec<Record<'_>> {
     let (mut records, mut at) = (Vec::new(), 4);
     while let Some(&[length, id, ref rest @ ..]) = section.get(at..).filter(|rest| rest.first() != Some(&0)) {
         let length = usize::from((length as i8).unsigned_abs());
-        let Some((raw_name, rest)) = rest.split_at_checked(length) else { break };
-        let Some((&distance, body)) = rest.split_first_chunk() else { break };
+        let Some((raw_name, rest)) = rest.split_at_checked(length) else {
+            break;
+        };
+        let Some((&distance, body)) = rest.split_first_chunk() else {
+            break;
+        };
         let distance = order.word(distance) as u16;
         let fits = |distance: u16| usize::from(distance) <= body.len() + 2;
-        let distance =
-            usize::from(if !fits(distance) && fits(distance.swap_bytes()) { distance.swap_bytes() } else { distance });
-        let body = if distance == 0 { body } else { body.get(..distance.saturating_sub(2)).unwrap_or_default() };
+        let distance = usize::from(if !fits(distance) && fits(distance.swap_bytes()) {
+            distance.swap_bytes()
+        } else {
+            distance
+        });
+        let body = if distance == 0 {
+            body
+        } else {
+            body.get(..distance.saturating_sub(2)).unwrap_or_default()
+        };
         let is_group = (id as i8) < 0;
         let name = text(raw_name).to_uppercase();
-        let body = if is_group { &[] } else { body.get(..value_bytes(body)).unwrap_or_default() };
-        records.push(Record { group: (id as i8).unsigned_abs(), is_group, name, raw_name, body });
+        let body = if is_group {
+            &[]
+        } else {
+            body.get(..value_bytes(body)).unwrap_or_default()
+        };
+        records.push(Record {
+            group: (id as i8).unsigned_abs(),
+            is_group,
+            name,
+            raw_name,
+            body,
+        });
         if distance == 0 {
             break;
         }
@@ -145,10 +223,14 @@ fn records(section: &[u8], order: super::Order) -> Vec<Record<'_>> {
 
 /// Type, axes and values, without the description behind them.
 fn value_bytes(body: &[u8]) -> usize {
-    let &[kind, num_axes, ref rest @ ..] = body else { return 0 };
+    let &[kind, num_axes, ref rest @ ..] = body else {
+        return 0;
+    };
     let axes = rest.get(..num_axes.into()).unwrap_or_default();
     let size = (kind as i8).unsigned_abs().into();
-    let values = axes.iter().fold(size, |product: usize, &axis| product.saturating_mul(axis.into()));
+    let values = axes
+        .iter()
+        .fold(size, |product: usize, &axis| product.saturating_mul(axis.into()));
     values.saturating_add(2 + usize::from(num_axes)).min(body.len())
 }
 

@@ -35,7 +35,9 @@ impl Layout {
         let word = |number: usize| usize::from(order.word_at(header, 2 * (number - 1)) as u16);
         let mut choose = |what: &str, parameter: Option<usize>, header: usize| match parameter {
             Some(value) if value != header => {
-                warnings.push(format!("{what} is {value} in the parameters and {header} in the header"));
+                warnings.push(format!(
+                    "{what} is {value} in the parameters and {header} in the header"
+                ));
                 value
             }
             _ => header,
@@ -45,7 +47,13 @@ impl Layout {
         let channels = word(3).checked_div(per_frame).unwrap_or(0);
         let num_channels = choose("ANALOG:USED", parameters.count("ANALOG", "USED"), channels);
         // A rate in samples per second stands beside the samples per frame; the frames follow the latter.
-        let rate = |group: &str| parameters.numbers(group, "RATE").first().copied().filter(|&rate| rate > 0.0);
+        let rate = |group: &str| {
+            parameters
+                .numbers(group, "RATE")
+                .first()
+                .copied()
+                .filter(|&rate| rate > 0.0)
+        };
         let rate_hz = rate("POINT").unwrap_or_else(|| order.float_at(header, 20).into());
         let samples_per_frame = match rate("ANALOG") {
             Some(analog_hz) if per_frame == 0 && num_channels > 0 => {
@@ -61,12 +69,18 @@ impl Layout {
                 "ANALOG:RATE is {analog_hz}, but frames at {rate_hz} Hz hold {samples_per_frame} samples"
             ));
         }
-        let stored = parameters.count("POINT", "DATA_START").map(|block| block.saturating_sub(1) * BLOCK);
+        let stored = parameters
+            .count("POINT", "DATA_START")
+            .map(|block| block.saturating_sub(1) * BLOCK);
         if stored.is_some_and(|stored| stored != data_start && stored != 0) {
-            warnings.push(format!("POINT:DATA_START contradicts the header, which says byte {data_start}"));
+            warnings.push(format!(
+                "POINT:DATA_START contradicts the header, which says byte {data_start}"
+            ));
         }
         let scale = parameters.numbers("POINT", "SCALE").first().copied();
-        let scale = scale.filter(|&scale| scale != 0.0).unwrap_or_else(|| order.float_at(header, 12).into());
+        let scale = scale
+            .filter(|&scale| scale != 0.0)
+            .unwrap_or_else(|| order.float_at(header, 12).into());
         let (num_frames, first_frame) = frames(parameters, [word(4), word(5)]);
         let real = scale < 0.0;
         Self {
@@ -109,7 +123,10 @@ impl Layout {
             let (points, samples) = frame.split_at(4 * self.num_points * width);
             for (point, mut position) in points.chunks_exact(4 * width).zip(positions.outer_iter_mut()) {
                 if let Some(found) = self.point(point) {
-                    position.iter_mut().zip(found).for_each(|(value, found)| *value = finite(found));
+                    position
+                        .iter_mut()
+                        .zip(found)
+                        .for_each(|(value, found)| *value = finite(found));
                 }
             }
             for sample in samples.chunks_exact((channels.len() * width).max(1)) {
@@ -118,7 +135,10 @@ impl Layout {
                 }
             }
         }
-        let unit = parameters.texts("POINT", "UNITS").into_iter().find(|unit| !unit.is_empty());
+        let unit = parameters
+            .texts("POINT", "UNITS")
+            .into_iter()
+            .find(|unit| !unit.is_empty());
         let points = Points {
             unit: unit.unwrap_or_else(|| "mm".into()),
             rate_hz: Some(self.rate_hz),
@@ -158,17 +178,30 @@ impl Layout {
         if self.samples_per_frame == 0 {
             return Vec::new();
         }
-        let unsigned =
-            parameters.texts("ANALOG", "FORMAT").first().is_some_and(|format| format.eq_ignore_ascii_case("unsigned"));
-        let offsets =
-            if unsigned { parameters.unsigned("ANALOG", "OFFSET") } else { parameters.numbers("ANALOG", "OFFSET") };
+        let unsigned = parameters
+            .texts("ANALOG", "FORMAT")
+            .first()
+            .is_some_and(|format| format.eq_ignore_ascii_case("unsigned"));
+        let offsets = if unsigned {
+            parameters.unsigned("ANALOG", "OFFSET")
+        } else {
+            parameters.numbers("ANALOG", "OFFSET")
+        };
         let scales = parameters.numbers("ANALOG", "SCALE");
-        let general = parameters.numbers("ANALOG", "GEN_SCALE").first().copied().unwrap_or(1.0);
+        let general = parameters
+            .numbers("ANALOG", "GEN_SCALE")
+            .first()
+            .copied()
+            .unwrap_or(1.0);
         let units = parameters.texts("ANALOG", "UNITS");
         let names = names(parameters.texts("ANALOG", "LABELS"), self.num_channels, "analog");
         let channel = |(index, name): (usize, String)| Channel {
             name,
-            unit: units.get(index).filter(|unit| !unit.is_empty()).cloned().unwrap_or_else(|| "1".into()),
+            unit: units
+                .get(index)
+                .filter(|unit| !unit.is_empty())
+                .cloned()
+                .unwrap_or_else(|| "1".into()),
             offset: offsets.get(index).copied().unwrap_or(0.0),
             scale: scales.get(index).copied().unwrap_or(1.0) * general,
             unsigned,
@@ -194,12 +227,21 @@ fn frames(parameters: &Parameters, [first, last]: [usize; 2]) -> (Option<usize>,
         [low, high, ..] => Some(low as usize + ((high as usize) << 16)),
         _ => None,
     };
-    let fields =
-        field("ACTUAL_START_FIELD").zip(field("ACTUAL_END_FIELD")).filter(|(start, end)| *start > 0 && end >= start);
+    let fields = field("ACTUAL_START_FIELD")
+        .zip(field("ACTUAL_END_FIELD"))
+        .filter(|(start, end)| *start > 0 && end >= start);
     let num_frames = parameters
         .count("POINT", "LONG_FRAMES")
-        .or_else(|| fields.filter(|&(_, end)| end >= MOST).map(|(start, end)| end - start + 1))
-        .or_else(|| parameters.count("POINT", "FRAMES").filter(|&count| count != 0 && count != MOST))
+        .or_else(|| {
+            fields
+                .filter(|&(_, end)| end >= MOST)
+                .map(|(start, end)| end - start + 1)
+        })
+        .or_else(|| {
+            parameters
+                .count("POINT", "FRAMES")
+                .filter(|&count| count != 0 && count != MOST)
+        })
         .or_else(|| last.checked_sub(first).map(|more| more + 1).filter(|_| last != MOST));
     (num_frames, fields.map_or(first, |(start, _)| start).max(1))
 }
@@ -207,8 +249,12 @@ fn frames(parameters: &Parameters, [first, last]: [usize; 2]) -> (Option<usize>,
 /// The first `count` labels; blank and absent ones become a number.
 fn names(labels: Vec<String>, count: usize, what: &str) -> Vec<String> {
     let mut labels = labels.into_iter();
-    let name =
-        |number: usize| labels.next().filter(|label| !label.is_empty()).unwrap_or_else(|| format!("{what}{number}"));
+    let name = |number: usize| {
+        labels
+            .next()
+            .filter(|label| !label.is_empty())
+            .unwrap_or_else(|| format!("{what}{number}"))
+    };
     (1..=count).map(name).collect()
 }
 

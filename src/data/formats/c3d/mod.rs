@@ -46,7 +46,9 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
     let body = bytes.get(data_start..).filter(|_| data_start > 0).unwrap_or_default();
     let num_frames = num_frames(&layout, body, path)?;
     if layout.num_frames.is_none() {
-        warnings.push(format!("the number of frames is not stored; {num_frames} fit into the file"));
+        warnings.push(format!(
+            "the number of frames is not stored; {num_frames} fit into the file"
+        ));
     }
     let (points, analog) = layout.decode(body, num_frames, &parameters);
     let mut seen = HashSet::new();
@@ -63,7 +65,9 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
         rate_hz,
         values: values.into_iter().map(finite).collect(),
     });
-    let signals = [analog.collect(), plates].into_iter().filter(|channels: &Vec<_>| !channels.is_empty());
+    let signals = [analog.collect(), plates]
+        .into_iter()
+        .filter(|channels: &Vec<_>| !channels.is_empty());
     let points = (layout.num_points > 0).then_some(Part::Points(points));
     let start_secs = (layout.first_frame as f64 - 1.0) / layout.rate_hz;
     let storage = if layout.real { "real" } else { "integer" };
@@ -80,7 +84,11 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
 /// Byte order of the file, and where its parameters begin.
 fn processor(bytes: &[u8], path: &Path) -> Result<(Order, usize), DataError> {
     let Some(&[block, 0x50]) = bytes.first_chunk().filter(|_| bytes.len() >= BLOCK) else {
-        let found = format!("{} bytes that begin with {:02x?}", bytes.len(), &bytes[..bytes.len().min(2)]);
+        let found = format!(
+            "{} bytes that begin with {:02x?}",
+            bytes.len(),
+            &bytes[..bytes.len().min(2)]
+        );
         return Err(wrong(
             path,
             "header",
@@ -102,16 +110,35 @@ fn processor(bytes: &[u8], path: &Path) -> Result<(Order, usize), DataError> {
 fn num_frames(layout: &Layout, body: &[u8], path: &Path) -> Result<usize, DataError> {
     let rate_hz = layout.rate_hz;
     if !(rate_hz.is_finite() && rate_hz > 0.0) {
-        return Err(wrong(path, "POINT:RATE", rate_hz.to_string(), "a positive number of frames per second"));
+        return Err(wrong(
+            path,
+            "POINT:RATE",
+            rate_hz.to_string(),
+            "a positive number of frames per second",
+        ));
     }
     let frame_bytes = layout.frame_bytes();
     if frame_bytes == 0 {
-        return Err(wrong(path, "POINT:USED, ANALOG:USED", "no values".into(), "at least one point or analog channel"));
+        return Err(wrong(
+            path,
+            "POINT:USED, ANALOG:USED",
+            "no values".into(),
+            "at least one point or analog channel",
+        ));
     }
     let num_frames = layout.num_frames.unwrap_or(body.len() / frame_bytes);
-    if num_frames == 0 || num_frames.checked_mul(frame_bytes).is_none_or(|needed| needed > body.len()) {
+    if num_frames == 0
+        || num_frames
+            .checked_mul(frame_bytes)
+            .is_none_or(|needed| needed > body.len())
+    {
         let found = format!("{} bytes of frames", body.len());
-        return Err(wrong(path, "frames", found, &format!("{num_frames} frames of {frame_bytes} bytes, at least one")));
+        return Err(wrong(
+            path,
+            "frames",
+            found,
+            &format!("{num_frames} frames of {frame_bytes} bytes, at least one"),
+        ));
     }
     Ok(num_frames)
 }
@@ -130,8 +157,15 @@ fn wrong(path: &Path, place: &str, found: String, expected: &str) -> DataError {
 /// leave the byte 0 end where the frames begin.
 fn parameter_section(bytes: &[u8], start: usize, data_start: usize) -> &[u8] {
     let rest = bytes.get(start..).unwrap_or_default();
-    let until_data = data_start.checked_sub(start).filter(|&length| length > 0).unwrap_or(rest.len());
+    let until_data = data_start
+        .checked_sub(start)
+        .filter(|&length| length > 0)
+        .unwrap_or(rest.len());
     let num_blocks = usize::from(rest.get(2).copied().unwrap_or(0));
-    let length = if num_blocks == 0 || until_data > 255 * BLOCK { until_data } else { num_blocks * BLOCK };
+    let length = if num_blocks == 0 || until_data > 255 * BLOCK {
+        until_data
+    } else {
+        num_blocks * BLOCK
+    };
     rest.get(..length).unwrap_or(rest)
 }

@@ -39,7 +39,13 @@ impl Parameters {
         let mut at = 4;
         while let Some(&[length, id, ref rest @ ..]) = section.get(at..).filter(|rest| rest.first() != Some(&0)) {
             let length = usize::from((length as i8).unsigned_abs());
-            let cut = || (at, "a record that is cut off".to_string(), "a name and the distance to the next record");
+            let cut = || {
+                (
+                    at,
+                    "a record that is cut off".to_string(),
+                    "a name and the distance to the next record",
+                )
+            };
             let (name, rest) = rest.split_at_checked(length).ok_or_else(cut)?;
             let (&distance, body) = rest.split_first_chunk().ok_or_else(cut)?;
             // The distance counts from its own place; 0 marks the last record.
@@ -50,9 +56,18 @@ impl Parameters {
             let distance = usize::from(if turned { distance.swap_bytes() } else { distance });
             let body = match distance {
                 0 => body,
-                1 => return Err((at, "a record that ends before it begins".into(), "a distance of at least 2")),
+                1 => {
+                    return Err((
+                        at,
+                        "a record that ends before it begins".into(),
+                        "a distance of at least 2",
+                    ));
+                }
                 _ => body.get(..distance - 2).ok_or_else(|| {
-                    let found = format!("a record of {distance} bytes after its name, {} are left", body.len() + 2);
+                    let found = format!(
+                        "a record of {distance} bytes after its name, {} are left",
+                        body.len() + 2
+                    );
                     (at, found, "records inside the parameter section")
                 })?,
             };
@@ -70,14 +85,21 @@ impl Parameters {
         }
         let parameter = |(id, name, dims, values): (u8, _, _, _)| {
             let group = groups.get(&id).cloned().unwrap_or_else(|| format!("GROUP {id}"));
-            Parameter { group, name, dims, values }
+            Parameter {
+                group,
+                name,
+                dims,
+                values,
+            }
         };
         Ok(Self(records.into_iter().map(parameter).collect()))
     }
 
     /// The parameter `group:name`.
     pub(super) fn get(&self, group: &str, name: &str) -> Option<&Parameter> {
-        self.0.iter().find(|parameter| parameter.group == group && parameter.name == name)
+        self.0
+            .iter()
+            .find(|parameter| parameter.group == group && parameter.name == name)
     }
 
     /// The parameter and its continuations `name2`, `name3`, ..., as more than 255 entries need several.
@@ -97,12 +119,16 @@ impl Parameters {
 
     /// Numbers with their continuations; words are signed.
     pub(super) fn numbers(&self, group: &str, name: &str) -> Vec<f64> {
-        self.continued(group, name).flat_map(|parameter| parameter.numbers(false)).collect()
+        self.continued(group, name)
+            .flat_map(|parameter| parameter.numbers(false))
+            .collect()
     }
 
     /// As [`Parameters::numbers`] with unsigned words.
     pub(super) fn unsigned(&self, group: &str, name: &str) -> Vec<f64> {
-        self.continued(group, name).flat_map(|parameter| parameter.numbers(true)).collect()
+        self.continued(group, name)
+            .flat_map(|parameter| parameter.numbers(true))
+            .collect()
     }
 
     /// The first value as a number of things; words are unsigned.
@@ -155,7 +181,9 @@ fn values(body: &[u8], order: Order) -> Result<(Vec<usize>, Values), String> {
         4 => 4,
         other => return Err(format!("type {other}")),
     };
-    let num_bytes = dims.iter().try_fold(size, |product: usize, &axis| product.checked_mul(axis));
+    let num_bytes = dims
+        .iter()
+        .try_fold(size, |product: usize, &axis| product.checked_mul(axis));
     let Some(data) = num_bytes.and_then(|num_bytes| rest.get(..num_bytes)) else {
         return Err(format!("axes {dims:?} in {} bytes", rest.len()));
     };
@@ -178,12 +206,18 @@ pub(super) fn text(bytes: &[u8]) -> String {
         Ok(text) => text.to_string(),
         Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
     };
-    decoded.trim_matches(|letter: char| letter.is_whitespace() || letter == '\0').to_string()
+    decoded
+        .trim_matches(|letter: char| letter.is_whitespace() || letter == '\0')
+        .to_string()
 }
 
 fn shorten(values: impl Iterator<Item = impl ToString>, count: usize, separator: &str) -> String {
     const MOST: usize = 12;
     let shown: Vec<String> = values.take(MOST).map(|value| value.to_string()).collect();
-    let rest = if count > MOST { format!(" ... ({count} values)") } else { String::new() };
+    let rest = if count > MOST {
+        format!(" ... ({count} values)")
+    } else {
+        String::new()
+    };
     shown.join(separator) + &rest
 }

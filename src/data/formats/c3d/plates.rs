@@ -44,15 +44,19 @@ pub(super) fn plates(
 ) -> (Vec<SignalChannel>, Vec<String>) {
     let (mut channels, mut warnings) = (Vec::new(), Vec::new());
     let group = Group::new(parameters);
-    let force_unit = parameters.texts(GROUP, "UNITS").into_iter().find(|unit| !unit.is_empty());
+    let force_unit = parameters
+        .texts(GROUP, "UNITS")
+        .into_iter()
+        .find(|unit| !unit.is_empty());
     let force_unit = force_unit.unwrap_or_else(|| "N".into());
     let declared = parameters.count(GROUP, "USED").unwrap_or(0);
     // No plate shares a channel, so that a wrong number cannot ask for more than the file has.
     let num_plates = declared.min(analog.len() / 6);
     if num_plates < declared {
         let found = analog.len();
-        warnings
-            .push(format!("{declared} force plates, but {found} analog channels; the first {num_plates} are tried"));
+        warnings.push(format!(
+            "{declared} force plates, but {found} analog channels; the first {num_plates} are tried"
+        ));
     }
     for index in 0..num_plates {
         match group.plate(index, analog.len()) {
@@ -83,7 +87,10 @@ impl Group {
         Self {
             types: parameters.unsigned(GROUP, "TYPE"),
             channels: parameters.unsigned(GROUP, "CHANNEL"),
-            channels_per_plate: parameters.get(GROUP, "CHANNEL").and_then(|p| p.dims.first().copied()).unwrap_or(0),
+            channels_per_plate: parameters
+                .get(GROUP, "CHANNEL")
+                .and_then(|p| p.dims.first().copied())
+                .unwrap_or(0),
             origins: parameters.numbers(GROUP, "ORIGIN"),
             corners: parameters.numbers(GROUP, "CORNERS"),
             matrices: parameters.numbers(GROUP, "CAL_MATRIX"),
@@ -104,9 +111,17 @@ impl Group {
             None => return Err("it has no TYPE".into()),
         };
         let num_used = if matches!(kind, Kind::EightForces) { 8 } else { 6 };
-        let numbers = slice(&self.channels, index, self.channels_per_plate).get(..num_used).unwrap_or_default();
-        if numbers.is_empty() || numbers.iter().any(|&number| !(1.0..=num_channels as f64).contains(&number)) {
-            return Err(format!("CHANNEL is {numbers:?}, expected {num_used} numbers from 1 to {num_channels}"));
+        let numbers = slice(&self.channels, index, self.channels_per_plate)
+            .get(..num_used)
+            .unwrap_or_default();
+        if numbers.is_empty()
+            || numbers
+                .iter()
+                .any(|&number| !(1.0..=num_channels as f64).contains(&number))
+        {
+            return Err(format!(
+                "CHANNEL is {numbers:?}, expected {num_used} numbers from 1 to {num_channels}"
+            ));
         }
         let channels = numbers.iter().map(|&number| number as usize - 1).collect();
         let &[x, y, z] = slice(&self.origins, index, 3) else {
@@ -125,19 +140,32 @@ impl Group {
         let z = cross(x, minus(first, fourth));
         let axes = [unit(x), unit(cross(z, x)), unit(z)];
         let centre = plus(plus(first, second), plus(third, fourth)).map(|sum| sum / 4.0);
-        Ok(Plate { kind, channels, origin, axes, centre })
+        Ok(Plate {
+            kind,
+            channels,
+            origin,
+            axes,
+            centre,
+        })
     }
 }
 
 impl Plate {
     fn signals(&self, number: usize, analog: &[&[f64]], rate_hz: f64, units: [&str; 3]) -> Vec<SignalChannel> {
-        let sources: Vec<&[f64]> = self.channels.iter().filter_map(|&index| analog.get(index).copied()).collect();
+        let sources: Vec<&[f64]> = self
+            .channels
+            .iter()
+            .filter_map(|&index| analog.get(index).copied())
+            .collect();
         let num_samples = sources.first().map_or(0, |values| values.len());
         let mut values: [Vec<f32>; 9] = std::array::from_fn(|_| Vec::with_capacity(num_samples));
         for sample in 0..num_samples {
             let raw: Vec<f64> = sources.iter().map(|values| values[sample]).collect();
             let result = self.sample(&raw).into_iter().flatten();
-            values.iter_mut().zip(result).for_each(|(channel, value)| channel.push(finite(value)));
+            values
+                .iter_mut()
+                .zip(result)
+                .for_each(|(channel, value)| channel.push(finite(value)));
         }
         let names = ["Fx", "Fy", "Fz", "Mx", "My", "Mz", "COPx", "COPy", "COPz"];
         let channel = |((index, name), values): ((usize, &str), Vec<f32>)| SignalChannel {
@@ -173,7 +201,11 @@ impl Plate {
         };
         let moment = plus(moment, cross(force, arm));
         let centre = [-moment[1] / force[2], moment[0] / force[2], 0.0];
-        let centre = if force[2] == 0.0 { [f64::NAN; 3] } else { plus(self.turned(centre), self.centre) };
+        let centre = if force[2] == 0.0 {
+            [f64::NAN; 3]
+        } else {
+            plus(self.turned(centre), self.centre)
+        };
         [self.turned(force), self.turned(moment), centre]
     }
 
@@ -187,7 +219,9 @@ impl Plate {
 /// Values `index * length` to `(index + 1) * length`; empty if there are not so many.
 fn slice(values: &[f64], index: usize, length: usize) -> &[f64] {
     let start = index.checked_mul(length);
-    start.and_then(|start| values.get(start..)?.get(..length)).unwrap_or_default()
+    start
+        .and_then(|start| values.get(start..)?.get(..length))
+        .unwrap_or_default()
 }
 
 fn plus(a: Vector, b: Vector) -> Vector {
@@ -199,7 +233,11 @@ fn minus(a: Vector, b: Vector) -> Vector {
 }
 
 fn cross(a: Vector, b: Vector) -> Vector {
-    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+    [
+        a[1] * b[2] - a[2] * b[1],
+        a[2] * b[0] - a[0] * b[2],
+        a[0] * b[1] - a[1] * b[0],
+    ]
 }
 
 fn unit(vector: Vector) -> Vector {

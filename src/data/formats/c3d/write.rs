@@ -25,8 +25,16 @@ pub fn write_c3d(points: &Points, signals: &[SignalChannel], path: &Path) -> Res
     let (num_frames, num_points, num_axes) = points.positions.dim();
     let rate_hz = points.rate_hz.filter(|&rate_hz| rate_hz.is_finite() && rate_hz > 0.0);
     let (Some(rate_hz), 3, 1..) = (rate_hz, num_axes, num_frames) else {
-        let found = format!("{num_frames} frames in {num_axes} dimensions at {:?} Hz", points.rate_hz);
-        return Err(wrong("points", found, "frames in 3 dimensions at a known rate", "C3D holds nothing else"));
+        let found = format!(
+            "{num_frames} frames in {num_axes} dimensions at {:?} Hz",
+            points.rate_hz
+        );
+        return Err(wrong(
+            "points",
+            found,
+            "frames in 3 dimensions at a known rate",
+            "C3D holds nothing else",
+        ));
     };
     let analog_hz = signals.first().map_or(0.0, |signal| signal.rate_hz);
     let per_frame = analog_hz / rate_hz;
@@ -37,17 +45,33 @@ pub fn write_c3d(points: &Points, signals: &[SignalChannel], path: &Path) -> Res
         if !whole || samples_per_frame == 0 || hz != analog_hz || length != num_frames * samples_per_frame {
             let found = format!("{length} samples at {hz} Hz for {num_frames} frames at {rate_hz} Hz");
             let expected = "the same whole number of samples per frame in all signals";
-            return Err(wrong(&format!("signal `{}`", signal.name), found, expected, "resample the signal first"));
+            return Err(wrong(
+                &format!("signal `{}`", signal.name),
+                found,
+                expected,
+                "resample the signal first",
+            ));
         }
     }
     let samples_in_frame = u16::try_from(samples_per_frame * signals.len()).ok();
     let (Ok(used), Some(samples_in_frame)) = (u16::try_from(num_points), samples_in_frame) else {
-        let found = format!("{num_points} points, {} samples of signals", samples_per_frame * signals.len());
-        return Err(wrong("frame", found, "at most 65535 of each in a frame", "write several files"));
+        let found = format!(
+            "{num_points} points, {} samples of signals",
+            samples_per_frame * signals.len()
+        );
+        return Err(wrong(
+            "frame",
+            found,
+            "at most 65535 of each in a frame",
+            "write several files",
+        ));
     };
 
-    let largest =
-        points.positions.iter().filter(|value| value.is_finite()).fold(1.0f32, |max, value| max.max(value.abs()));
+    let largest = points
+        .positions
+        .iter()
+        .filter(|value| value.is_finite())
+        .fold(1.0f32, |max, value| max.max(value.abs()));
     // The sign says "real"; the size is what integers would need.
     let scale = -largest / 32000.0;
     let mut section = Section::default();
@@ -59,7 +83,11 @@ pub fn write_c3d(points: &Points, signals: &[SignalChannel], path: &Path) -> Res
     let last = u16::try_from(num_frames).unwrap_or(u16::MAX);
     section.words(1, "FRAMES", &[last]);
     section.texts(1, "UNITS", &[points.unit.as_str()]);
-    section.texts(1, "LABELS", &points.names.iter().map(String::as_str).collect::<Vec<_>>());
+    section.texts(
+        1,
+        "LABELS",
+        &points.names.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
     section.texts(1, "DESCRIPTIONS", &vec![""; num_points]);
     let count = signals.len() as u16;
     section.words(2, "USED", &[count]);
@@ -67,8 +95,16 @@ pub fn write_c3d(points: &Points, signals: &[SignalChannel], path: &Path) -> Res
     section.floats(2, "RATE", &[analog_hz as f32]);
     section.floats(2, "SCALE", &vec![1.0; signals.len()]);
     section.words(2, "OFFSET", &vec![0; signals.len()]);
-    section.texts(2, "UNITS", &signals.iter().map(|signal| signal.unit.as_str()).collect::<Vec<_>>());
-    section.texts(2, "LABELS", &signals.iter().map(|signal| signal.name.as_str()).collect::<Vec<_>>());
+    section.texts(
+        2,
+        "UNITS",
+        &signals.iter().map(|signal| signal.unit.as_str()).collect::<Vec<_>>(),
+    );
+    section.texts(
+        2,
+        "LABELS",
+        &signals.iter().map(|signal| signal.name.as_str()).collect::<Vec<_>>(),
+    );
     section.texts(2, "DESCRIPTIONS", &vec![""; signals.len()]);
     if last == u16::MAX {
         // The true number, low word first.
@@ -78,7 +114,12 @@ pub fn write_c3d(points: &Points, signals: &[SignalChannel], path: &Path) -> Res
     }
     let Some((parameters, num_blocks)) = section.finish() else {
         let found = format!("{num_points} points and {count} signals");
-        return Err(wrong("names", found, "at most 255 blocks of parameters", "write several files"));
+        return Err(wrong(
+            "names",
+            found,
+            "at most 255 blocks of parameters",
+            "write several files",
+        ));
     };
 
     let mut bytes = vec![2, 0x50];
@@ -96,11 +137,15 @@ pub fn write_c3d(points: &Points, signals: &[SignalChannel], path: &Path) -> Res
         for position in positions.outer_iter() {
             let seen = position.iter().all(|value| !value.is_nan());
             let word = if seen { 0.0f32 } else { -1.0 };
-            position.iter().for_each(|&value| bytes.extend(if seen { value } else { 0.0 }.to_le_bytes()));
+            position
+                .iter()
+                .for_each(|&value| bytes.extend(if seen { value } else { 0.0 }.to_le_bytes()));
             bytes.extend(word.to_le_bytes());
         }
         for sample in frame * samples_per_frame..(frame + 1) * samples_per_frame {
-            signals.iter().for_each(|signal| bytes.extend(signal.values[sample].to_le_bytes()));
+            signals
+                .iter()
+                .for_each(|signal| bytes.extend(signal.values[sample].to_le_bytes()));
         }
     }
     bytes.resize(bytes.len().next_multiple_of(BLOCK), 0);
@@ -134,13 +179,25 @@ impl Section {
 
     fn words(&mut self, id: u8, name: &str, values: &[u16]) {
         self.pieces(name, values, 255, |section, name, piece| {
-            section.parameter(id, name, 2, &[piece.len() as u8], piece.iter().flat_map(|value| value.to_le_bytes()));
+            section.parameter(
+                id,
+                name,
+                2,
+                &[piece.len() as u8],
+                piece.iter().flat_map(|value| value.to_le_bytes()),
+            );
         });
     }
 
     fn floats(&mut self, id: u8, name: &str, values: &[f32]) {
         self.pieces(name, values, 255, |section, name, piece| {
-            section.parameter(id, name, 4, &[piece.len() as u8], piece.iter().flat_map(|value| value.to_le_bytes()));
+            section.parameter(
+                id,
+                name,
+                4,
+                &[piece.len() as u8],
+                piece.iter().flat_map(|value| value.to_le_bytes()),
+            );
         });
     }
 
@@ -149,7 +206,9 @@ impl Section {
         let width = texts.iter().map(|text| text.len()).max().unwrap_or(0).clamp(1, 255);
         // A record ends at most 32767 bytes after its name, as the distance is a signed word for many readers.
         self.pieces(name, texts, (32_000 / width).min(255), |section, name, piece| {
-            let letters = piece.iter().flat_map(|text| text.bytes().chain(std::iter::repeat(b' ')).take(width));
+            let letters = piece
+                .iter()
+                .flat_map(|text| text.bytes().chain(std::iter::repeat(b' ')).take(width));
             section.parameter(id, name, 255, &[width as u8, piece.len() as u8], letters);
         });
     }
@@ -157,7 +216,11 @@ impl Section {
     /// `name`, `name2`, `name3`, ... with at most `most` values each.
     fn pieces<T>(&mut self, name: &str, values: &[T], most: usize, write: impl Fn(&mut Self, &str, &[T])) {
         for (index, piece) in values.chunks(most).enumerate() {
-            let name = if index == 0 { name.to_string() } else { format!("{name}{}", index + 1) };
+            let name = if index == 0 {
+                name.to_string()
+            } else {
+                format!("{name}{}", index + 1)
+            };
             write(self, &name, piece);
         }
         if values.is_empty() {

@@ -109,37 +109,55 @@ pub enum ColumnKind {
 
 pub(super) fn describe(table: &DelimitedTable, index: usize, options: DescribeOptions) -> ColumnDescription {
     let name = table.columns.get(index).cloned().unwrap_or_default();
-    let fields: Vec<&str> = table.rows.iter().map(|row| row.field(index)).filter(|field| !is_missing(field)).collect();
+    let fields: Vec<&str> = table
+        .rows
+        .iter()
+        .map(|row| row.field(index))
+        .filter(|field| !is_missing(field))
+        .collect();
     let num_missing = table.rows.len() - fields.len();
     let kind = match fields.is_empty() {
         true => ColumnKind::Empty {},
-        false if looks_personal(&name) && !options.personal => {
-            ColumnKind::Hidden { num_distinct: counts(&fields).len() }
-        }
+        false if looks_personal(&name) && !options.personal => ColumnKind::Hidden {
+            num_distinct: counts(&fields).len(),
+        },
         false => kind(&fields, options),
     };
-    ColumnDescription { name, kind, num_missing }
+    ColumnDescription {
+        name,
+        kind,
+        num_missing,
+    }
 }
 
 fn kind(fields: &[&str], options: DescribeOptions) -> ColumnKind {
     if let Some(numbers) = numbers(fields) {
-        return ColumnKind::Number { range: Range::of(numbers.into_iter()) };
+        return ColumnKind::Number {
+            range: Range::of(numbers.into_iter()),
+        };
     }
     if fields.iter().all(|field| is_date(field)) {
         let iso = fields.iter().all(|field| field.find('-') == Some(4));
         let range = fields.iter().min().zip(fields.iter().max()).filter(|_| iso);
-        return ColumnKind::Date { range: range.map(|(first, last)| (first.to_string(), last.to_string())) };
+        return ColumnKind::Date {
+            range: range.map(|(first, last)| (first.to_string(), last.to_string())),
+        };
     }
     let counts = counts(fields);
     let short = counts.keys().all(|value| value.chars().count() <= MAX_CATEGORY_CHARS);
     if short && counts.len() <= MAX_CATEGORIES && 2 * counts.len() <= fields.len() {
-        let mut values: Vec<(String, usize)> =
-            counts.into_iter().map(|(value, count)| (value.to_owned(), count)).collect();
+        let mut values: Vec<(String, usize)> = counts
+            .into_iter()
+            .map(|(value, count)| (value.to_owned(), count))
+            .collect();
         values.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         return ColumnKind::Category { values };
     }
     let examples = fields.iter().take(if options.personal { 3 } else { 0 });
-    ColumnKind::Text { num_distinct: counts.len(), examples: examples.map(ToString::to_string).collect() }
+    ColumnKind::Text {
+        num_distinct: counts.len(),
+        examples: examples.map(ToString::to_string).collect(),
+    }
 }
 
 fn counts<'f>(fields: &[&'f str]) -> BTreeMap<&'f str, usize> {
@@ -156,12 +174,20 @@ fn is_missing(field: &str) -> bool {
 
 /// The numbers, if all fields are finite ones.
 fn numbers(fields: &[&str]) -> Option<Vec<f64>> {
-    fields.iter().map(|field| field.parse().ok().filter(|number: &f64| number.is_finite())).collect()
+    fields
+        .iter()
+        .map(|field| field.parse().ok().filter(|number: &f64| number.is_finite()))
+        .collect()
 }
 
 /// The numbers of a column, if all its values are numbers and there is one; and the share of rows without a value.
 pub fn column_numbers(table: &DelimitedTable, index: usize) -> Option<(Vec<f64>, f64)> {
-    let fields: Vec<&str> = table.rows.iter().map(|row| row.field(index)).filter(|field| !is_missing(field)).collect();
+    let fields: Vec<&str> = table
+        .rows
+        .iter()
+        .map(|row| row.field(index))
+        .filter(|field| !is_missing(field))
+        .collect();
     let numbers = numbers(&fields).filter(|numbers| !numbers.is_empty())?;
     Some((numbers, 1.0 - fields.len() as f64 / table.rows.len() as f64))
 }
@@ -169,7 +195,10 @@ pub fn column_numbers(table: &DelimitedTable, index: usize) -> Option<(Vec<f64>,
 /// `2024-03-01`, `2024/03/01`, `01.03.2024`, `1/3/2024`, each with a time behind it or not.
 fn is_date(field: &str) -> bool {
     let date = field.split(['T', ' ']).next().unwrap_or_default();
-    let Some(separator) = ['-', '/', '.'].into_iter().find(|&separator| date.matches(separator).count() == 2) else {
+    let Some(separator) = ['-', '/', '.']
+        .into_iter()
+        .find(|&separator| date.matches(separator).count() == 2)
+    else {
         return false;
     };
     let parts: Vec<&str> = date.split(separator).collect();
@@ -181,8 +210,10 @@ fn is_date(field: &str) -> bool {
 /// Whether the name of a column or header field has a word that announces a person's data.
 pub(super) fn looks_personal(name: &str) -> bool {
     let name = name.to_lowercase();
-    let has_word =
-        |words: &[&str]| name.split(|letter: char| !letter.is_alphanumeric()).any(|word| words.contains(&word));
+    let has_word = |words: &[&str]| {
+        name.split(|letter: char| !letter.is_alphanumeric())
+            .any(|word| words.contains(&word))
+    };
     // `PatientName`, `BirthDate` and `LastName` are words without a gap.
     let joined = ["patient", "birth"].iter().any(|part| name.contains(part)) || name.ends_with("name");
     (joined || has_word(&PERSONAL)) && !has_word(&THINGS)

@@ -200,14 +200,16 @@ pub fn describe(contents: &Contents, options: DescribeOptions) -> Description {
 
 fn describe_part(part: &Part, options: DescribeOptions) -> PartDescription {
     match part {
-        Part::Signals(channels) => {
-            PartDescription::Signals { channels: channels.iter().map(describe_channel).collect() }
-        }
+        Part::Signals(channels) => PartDescription::Signals {
+            channels: channels.iter().map(describe_channel).collect(),
+        },
         Part::Points(points) => PartDescription::Points(describe_points(points)),
         Part::Images(images) => PartDescription::Images(describe_images(images)),
         Part::Table(table) => PartDescription::Table {
             num_rows: table.rows.len(),
-            columns: (0..table.columns.len()).map(|index| columns::describe(table, index, options)).collect(),
+            columns: (0..table.columns.len())
+                .map(|index| columns::describe(table, index, options))
+                .collect(),
         },
     }
 }
@@ -218,14 +220,21 @@ impl Range {
         for value in values.map(Into::into).filter(|value: &f64| value.is_finite()) {
             (min, max, sum, count) = (min.min(value), max.max(value), sum + value, count + 1);
         }
-        (count > 0).then(|| Self { min, max, mean: sum / count as f64 })
+        (count > 0).then(|| Self {
+            min,
+            max,
+            mean: sum / count as f64,
+        })
     }
 }
 
 impl Missing {
     fn of(values: &[f32]) -> Self {
         let mut missing = Self::default();
-        for stretch in values.split(|value| value.is_finite()).filter(|stretch| !stretch.is_empty()) {
+        for stretch in values
+            .split(|value| value.is_finite())
+            .filter(|stretch| !stretch.is_empty())
+        {
             missing.count += stretch.len();
             missing.stretches += 1;
             missing.longest = missing.longest.max(stretch.len());
@@ -250,7 +259,11 @@ fn describe_points(points: &Points) -> PointsDescription {
     let (num_frames, num_points, num_axes) = points.positions.dim();
     let is_unseen = |position: ArrayView1<f32>| position.iter().any(|value| !value.is_finite());
     let point = |index: usize| PointDescription {
-        name: points.names.get(index).cloned().unwrap_or_else(|| (index + 1).to_string()),
+        name: points
+            .names
+            .get(index)
+            .cloned()
+            .unwrap_or_else(|| (index + 1).to_string()),
         missing_share: match num_frames {
             0 => 1.0,
             _ => {
@@ -264,8 +277,15 @@ fn describe_points(points: &Points) -> PointsDescription {
         rate_hz: points.rate_hz,
         num_frames,
         num_axes,
-        ranges: points.positions.axis_iter(Axis(2)).map(|axis| Range::of(axis.iter().copied())).collect(),
-        confidence: points.confidence.as_ref().and_then(|values| Range::of(values.iter().copied())),
+        ranges: points
+            .positions
+            .axis_iter(Axis(2))
+            .map(|axis| Range::of(axis.iter().copied()))
+            .collect(),
+        confidence: points
+            .confidence
+            .as_ref()
+            .and_then(|values| Range::of(values.iter().copied())),
         points: (0..num_points).map(point).collect(),
     }
 }
@@ -296,7 +316,10 @@ fn describe_annotations(annotations: &[Annotation]) -> Option<AnnotationsDescrip
     for annotation in annotations {
         *counts.entry(&annotation.text).or_default() += 1;
     }
-    let mut kinds: Vec<(String, usize)> = counts.into_iter().map(|(text, count)| (text.to_owned(), count)).collect();
+    let mut kinds: Vec<(String, usize)> = counts
+        .into_iter()
+        .map(|(text, count)| (text.to_owned(), count))
+        .collect();
     kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let listed = annotations.iter().take(NUM_FIRST);
     Some(AnnotationsDescription {
@@ -304,6 +327,8 @@ fn describe_annotations(annotations: &[Annotation]) -> Option<AnnotationsDescrip
         first_secs: first.onset_secs,
         last_secs: last.onset_secs,
         kinds,
-        first: listed.map(|mark| (mark.onset_secs, mark.duration_secs, mark.text.clone())).collect(),
+        first: listed
+            .map(|mark| (mark.onset_secs, mark.duration_secs, mark.text.clone()))
+            .collect(),
     })
 }

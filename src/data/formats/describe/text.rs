@@ -30,7 +30,11 @@ pub fn short_number(value: f64) -> String {
     }
     let decimals = 3 - size.log10().floor() as i32;
     let text = format!("{value:.*}", decimals.max(0) as usize);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// Seconds as people say them: `0.5 s`, `30 min 5.556 s`, `23 h 59 min 2 s`.
@@ -49,7 +53,9 @@ pub fn duration(secs: f64) -> String {
 
 /// The text, or its beginning and `..`; without control characters.
 fn shortened(text: &str, max_chars: usize) -> String {
-    let clean = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+    let clean = text
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter });
     if text.chars().count() <= max_chars {
         return clean.collect();
     }
@@ -72,8 +78,12 @@ fn plural(count: usize, one: &str, many: &str) -> String {
 fn table(f: &mut fmt::Formatter<'_>, heading: &[&str], rows: &[Vec<String>], right: &[bool]) -> fmt::Result {
     let heading: Vec<String> = heading.iter().map(ToString::to_string).collect();
     let shown = || std::iter::once(&heading).chain(rows.iter().take(MAX_ROWS));
-    let width =
-        |column: usize| shown().map(|row| row.get(column).map_or(0, |cell| cell.chars().count())).max().unwrap_or(0);
+    let width = |column: usize| {
+        shown()
+            .map(|row| row.get(column).map_or(0, |cell| cell.chars().count()))
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..heading.len()).map(width).collect();
     for row in shown() {
         let mut line = String::new();
@@ -101,7 +111,12 @@ fn range_cells(range: Option<Range>) -> [String; 3] {
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", shortened(&self.format, 98))?;
-        let width = self.facts.iter().map(|(name, _)| name.chars().count().min(MAX_NAME_CHARS)).max().unwrap_or(0);
+        let width = self
+            .facts
+            .iter()
+            .map(|(name, _)| name.chars().count().min(MAX_NAME_CHARS))
+            .max()
+            .unwrap_or(0);
         let indent = format!("\n  {:width$}  ", "");
         // Hidden values of one name in succession share a line.
         let same =
@@ -212,7 +227,12 @@ fn rate(rate_hz: Option<f64>, count: usize) -> String {
 fn points(f: &mut fmt::Formatter<'_>, points: &PointsDescription) -> fmt::Result {
     let frames = plural(points.num_frames, "frame", "frames");
     let count = plural(points.points.len(), "point", "points");
-    writeln!(f, "{count} in {} dimensions, {frames}{}", points.num_axes, rate(points.rate_hz, points.num_frames))?;
+    writeln!(
+        f,
+        "{count} in {} dimensions, {frames}{}",
+        points.num_axes,
+        rate(points.rate_hz, points.num_frames)
+    )?;
     let mut rows = Vec::new();
     for (name, range) in ["x", "y", "z"].iter().zip(&points.ranges) {
         let [min, max, mean] = range_cells(*range);
@@ -222,7 +242,12 @@ fn points(f: &mut fmt::Formatter<'_>, points: &PointsDescription) -> fmt::Result
         let [min, max, mean] = range_cells(Some(confidence));
         rows.push(vec!["confidence".into(), String::new(), min, max, mean]);
     }
-    table(f, &["axis", "unit", "min", "max", "mean"], &rows, &[false, false, true, true, true])?;
+    table(
+        f,
+        &["axis", "unit", "min", "max", "mean"],
+        &rows,
+        &[false, false, true, true, true],
+    )?;
     let row =
         |point: &super::PointDescription| vec![shortened(&point.name, MAX_NAME_CHARS), percent(point.missing_share)];
     let rows: Vec<_> = points.points.iter().map(row).collect();
@@ -234,19 +259,48 @@ fn images(f: &mut fmt::Formatter<'_>, images: &ImagesDescription) -> fmt::Result
     match images.num_volumes {
         _ if images.affine.is_none() => {
             let rate = rate(images.rate_hz, images.num_images);
-            writeln!(f, "{} of {columns} x {lines} pixels{rate}", plural(images.num_images, "image", "images"))?;
+            writeln!(
+                f,
+                "{} of {columns} x {lines} pixels{rate}",
+                plural(images.num_images, "image", "images")
+            )?;
         }
         volumes => {
             let slices = images.num_images / volumes.max(1);
-            let rate = if volumes > 1 { rate(images.rate_hz, volumes) } else { String::new() };
-            writeln!(f, "{} of {columns} x {lines} x {slices} voxels{rate}", plural(volumes, "volume", "volumes"))?;
+            let rate = if volumes > 1 {
+                rate(images.rate_hz, volumes)
+            } else {
+                String::new()
+            };
+            writeln!(
+                f,
+                "{} of {columns} x {lines} x {slices} voxels{rate}",
+                plural(volumes, "volume", "volumes")
+            )?;
         }
     }
     let mut fact = |name: &str, value: String| writeln!(f, "  {name:<12}  {value}");
-    let planes = images.planes.iter().take(MAX_KINDS).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let planes = images
+        .planes
+        .iter()
+        .take(MAX_KINDS)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
     let more = images.planes.len().saturating_sub(MAX_KINDS);
-    fact("planes", if more == 0 { planes } else { format!("{planes} and {more} more") })?;
-    let unit = if images.unit == "1" { String::new() } else { format!(" {}", images.unit) };
+    fact(
+        "planes",
+        if more == 0 {
+            planes
+        } else {
+            format!("{planes} and {more} more")
+        },
+    )?;
+    let unit = if images.unit == "1" {
+        String::new()
+    } else {
+        format!(" {}", images.unit)
+    };
     match images.range {
         None => fact("values", "none is finite".into())?,
         Some(range) => {
@@ -260,16 +314,27 @@ fn images(f: &mut fmt::Formatter<'_>, images: &ImagesDescription) -> fmt::Result
     if let Some([black, white]) = images.display_range {
         fact(
             "shown",
-            format!("{} (black) to {}{unit} (white)", short_number(black.into()), short_number(white.into())),
+            format!(
+                "{} (black) to {}{unit} (white)",
+                short_number(black.into()),
+                short_number(white.into())
+            ),
         )?;
     }
     if let Some(orientation) = &images.orientation {
-        fact("orientation", format!("{orientation} (columns, lines and slices go towards)"))?;
+        fact(
+            "orientation",
+            format!("{orientation} (columns, lines and slices go towards)"),
+        )?;
     }
     if let Some(spacing) = images.spacing_mm {
         fact("spacing", format!("{} mm", spacing.map(short_number).join(" x ")))?;
     }
-    let rows = images.affine.into_iter().flatten().map(|row| row.map(short_number).join("  "));
+    let rows = images
+        .affine
+        .into_iter()
+        .flatten()
+        .map(|row| row.map(short_number).join("  "));
     for (index, row) in rows.enumerate() {
         fact(["to x [mm]", "to y [mm]", "to z [mm]"][index.min(2)], row)?;
     }
@@ -282,10 +347,20 @@ fn columns(f: &mut fmt::Formatter<'_>, num_rows: usize, columns: &[ColumnDescrip
     let row = |column: &ColumnDescription| {
         let (kind, values) = kind(&column.kind);
         let missing = percent(column.num_missing as f64 / num_rows.max(1) as f64);
-        vec![shortened(&column.name, MAX_NAME_CHARS), kind.into(), missing, shortened(&values, 46)]
+        vec![
+            shortened(&column.name, MAX_NAME_CHARS),
+            kind.into(),
+            missing,
+            shortened(&values, 46),
+        ]
     };
     let rows: Vec<_> = columns.iter().map(row).collect();
-    table(f, &["column", "kind", "missing", "values"], &rows, &[false, false, true, false])
+    table(
+        f,
+        &["column", "kind", "missing", "values"],
+        &rows,
+        &[false, false, true, false],
+    )
 }
 
 /// The name of a kind, and its values in a few words.
@@ -296,7 +371,9 @@ fn kind(kind: &ColumnKind) -> (&'static str, String) {
             ("number", format!("{min} to {max}, mean {mean}"))
         }
         ColumnKind::Category { values } => ("category", counted(values)),
-        ColumnKind::Date { range: Some((first, last)) } => ("date", format!("{first} to {last}")),
+        ColumnKind::Date {
+            range: Some((first, last)),
+        } => ("date", format!("{first} to {last}")),
         ColumnKind::Date { range: None } => ("date", String::new()),
         ColumnKind::Text { num_distinct, examples } if examples.is_empty() => {
             ("text", format!("{num_distinct} different"))
@@ -310,7 +387,10 @@ fn kind(kind: &ColumnKind) -> (&'static str, String) {
 }
 
 fn counted(kinds: &[(String, usize)]) -> String {
-    let shown = kinds.iter().take(MAX_KINDS).map(|(text, count)| format!("{} ({count})", shortened(text, 24)));
+    let shown = kinds
+        .iter()
+        .take(MAX_KINDS)
+        .map(|(text, count)| format!("{} ({count})", shortened(text, 24)));
     let shown = shown.collect::<Vec<_>>().join(", ");
     match kinds.len().saturating_sub(MAX_KINDS) {
         0 => shown,
@@ -320,7 +400,11 @@ fn counted(kinds: &[(String, usize)]) -> String {
 
 fn annotations(f: &mut fmt::Formatter<'_>, annotations: &AnnotationsDescription) -> fmt::Result {
     let (first, last) = (duration(annotations.first_secs), duration(annotations.last_secs));
-    writeln!(f, "{} from {first} to {last}", plural(annotations.count, "annotation", "annotations"))?;
+    writeln!(
+        f,
+        "{} from {first} to {last}",
+        plural(annotations.count, "annotation", "annotations")
+    )?;
     writeln!(f, "  {}", wrapped(&counted(&annotations.kinds), 96).join("\n  "))?;
     let row = |(onset, length, text): &(f64, Option<f64>, String)| {
         let length = length.map_or_else(String::new, |secs| format!("for {}", duration(secs)));

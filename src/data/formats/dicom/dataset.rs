@@ -36,9 +36,18 @@ pub(super) struct Encoding {
     pub big_endian: bool,
 }
 
-pub(super) const EXPLICIT: Encoding = Encoding { explicit: true, big_endian: false };
-pub(super) const IMPLICIT: Encoding = Encoding { explicit: false, big_endian: false };
-pub(super) const EXPLICIT_BIG_ENDIAN: Encoding = Encoding { explicit: true, big_endian: true };
+pub(super) const EXPLICIT: Encoding = Encoding {
+    explicit: true,
+    big_endian: false,
+};
+pub(super) const IMPLICIT: Encoding = Encoding {
+    explicit: false,
+    big_endian: false,
+};
+pub(super) const EXPLICIT_BIG_ENDIAN: Encoding = Encoding {
+    explicit: true,
+    big_endian: true,
+};
 
 #[derive(Debug, Clone)]
 pub(super) struct Dataset<'b> {
@@ -92,12 +101,20 @@ impl<'b> Parser<'b> {
 
     fn u16(&self, at: usize, end: usize) -> Result<u16, DataError> {
         let bytes: [u8; 2] = self.take(at, 2, end)?.try_into().unwrap_or_default();
-        Ok(if self.encoding.big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+        Ok(if self.encoding.big_endian {
+            u16::from_be_bytes(bytes)
+        } else {
+            u16::from_le_bytes(bytes)
+        })
     }
 
     fn u32(&self, at: usize, end: usize) -> Result<u32, DataError> {
         let bytes: [u8; 4] = self.take(at, 4, end)?.try_into().unwrap_or_default();
-        Ok(if self.encoding.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+        Ok(if self.encoding.big_endian {
+            u32::from_be_bytes(bytes)
+        } else {
+            u32::from_le_bytes(bytes)
+        })
     }
 
     fn tag(&self, at: usize, end: usize) -> Result<Tag, DataError> {
@@ -121,7 +138,10 @@ impl<'b> Parser<'b> {
                 &format!("at most {MOST_DEPTH} sequences in sequences"),
             ));
         }
-        let mut dataset = Dataset { encoding: self.encoding, elements: Vec::new() };
+        let mut dataset = Dataset {
+            encoding: self.encoding,
+            elements: Vec::new(),
+        };
         while at < end {
             let tag = self.tag(at, end)?;
             if open && tag == ITEM_END {
@@ -157,20 +177,33 @@ impl<'b> Parser<'b> {
         // UN hides what the dictionary may know; sequences inside it are always implicit.
         let hidden = vr == *b"UN" && self.encoding.explicit;
         let known = if hidden { dictionary_vr(tag) } else { vr };
-        let inner = if hidden { Self { encoding: IMPLICIT, ..*self } } else { *self };
+        let inner = if hidden {
+            Self {
+                encoding: IMPLICIT,
+                ..*self
+            }
+        } else {
+            *self
+        };
         let element = |vr, value| Element { tag, vr, value };
         if length == UNDEFINED && tag == PIXEL_DATA && known != *b"SQ" {
             let (fragments, next) = self.fragments(value_at, end)?;
             return Ok((element(vr, Value::Fragments(fragments)), next));
         }
         if length == UNDEFINED || known == *b"SQ" {
-            let stop =
-                if length == UNDEFINED { end } else { value_at + self.take(value_at, length as usize, end)?.len() };
+            let stop = if length == UNDEFINED {
+                end
+            } else {
+                value_at + self.take(value_at, length as usize, end)?.len()
+            };
             let (items, next) = inner.items(value_at, stop, length == UNDEFINED, depth)?;
             return Ok((element(*b"SQ", Value::Items(items)), next));
         }
         let bytes = self.take(value_at, length as usize, end)?;
-        Ok((element(known, Value::Bytes(Cow::Borrowed(bytes))), value_at + bytes.len()))
+        Ok((
+            element(known, Value::Bytes(Cow::Borrowed(bytes))),
+            value_at + bytes.len(),
+        ))
     }
 
     fn items(
@@ -187,7 +220,11 @@ impl<'b> Parser<'b> {
                 SEQUENCE_END if open => return Ok((items, at + 8)),
                 ITEM => {
                     let open_item = length == UNDEFINED;
-                    let stop = if open_item { end } else { at + 8 + self.take(at + 8, length as usize, end)?.len() };
+                    let stop = if open_item {
+                        end
+                    } else {
+                        at + 8 + self.take(at + 8, length as usize, end)?.len()
+                    };
                     let (item, next) = self.dataset(at + 8, stop, open_item, depth + 1, |_| true)?;
                     items.push(item);
                     at = next;
@@ -209,7 +246,13 @@ impl<'b> Parser<'b> {
             match tag {
                 SEQUENCE_END => return Ok((fragments, at + 8)),
                 ITEM => fragments.push(self.take(at + 8, length as usize, end)?),
-                _ => return Err(self.error(at, tag.to_string(), "a fragment (FFFE,E000) or the end of the fragments")),
+                _ => {
+                    return Err(self.error(
+                        at,
+                        tag.to_string(),
+                        "a fragment (FFFE,E000) or the end of the fragments",
+                    ));
+                }
             }
             at += 8 + length as usize;
         }
@@ -265,20 +308,37 @@ impl<'b> Dataset<'b> {
 
     /// All numbers of an element, whatever its representation; empty where one is not a number.
     pub fn numbers(&self, tag: Tag) -> Vec<f64> {
-        let Some(Element { vr, value: Value::Bytes(bytes), .. }) = self.get(tag) else {
+        let Some(Element {
+            vr,
+            value: Value::Bytes(bytes),
+            ..
+        }) = self.get(tag)
+        else {
             return Vec::new();
         };
         let big_endian = self.encoding.big_endian;
         match vr {
-            b"US" | b"OW" => integers(bytes, 16, false, big_endian).map(|value| value as f64).collect(),
-            b"SS" => integers(bytes, 16, true, big_endian).map(|value| value as f64).collect(),
-            b"UL" | b"OL" => integers(bytes, 32, false, big_endian).map(|value| value as f64).collect(),
-            b"SL" => integers(bytes, 32, true, big_endian).map(|value| value as f64).collect(),
-            b"FL" | b"OF" => {
-                integers(bytes, 32, false, big_endian).map(|bits| f32::from_bits(bits as u32).into()).collect()
-            }
+            b"US" | b"OW" => integers(bytes, 16, false, big_endian)
+                .map(|value| value as f64)
+                .collect(),
+            b"SS" => integers(bytes, 16, true, big_endian)
+                .map(|value| value as f64)
+                .collect(),
+            b"UL" | b"OL" => integers(bytes, 32, false, big_endian)
+                .map(|value| value as f64)
+                .collect(),
+            b"SL" => integers(bytes, 32, true, big_endian)
+                .map(|value| value as f64)
+                .collect(),
+            b"FL" | b"OF" => integers(bytes, 32, false, big_endian)
+                .map(|bits| f32::from_bits(bits as u32).into())
+                .collect(),
             b"FD" | b"OD" => {
-                let order = if big_endian { f64::from_be_bytes } else { f64::from_le_bytes };
+                let order = if big_endian {
+                    f64::from_be_bytes
+                } else {
+                    f64::from_le_bytes
+                };
                 bytes.as_chunks().0.iter().map(|&bytes| order(bytes)).collect()
             }
             _ => {
@@ -308,7 +368,11 @@ pub(super) fn integers(bytes: &[u8], bits: usize, signed: bool, big_endian: bool
     let width = (bits / 8).max(1);
     bytes.chunks_exact(width).map(move |chunk| {
         let fold = |value: i64, &byte: &u8| value << 8 | i64::from(byte);
-        let value = if big_endian { chunk.iter().fold(0, fold) } else { chunk.iter().rev().fold(0, fold) };
+        let value = if big_endian {
+            chunk.iter().fold(0, fold)
+        } else {
+            chunk.iter().rev().fold(0, fold)
+        };
         let unused = 64 - 8 * width;
         if signed { value << unused >> unused } else { value }
     })

@@ -44,7 +44,13 @@ pub fn deidentify(bytes: &[u8], path: &Path, how: Deidentification) -> Result<Ve
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if how.pseudonym.is_empty() || how.pseudonym.len() > 64 || !how.pseudonym.bytes().all(allowed) {
         let expected = "1 to 64 letters, digits, `-` and `_`";
-        return Err(refuse(path, "pseudonym", how.pseudonym, expected, "choose another pseudonym"));
+        return Err(refuse(
+            path,
+            "pseudonym",
+            how.pseudonym,
+            expected,
+            "choose another pseudonym",
+        ));
     }
     let envelope = Envelope::open(bytes, path)?;
     let dataset = envelope.dataset()?;
@@ -55,13 +61,25 @@ pub fn deidentify(bytes: &[u8], path: &Path, how: Deidentification) -> Result<Ve
     let mut clean = how.clean(&dataset, false);
     how.add_marks(&mut clean);
     // A deflated file is written plainly: its transfer syntax is no property of its pixels.
-    let syntax = if envelope.transfer_syntax == DEFLATED { "1.2.840.10008.1.2.1" } else { &envelope.transfer_syntax };
+    let syntax = if envelope.transfer_syntax == DEFLATED {
+        "1.2.840.10008.1.2.1"
+    } else {
+        &envelope.transfer_syntax
+    };
     let mut out = vec![0; 128];
     out.extend(b"DICM");
     write_dataset(&meta(&clean, syntax), EXPLICIT, &mut out);
     // Numbers keep their byte order, whatever the transfer syntax says.
     let same_order = envelope.declared.big_endian == envelope.encoding.big_endian;
-    write_dataset(&clean, if same_order { envelope.declared } else { envelope.encoding }, &mut out);
+    write_dataset(
+        &clean,
+        if same_order {
+            envelope.declared
+        } else {
+            envelope.encoding
+        },
+        &mut out,
+    );
     Ok(out)
 }
 
@@ -111,23 +129,31 @@ impl Deidentification<'_> {
                 (Action::Pseudonym, _) => new(self.pseudonym.into()),
                 // Items of unknown representation are little-endian even in a big-endian file, and go.
                 (Action::Items, Value::Items(items))
-                    if items.iter().all(|item| item.encoding.big_endian == dataset.encoding.big_endian) =>
+                    if items
+                        .iter()
+                        .all(|item| item.encoding.big_endian == dataset.encoding.big_endian) =>
                 {
                     let items = items.iter().map(|item| self.clean(item, true)).collect();
-                    Some(Element { value: Value::Items(items), ..element.clone() })
+                    Some(Element {
+                        value: Value::Items(items),
+                        ..element.clone()
+                    })
                 }
                 (Action::Uid, _) => new(each(dataset, element.tag, |uid| self.uid(uid))),
                 (Action::Date, _) => new(each(dataset, element.tag, |date| self.date(date))),
                 (Action::Time, _) => match self.shift_days {
-                    Some(_) => {
-                        new(each(dataset, element.tag, |time| if is_time(time) { time.into() } else { String::new() }))
-                    }
+                    Some(_) => new(each(dataset, element.tag, |time| {
+                        if is_time(time) { time.into() } else { String::new() }
+                    })),
                     None => new(String::new()),
                 },
                 (Action::Items, _) => None,
             }
         };
-        Dataset { encoding: dataset.encoding, elements: dataset.elements.iter().filter_map(element).collect() }
+        Dataset {
+            encoding: dataset.encoding,
+            elements: dataset.elements.iter().filter_map(element).collect(),
+        }
     }
 
     /// The new UID: `2.25.` and 128 bits of a keyed hash as a decimal number (PS3.5 B.2).
@@ -143,7 +169,10 @@ impl Deidentification<'_> {
         mac.update(b"uid:");
         mac.update(uid.as_bytes());
         let hash = mac.finalize().into_bytes();
-        let number = hash.iter().take(16).fold(0u128, |number, &byte| number << 8 | u128::from(byte));
+        let number = hash
+            .iter()
+            .take(16)
+            .fold(0u128, |number, &byte| number << 8 | u128::from(byte));
         format!("2.25.{number}")
     }
 
@@ -183,12 +212,18 @@ impl Deidentification<'_> {
 /// Applies `change` to each value of an element.
 fn each(dataset: &Dataset, tag: Tag, change: impl Fn(&str) -> String) -> String {
     let text = dataset.text(tag).unwrap_or_default();
-    text.split('\\').map(|value| change(value.trim_matches([' ', '\0']))).collect::<Vec<_>>().join("\\")
+    text.split('\\')
+        .map(|value| change(value.trim_matches([' ', '\0'])))
+        .collect::<Vec<_>>()
+        .join("\\")
 }
 
 /// Digits with a fraction and an offset from UTC.
 fn is_time(text: &str) -> bool {
-    text.len() <= 21 && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'+' | b'-' | b':'))
+    text.len() <= 21
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'+' | b'-' | b':'))
 }
 
 fn text_element<'b>(tag: Tag, vr: &[u8; 2], text: String) -> Element<'b> {
@@ -196,33 +231,64 @@ fn text_element<'b>(tag: Tag, vr: &[u8; 2], text: String) -> Element<'b> {
     if bytes.len() % 2 == 1 {
         bytes.push(if vr == b"UI" { 0 } else { b' ' });
     }
-    Element { tag, vr: *vr, value: Value::Bytes(Cow::Owned(bytes)) }
+    Element {
+        tag,
+        vr: *vr,
+        value: Value::Bytes(Cow::Owned(bytes)),
+    }
 }
 
 /// File meta information of PS3.10 7.1, without the name of whoever wrote the file.
 fn meta<'b>(dataset: &Dataset, transfer_syntax: &str) -> Dataset<'b> {
     let uid = |tag, from: Tag| text_element(tag, b"UI", dataset.text(from).unwrap_or_default());
-    let bytes =
-        |tag, vr: &[u8; 2], bytes: &[u8]| Element { tag, vr: *vr, value: Value::Bytes(Cow::Owned(bytes.to_vec())) };
+    let bytes = |tag, vr: &[u8; 2], bytes: &[u8]| Element {
+        tag,
+        vr: *vr,
+        value: Value::Bytes(Cow::Owned(bytes.to_vec())),
+    };
     let mut elements = vec![
         bytes(Tag(2, 1), b"OB", &[0, 1]),
         uid(Tag(2, 2), Tag(0x0008, 0x0016)),
         uid(Tag(2, 3), Tag(0x0008, 0x0018)),
         text_element(Tag(2, 0x10), b"UI", transfer_syntax.into()),
         // A UUID of this program.
-        text_element(Tag(2, 0x12), b"UI", "2.25.95834621904728611307421508871406293842".into()),
+        text_element(
+            Tag(2, 0x12),
+            b"UI",
+            "2.25.95834621904728611307421508871406293842".into(),
+        ),
     ];
     let mut written = Vec::new();
-    write_dataset(&Dataset { encoding: EXPLICIT, elements: elements.clone() }, EXPLICIT, &mut written);
+    write_dataset(
+        &Dataset {
+            encoding: EXPLICIT,
+            elements: elements.clone(),
+        },
+        EXPLICIT,
+        &mut written,
+    );
     elements.insert(0, bytes(Tag(2, 0), b"UL", &(written.len() as u32).to_le_bytes()));
-    Dataset { encoding: EXPLICIT, elements }
+    Dataset {
+        encoding: EXPLICIT,
+        elements,
+    }
 }
 
 fn write_dataset(dataset: &Dataset, encoding: Encoding, out: &mut Vec<u8>) {
-    let u16 = |value: u16| if encoding.big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
+    let u16 = |value: u16| {
+        if encoding.big_endian {
+            value.to_be_bytes()
+        } else {
+            value.to_le_bytes()
+        }
+    };
     let u32 = |value: usize| {
         let value = u32::try_from(value).unwrap_or(u32::MAX);
-        if encoding.big_endian { value.to_be_bytes() } else { value.to_le_bytes() }
+        if encoding.big_endian {
+            value.to_be_bytes()
+        } else {
+            value.to_le_bytes()
+        }
     };
     let item = |tag: Tag, length: usize, out: &mut Vec<u8>| {
         out.extend([u16(tag.0), u16(tag.1)].concat());

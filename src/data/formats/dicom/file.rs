@@ -30,13 +30,23 @@ impl<'b> Envelope<'b> {
     pub fn open(bytes: &'b [u8], path: &'b Path) -> Result<Self, DataError> {
         let has_preamble = bytes.get(128..132) == Some(b"DICM");
         let start = if has_preamble { 132 } else { 0 };
-        let parser = Parser { bytes, path, encoding: EXPLICIT };
+        let parser = Parser {
+            bytes,
+            path,
+            encoding: EXPLICIT,
+        };
         let is_meta = |tag: Tag| tag.0 == 2;
         let starts_with_meta = has_preamble || bytes.get(..2) == Some(&[2, 0]);
         let (meta, body_at) = if starts_with_meta {
             parser.dataset(start, bytes.len(), false, 0, is_meta)?
         } else {
-            (Dataset { encoding: EXPLICIT, elements: Vec::new() }, 0)
+            (
+                Dataset {
+                    encoding: EXPLICIT,
+                    elements: Vec::new(),
+                },
+                0,
+            )
         };
         let raw = bytes.get(body_at..).unwrap_or_default();
         let mut warnings = Vec::new();
@@ -65,7 +75,11 @@ impl<'b> Envelope<'b> {
                 guess
             }
         };
-        let body = if transfer_syntax == "1.2.840.10008.1.2.1.99" { inflate(raw, path)? } else { Cow::Borrowed(raw) };
+        let body = if transfer_syntax == "1.2.840.10008.1.2.1.99" {
+            inflate(raw, path)?
+        } else {
+            Cow::Borrowed(raw)
+        };
         // Some writers compress the pixels and leave the data set implicit.
         let encoding = match guess(&body) {
             Some((_, found)) if found != declared => {
@@ -74,11 +88,22 @@ impl<'b> Envelope<'b> {
             }
             _ => declared,
         };
-        Ok(Self { path, transfer_syntax, encoding, declared, body, warnings })
+        Ok(Self {
+            path,
+            transfer_syntax,
+            encoding,
+            declared,
+            body,
+            warnings,
+        })
     }
 
     pub fn dataset(&self) -> Result<Dataset<'_>, DataError> {
-        let parser = Parser { bytes: &self.body, path: self.path, encoding: self.encoding };
+        let parser = Parser {
+            bytes: &self.body,
+            path: self.path,
+            encoding: self.encoding,
+        };
         Ok(parser.dataset(0, self.body.len(), false, 0, |_| true)?.0)
     }
 }
@@ -101,7 +126,9 @@ fn guess(bytes: &[u8]) -> Option<(String, Encoding)> {
 fn inflate<'b>(bytes: &[u8], path: &Path) -> Result<Cow<'b, [u8]>, DataError> {
     let most = (bytes.len() as u64 * DEFLATE_RATIO).min(MOST_INFLATED);
     let mut inflated = Vec::new();
-    let result = flate2::read::DeflateDecoder::new(bytes).take(most).read_to_end(&mut inflated);
+    let result = flate2::read::DeflateDecoder::new(bytes)
+        .take(most)
+        .read_to_end(&mut inflated);
     result.map_err(|error| DataError::File {
         file: path.to_path_buf(),
         place: "deflated data set".into(),

@@ -33,8 +33,12 @@ pub(super) struct Plane {
 
 impl Plane {
     pub fn read(frame: &Frame, dataset: &Dataset, index: usize) -> Option<Self> {
-        let numbers =
-            |group, tag| frame.places(group).map(|place| place.numbers(tag)).find(|numbers| !numbers.is_empty());
+        let numbers = |group, tag| {
+            frame
+                .places(group)
+                .map(|place| place.numbers(tag))
+                .find(|numbers| !numbers.is_empty())
+        };
         let mut position: [f64; 3] = numbers(PLANE_POSITION, POSITION)?.try_into().ok()?;
         let orientation: [f64; 6] = numbers(PLANE_ORIENTATION, ORIENTATION)?.try_into().ok()?;
         let [line_spacing, column_spacing]: [f64; 2] = numbers(PIXEL_MEASURES, PIXEL_SPACING)?.try_into().ok()?;
@@ -54,13 +58,22 @@ impl Plane {
         if let Some(offset) = dataset.numbers(GRID_FRAME_OFFSETS).get(index) {
             position = add(position, normal, *offset);
         }
-        let positive =
-            |tag| frame.places(PIXEL_MEASURES).find_map(|place| place.number(tag)).filter(|&size| size > 0.0);
+        let positive = |tag| {
+            frame
+                .places(PIXEL_MEASURES)
+                .find_map(|place| place.number(tag))
+                .filter(|&size| size > 0.0)
+        };
         Some(Self {
             position,
-            steps: [[x0, y0, z0].map(|part| part * column_spacing), [x1, y1, z1].map(|part| part * line_spacing)],
+            steps: [
+                [x0, y0, z0].map(|part| part * column_spacing),
+                [x1, y1, z1].map(|part| part * line_spacing),
+            ],
             normal,
-            thickness: positive(SPACING_BETWEEN_SLICES).or_else(|| positive(SLICE_THICKNESS)).unwrap_or(1.0),
+            thickness: positive(SPACING_BETWEEN_SLICES)
+                .or_else(|| positive(SLICE_THICKNESS))
+                .unwrap_or(1.0),
         })
     }
 
@@ -96,7 +109,13 @@ pub(super) fn affine(slices: &[Option<Plane>], warnings: &mut Vec<String>) -> Op
     let spacing = dot(step, step).sqrt();
     let off = |(index, slice): (usize, &&Plane)| {
         let expected = add(first.position, step, index as f64);
-        slice.position.iter().zip(expected).map(|(one, other)| (one - other).powi(2)).sum::<f64>().sqrt()
+        slice
+            .position
+            .iter()
+            .zip(expected)
+            .map(|(one, other)| (one - other).powi(2))
+            .sum::<f64>()
+            .sqrt()
     };
     let most_off = slices.iter().enumerate().map(off).fold(0.0, f64::max);
     if !slices.iter().all(|slice| slice.is_parallel(first)) || spacing == 0.0 || most_off > 0.5 * spacing {
@@ -104,9 +123,15 @@ pub(super) fn affine(slices: &[Option<Plane>], warnings: &mut Vec<String>) -> Op
         return None;
     }
     if most_off > MOST_UNEVEN * spacing {
-        warnings.push(format!("the slices are not even: up to {most_off:.3} mm off a spacing of {spacing:.3} mm"));
+        warnings.push(format!(
+            "the slices are not even: up to {most_off:.3} mm off a spacing of {spacing:.3} mm"
+        ));
     }
     let columns = [first.steps[0], first.steps[1], step, first.position];
     // From 0, so that no zero becomes negative.
-    Some([columns.map(|[x, _, _]| 0.0 - x), columns.map(|[_, y, _]| 0.0 - y), columns.map(|[_, _, z]| z)])
+    Some([
+        columns.map(|[x, _, _]| 0.0 - x),
+        columns.map(|[_, y, _]| 0.0 - y),
+        columns.map(|[_, _, z]| z),
+    ])
 }

@@ -53,7 +53,10 @@ impl<'a, 'b> Frame<'a, 'b> {
     pub fn places(&self, group: Tag) -> impl Iterator<Item = &'a Dataset<'b>> {
         let own = self.dataset.items(FRAME_GROUPS).get(self.index);
         let shared = self.dataset.items(SHARED_GROUPS).first();
-        let items = own.into_iter().chain(shared).filter_map(move |groups| groups.items(group).first());
+        let items = own
+            .into_iter()
+            .chain(shared)
+            .filter_map(move |groups| groups.items(group).first());
         items.chain([self.dataset])
     }
 
@@ -68,7 +71,10 @@ impl<'a, 'b> Frame<'a, 'b> {
     /// `physical = slope * stored + intercept`.
     fn rescale(&self) -> Option<[f64; 2]> {
         let slope = self.number(VALUE_TRANSFORMATION, RESCALE_SLOPE)?;
-        Some([slope, self.number(VALUE_TRANSFORMATION, RESCALE_INTERCEPT).unwrap_or(0.0)])
+        Some([
+            slope,
+            self.number(VALUE_TRANSFORMATION, RESCALE_INTERCEPT).unwrap_or(0.0),
+        ])
     }
 }
 
@@ -83,7 +89,11 @@ struct Table {
 impl Table {
     fn read(dataset: &Dataset, descriptor: Tag, data: Tag, signed: bool) -> Option<Self> {
         let element = dataset.get(descriptor)?;
-        let Element { value: Value::Bytes(bytes), .. } = element else {
+        let Element {
+            value: Value::Bytes(bytes),
+            ..
+        } = element
+        else {
             return None;
         };
         let big_endian = dataset.encoding.big_endian;
@@ -125,22 +135,45 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
         "MONOCHROME1" | "MONOCHROME2" => (&["gray"][..], monochrome(dataset, &pixels)?),
         other => {
             let expected = "MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB or YBR";
-            return Err(refuse(path, "PhotometricInterpretation", other, expected, super::syntax::UNPACK));
+            return Err(refuse(
+                path,
+                "PhotometricInterpretation",
+                other,
+                expected,
+                super::syntax::UNPACK,
+            ));
         }
     };
     let shape = (pixels.num_frames, planes.len(), pixels.rows, pixels.columns);
-    let values = Array4::from_shape_vec(shape, values)
-        .map_err(|error| refuse(path, "PixelData", &error.to_string(), &format!("{shape:?} values"), DAMAGED))?;
+    let values = Array4::from_shape_vec(shape, values).map_err(|error| {
+        refuse(
+            path,
+            "PixelData",
+            &error.to_string(),
+            &format!("{shape:?} values"),
+            DAMAGED,
+        )
+    })?;
     let gray = planes.len() == 1;
-    let is_mosaic = dataset.text(IMAGE_TYPE).is_some_and(|kinds| kinds.split('\\').any(|kind| kind.trim() == "MOSAIC"));
+    let is_mosaic = dataset
+        .text(IMAGE_TYPE)
+        .is_some_and(|kinds| kinds.split('\\').any(|kind| kind.trim() == "MOSAIC"));
     if is_mosaic {
         warnings.push("the slices lie side by side in one image (mosaic) and are not taken apart; no affine".into());
     }
-    let plane = |index| if is_mosaic { None } else { Plane::read(&Frame::new(dataset, index), dataset, index) };
+    let plane = |index| {
+        if is_mosaic {
+            None
+        } else {
+            Plane::read(&Frame::new(dataset, index), dataset, index)
+        }
+    };
     let slices: Vec<Option<Plane>> = (0..pixels.num_frames).map(plane).collect();
     let affine = geometry::affine(&slices, &mut warnings);
     let frame_ms = dataset.number(FRAME_TIME_MS).filter(|&ms| ms > 0.0);
-    let rate_hz = frame_ms.map(|ms| 1000.0 / ms).or(dataset.number(CINE_RATE).filter(|&rate| rate > 0.0));
+    let rate_hz = frame_ms
+        .map(|ms| 1000.0 / ms)
+        .or(dataset.number(CINE_RATE).filter(|&rate| rate > 0.0));
     let images = Images {
         planes: planes.iter().map(|plane| plane.to_string()).collect(),
         unit: if gray { unit(dataset) } else { "1".into() },
@@ -150,14 +183,20 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
         num_volumes: 1,
         display_range: if gray { display_range(dataset, &pixels) } else { None },
     };
-    Ok(Reading { images, planes: slices, warnings })
+    Ok(Reading {
+        images,
+        planes: slices,
+        warnings,
+    })
 }
 
 const COLOURS: &[&str] = &["red", "green", "blue"];
 
 fn monochrome(dataset: &Dataset, pixels: &Pixels) -> Result<Vec<f32>, DataError> {
-    let lut =
-        dataset.items(MODALITY_LUT).first().and_then(|item| Table::read(item, LUT_DESCRIPTOR, LUT_DATA, pixels.signed));
+    let lut = dataset
+        .items(MODALITY_LUT)
+        .first()
+        .and_then(|item| Table::read(item, LUT_DESCRIPTOR, LUT_DATA, pixels.signed));
     let dose = dataset.number(DOSE_SCALING).map(|scaling| [scaling, 0.0]);
     let mut values = Vec::new();
     for index in 0..pixels.num_frames {
@@ -172,8 +211,10 @@ fn monochrome(dataset: &Dataset, pixels: &Pixels) -> Result<Vec<f32>, DataError>
 }
 
 fn palette(dataset: &Dataset, pixels: &Pixels, path: &Path) -> Result<Vec<f32>, DataError> {
-    let tables: Option<Vec<Table>> =
-        PALETTES.iter().map(|&(descriptor, data)| Table::read(dataset, descriptor, data, pixels.signed)).collect();
+    let tables: Option<Vec<Table>> = PALETTES
+        .iter()
+        .map(|&(descriptor, data)| Table::read(dataset, descriptor, data, pixels.signed))
+        .collect();
     let tables = tables.filter(|_| pixels.samples == 1).ok_or_else(|| {
         let expected = "the red, green and blue palette tables and one sample per pixel";
         refuse(path, "palette", "not all of it", expected, super::syntax::UNPACK)
@@ -182,7 +223,11 @@ fn palette(dataset: &Dataset, pixels: &Pixels, path: &Path) -> Result<Vec<f32>, 
     for index in 0..pixels.num_frames {
         let frame = pixels.frame(index)?;
         for table in &tables {
-            values.extend(frame.iter().map(|&stored| (table.value(stored) as f64 / table.largest) as f32));
+            values.extend(
+                frame
+                    .iter()
+                    .map(|&stored| (table.value(stored) as f64 / table.largest) as f32),
+            );
         }
     }
     Ok(values)
@@ -210,7 +255,11 @@ fn colours(pixels: &Pixels, path: &Path) -> Result<Vec<f32>, DataError> {
             let (blue, red) = colour.split_at_mut(pixels.rows * pixels.columns);
             for ((y, cb), cr) in light.iter_mut().zip(blue).zip(red) {
                 let (luma, b, r) = (*y as f64, (*cb - half) as f64, (*cr - half) as f64);
-                let rgb = [luma + 1.402 * r, luma - (0.114 * 1.772 * b + 0.299 * 1.402 * r) / 0.587, luma + 1.772 * b];
+                let rgb = [
+                    luma + 1.402 * r,
+                    luma - (0.114 * 1.772 * b + 0.299 * 1.402 * r) / 0.587,
+                    luma + 1.772 * b,
+                ];
                 [*y, *cb, *cr] = rgb.map(|value| value.round().clamp(0.0, largest) as i64);
             }
         }
@@ -225,7 +274,9 @@ fn unit(dataset: &Dataset) -> String {
     }
     let frame = Frame::new(dataset, 0);
     let lut_type = dataset.items(MODALITY_LUT).first().and_then(|item| item.text(LUT_TYPE));
-    let named = lut_type.or_else(|| frame.text(VALUE_TRANSFORMATION, RESCALE_TYPE)).or_else(|| dataset.text(UNITS));
+    let named = lut_type
+        .or_else(|| frame.text(VALUE_TRANSFORMATION, RESCALE_TYPE))
+        .or_else(|| dataset.text(UNITS));
     match named.as_deref() {
         // Unspecified, and counts.
         Some("US" | "normalized" | "CNTS") => "1".into(),
@@ -239,7 +290,9 @@ fn unit(dataset: &Dataset) -> String {
 fn display_range(dataset: &Dataset, pixels: &Pixels) -> Option<[f32; 2]> {
     let frame = Frame::new(dataset, 0);
     let inverted = pixels.photometric == "MONOCHROME1";
-    let window = frame.number(FRAME_VOI, WINDOW_CENTER).zip(frame.number(FRAME_VOI, WINDOW_WIDTH));
+    let window = frame
+        .number(FRAME_VOI, WINDOW_CENTER)
+        .zip(frame.number(FRAME_VOI, WINDOW_WIDTH));
     let [low, high] = match window.filter(|&(_, width)| width >= 1.0) {
         Some((center, width)) => match frame.text(FRAME_VOI, WINDOW_FUNCTION).as_deref() {
             None | Some("LINEAR") => [center - 0.5 - (width - 1.0) / 2.0, center - 0.5 + (width - 1.0) / 2.0],
@@ -254,5 +307,9 @@ fn display_range(dataset: &Dataset, pixels: &Pixels) -> Option<[f32; 2]> {
         }
         None => return None,
     };
-    Some(if inverted { [high as f32, low as f32] } else { [low as f32, high as f32] })
+    Some(if inverted {
+        [high as f32, low as f32]
+    } else {
+        [low as f32, high as f32]
+    })
 }

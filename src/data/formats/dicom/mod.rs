@@ -70,7 +70,13 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
         let modality = dataset.text(MODALITY).unwrap_or_else(|| "unknown".into());
         let found = format!("neither, modality {modality}");
         let hint = "reports, plans and structures have nothing to learn from here; leave them out";
-        return Err(refuse(path, "data set", &found, "PixelData or a WaveformSequence", hint));
+        return Err(refuse(
+            path,
+            "data set",
+            &found,
+            "PixelData or a WaveformSequence",
+            hint,
+        ));
     }
     Ok(contents)
 }
@@ -82,14 +88,27 @@ fn describe(envelope: &Envelope, dataset: &Dataset) -> Contents {
         Some([b'U' | b'S', b'S']) => number(tag),
         _ => dataset.text(tag),
     };
-    let mut facts: Vec<(String, String)> =
-        FACTS.iter().filter_map(|&(name, tag)| Some((name.to_string(), value(tag)?))).collect();
-    facts.insert(0, ("transfer_syntax".into(), syntax::name(&envelope.transfer_syntax).to_string()));
+    let mut facts: Vec<(String, String)> = FACTS
+        .iter()
+        .filter_map(|&(name, tag)| Some((name.to_string(), value(tag)?)))
+        .collect();
+    facts.insert(
+        0,
+        (
+            "transfer_syntax".into(),
+            syntax::name(&envelope.transfer_syntax).to_string(),
+        ),
+    );
     let format = match dataset.text(MODALITY) {
         Some(modality) => format!("DICOM, {modality}"),
         None => "DICOM".into(),
     };
-    Contents { format, facts, warnings: envelope.warnings.clone(), ..Contents::default() }
+    Contents {
+        format,
+        facts,
+        warnings: envelope.warnings.clone(),
+        ..Contents::default()
+    }
 }
 
 fn refuse(path: &Path, place: &str, found: &str, expected: &str, hint: &str) -> DataError {

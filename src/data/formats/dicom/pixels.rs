@@ -84,15 +84,25 @@ impl<'b> Pixels<'b> {
         }
         if self.bits_stored == 0 || self.high_bit >= self.bits_allocated || self.bits_stored > self.high_bit + 1 {
             let found = format!("{} bits up to bit {}", self.bits_stored, self.high_bit);
-            return wrong("BitsStored", found, &format!("bits of a sample of {}", self.bits_allocated));
+            return wrong(
+                "BitsStored",
+                found,
+                &format!("bits of a sample of {}", self.bits_allocated),
+            );
         }
         if self.samples != 1 && self.samples != 3 {
             return wrong("SamplesPerPixel", self.samples.to_string(), "1 or 3");
         }
         if self.rows == 0 || self.columns == 0 {
-            return wrong("Rows and Columns", format!("{} x {}", self.rows, self.columns), "at least one pixel");
+            return wrong(
+                "Rows and Columns",
+                format!("{} x {}", self.rows, self.columns),
+                "at least one pixel",
+            );
         }
-        let pixels = [self.rows, self.columns].iter().try_fold(self.num_frames, |all, &side| all.checked_mul(side));
+        let pixels = [self.rows, self.columns]
+            .iter()
+            .try_fold(self.num_frames, |all, &side| all.checked_mul(side));
         let (fits, there) = match &self.element.value {
             Value::Bytes(bytes) => {
                 let bits = pixels.and_then(|pixels| pixels.checked_mul(self.bits_per_pixel()));
@@ -100,7 +110,10 @@ impl<'b> Pixels<'b> {
             }
             Value::Fragments(fragments) => {
                 let there: usize = fragments.iter().map(|fragment| fragment.len()).sum();
-                (pixels.is_some_and(|pixels| pixels <= MOST_PIXELS_PER_BYTE * there), there)
+                (
+                    pixels.is_some_and(|pixels| pixels <= MOST_PIXELS_PER_BYTE * there),
+                    there,
+                )
             }
             Value::Items(_) => (false, 0),
         };
@@ -118,7 +131,11 @@ impl<'b> Pixels<'b> {
 
     /// Bits of a pixel in native data: two pixels share their colour in YBR_FULL_422.
     fn bits_per_pixel(&self) -> usize {
-        let samples = if self.photometric == "YBR_FULL_422" { 2 } else { self.samples };
+        let samples = if self.photometric == "YBR_FULL_422" {
+            2
+        } else {
+            self.samples
+        };
         samples * self.bits_allocated
     }
 
@@ -141,7 +158,11 @@ impl<'b> Pixels<'b> {
         let (shift, unused) = (self.high_bit + 1 - self.bits_stored, 64 - self.bits_stored);
         for sample in &mut samples {
             let bits = *sample >> shift << unused;
-            *sample = if self.signed { bits >> unused } else { (bits as u64 >> unused) as i64 };
+            *sample = if self.signed {
+                bits >> unused
+            } else {
+                (bits as u64 >> unused) as i64
+            };
         }
         Ok(samples)
     }
@@ -155,7 +176,11 @@ impl<'b> Pixels<'b> {
         if self.bits_allocated == 1 {
             // Frames follow each other without padding, the lowest bit of a byte first.
             let swap = usize::from(self.big_endian && words);
-            let bit = |at: usize| bytes.get((at / 8) ^ swap).map_or(0, |byte| i64::from(byte >> (at % 8) & 1));
+            let bit = |at: usize| {
+                bytes
+                    .get((at / 8) ^ swap)
+                    .map_or(0, |byte| i64::from(byte >> (at % 8) & 1))
+            };
             return (index * pixels..(index + 1) * pixels).map(bit).collect();
         }
         let length = pixels * self.bits_per_pixel() / 8;
@@ -180,7 +205,9 @@ impl<'b> Pixels<'b> {
             let colour = |plane: usize| groups.iter().flat_map(move |group| [group[plane]; 2]);
             return light.chain(colour(2)).chain(colour(3)).collect();
         }
-        (0..self.samples).flat_map(|plane| samples.iter().skip(plane).step_by(self.samples).copied()).collect()
+        (0..self.samples)
+            .flat_map(|plane| samples.iter().skip(plane).step_by(self.samples).copied())
+            .collect()
     }
 
     fn damaged(&self, found: String) -> DataError {
@@ -196,11 +223,18 @@ impl<'b> Pixels<'b> {
             return Ok(fragments.concat());
         }
         if fragments.len() == self.num_frames {
-            return Ok(fragments.get(index).map(|fragment| fragment.to_vec()).unwrap_or_default());
+            return Ok(fragments
+                .get(index)
+                .map(|fragment| fragment.to_vec())
+                .unwrap_or_default());
         }
         let mut offsets = integers(table, 32, false, false).skip(index);
         let Some(start) = offsets.next() else {
-            let found = format!("{} fragments for {} frames and no offset table", fragments.len(), self.num_frames);
+            let found = format!(
+                "{} fragments for {} frames and no offset table",
+                fragments.len(),
+                self.num_frames
+            );
             return Err(self.damaged(found));
         };
         let stop = offsets.next().unwrap_or(i64::MAX);
@@ -228,7 +262,10 @@ impl<'b> Pixels<'b> {
         let mut samples = vec![0; self.samples * self.num_pixels()];
         for (segment, &start) in offsets.iter().take(self.samples * num_bytes).enumerate() {
             let bytes = data.get(start as usize..).unwrap_or_default();
-            let plane = samples.chunks_exact_mut(self.num_pixels()).nth(segment / num_bytes.max(1)).unwrap_or_default();
+            let plane = samples
+                .chunks_exact_mut(self.num_pixels())
+                .nth(segment / num_bytes.max(1))
+                .unwrap_or_default();
             let filled = unpack(bytes, plane);
             if filled < self.num_pixels() {
                 return Err(self.damaged(format!("{filled} run-length pixels of {}", self.num_pixels())));
@@ -243,7 +280,11 @@ impl<'b> Pixels<'b> {
         decoder.set_max_decoding_buffer_size(self.num_pixels() * self.samples * 2);
         if self.samples == 3 && !tells_colours(data) {
             let is_rgb = self.photometric == "RGB";
-            decoder.set_color_transform(if is_rgb { ColorTransform::RGB } else { ColorTransform::YCbCr });
+            decoder.set_color_transform(if is_rgb {
+                ColorTransform::RGB
+            } else {
+                ColorTransform::YCbCr
+            });
         }
         // The decoder is careful but was written for whole files; a panic in it must not end a run over a thousand
         // files. The size is checked before it allocates.
@@ -257,15 +298,21 @@ impl<'b> Pixels<'b> {
             };
             let size = (usize::from(info.height), usize::from(info.width), samples);
             if size != (self.rows, self.columns, self.samples) {
-                return Err(format!("a JPEG image of {} x {} pixels of {} samples", size.0, size.1, size.2));
+                return Err(format!(
+                    "a JPEG image of {} x {} pixels of {} samples",
+                    size.0, size.1, size.2
+                ));
             }
             let bits = if info.pixel_format == PixelFormat::L16 { 16 } else { 8 };
             Ok((bits, decoder.decode().map_err(|error| error.to_string())?))
         }));
-        let (bits, decoded) =
-            decoded.unwrap_or_else(|_| Err("a JPEG image that cannot be decoded".into())).map_err(|found| {
-                let expected =
-                    format!("a JPEG image of {} x {} pixels of 8 bits, or lossless", self.rows, self.columns);
+        let (bits, decoded) = decoded
+            .unwrap_or_else(|_| Err("a JPEG image that cannot be decoded".into()))
+            .map_err(|found| {
+                let expected = format!(
+                    "a JPEG image of {} x {} pixels of 8 bits, or lossless",
+                    self.rows, self.columns
+                );
                 refuse(self.path, "PixelData", &found, &expected, syntax::UNPACK)
             })?;
         Ok(self.planes(integers(&decoded, bits, false, cfg!(target_endian = "big")).collect()))
@@ -290,7 +337,11 @@ fn unpack(mut bytes: &[u8], samples: &mut [i64]) -> usize {
         };
         bytes = rest.get(literal.len()..).unwrap_or_default();
         let unpacked = literal.iter().flat_map(|byte| std::iter::repeat_n(byte, repeats));
-        filled += room.iter_mut().zip(unpacked).map(|(sample, &byte)| *sample = *sample << 8 | i64::from(byte)).count();
+        filled += room
+            .iter_mut()
+            .zip(unpacked)
+            .map(|(sample, &byte)| *sample = *sample << 8 | i64::from(byte))
+            .count();
     }
     filled
 }

@@ -31,7 +31,13 @@ struct Slice<'f> {
 /// another direction, and for two at one place.
 pub fn read_series(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError> {
     let Some((first_path, _)) = files.first() else {
-        return Err(refuse(&PathBuf::from("series"), "files", "none", "at least one", "check the pattern"));
+        return Err(refuse(
+            &PathBuf::from("series"),
+            "files",
+            "none",
+            "at least one",
+            "check the pattern",
+        ));
     };
     let (mut slices, mut contents) = (Vec::new(), Vec::new());
     for (path, bytes) in files {
@@ -51,16 +57,29 @@ pub fn read_series(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError> 
     let mut sorted = contents.swap_remove(first);
     for other in contents {
         sorted.warnings.extend(
-            other.warnings.into_iter().filter(|warning| !sorted.warnings.contains(warning)).collect::<Vec<_>>(),
+            other
+                .warnings
+                .into_iter()
+                .filter(|warning| !sorted.warnings.contains(warning))
+                .collect::<Vec<_>>(),
         );
     }
     if !placed {
-        sorted.warnings.push("ordered by InstanceNumber: not every file tells its position".into());
+        sorted
+            .warnings
+            .push("ordered by InstanceNumber: not every file tells its position".into());
     }
     let in_order: Vec<&Slice> = order.iter().filter_map(|&index| slices.get(index)).collect();
     let views: Vec<_> = in_order.iter().map(|slice| slice.images.values.view()).collect();
-    let values = concatenate(Axis(0), &views)
-        .map_err(|error| refuse(first_path, "series", &error.to_string(), "slices of one size", "select one series"))?;
+    let values = concatenate(Axis(0), &views).map_err(|error| {
+        refuse(
+            first_path,
+            "series",
+            &error.to_string(),
+            "slices of one size",
+            "select one series",
+        )
+    })?;
     let planes: Vec<Option<Plane>> = in_order.iter().map(|slice| slice.plane.clone()).collect();
     let affine = geometry::affine(&planes, &mut sorted.warnings);
     if let Some(slice) = in_order.first() {
@@ -89,7 +108,13 @@ fn order(slices: &[Slice]) -> Result<(Vec<usize>, bool), DataError> {
     for (index, slice) in slices.iter().enumerate() {
         let key = key(slice).ok_or_else(|| {
             let hint = "without one of them nobody knows the order of the files";
-            refuse(slice.path, "slice", "neither", "ImagePositionPatient or InstanceNumber", hint)
+            refuse(
+                slice.path,
+                "slice",
+                "neither",
+                "ImagePositionPatient or InstanceNumber",
+                hint,
+            )
         })?;
         order.push((key, index));
     }
@@ -107,7 +132,13 @@ fn order(slices: &[Slice]) -> Result<(Vec<usize>, bool), DataError> {
 
 fn slice<'f>(dataset: &Dataset, transfer_syntax: &str, path: &'f PathBuf) -> Result<Slice<'f>, DataError> {
     if dataset.get(PIXEL_DATA).is_none() {
-        return Err(refuse(path, "data set", "no PixelData", "an image", "leave the file out of the series"));
+        return Err(refuse(
+            path,
+            "data set",
+            "no PixelData",
+            "an image",
+            "leave the file out of the series",
+        ));
     }
     let mut reading = image::read(dataset, transfer_syntax, path)?;
     if reading.images.values.len_of(Axis(0)) != 1 {

@@ -49,7 +49,13 @@ pub(super) fn codec(uid: &str, path: &Path) -> Result<Codec, DataError> {
         Some(".4.50" | ".4.51" | ".4.57" | ".4.70") => Ok(Codec::Jpeg),
         _ => {
             let expected = "uncompressed or deflated pixels, RLE, JPEG baseline, extended of 8 bits or lossless";
-            Err(refuse(path, "transfer syntax", &format!("{} ({uid})", name(uid)), expected, UNPACK))
+            Err(refuse(
+                path,
+                "transfer syntax",
+                &format!("{} ({uid})", name(uid)),
+                expected,
+                UNPACK,
+            ))
         }
     }
 }

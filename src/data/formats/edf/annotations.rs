@@ -18,7 +18,11 @@ pub(super) struct RecordMarks {
 impl RecordMarks {
     /// Adds the lists of one annotation signal; the first signal of a record has the record's time.
     pub fn read(&mut self, bytes: &[u8], first_signal: bool) {
-        for (index, list) in bytes.split(|&byte| byte == 0).filter(|list| !list.is_empty()).enumerate() {
+        for (index, list) in bytes
+            .split(|&byte| byte == 0)
+            .filter(|list| !list.is_empty())
+            .enumerate()
+        {
             let Some((onset_secs, duration_secs, texts)) = parse(list) else {
                 self.num_broken += 1;
                 continue;
@@ -27,7 +31,11 @@ impl RecordMarks {
                 self.onset_secs = Some(onset_secs);
             }
             let marks = texts.into_iter().filter(|text| !text.is_empty());
-            self.annotations.extend(marks.map(|text| Annotation { onset_secs, duration_secs, text }));
+            self.annotations.extend(marks.map(|text| Annotation {
+                onset_secs,
+                duration_secs,
+                text,
+            }));
         }
     }
 }
@@ -36,7 +44,9 @@ fn parse(list: &[u8]) -> Option<(f64, Option<f64>, Vec<String>)> {
     let list = list.strip_suffix(b"\x14")?;
     let mut parts = list.split(|&byte| byte == 0x14);
     let mut times = parts.next()?.splitn(2, |&byte| byte == 0x15);
-    let onset = std::str::from_utf8(times.next()?).ok().filter(|onset| onset.starts_with(['+', '-']))?;
+    let onset = std::str::from_utf8(times.next()?)
+        .ok()
+        .filter(|onset| onset.starts_with(['+', '-']))?;
     let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
     let duration = match times.next() {
         Some(text) if !text.is_empty() => Some(number(std::str::from_utf8(text).ok()?)?),

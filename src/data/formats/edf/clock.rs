@@ -33,10 +33,16 @@ pub(super) fn pauses(
         if pause_secs.abs() > 1e-6 + 1e-9 * onset_secs.abs() {
             num_pauses += 1;
             if num_pauses <= MOST_WARNINGS {
-                let claim =
-                    if discontinuous { "no data for" } else { "the file claims to be continuous, but time jumps by" };
+                let claim = if discontinuous {
+                    "no data for"
+                } else {
+                    "the file claims to be continuous, but time jumps by"
+                };
                 let at_secs = end_secs - start_secs;
-                warnings.push(format!("{claim} {pause_secs:.6} s at {at_secs:.6} s, before record {}", index + 1));
+                warnings.push(format!(
+                    "{claim} {pause_secs:.6} s at {at_secs:.6} s, before record {}",
+                    index + 1
+                ));
             }
             if discontinuous && pause_secs < 0.0 {
                 let expected = format!("{end_secs:.6} s, the end of the record before it, or later");
@@ -58,7 +64,10 @@ fn check_memory(source: Source, header: &Header, num_records: usize, pause_secs:
     let num_samples: usize = signals.map(|signal| signal.num_samples).sum();
     let most = (MOST_PAUSES_PER_SAMPLE * num_samples * num_records + MOST_PAUSES) as f64;
     if pause_secs > 0.0 && num_samples as f64 * (pause_secs / header.record_secs) > most {
-        let expected = format!("at most {most} samples of pauses for {} of data", num_samples * num_records);
+        let expected = format!(
+            "at most {most} samples of pauses for {} of data",
+            num_samples * num_records
+        );
         let hint = "split the file at its pauses and read the pieces as sessions of their own";
         return Err(source.error("records", format!("{pause_secs:.0} s of pauses"), &expected, hint));
     }

@@ -67,14 +67,25 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     pub fn error(&self, place: impl Into<String>, found: String, expected: &str, hint: &str) -> DataError {
         let (file, place) = (self.path.to_path_buf(), place.into());
-        DataError::File { file, place, found, expected: expected.into(), hint: hint.into() }
+        DataError::File {
+            file,
+            place,
+            found,
+            expected: expected.into(),
+            hint: hint.into(),
+        }
     }
 
     /// The text of a field, without the blanks or zeros that fill it. UTF-8, or Latin-1 where it is not (a micro sign).
     fn text(&self, start: usize, width: usize) -> Result<String, DataError> {
         let field = self.bytes.get(start..start + width).ok_or_else(|| {
             let expected = "a whole header of 256 bytes and 256 more for each signal";
-            self.error("header", format!("{} bytes", self.bytes.len()), expected, "the file is cut off; fetch it again")
+            self.error(
+                "header",
+                format!("{} bytes", self.bytes.len()),
+                expected,
+                "the file is cut off; fetch it again",
+            )
         })?;
         let text = match std::str::from_utf8(field) {
             Ok(text) => text.to_string(),
@@ -98,14 +109,18 @@ impl Header {
             Some(b"0       ") => false,
             Some(b"\xffBIOSEMI") => true,
             other => {
-                let found =
-                    other.map_or("fewer than 8 bytes".into(), |start| format!("{:?}", String::from_utf8_lossy(start)));
+                let found = other.map_or("fewer than 8 bytes".into(), |start| {
+                    format!("{:?}", String::from_utf8_lossy(start))
+                });
                 let expected = "`0` and seven blanks (EDF) or byte 255 and `BIOSEMI` (BDF)";
                 return Err(source.error("byte 0 (version)", found, expected, "this is neither EDF nor BDF"));
             }
         };
         let num_signals: usize = source.number(252, 4, "number of signals")?;
-        let (num_bytes, declared) = (BLOCK * (num_signals + 1), source.number::<usize>(184, 8, "bytes of the header")?);
+        let (num_bytes, declared) = (
+            BLOCK * (num_signals + 1),
+            source.number::<usize>(184, 8, "bytes of the header")?,
+        );
         if declared != num_bytes {
             let expected = format!("{num_bytes} for {num_signals} signals");
             return Err(source.error(
@@ -163,8 +178,14 @@ impl Header {
             ([-1.0, 1.0], [-1.0, 1.0])
         } else {
             (
-                [number(PHYSICAL_MIN, "physical minimum")?, number(PHYSICAL_MAX, "physical maximum")?],
-                [number(DIGITAL_MIN, "digital minimum")?, number(DIGITAL_MAX, "digital maximum")?],
+                [
+                    number(PHYSICAL_MIN, "physical minimum")?,
+                    number(PHYSICAL_MAX, "physical maximum")?,
+                ],
+                [
+                    number(DIGITAL_MIN, "digital minimum")?,
+                    number(DIGITAL_MAX, "digital maximum")?,
+                ],
             )
         };
         Ok(Signal {
@@ -196,7 +217,11 @@ impl Header {
     }
 
     fn is_plus(&self) -> bool {
-        let plus = if self.bdf { ["BDF+C", "BDF+D"] } else { ["EDF+C", "EDF+D"] };
+        let plus = if self.bdf {
+            ["BDF+C", "BDF+D"]
+        } else {
+            ["EDF+C", "EDF+D"]
+        };
         plus.contains(&self.variant.as_str())
     }
 
@@ -217,7 +242,10 @@ impl Header {
 
 /// `dd.mm.yy hh.mm.ss`; years from 85 are of the 20th century.
 fn parse_start(text: &str) -> Option<NaiveDateTime> {
-    let numbers: Option<Vec<u32>> = text.split(['.', ' ', ':', '/', '-']).map(|part| part.parse().ok()).collect();
+    let numbers: Option<Vec<u32>> = text
+        .split(['.', ' ', ':', '/', '-'])
+        .map(|part| part.parse().ok())
+        .collect();
     let &[day, month, year, hour, minute, second] = numbers?.as_slice() else {
         return None;
     };

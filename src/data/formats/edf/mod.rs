@@ -33,18 +33,25 @@ use crate::data::formats::{Annotation, Contents, Part, SignalChannel};
 pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
     let source = Source { bytes, path };
     let header = Header::parse(source)?;
-    let mut contents = Contents { format: header.format(), ..Contents::default() };
+    let mut contents = Contents {
+        format: header.format(),
+        ..Contents::default()
+    };
     let records = whole_records(&header, bytes, &mut contents.warnings);
     let marks: Vec<RecordMarks> = records.iter().map(|record| read_marks(&header, record)).collect();
     let start_secs = marks.first().and_then(|marks| marks.onset_secs).unwrap_or(0.0);
     contents.facts = facts(&header, records.len(), start_secs);
     if header.start.is_none() {
-        contents.warnings.push(format!("the start `{}` is not a date and a time", header.start_text));
+        contents
+            .warnings
+            .push(format!("the start `{}` is not a date and a time", header.start_text));
     }
     let pauses = clock::pauses(source, &header, &marks, &mut contents.warnings)?;
     let num_broken: usize = marks.iter().map(|marks| marks.num_broken).sum();
     if num_broken > 0 {
-        contents.warnings.push(format!("{num_broken} annotations could not be read"));
+        contents
+            .warnings
+            .push(format!("{num_broken} annotations could not be read"));
     }
     contents.annotations = annotations(marks, start_secs);
     let mut channels = Vec::new();
@@ -70,7 +77,9 @@ fn whole_records<'b>(header: &Header, bytes: &'b [u8], warnings: &mut Vec<String
             "the header does not tell the number of records: the recording was not closed; {there} read"
         )),
         Some(promised) if promised > there => {
-            warnings.push(format!("the file is cut off: {there} whole records of the {promised} in the header"));
+            warnings.push(format!(
+                "the file is cut off: {there} whole records of the {promised} in the header"
+            ));
         }
         Some(_) => {}
     }
@@ -84,14 +93,19 @@ fn whole_records<'b>(header: &Header, bytes: &'b [u8], warnings: &mut Vec<String
 fn read_marks(header: &Header, record: &[u8]) -> RecordMarks {
     let mut marks = RecordMarks::default();
     for (index, signal) in header.signals.iter().filter(|signal| signal.is_annotations).enumerate() {
-        marks.read(record.get(signal.offset..header.end(signal)).unwrap_or_default(), index == 0);
+        marks.read(
+            record.get(signal.offset..header.end(signal)).unwrap_or_default(),
+            index == 0,
+        );
     }
     marks
 }
 
 fn annotations(marks: Vec<RecordMarks>, start_secs: f64) -> Vec<Annotation> {
     let mut annotations: Vec<_> = marks.into_iter().flat_map(|marks| marks.annotations).collect();
-    annotations.iter_mut().for_each(|annotation| annotation.onset_secs -= start_secs);
+    annotations
+        .iter_mut()
+        .for_each(|annotation| annotation.onset_secs -= start_secs);
     annotations.sort_by(|one, other| one.onset_secs.total_cmp(&other.onset_secs));
     annotations
 }
@@ -108,7 +122,12 @@ fn facts(header: &Header, num_records: usize, start_secs: f64) -> Vec<(String, S
     // EDF+ keeps the part of a second in the time of the first record.
     let fraction = chrono::TimeDelta::microseconds((start_secs * 1e6).round() as i64);
     let start = header.start.and_then(|start| start.checked_add_signed(fraction));
-    fact("start", start.map(|start| start.format("%Y-%m-%dT%H:%M:%S%.f").to_string()).unwrap_or_default());
+    fact(
+        "start",
+        start
+            .map(|start| start.format("%Y-%m-%dT%H:%M:%S%.f").to_string())
+            .unwrap_or_default(),
+    );
     fact("records", num_records.to_string());
     fact("record_secs", header.record_secs.to_string());
     for signal in header.signals.iter().filter(|signal| !signal.is_annotations) {
@@ -131,7 +150,11 @@ fn channel(
     let [physical_min, physical_max] = signal.physical;
     let gain = (physical_max - physical_min) / (digital_max - digital_min);
     let scaled = digital_max > digital_min && gain.is_finite() && gain != 0.0;
-    let (gain, offset) = if scaled { (gain, physical_max / gain - digital_max) } else { (1.0, 0.0) };
+    let (gain, offset) = if scaled {
+        (gain, physical_max / gain - digital_max)
+    } else {
+        (1.0, 0.0)
+    };
     if !scaled {
         warnings.push(format!(
             "signal `{}` stays digital: its physical range is {physical_min} to {physical_max}, its digital range \
@@ -152,9 +175,24 @@ fn channel(
             values
                 .extend(samples.map(|&[low, middle, high]| physical(i32::from_le_bytes([0, low, middle, high]) >> 8)));
         } else {
-            values.extend(bytes.as_chunks().0.iter().map(|&pair| physical(i16::from_le_bytes(pair).into())));
+            values.extend(
+                bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|&pair| physical(i16::from_le_bytes(pair).into())),
+            );
         }
     }
-    let unit = if scaled && !signal.unit.is_empty() { signal.unit.clone() } else { "1".into() };
-    SignalChannel { name: signal.name.clone(), unit, rate_hz, values }
+    let unit = if scaled && !signal.unit.is_empty() {
+        signal.unit.clone()
+    } else {
+        "1".into()
+    };
+    SignalChannel {
+        name: signal.name.clone(),
+        unit,
+        rate_hz,
+        values,
+    }
 }

@@ -44,7 +44,9 @@ impl EdfSignal {
     /// Rounds physical values to the 65536 steps of the smallest range of three digits that holds them; `None` if a value is
     /// not finite or beyond 10^6, where eight characters end.
     pub fn from_physical(name: &str, unit: &str, rate_hz: f64, values: &[f32]) -> Option<Self> {
-        let largest = values.iter().fold(0.0f64, |largest, &value| largest.max(f64::from(value).abs()));
+        let largest = values
+            .iter()
+            .fold(0.0f64, |largest, &value| largest.max(f64::from(value).abs()));
         if values.iter().any(|value| !value.is_finite()) || largest > 1e6 {
             return None;
         }
@@ -78,7 +80,12 @@ pub fn write_edf(recording: &EdfRecording, path: &Path) -> Result<Vec<u8>, DataE
     let (num_records, record_secs) = writer.records(&recording.signals)?;
     let lists = lists(&recording.annotations, num_records, record_secs);
     // Two bytes for each sample.
-    let num_marks = lists.iter().map(|list| list.len().div_ceil(2)).max().unwrap_or(0).max(8);
+    let num_marks = lists
+        .iter()
+        .map(|list| list.len().div_ceil(2))
+        .max()
+        .unwrap_or(0)
+        .max(8);
     let mut bytes = writer.header(recording, num_records, record_secs, num_marks)?;
     for (index, mut list) in lists.into_iter().enumerate() {
         for signal in &recording.signals {
@@ -99,7 +106,11 @@ fn lists(annotations: &[Annotation], num_records: usize, record_secs: f64) -> Ve
         let onset_secs = format!("{:.7}", index as f64 * record_secs);
         let mut list = format!("+{}\x14\x14\0", onset_secs.trim_end_matches('0').trim_end_matches('.'));
         for annotation in shares.next().unwrap_or_default() {
-            let sign = if annotation.onset_secs.is_sign_negative() { "" } else { "+" };
+            let sign = if annotation.onset_secs.is_sign_negative() {
+                ""
+            } else {
+                "+"
+            };
             list.push_str(&format!("{sign}{}", annotation.onset_secs));
             list.extend(annotation.duration_secs.map(|secs| format!("\x15{secs}")));
             list.push_str(&format!("\x14{}\x14\0", annotation.text));
@@ -117,7 +128,13 @@ impl Writer<'_> {
     fn error(&self, place: &str, found: String, expected: &str) -> DataError {
         let hint = "EDF cannot hold it; change what is to be written";
         let (file, place) = (self.path.to_path_buf(), place.to_string());
-        DataError::File { file, place, found, expected: expected.into(), hint: hint.into() }
+        DataError::File {
+            file,
+            place,
+            found,
+            expected: expected.into(),
+            hint: hint.into(),
+        }
     }
 
     fn check_annotations(&self, annotations: &[Annotation]) -> Result<(), DataError> {
@@ -138,7 +155,11 @@ impl Writer<'_> {
         let range = signal.physical_range;
         if range.iter().any(|limit| decimal(*limit).is_none()) || range[0] == range[1] {
             let place = format!("physical range of `{}`", signal.name);
-            return Err(self.error(&place, format!("{range:?}"), "two different numbers of at most 8 characters"));
+            return Err(self.error(
+                &place,
+                format!("{range:?}"),
+                "two different numbers of at most 8 characters",
+            ));
         }
         let ([low, high], place) = (signal.digital_range, format!("digital range of `{}`", signal.name));
         if low >= high {
@@ -174,12 +195,18 @@ impl Writer<'_> {
             all / num_records * 2 <= MOST_RECORD_BYTES
                 && written.is_some_and(|written| (written - secs).abs() < 1e-9 * secs)
         };
-        let small = (1..).take_while(|small| small * small <= divisor).filter(|small| divisor.is_multiple_of(*small));
+        let small = (1..)
+            .take_while(|small| small * small <= divisor)
+            .filter(|small| divisor.is_multiple_of(*small));
         let divisors = small.flat_map(|small| [small, divisor / small]).filter(fits);
         let nearest = divisors.min_by(|&one, &other| secs(one).ln().abs().total_cmp(&secs(other).ln().abs()));
         let num_records = nearest.ok_or_else(|| {
             let expected = "a duration that equal records divide, each of a decimal number of seconds of 8 characters";
-            self.error("signals", format!("{} samples at {} Hz", first.digital.len(), first.rate_hz), expected)
+            self.error(
+                "signals",
+                format!("{} samples at {} Hz", first.digital.len(), first.rate_hz),
+                expected,
+            )
         })?;
         Ok((num_records, secs(num_records)))
     }
@@ -197,13 +224,20 @@ impl Writer<'_> {
             empty if empty.is_empty() => "X".into(),
             subject => subject,
         };
-        let start = recording.start.map(|start| (start.format("%d.%m.%y%H.%M.%S"), start.format("%d-%b-%Y")));
-        let (time, day) =
-            start.map_or(("01.01.8500.00.00".into(), "X".into()), |(time, day)| (time.to_string(), day.to_string()));
+        let start = recording
+            .start
+            .map(|start| (start.format("%d.%m.%y%H.%M.%S"), start.format("%d-%b-%Y")));
+        let (time, day) = start.map_or(("01.01.8500.00.00".into(), "X".into()), |(time, day)| {
+            (time.to_string(), day.to_string())
+        });
         let mut bytes = Vec::new();
         let mut field = |name: &str, text: String, width: usize| {
             if text.len() > width || !text.bytes().all(|byte| (32..127).contains(&byte)) {
-                return Err(self.error(name, format!("{text:?}"), &format!("at most {width} characters of ASCII")));
+                return Err(self.error(
+                    name,
+                    format!("{text:?}"),
+                    &format!("at most {width} characters of ASCII"),
+                ));
             }
             bytes.extend(format!("{text:width$}").bytes());
             Ok(())
@@ -219,15 +253,27 @@ impl Writer<'_> {
         field("number of signals", (signals.len() + 1).to_string(), 4)?;
         // All signals' first field, all their second field, and so on; the annotations come last.
         let mut column = |name: &str, width: usize, last: String, text: &dyn Fn(&EdfSignal) -> String| {
-            signals.iter().map(text).chain([last]).try_for_each(|text| field(name, text, width))
+            signals
+                .iter()
+                .map(text)
+                .chain([last])
+                .try_for_each(|text| field(name, text, width))
         };
         column("name", 16, "EDF Annotations".into(), &|signal| signal.name.clone())?;
         column("transducer", 80, String::new(), &|_| String::new())?;
         column("unit", 8, String::new(), &|signal| signal.unit.clone())?;
-        column("physical minimum", 8, "-1".into(), &|signal| signal.physical_range[0].to_string())?;
-        column("physical maximum", 8, "1".into(), &|signal| signal.physical_range[1].to_string())?;
-        column("digital minimum", 8, i16::MIN.to_string(), &|signal| signal.digital_range[0].to_string())?;
-        column("digital maximum", 8, i16::MAX.to_string(), &|signal| signal.digital_range[1].to_string())?;
+        column("physical minimum", 8, "-1".into(), &|signal| {
+            signal.physical_range[0].to_string()
+        })?;
+        column("physical maximum", 8, "1".into(), &|signal| {
+            signal.physical_range[1].to_string()
+        })?;
+        column("digital minimum", 8, i16::MIN.to_string(), &|signal| {
+            signal.digital_range[0].to_string()
+        })?;
+        column("digital maximum", 8, i16::MAX.to_string(), &|signal| {
+            signal.digital_range[1].to_string()
+        })?;
         column("filter", 80, String::new(), &|_| String::new())?;
         column("samples of a record", 8, num_marks.to_string(), &|signal| {
             (signal.digital.len() / num_records).to_string()
@@ -244,5 +290,9 @@ fn decimal(value: f64) -> Option<String> {
 }
 
 fn greatest_common_divisor(one: usize, other: usize) -> usize {
-    if other == 0 { one } else { greatest_common_divisor(other, one % other) }
+    if other == 0 {
+        one
+    } else {
+        greatest_common_divisor(other, one % other)
+    }
 }

@@ -45,11 +45,18 @@ pub fn read_scaled(bytes: &[u8], path: &Path, scaling: Scaling) -> Result<Conten
         let tiff = tiff::decode(bytes, path)?;
         contents.format = format!("TIFF, compression {}", tiff.compression);
         if tiff.num_reduced > 0 {
-            contents.warnings.push(format!("{} copies of lower resolution were left out", tiff.num_reduced));
+            contents
+                .warnings
+                .push(format!("{} copies of lower resolution were left out", tiff.num_reduced));
         }
         if tiff.white_is_zero && scaling != Scaling::Share {
             let hint = "save the image as black-is-zero";
-            return Err(wrong(path, "white-is-zero".into(), "counts that grow with brightness", hint));
+            return Err(wrong(
+                path,
+                "white-is-zero".into(),
+                "counts that grow with brightness",
+                hint,
+            ));
         }
         tiff.pages
     } else {
@@ -57,7 +64,12 @@ pub fn read_scaled(bytes: &[u8], path: &Path, scaling: Scaling) -> Result<Conten
         contents.format = if page.lossy { "JPEG" } else { "PNG" }.into();
         if page.lossy && scaling != Scaling::Share {
             let hint = "export the counts as 16-bit TIFF or PNG";
-            return Err(wrong(path, "JPEG".into(), "counts that no lossy compression has changed", hint));
+            return Err(wrong(
+                path,
+                "JPEG".into(),
+                "counts that no lossy compression has changed",
+                hint,
+            ));
         }
         vec![page]
     };
@@ -67,7 +79,9 @@ pub fn read_scaled(bytes: &[u8], path: &Path, scaling: Scaling) -> Result<Conten
     }
     if let Some(page) = pages.first() {
         contents.facts.push(("samples".into(), page.sample_type().into()));
-        contents.facts.push(("size".into(), format!("{} x {} pixels", page.width, page.height)));
+        contents
+            .facts
+            .push(("size".into(), format!("{} x {} pixels", page.width, page.height)));
         contents.facts.push(("pages".into(), pages.len().to_string()));
     }
     contents.parts.push(Part::Images(stack.finish(path, None)?));
@@ -81,7 +95,12 @@ pub fn read_scaled(bytes: &[u8], path: &Path, scaling: Scaling) -> Result<Conten
 pub fn read_sequence(files: &[(PathBuf, Vec<u8>)], rate_hz: f64, scaling: Scaling) -> Result<Images, DataError> {
     let first = files.first().map_or(Path::new("."), |(path, _)| path);
     if !(rate_hz.is_finite() && rate_hz > 0.0) {
-        return Err(wrong(first, format!("{rate_hz} Hz"), "frames per second above zero", "correct `rate_hz`"));
+        return Err(wrong(
+            first,
+            format!("{rate_hz} Hz"),
+            "frames per second above zero",
+            "correct `rate_hz`",
+        ));
     }
     let mut stack = Stack::new(scaling);
     for (path, bytes) in files {
@@ -108,13 +127,26 @@ struct Stack {
 
 impl Stack {
     fn new(scaling: Scaling) -> Self {
-        Self { scaling, planes: Vec::new(), height: 0, width: 0, num_images: 0, shares: false, values: Vec::new() }
+        Self {
+            scaling,
+            planes: Vec::new(),
+            height: 0,
+            width: 0,
+            num_images: 0,
+            shares: false,
+            values: Vec::new(),
+        }
     }
 
     fn push(&mut self, page: &Page, path: &Path) -> Result<(), DataError> {
         if page.num_planes != 1 && matches!(self.scaling, Scaling::Celsius { .. }) {
             let hint = "a colour picture of temperatures is not a thermal image; export the counts as 16-bit TIFF";
-            return Err(wrong(path, format!("{} planes", page.num_planes), "one plane of counts", hint));
+            return Err(wrong(
+                path,
+                format!("{} planes", page.num_planes),
+                "one plane of counts",
+                hint,
+            ));
         }
         self.check(page.plane_names(), page.height, page.width, path)?;
         let largest = page.largest();
@@ -143,7 +175,10 @@ impl Stack {
         } else if (&self.planes, self.height, self.width) != (&planes, height, width) {
             let describe =
                 |planes: &[String], height, width| format!("{width} x {height} pixels of {}", planes.join(", "));
-            let expected = format!("{}, as the image before", describe(&self.planes, self.height, self.width));
+            let expected = format!(
+                "{}, as the image before",
+                describe(&self.planes, self.height, self.width)
+            );
             let hint = "images of one file or film share their size and colours; split them";
             return Err(wrong(path, describe(&planes, height, width), &expected, hint));
         }
@@ -152,11 +187,25 @@ impl Stack {
 
     fn finish(self, path: &Path, rate_hz: Option<f64>) -> Result<Images, DataError> {
         let shape = (self.num_images, self.planes.len(), self.height, self.width);
-        let nothing = || wrong(path, "no image".into(), "one or more", "correct the pattern in the card");
-        let values = Array4::from_shape_vec(shape, self.values).ok().filter(|values| !values.is_empty());
+        let nothing = || {
+            wrong(
+                path,
+                "no image".into(),
+                "one or more",
+                "correct the pattern in the card",
+            )
+        };
+        let values = Array4::from_shape_vec(shape, self.values)
+            .ok()
+            .filter(|values| !values.is_empty());
         Ok(Images {
             planes: self.planes,
-            unit: if matches!(self.scaling, Scaling::Celsius { .. }) { "degC" } else { "1" }.into(),
+            unit: if matches!(self.scaling, Scaling::Celsius { .. }) {
+                "degC"
+            } else {
+                "1"
+            }
+            .into(),
             rate_hz,
             values: values.ok_or_else(nothing)?,
             num_volumes: 1,

@@ -76,7 +76,10 @@ pub fn read_image(bytes: &[u8], file: &Path, color: Color) -> Result<Image, Data
             let luma = |pixel| 0.299 * value(pixel, 0) + 0.587 * value(pixel, 1) + 0.114 * value(pixel, 2);
             pixels.map(|pixel| luma(pixel) as f32).collect()
         }
-        (Color::Rgb, 1) => (0..3).flat_map(|_| pixels.clone()).map(|pixel| value(pixel, 0) as f32).collect(),
+        (Color::Rgb, 1) => (0..3)
+            .flat_map(|_| pixels.clone())
+            .map(|pixel| value(pixel, 0) as f32)
+            .collect(),
         _ => page.values(|raw| raw / page.largest()),
     };
     Ok(Image { height, width, values })
@@ -86,8 +89,14 @@ pub fn read_image(bytes: &[u8], file: &Path, color: Color) -> Result<Image, Data
 pub fn image_size(bytes: &[u8]) -> Option<(usize, usize, Color)> {
     let format = image::guess_format(bytes).ok();
     let format = format.filter(|format| matches!(format, ImageFormat::Png | ImageFormat::Jpeg))?;
-    let decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder().ok()?;
+    let decoder = ImageReader::with_format(Cursor::new(bytes), format)
+        .into_decoder()
+        .ok()?;
     let (width, height) = decoder.dimensions();
-    let color = if decoder.color_type().has_color() { Color::Rgb } else { Color::Gray };
+    let color = if decoder.color_type().has_color() {
+        Color::Rgb
+    } else {
+        Color::Gray
+    };
     Some((height as usize, width as usize, color))
 }

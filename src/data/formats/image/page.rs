@@ -17,8 +17,11 @@ pub struct Page {
 impl Page {
     /// The sample as it stands in the file; pixels count line by line. NaN where there is none.
     pub fn raw(&self, pixel: usize, plane: usize) -> f64 {
-        let index =
-            if self.planar { plane * self.height * self.width + pixel } else { pixel * self.num_planes + plane };
+        let index = if self.planar {
+            plane * self.height * self.width + pixel
+        } else {
+            pixel * self.num_planes + plane
+        };
         let value = match &self.samples {
             DecodingResult::U8(samples) => samples.get(index).map(|&v| v.into()),
             DecodingResult::U16(samples) => samples.get(index).map(|&v| v.into()),
@@ -67,7 +70,10 @@ impl Page {
     pub fn values(&self, convert: impl Fn(f64) -> f64) -> Vec<f32> {
         let pixels = 0..self.height * self.width;
         let plane = |plane| pixels.clone().map(move |pixel| (pixel, plane));
-        (0..self.num_planes).flat_map(plane).map(|(pixel, plane)| convert(self.raw(pixel, plane)) as f32).collect()
+        (0..self.num_planes)
+            .flat_map(plane)
+            .map(|(pixel, plane)| convert(self.raw(pixel, plane)) as f32)
+            .collect()
     }
 
     /// Names of the planes.

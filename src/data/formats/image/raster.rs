@@ -28,13 +28,23 @@ pub fn transparent(file: &Path) -> DataError {
 /// The one picture of the file, turned as it says, one or three planes of 8 or 16 bits.
 pub fn decode(bytes: &[u8], file: &Path) -> Result<Page, DataError> {
     let damaged = |found: String| {
-        wrong(file, found, "a whole image of at most 16384 x 16384 pixels", "save the image again, or remove it")
+        wrong(
+            file,
+            found,
+            "a whole image of at most 16384 x 16384 pixels",
+            "save the image again, or remove it",
+        )
     };
     let failed = |error: ImageError| damaged(error.to_string());
     let format = image::guess_format(bytes).ok();
     let Some(format) = format.filter(|format| matches!(format, ImageFormat::Png | ImageFormat::Jpeg)) else {
         let found = format.map_or("neither".into(), |format| format!("{format:?}"));
-        return Err(wrong(file, found, "PNG or JPEG", "convert the image, or correct the pattern in the card"));
+        return Err(wrong(
+            file,
+            found,
+            "PNG or JPEG",
+            "convert the image, or correct the pattern in the card",
+        ));
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
@@ -66,7 +76,14 @@ pub fn decode(bytes: &[u8], file: &Path) -> Result<Page, DataError> {
         (true, true) => DecodingResult::U16(decoded.into_rgb16().into_raw()),
     };
     let num_planes = if color.has_color() { 3 } else { 1 };
-    Ok(Page { height, width, num_planes, planar: false, samples, lossy: format == ImageFormat::Jpeg })
+    Ok(Page {
+        height,
+        width,
+        num_planes,
+        planar: false,
+        samples,
+        lossy: format == ImageFormat::Jpeg,
+    })
 }
 
 /// Whether the last scan of a JPEG file has an end. The decoder takes what is missing for gray. Within a scan 0xff
@@ -88,7 +105,9 @@ fn believable(bytes: &[u8], format: ImageFormat, decoded_bytes: u64) -> bool {
                 _ => 1,
             };
             let line_bits = u64::from(u32::from_be_bytes([a, b, c, d])) * channels * u64::from(depth);
-            line_bits.div_ceil(8).saturating_mul(u32::from_be_bytes([e, f, g, h]).into())
+            line_bits
+                .div_ceil(8)
+                .saturating_mul(u32::from_be_bytes([e, f, g, h]).into())
         }
         _ => decoded_bytes,
     };

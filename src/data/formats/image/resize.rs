@@ -12,7 +12,9 @@ impl Image {
         if width != image.width {
             let weights = weights(image.width, width);
             let lines = image.values.chunks_exact(image.width.max(1));
-            image.values = lines.flat_map(|line| weights.iter().map(|weights| weights.apply(line.iter()))).collect();
+            image.values = lines
+                .flat_map(|line| weights.iter().map(|weights| weights.apply(line.iter())))
+                .collect();
             image.width = width;
         }
         if height != image.height {
@@ -40,7 +42,10 @@ struct Weights {
 
 impl Weights {
     fn apply<'v>(&self, values: impl Iterator<Item = &'v f32>) -> f32 {
-        let weighted = values.skip(self.first).zip(&self.weights).map(|(value, weight)| f64::from(*value) * weight);
+        let weighted = values
+            .skip(self.first)
+            .zip(&self.weights)
+            .map(|(value, weight)| f64::from(*value) * weight);
         weighted.sum::<f64>() as f32
     }
 }
@@ -55,7 +60,10 @@ fn weights(from: usize, to: usize) -> Vec<Weights> {
         let weight = |source: usize| (1.0 - ((source as f64 + 0.5 - centre) / reach).abs()).max(0.0);
         let weights: Vec<f64> = (first..end).map(weight).collect();
         let sum: f64 = weights.iter().sum();
-        Weights { first, weights: weights.into_iter().map(|weight| weight / sum).collect() }
+        Weights {
+            first,
+            weights: weights.into_iter().map(|weight| weight / sum).collect(),
+        }
     };
     (0..to).map(pixel).collect()
 }

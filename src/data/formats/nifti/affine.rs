@@ -17,7 +17,13 @@ impl Header {
     /// A quaternion longer than one; a map with numbers that are not finite.
     pub fn affine(&self, path: &Path) -> Result<(Affine, &'static str), DataError> {
         // Voxel sizes are made good as in nibabel: signs dropped, 0 is 1.
-        let sizes = [1, 2, 3].map(|axis: usize| if self.pixdim[axis] == 0.0 { 1.0 } else { self.pixdim[axis].abs() });
+        let sizes = [1, 2, 3].map(|axis: usize| {
+            if self.pixdim[axis] == 0.0 {
+                1.0
+            } else {
+                self.pixdim[axis].abs()
+            }
+        });
         // Codes beyond those of the standard count as unknown.
         let known = |code: i32| (1..=5).contains(&code);
         let (affine, source) = if known(self.sform_code) {
@@ -27,7 +33,14 @@ impl Header {
         } else {
             let centre = |axis: usize| (self.dims[axis] as f64 - 1.0) / 2.0 * sizes[axis];
             let [x, y, z] = sizes;
-            ([[-x, 0.0, 0.0, centre(0)], [0.0, y, 0.0, -centre(1)], [0.0, 0.0, z, -centre(2)]], "pixdim")
+            (
+                [
+                    [-x, 0.0, 0.0, centre(0)],
+                    [0.0, y, 0.0, -centre(1)],
+                    [0.0, 0.0, z, -centre(2)],
+                ],
+                "pixdim",
+            )
         };
         if affine.iter().flatten().any(|value| !value.is_finite()) {
             return Err(wrong(path, source, format!("{affine:?}"), "finite numbers"));
@@ -38,12 +51,23 @@ impl Header {
 
     fn quaternion_affine(&self, sizes: [f64; 3], path: &Path) -> Result<Affine, DataError> {
         let [b, c, d] = self.quaternion;
-        let epsilon = if self.version == 1 { f64::from(f32::EPSILON) } else { f64::EPSILON };
+        let epsilon = if self.version == 1 {
+            f64::from(f32::EPSILON)
+        } else {
+            f64::EPSILON
+        };
         let rest = 1.0 - (b * b + c * c + d * d);
         let a = match rest {
             rest if rest.abs() < 3.0 * epsilon => 0.0,
             rest if rest > 0.0 => rest.sqrt(),
-            _ => return Err(wrong(path, "qform", format!("the quaternion {b}, {c}, {d}"), "a length of at most 1")),
+            _ => {
+                return Err(wrong(
+                    path,
+                    "qform",
+                    format!("the quaternion {b}, {c}, {d}"),
+                    "a length of at most 1",
+                ));
+            }
         };
         let s = 2.0 / (a * a + b * b + c * c + d * d);
         let rotation = [
@@ -81,7 +105,11 @@ fn inverse_3x3(m: &[[f64; 3]; 3]) -> Option<[[f64; 3]; 3]> {
     };
     let determinant: f64 = (0..3).map(|column| m[0][column] * minor(0, column)).sum();
     let inverse: [[f64; 3]; 3] = std::array::from_fn(|i| std::array::from_fn(|j| minor(j, i) / determinant));
-    inverse.iter().flatten().all(|value| value.is_finite()).then_some(inverse)
+    inverse
+        .iter()
+        .flatten()
+        .all(|value| value.is_finite())
+        .then_some(inverse)
 }
 
 /// For each voxel axis the closest axis in space and whether it runs backwards, as nibabel's `io_orientation`; `None`

@@ -8,7 +8,10 @@ use crate::data::DataError;
 
 /// Texts and unused bytes of a header, by version: `data_type`, `db_name`, `extents`, `session_error`; `descrip`,
 /// `aux_file`; `intent_name`; what is unused.
-const TEXTS: [&[(usize, usize)]; 2] = [&[(4, 38), (148, 252), (328, 344)], &[(240, 344), (508, 524), (525, 540)]];
+const TEXTS: [&[(usize, usize)]; 2] = [
+    &[(4, 38), (148, 252), (328, 344)],
+    &[(240, 344), (508, 524), (525, 540)],
+];
 
 /// Clears the texts of an uncompressed file (`.nii`, or `.hdr` of a pair) and its extensions, and cuts off what comes
 /// after the data. Other bytes stay.
@@ -40,7 +43,12 @@ pub fn deidentify_data(header: &[u8], bytes: &[u8], path: &Path) -> Result<Vec<u
 fn data(mut out: Vec<u8>, header: &Header, length: usize, path: &Path) -> Result<Vec<u8>, DataError> {
     let end = end_of_data(header, path)?;
     if out.len() < end {
-        return Err(wrong(path, "size", format!("{} bytes, uncompressed", out.len()), &format!("{end}")));
+        return Err(wrong(
+            path,
+            "size",
+            format!("{} bytes, uncompressed", out.len()),
+            &format!("{end}"),
+        ));
     }
     out.truncate(end);
     clear(&mut out, length, header.data_offset);

@@ -66,7 +66,11 @@ impl Fields<'_> {
 
     /// An integer of 16 bits in version 1 and 32 in version 2.
     fn code(&self, at: [usize; 2]) -> i32 {
-        if self.version == 1 { self.i16(at[0]).into() } else { self.i32(at[1]) }
+        if self.version == 1 {
+            self.i16(at[0]).into()
+        } else {
+            self.i32(at[1])
+        }
     }
 
     /// A fraction of 32 bits in version 1 and 64 in version 2, `index` places after the first.
@@ -95,10 +99,23 @@ impl Header {
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, DataError> {
         let known = length(bytes).filter(|&(length, ..)| bytes.len() >= length);
         let Some((length, version, big_endian)) = known else {
-            let found = format!("{} bytes that start with {:?}", bytes.len(), bytes.get(..4).unwrap_or(bytes));
-            return Err(wrong(path, "byte 0", found, "the length of a header, 348 or 540, and that many bytes"));
+            let found = format!(
+                "{} bytes that start with {:?}",
+                bytes.len(),
+                bytes.get(..4).unwrap_or(bytes)
+            );
+            return Err(wrong(
+                path,
+                "byte 0",
+                found,
+                "the length of a header, 348 or 540, and that many bytes",
+            ));
         };
-        let fields = Fields { bytes, big_endian, version };
+        let fields = Fields {
+            bytes,
+            big_endian,
+            version,
+        };
         let magic_at = if version == 1 { 344 } else { 4 };
         let magic = bytes.get(magic_at..magic_at + 3).unwrap_or_default();
         let single = match (version, magic) {
@@ -113,7 +130,9 @@ impl Header {
         let dims = dims(&fields, path)?;
         let real = |at, index| fields.real(at, index);
         let (low, high) = (real([128, 200], 0) as f32, real([124, 192], 0) as f32);
-        let description = bytes.get(if version == 1 { 148..228 } else { 240..320 }).unwrap_or_default();
+        let description = bytes
+            .get(if version == 1 { 148..228 } else { 240..320 })
+            .unwrap_or_default();
         let description = String::from_utf8_lossy(description.split(|&byte| byte == 0).next().unwrap_or_default());
         let header = Self {
             version,
@@ -126,7 +145,11 @@ impl Header {
             slope: real([112, 176], 0),
             intercept: real([116, 184], 0),
             display_range: (low.is_finite() && high.is_finite() && low < high).then_some([low, high]),
-            units: if version == 1 { bytes.get(123).copied().unwrap_or_default().into() } else { fields.i32(500) },
+            units: if version == 1 {
+                bytes.get(123).copied().unwrap_or_default().into()
+            } else {
+                fields.i32(500)
+            },
             qform_code: fields.code([252, 344]),
             sform_code: fields.code([254, 348]),
             quaternion: std::array::from_fn(|index| real([256, 352], index)),
@@ -182,7 +205,12 @@ fn dims(fields: &Fields, path: &Path) -> Result<[usize; 4], DataError> {
     let (sizes, rest) = ([0, 1, 2, 3].map(size), [4, 5, 6].map(size));
     match sizes {
         [Some(x), Some(y), Some(z), Some(t)] if (1..=7).contains(&num_dims) && rest == [Some(1); 3] => Ok([x, y, z, t]),
-        _ => Err(wrong(path, &place, found, "1 to 4 dimensions of at least 1, any others of 1")),
+        _ => Err(wrong(
+            path,
+            &place,
+            found,
+            "1 to 4 dimensions of at least 1, any others of 1",
+        )),
     }
 }
 
@@ -197,8 +225,11 @@ fn data_offset(fields: &Fields, single: bool, length: usize, path: &Path) -> Res
     match offset {
         0.0 => Ok(least),
         offset if offset >= least as f64 && offset < 2f64.powi(48) => Ok(offset as usize),
-        _ => {
-            Err(wrong(path, &format!("byte {at}, vox_offset"), offset.to_string(), &format!("0, or at least {least}")))
-        }
+        _ => Err(wrong(
+            path,
+            &format!("byte {at}, vox_offset"),
+            offset.to_string(),
+            &format!("0, or at least {least}"),
+        )),
     }
 }

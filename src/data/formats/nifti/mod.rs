@@ -35,12 +35,24 @@ const RGB24: i16 = 128;
 const LONGEST_TR_SECS: f64 = 100.0;
 
 fn wrong(path: &Path, place: &str, found: String, expected: &str) -> DataError {
-    wrong_with(path, place, found, expected, "the file is damaged or not NIfTI; convert it again, or fetch it again")
+    wrong_with(
+        path,
+        place,
+        found,
+        expected,
+        "the file is damaged or not NIfTI; convert it again, or fetch it again",
+    )
 }
 
 fn wrong_with(path: &Path, place: &str, found: String, expected: &str, hint: &str) -> DataError {
     let (place, expected, hint) = (place.into(), expected.into(), hint.into());
-    DataError::File { file: path.to_path_buf(), place, found, expected, hint }
+    DataError::File {
+        file: path.to_path_buf(),
+        place,
+        found,
+        expected,
+        hint,
+    }
 }
 
 /// Reads a single-file image, `.nii` or `.nii.gz`. Slices are images in the order of the third axis, volume after
@@ -79,7 +91,13 @@ fn single<'a>(bytes: &'a [u8], path: &Path) -> Result<(Header, Cow<'a, [u8]>), D
     let header = Header::parse(&head(bytes), path)?;
     if !header.single {
         let hint = "name the `.hdr` file with its `.img` file beside it, or convert both to one `.nii`";
-        return Err(wrong_with(path, "magic", "the header of a pair".into(), "header and data in one file", hint));
+        return Err(wrong_with(
+            path,
+            "magic",
+            "the header of a pair".into(),
+            "header and data in one file",
+            hint,
+        ));
     }
     let end = end_of_data(&header, path)?;
     Ok((header, unzipped(bytes, end)))
@@ -131,12 +149,25 @@ fn end_of_data(header: &Header, path: &Path) -> Result<usize, DataError> {
     let (_, voxel_bytes) = datatype(header.datatype).map_err(|name| {
         let expected = "integers of 8 to 64 bits, float32, float64 or RGB24";
         let hint = "convert the image, for complex numbers to magnitude and phase";
-        wrong_with(path, "datatype", format!("{name} (code {})", header.datatype), expected, hint)
+        wrong_with(
+            path,
+            "datatype",
+            format!("{name} (code {})", header.datatype),
+            expected,
+            hint,
+        )
     })?;
     let mut factors = header.dims.into_iter().chain([voxel_bytes]);
     let end = factors.try_fold(1usize, |product, factor| product.checked_mul(factor));
     let end = end.and_then(|num_bytes| num_bytes.checked_add(header.data_offset));
-    end.ok_or_else(|| wrong(path, "dim", format!("{:?} voxels", header.dims), "sizes that a file can have"))
+    end.ok_or_else(|| {
+        wrong(
+            path,
+            "dim",
+            format!("{:?} voxels", header.dims),
+            "sizes that a file can have",
+        )
+    })
 }
 
 fn contents(header: &Header, bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
@@ -147,7 +178,10 @@ fn contents(header: &Header, bytes: &[u8], path: &Path) -> Result<Contents, Data
     let [columns, lines, slices, volumes] = header.dims;
     let mut facts = vec![
         ("type".to_owned(), type_name.to_owned()),
-        ("dimensions".to_owned(), format!("{columns} x {lines} x {slices}, volumes: {volumes}")),
+        (
+            "dimensions".to_owned(),
+            format!("{columns} x {lines} x {slices}, volumes: {volumes}"),
+        ),
         ("affine from".to_owned(), source.to_owned()),
     ];
     let mut warnings = Vec::new();
@@ -160,30 +194,51 @@ fn contents(header: &Header, bytes: &[u8], path: &Path) -> Result<Contents, Data
     if let Some(secs) = header.volume_secs() {
         facts.push(("TR".into(), format!("{secs} s")));
         if secs > LONGEST_TR_SECS {
-            warnings.push(format!("{secs} s from one volume to the next: the header's unit of time is likely wrong"));
+            warnings.push(format!(
+                "{secs} s from one volume to the next: the header's unit of time is likely wrong"
+            ));
         }
     }
     if !header.description.is_empty() {
         facts.push(("description".into(), header.description.clone()));
     }
     let format = format!("NIfTI-{}{order}", header.version);
-    Ok(Contents { format, facts, parts: vec![Part::Images(images)], annotations: Vec::new(), warnings })
+    Ok(Contents {
+        format,
+        facts,
+        parts: vec![Part::Images(images)],
+        annotations: Vec::new(),
+        warnings,
+    })
 }
 
 fn images(header: &Header, bytes: &[u8], path: &Path) -> Result<Images, DataError> {
     let end = end_of_data(header, path)?;
     let Some(data) = bytes.get(header.data_offset..end) else {
         let expected = format!("{end} for {:?} voxels", header.dims);
-        return Err(wrong(path, "size", format!("{} bytes, uncompressed", bytes.len()), &expected));
+        return Err(wrong(
+            path,
+            "size",
+            format!("{} bytes, uncompressed", bytes.len()),
+            &expected,
+        ));
     };
     let (affine, _) = header.affine(path)?;
     let [columns, lines, slices, volumes] = header.dims;
     let color = header.datatype == RGB24;
     let (shape, values) = if color {
-        let plane =
-            |image: &[u8], plane| image.iter().skip(plane).step_by(3).map(|&v| f32::from(v)).collect::<Vec<_>>();
+        let plane = |image: &[u8], plane| {
+            image
+                .iter()
+                .skip(plane)
+                .step_by(3)
+                .map(|&v| f32::from(v))
+                .collect::<Vec<_>>()
+        };
         let images = data.chunks_exact(3 * columns * lines);
-        let values = images.flat_map(|image| (0..3).flat_map(move |index| plane(image, index))).collect();
+        let values = images
+            .flat_map(|image| (0..3).flat_map(move |index| plane(image, index)))
+            .collect();
         ((slices * volumes, 3, lines, columns), values)
     } else {
         ((slices * volumes, 1, lines, columns), decoded(header, data, path)?)
@@ -198,7 +253,11 @@ fn images(header: &Header, bytes: &[u8], path: &Path) -> Result<Images, DataErro
         values,
         num_volumes: volumes,
         affine: Some(affine),
-        display_range: if color { Some([0.0, 255.0]) } else { header.display_range },
+        display_range: if color {
+            Some([0.0, 255.0])
+        } else {
+            header.display_range
+        },
     })
 }
 
@@ -206,15 +265,32 @@ fn images(header: &Header, bytes: &[u8], path: &Path) -> Result<Images, DataErro
 fn decoded(header: &Header, data: &[u8], path: &Path) -> Result<Vec<f32>, DataError> {
     let scaled = header.slope.is_finite() && header.slope != 0.0;
     if scaled && !header.intercept.is_finite() {
-        return Err(wrong(path, "scl_inter", header.intercept.to_string(), "a finite number beside a slope"));
+        return Err(wrong(
+            path,
+            "scl_inter",
+            header.intercept.to_string(),
+            "a finite number beside a slope",
+        ));
     }
-    let (slope, intercept) = if scaled { (header.slope, header.intercept) } else { (1.0, 0.0) };
+    let (slope, intercept) = if scaled {
+        (header.slope, header.intercept)
+    } else {
+        (1.0, 0.0)
+    };
     // Adding 0 would take the sign from -0.
     let physical = |stored: f64| if intercept == 0.0 { stored * slope } else { stored * slope + intercept } as f32;
     macro_rules! decode {
         ($type:ty) => {{
-            let number = if header.big_endian { <$type>::from_be_bytes } else { <$type>::from_le_bytes };
-            data.as_chunks().0.iter().map(|&word| physical(number(word) as f64)).collect()
+            let number = if header.big_endian {
+                <$type>::from_be_bytes
+            } else {
+                <$type>::from_le_bytes
+            };
+            data.as_chunks()
+                .0
+                .iter()
+                .map(|&word| physical(number(word) as f64))
+                .collect()
         }};
     }
     Ok(match header.datatype {

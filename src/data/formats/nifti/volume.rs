@@ -40,8 +40,15 @@ impl Volume {
         if num_planes != 1 {
             return None;
         }
-        let values = images.values.into_shape_with_order((num_volumes, num_slices, height, width)).ok()?;
-        Some(Self { values, affine: images.affine?, volume_secs: images.rate_hz.map(|rate_hz| 1.0 / rate_hz) })
+        let values = images
+            .values
+            .into_shape_with_order((num_volumes, num_slices, height, width))
+            .ok()?;
+        Some(Self {
+            values,
+            affine: images.affine?,
+            volume_secs: images.rate_hz.map(|rate_hz| 1.0 / rate_hz),
+        })
     }
 
     /// Columns, lines, slices.
@@ -75,7 +82,11 @@ impl Volume {
             from[target] = axis;
             for (new, old) in affine.iter_mut().zip(&self.affine) {
                 new[target] = if backwards { -old[axis] } else { old[axis] };
-                new[3] += if backwards { old[axis] * (shape[axis] as f64 - 1.0) } else { 0.0 };
+                new[3] += if backwards {
+                    old[axis] * (shape[axis] as f64 - 1.0)
+                } else {
+                    0.0
+                };
             }
             if backwards {
                 values.invert_axis(Axis(3 - axis));
@@ -83,7 +94,11 @@ impl Volume {
         }
         // Columns are the last axis of the array.
         let values = values.permuted_axes([0, 3 - from[2], 3 - from[1], 3 - from[0]]);
-        Ok(Self { values: values.as_standard_layout().into_owned(), affine, volume_secs: self.volume_secs })
+        Ok(Self {
+            values: values.as_standard_layout().into_owned(),
+            affine,
+            volume_secs: self.volume_secs,
+        })
     }
 
     /// The volume on the grid of voxels of `voxel_mm` (columns, lines, slices) whose axes are right, front and up and
@@ -96,7 +111,12 @@ impl Volume {
     pub fn resampled(&self, voxel_mm: [f64; 3]) -> Result<Self, String> {
         let to_voxel = inverse(&self.affine).ok_or_else(|| flat(&self.affine))?;
         let last = self.shape().map(|size| size as f64 - 1.0);
-        let corner = |bits: usize| apply(&self.affine, [0, 1, 2].map(|axis| last[axis] * (bits >> axis & 1) as f64));
+        let corner = |bits: usize| {
+            apply(
+                &self.affine,
+                [0, 1, 2].map(|axis| last[axis] * (bits >> axis & 1) as f64),
+            )
+        };
         let corners: [_; 8] = std::array::from_fn(corner);
         let low = [0, 1, 2].map(|axis: usize| corners.iter().map(|at| at[axis]).fold(f64::INFINITY, f64::min));
         let high = [0, 1, 2].map(|axis: usize| corners.iter().map(|at| at[axis]).fold(f64::NEG_INFINITY, f64::max));
@@ -112,15 +132,18 @@ impl Volume {
         let num_volumes = self.values.len_of(Axis(0));
         let grid = |axis: usize, at: usize| low[axis] + voxel_mm[axis] * at as f64;
         let mut values = vec![0.0; num_volumes * slices * lines * columns];
-        values.par_chunks_mut((lines * columns).max(1)).enumerate().for_each(|(image, plane)| {
-            let (volume, k) = (image / slices, image % slices);
-            let old = self.values.index_axis(Axis(0), volume);
-            for (pixel, value) in plane.iter_mut().enumerate() {
-                let at = [grid(0, pixel % columns), grid(1, pixel / columns), grid(2, k)];
-                let voxel = |x, y, z| old.get((z, y, x)).map_or(0.0, |&value| value.into());
-                *value = trilinear(&voxel, apply(&to_voxel, at), last) as f32;
-            }
-        });
+        values
+            .par_chunks_mut((lines * columns).max(1))
+            .enumerate()
+            .for_each(|(image, plane)| {
+                let (volume, k) = (image / slices, image % slices);
+                let old = self.values.index_axis(Axis(0), volume);
+                for (pixel, value) in plane.iter_mut().enumerate() {
+                    let at = [grid(0, pixel % columns), grid(1, pixel / columns), grid(2, k)];
+                    let voxel = |x, y, z| old.get((z, y, x)).map_or(0.0, |&value| value.into());
+                    *value = trilinear(&voxel, apply(&to_voxel, at), last) as f32;
+                }
+            });
         let values = Array4::from_shape_vec((num_volumes, slices, lines, columns), values);
         let values = values.map_err(|error| error.to_string())?;
         let row = |axis: usize| {
@@ -128,7 +151,11 @@ impl Volume {
             row[axis] = voxel_mm[axis];
             row
         };
-        Ok(Self { values, affine: [row(0), row(1), row(2)], volume_secs: self.volume_secs })
+        Ok(Self {
+            values,
+            affine: [row(0), row(1), row(2)],
+            volume_secs: self.volume_secs,
+        })
     }
 
     /// Standardises in place: `(x - mean) / sd` with the mean and population deviation (ddof = 0) of the finite values
@@ -141,7 +168,10 @@ impl Volume {
         if let Mask::Given(given) = mask
             && given.dim() != (slices, lines, columns)
         {
-            return Err(format!("a mask of {:?}, expected {slices} x {lines} x {columns}", given.shape()));
+            return Err(format!(
+                "a mask of {:?}, expected {slices} x {lines} x {columns}",
+                given.shape()
+            ));
         }
         for mut volume in self.values.outer_iter_mut() {
             match mask {
@@ -159,7 +189,13 @@ impl Volume {
         let deviation = (within().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
         let first = within().next();
         let constant = within().all(|x| Some(x) == first);
-        let standard = |x: f32| if constant || x.is_nan() { 0.0 } else { (f64::from(x) - mean) / deviation };
+        let standard = |x: f32| {
+            if constant || x.is_nan() {
+                0.0
+            } else {
+                (f64::from(x) - mean) / deviation
+            }
+        };
         self.values.mapv_inplace(|x| standard(x) as f32);
         Ok(())
     }

@@ -51,7 +51,12 @@ pub fn write_nifti(values: ArrayView4<f32>, affine: &Affine, volume_secs: Option
     put(123, &[2 | 8]);
     // `sform` holds the scanner's space (1), `qform` nothing (0).
     put(254, &1i16.to_le_bytes());
-    put(280, &affine.map(|row| row.map(|value| (value as f32).to_le_bytes()).concat()).concat());
+    put(
+        280,
+        &affine
+            .map(|row| row.map(|value| (value as f32).to_le_bytes()).concat())
+            .concat(),
+    );
     put(344, b"n+1\0");
     // No extensions.
     bytes.resize(DATA_OFFSET, 0);

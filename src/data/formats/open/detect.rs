@@ -78,29 +78,105 @@ const READ: [(Format, Signature); 16] = [
 
 /// What is known and not read, with what to do about it.
 const NOT_READ: [(&str, Signature, &str); 27] = [
-    ("HDF5 (also NetCDF-4, MATLAB 7.3, Keras)", &[(0, b"\x89HDF")], "export its arrays as Parquet or CSV with h5py"),
-    ("Excel, OpenDocument or another ZIP archive", &[(0, b"PK\x03\x04")], "save a sheet as CSV; unpack an archive"),
-    ("old Excel or another OLE2 document", &[(0, b"\xd0\xcf\x11\xe0")], "save the sheet as CSV in UTF-8"),
-    ("MP4 or QuickTime film", &[(4, b"ftyp")], "cut it into images: ffmpeg -i FILE frames/%06d.png"),
-    ("Matroska or WebM film", &[(0, b"\x1a\x45\xdf\xa3")], "cut it into images: ffmpeg -i FILE frames/%06d.png"),
-    ("AVI film", &[(0, b"RIFF"), (8, b"AVI ")], "cut it into images: ffmpeg -i FILE frames/%06d.png"),
-    ("WAV sound", &[(0, b"RIFF"), (8, b"WAVE")], "convert it to CSV, or to WFDB with wav2mit"),
+    (
+        "HDF5 (also NetCDF-4, MATLAB 7.3, Keras)",
+        &[(0, b"\x89HDF")],
+        "export its arrays as Parquet or CSV with h5py",
+    ),
+    (
+        "Excel, OpenDocument or another ZIP archive",
+        &[(0, b"PK\x03\x04")],
+        "save a sheet as CSV; unpack an archive",
+    ),
+    (
+        "old Excel or another OLE2 document",
+        &[(0, b"\xd0\xcf\x11\xe0")],
+        "save the sheet as CSV in UTF-8",
+    ),
+    (
+        "MP4 or QuickTime film",
+        &[(4, b"ftyp")],
+        "cut it into images: ffmpeg -i FILE frames/%06d.png",
+    ),
+    (
+        "Matroska or WebM film",
+        &[(0, b"\x1a\x45\xdf\xa3")],
+        "cut it into images: ffmpeg -i FILE frames/%06d.png",
+    ),
+    (
+        "AVI film",
+        &[(0, b"RIFF"), (8, b"AVI ")],
+        "cut it into images: ffmpeg -i FILE frames/%06d.png",
+    ),
+    (
+        "WAV sound",
+        &[(0, b"RIFF"), (8, b"WAVE")],
+        "convert it to CSV, or to WFDB with wav2mit",
+    ),
     ("WebP image", &[(0, b"RIFF"), (8, b"WEBP")], "save the image as PNG"),
     ("GIF image", &[(0, b"GIF8")], "save the image as PNG"),
     ("JPEG 2000 image", &[(4, b"jP  \r\n")], "save the image as PNG"),
-    ("OpenEXR image", &[(0, b"\x76\x2f\x31\x01")], "save the image as 16-bit TIFF"),
-    ("MATLAB 5 file", &[(0, b"MATLAB 5.0")], "export its arrays as Parquet or CSV with scipy.io.loadmat"),
-    ("NumPy array", &[(0, b"\x93NUMPY")], "write it as Parquet with pyarrow, or as CSV with numpy.savetxt"),
-    ("Python pickle", &[(0, b"\x80\x04\x95")], "write its arrays as Parquet or CSV; a pickle is a program"),
-    ("NetCDF 3 (also MINC 1)", &[(0, b"CDF")], "convert a MINC volume with mnc2nii, other data to CSV with ncdump"),
-    ("NRRD volume", &[(0, b"NRRD000")], "convert it to NIfTI with SimpleITK or 3D Slicer"),
-    ("General Data Format", &[(0, b"GDF ")], "convert it to EDF with BioSig's save2gdf or MNE"),
-    ("BrainVision header", &[(0, b"Brain Vision Data Exchange")], "convert it to EDF with MNE: raw.export"),
-    ("National Instruments TDMS", &[(0, b"TDSm")], "export it as CSV with npTDMS"),
-    ("Feather or Arrow IPC", &[(0, b"ARROW1")], "write it as Parquet with pyarrow"),
-    ("SQLite database", &[(0, b"SQLite format 3\0")], "export its tables as CSV: sqlite3 -csv -header"),
+    (
+        "OpenEXR image",
+        &[(0, b"\x76\x2f\x31\x01")],
+        "save the image as 16-bit TIFF",
+    ),
+    (
+        "MATLAB 5 file",
+        &[(0, b"MATLAB 5.0")],
+        "export its arrays as Parquet or CSV with scipy.io.loadmat",
+    ),
+    (
+        "NumPy array",
+        &[(0, b"\x93NUMPY")],
+        "write it as Parquet with pyarrow, or as CSV with numpy.savetxt",
+    ),
+    (
+        "Python pickle",
+        &[(0, b"\x80\x04\x95")],
+        "write its arrays as Parquet or CSV; a pickle is a program",
+    ),
+    (
+        "NetCDF 3 (also MINC 1)",
+        &[(0, b"CDF")],
+        "convert a MINC volume with mnc2nii, other data to CSV with ncdump",
+    ),
+    (
+        "NRRD volume",
+        &[(0, b"NRRD000")],
+        "convert it to NIfTI with SimpleITK or 3D Slicer",
+    ),
+    (
+        "General Data Format",
+        &[(0, b"GDF ")],
+        "convert it to EDF with BioSig's save2gdf or MNE",
+    ),
+    (
+        "BrainVision header",
+        &[(0, b"Brain Vision Data Exchange")],
+        "convert it to EDF with MNE: raw.export",
+    ),
+    (
+        "National Instruments TDMS",
+        &[(0, b"TDSm")],
+        "export it as CSV with npTDMS",
+    ),
+    (
+        "Feather or Arrow IPC",
+        &[(0, b"ARROW1")],
+        "write it as Parquet with pyarrow",
+    ),
+    (
+        "SQLite database",
+        &[(0, b"SQLite format 3\0")],
+        "export its tables as CSV: sqlite3 -csv -header",
+    ),
     ("SPSS file", &[(0, b"$FL2")], "save it as CSV with pyreadstat"),
-    ("Stata file", &[(0, b"<stata_dta>")], "save it as CSV with pandas.read_stata"),
+    (
+        "Stata file",
+        &[(0, b"<stata_dta>")],
+        "save it as CSV with pandas.read_stata",
+    ),
     ("PDF document", &[(0, b"%PDF")], "ask for the data behind it"),
     ("bzip2 archive", &[(0, b"BZh")], "unpack it"),
     ("xz archive", &[(0, b"\xfd7zXZ\0")], "unpack it"),
@@ -117,7 +193,9 @@ pub(super) fn has_signature(head: &[u8]) -> bool {
 }
 
 fn holds(signature: Signature, head: &[u8]) -> bool {
-    signature.iter().all(|(at, magic)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic)))
+    signature
+        .iter()
+        .all(|(at, magic)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic)))
 }
 
 /// The format of a file that begins with `head` (16 kB or all of it); `path` is for messages.
@@ -148,13 +226,19 @@ pub fn detect(head: &[u8], path: &Path) -> Result<Format, DataError> {
         return Ok(Format::Dicom);
     }
     let Some(text) = text(head) else {
-        return Err(refused(format!("{}, which no reader knows", glimpse(head)), "convert it to one of these formats"));
+        return Err(refused(
+            format!("{}, which no reader knows", glimpse(head)),
+            "convert it to one of these formats",
+        ));
     };
     match text.trim_start() {
         json if json.starts_with(['{', '[']) => match () {
             () if json.contains("\"people\"") => Ok(Format::OpenPose),
             () if json.contains("\"positions\"") || json.contains("\"visibility\"") => Ok(Format::Keypoints),
-            () => Err(refused("JSON without poses".into(), "write its numbers as CSV or Parquet")),
+            () => Err(refused(
+                "JSON without poses".into(),
+                "write its numbers as CSV or Parquet",
+            )),
         },
         markup if markup.starts_with('<') => Err(refused("XML or HTML".into(), "export the data as CSV or EDF")),
         _ if is_wfdb_header(text) => Ok(Format::Wfdb),
@@ -172,7 +256,13 @@ pub fn detect(head: &[u8], path: &Path) -> Result<Format, DataError> {
 fn glimpse(head: &[u8]) -> String {
     let head = head.get(..16).unwrap_or(head);
     let hex: Vec<String> = head.iter().map(|byte| format!("{byte:02x}")).collect();
-    let letter = |&byte: &u8| if (b' '..=b'~').contains(&byte) { char::from(byte) } else { '.' };
+    let letter = |&byte: &u8| {
+        if (b' '..=b'~').contains(&byte) {
+            char::from(byte)
+        } else {
+            '.'
+        }
+    };
     format!("{} ({:?})", hex.join(" "), head.iter().map(letter).collect::<String>())
 }
 
@@ -184,7 +274,11 @@ fn text(head: &[u8]) -> Option<&str> {
         Err(_) => return None,
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let whole = if head.len() < HEAD_BYTES { text.len() } else { text.rfind('\n').unwrap_or(text.len()) };
+    let whole = if head.len() < HEAD_BYTES {
+        text.len()
+    } else {
+        text.rfind('\n').unwrap_or(text.len())
+    };
     let is_control = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t' | '\u{c}');
     text.get(..whole).filter(|text| !text.contains(is_control))
 }
@@ -196,11 +290,17 @@ fn is_c3d(head: &[u8]) -> bool {
 
 /// First element of group 2 or 8 in either byte order, with a value representation or a short length.
 fn is_bare_dicom(head: &[u8]) -> bool {
-    let &[a, b, c, d, e, f, g, h, ..] = head else { return false };
+    let &[a, b, c, d, e, f, g, h, ..] = head else {
+        return false;
+    };
     let little = matches!((a, b, d), (2 | 8, 0, 0)) && c <= 0x90;
     let big = matches!((a, b, c), (0, 2 | 8, 0)) && d <= 0x90;
     let representation = e.is_ascii_uppercase() && f.is_ascii_uppercase();
-    let short = if little { (f, g, h) == (0, 0, 0) } else { (e, f, g) == (0, 0, 0) };
+    let short = if little {
+        (f, g, h) == (0, 0, 0)
+    } else {
+        (e, f, g) == (0, 0, 0)
+    };
     (little || big) && (representation || short)
 }
 
@@ -217,19 +317,26 @@ fn is_skeleton(text: &str) -> bool {
     };
     match numbers.len() {
         175 | 119 => numbers.chunks_exact(7).all(is_turn),
-        100 => numbers.chunks_exact(4).all(|joint| joint.last().is_some_and(|state| [0.0, 1.0, 2.0].contains(state))),
+        100 => numbers
+            .chunks_exact(4)
+            .all(|joint| joint.last().is_some_and(|state| [0.0, 1.0, 2.0].contains(state))),
         _ => false,
     }
 }
 
 /// `NAME[/SEGMENTS] SIGNALS ...` and, unless there are no signals, `FILE FORMAT ...` or `SEGMENT SAMPLES`.
 fn is_wfdb_header(text: &str) -> bool {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let mut record = lines.next().unwrap_or_default().split_whitespace();
     let name = record.next().unwrap_or_default();
     let num_signals = record.next().and_then(|count| count.parse::<usize>().ok());
     let is_name = name.starts_with(|letter: char| letter.is_ascii_alphanumeric() || letter == '_')
-        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '/' | '.'))
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '/' | '.'))
         && name.parse::<f64>().map_or(true, |_| record.next().is_some());
     let line = lines.next().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let is_code = |text: &str| text.starts_with(|letter: char| letter.is_ascii_digit());

@@ -36,7 +36,10 @@ pub(super) fn open(folder: &Path) -> Result<Contents, DataError> {
 }
 
 fn is_sequence(formats: &BTreeSet<Format>) -> bool {
-    formats.len() == 1 && [Format::Image, Format::Dicom, Format::OpenPose].iter().any(|format| formats.contains(format))
+    formats.len() == 1
+        && [Format::Image, Format::Dicom, Format::OpenPose]
+            .iter()
+            .any(|format| formats.contains(format))
 }
 
 /// The files as one sequence; `None` where their formats make none.
@@ -47,8 +50,15 @@ pub(super) fn read_files(
     match formats.first().filter(|_| is_sequence(formats))? {
         // No file tells the rate, and the reader wants one.
         Format::Image => Some(image::read_sequence(files, 1.0, image::Scaling::Share).map(|images| {
-            let parts = vec![Part::Images(Images { rate_hz: None, ..images })];
-            Contents { format: "sequence of images".into(), parts, ..Contents::default() }
+            let parts = vec![Part::Images(Images {
+                rate_hz: None,
+                ..images
+            })];
+            Contents {
+                format: "sequence of images".into(),
+                parts,
+                ..Contents::default()
+            }
         })),
         Format::Dicom => Some(dicom::read_series(files)),
         _ => Some(keypoints::read_openpose(files)),
@@ -70,7 +80,11 @@ fn refused(
     DataError::File {
         file: folder.to_path_buf(),
         place: "folder".into(),
-        found: if counts.is_empty() { "no file".into() } else { counts.join(", ") },
+        found: if counts.is_empty() {
+            "no file".into()
+        } else {
+            counts.join(", ")
+        },
         expected: SEQUENCES.into(),
         hint: match files {
             [] => "name a file".into(),
@@ -80,7 +94,10 @@ fn refused(
 }
 
 fn read_all(files: &[&PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, DataError> {
-    files.iter().map(|file| Ok((PathBuf::from(file), read_file(file)?))).collect()
+    files
+        .iter()
+        .map(|file| Ok((PathBuf::from(file), read_file(file)?)))
+        .collect()
 }
 
 fn names(files: &[&PathBuf]) -> String {
@@ -98,7 +115,9 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.map_err(DataError::io(folder, "list"))?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if path.is_file() && !hidden {
             files.push(path);
         }

@@ -37,7 +37,10 @@ pub fn open(path: &Path) -> Result<Contents, DataError> {
     if path.is_dir() {
         return folder::open(path);
     }
-    let record = path.with_file_name(format!("{}.hea", path.file_name().unwrap_or_default().to_string_lossy()));
+    let record = path.with_file_name(format!(
+        "{}.hea",
+        path.file_name().unwrap_or_default().to_string_lossy()
+    ));
     if !path.exists() && record.is_file() {
         return wfdb::contents_with(&record, read_file);
     }
@@ -51,7 +54,9 @@ pub fn open(path: &Path) -> Result<Contents, DataError> {
         // An annotation file has no signature and any extension: the record with these annotations.
         Err(_) if header.is_file() => {
             let is_annotations = |file: &Path| file.extension().is_some_and(|extension| extension == "atr");
-            return wfdb::contents_with(&header, |file| read_file(if is_annotations(file) { path } else { file }));
+            return wfdb::contents_with(&header, |file| {
+                read_file(if is_annotations(file) { path } else { file })
+            });
         }
         // Nor have the values of a NIfTI pair.
         Err(_)
@@ -64,7 +69,11 @@ pub fn open(path: &Path) -> Result<Contents, DataError> {
     let bytes = read_file(path)?;
     // The reader of NIfTI decompresses no more than the header asks for.
     let inflates = is_gzip(&bytes) && format != Format::Nifti;
-    let bytes = if inflates { inflate(&bytes, path, MAX_INFLATED_BYTES)? } else { bytes };
+    let bytes = if inflates {
+        inflate(&bytes, path, MAX_INFLATED_BYTES)?
+    } else {
+        bytes
+    };
     read(format, &bytes, path, &read_file)
 }
 
@@ -84,12 +93,18 @@ pub fn open_with(path: &Path, read_file: &dyn Fn(&Path) -> Result<Vec<u8>, DataE
         // An annotation file has no signature: the record beside it, with these annotations.
         Err(_) if header != path && header.is_file() => {
             let is_annotations = |file: &Path| file.extension().is_some_and(|extension| extension == "atr");
-            return wfdb::contents_with(&header, |file| read_file(if is_annotations(file) { path } else { file }));
+            return wfdb::contents_with(&header, |file| {
+                read_file(if is_annotations(file) { path } else { file })
+            });
         }
         Err(error) => return Err(error),
     };
     let inflates = is_gzip(&bytes) && format != Format::Nifti;
-    let bytes = if inflates { inflate(&bytes, path, MAX_INFLATED_BYTES)? } else { bytes };
+    let bytes = if inflates {
+        inflate(&bytes, path, MAX_INFLATED_BYTES)?
+    } else {
+        bytes
+    };
     read(format, &bytes, path, read_file)
 }
 
@@ -114,10 +129,15 @@ pub fn parts_of(path: &Path) -> BTreeSet<PathBuf> {
 /// # Errors
 /// [`DataError::File`] when they are none of these, and those of the format's reader.
 pub fn open_files(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, DataError> {
-    let formats =
-        files.iter().map(|(path, bytes)| detect(&head_of(bytes), path)).collect::<Result<BTreeSet<_>, _>>()?;
+    let formats = files
+        .iter()
+        .map(|(path, bytes)| detect(&head_of(bytes), path))
+        .collect::<Result<BTreeSet<_>, _>>()?;
     folder::read_files(&formats, files).unwrap_or_else(|| {
-        let (found, names) = (files.first().map(|(path, _)| path.clone()), formats.iter().map(|format| format.name()));
+        let (found, names) = (
+            files.first().map(|(path, _)| path.clone()),
+            formats.iter().map(|format| format.name()),
+        );
         Err(DataError::File {
             file: found.unwrap_or_default(),
             place: "files of one session".into(),
@@ -173,7 +193,11 @@ fn read_delimited(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
         }
     }
     let mut facts = vec![("separator".to_string(), separator_name(layout.separator).to_string())];
-    let header = if layout.header == Header::Numbers { "none" } else { "first line" };
+    let header = if layout.header == Header::Numbers {
+        "none"
+    } else {
+        "first line"
+    };
     facts.push(("header".into(), header.into()));
     if layout.skip_lines > 0 {
         facts.push(("lines before the table".into(), layout.skip_lines.to_string()));
@@ -184,7 +208,12 @@ fn read_delimited(bytes: &[u8], path: &Path) -> Result<Contents, DataError> {
     if layout.decimal_comma {
         facts.push(("decimal mark".into(), "comma".into()));
     }
-    Ok(Contents { format: "delimited text".into(), facts, parts: vec![Part::Table(table)], ..Contents::default() })
+    Ok(Contents {
+        format: "delimited text".into(),
+        facts,
+        parts: vec![Part::Table(table)],
+        ..Contents::default()
+    })
 }
 
 fn separator_name(separator: Separator) -> &'static str {
@@ -200,7 +229,9 @@ fn separator_name(separator: Separator) -> &'static str {
 pub(in crate::data) fn head(path: &Path) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(DataError::io(path, "read"))?;
-    file.take(HEAD_BYTES as u64).read_to_end(&mut bytes).map_err(DataError::io(path, "read"))?;
+    file.take(HEAD_BYTES as u64)
+        .read_to_end(&mut bytes)
+        .map_err(DataError::io(path, "read"))?;
     Ok(head_of(&bytes))
 }
 
@@ -211,7 +242,9 @@ pub(in crate::data) fn head_of(bytes: &[u8]) -> Vec<u8> {
     }
     let mut inflated = Vec::new();
     // What comes before the end of the piece or before damage is enough.
-    let _ = MultiGzDecoder::new(bytes).take(HEAD_BYTES as u64).read_to_end(&mut inflated);
+    let _ = MultiGzDecoder::new(bytes)
+        .take(HEAD_BYTES as u64)
+        .read_to_end(&mut inflated);
     inflated
 }
 
@@ -228,7 +261,10 @@ pub(in crate::data) fn inflate(bytes: &[u8], path: &Path, max_bytes: u64) -> Res
         expected,
         hint: "fetch it again, or unpack it yourself".into(),
     };
-    match MultiGzDecoder::new(bytes).take(max_bytes + 1).read_to_end(&mut inflated) {
+    match MultiGzDecoder::new(bytes)
+        .take(max_bytes + 1)
+        .read_to_end(&mut inflated)
+    {
         Err(error) => Err(wrong(error.to_string(), "a whole gzip file".into())),
         Ok(_) if inflated.len() as u64 > max_bytes => {
             Err(wrong(format!("more than {max_bytes} bytes"), "at most as many".into()))
@@ -242,8 +278,15 @@ fn header_that_names(path: &Path) -> Option<PathBuf> {
     if path.extension().is_some_and(|extension| extension == "hea") {
         return None;
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut headers: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut headers: Vec<PathBuf> = std::fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     headers.retain(|path| path.extension().is_some_and(|extension| extension == "hea"));
     headers.sort_by_key(|header| (header.file_stem() != path.file_stem(), header.clone()));
     headers.into_iter().find(|header| {

@@ -19,11 +19,17 @@ pub(super) fn check_pages(chunk: &[u8], snappy: bool) -> Result<(), String> {
         })
         .ok_or_else(|| format!("a page header that ends early at byte {start} of the column"))?;
         let sizes = unpacked.zip(packed).filter(|&(unpacked, packed)| {
-            let most = if snappy { packed.saturating_mul(SNAPPY_MOST).saturating_add(64) } else { packed };
+            let most = if snappy {
+                packed.saturating_mul(SNAPPY_MOST).saturating_add(64)
+            } else {
+                packed
+            };
             packed <= chunk.len() - walk.at && unpacked <= most
         });
         let Some((_, packed)) = sizes else {
-            return Err(format!("a page at byte {start} of the column with a size that it cannot have"));
+            return Err(format!(
+                "a page at byte {start} of the column with a size that it cannot have"
+            ));
         };
         walk.at += packed;
     }
@@ -33,10 +39,16 @@ pub(super) fn check_pages(chunk: &[u8], snappy: bool) -> Result<(), String> {
 /// Checks that the schema in the footer of a file nests no deeper than [`MAX_DEPTH`]. What else may be wrong with the
 /// footer is left to the reader.
 pub(super) fn check_schema(bytes: &[u8]) -> Result<(), String> {
-    let Some((rest, end)) = bytes.split_last_chunk::<8>() else { return Ok(()) };
+    let Some((rest, end)) = bytes.split_last_chunk::<8>() else {
+        return Ok(());
+    };
     let [a, b, c, d, ..] = *end;
     let length = u32::from_le_bytes([a, b, c, d]) as usize;
-    let footer = rest.len().checked_sub(length).and_then(|start| rest.get(start..)).unwrap_or_default();
+    let footer = rest
+        .len()
+        .checked_sub(length)
+        .and_then(|start| rest.get(start..))
+        .unwrap_or_default();
     let mut deepest = 0;
     let mut walk = Walk { bytes: footer, at: 0 };
     walk.fields(&mut |walk, field, kind| match (field, kind) {
@@ -120,11 +132,19 @@ impl Walk<'_> {
             3 => self.byte().map(|_| ()),
             4..=6 => self.varint().map(|_| ()),
             7 => self.pass(8),
-            8 => self.varint().and_then(|length| self.pass(usize::try_from(length).ok()?)),
+            8 => self
+                .varint()
+                .and_then(|length| self.pass(usize::try_from(length).ok()?)),
             9 | 10 => {
                 let (size, kind) = self.list()?;
                 // The truth value of a list's element takes a byte, that of a field is in its type.
-                (0..size).try_for_each(|_| if kind <= 2 { self.pass(1) } else { self.skip(kind, depth + 1) })
+                (0..size).try_for_each(|_| {
+                    if kind <= 2 {
+                        self.pass(1)
+                    } else {
+                        self.skip(kind, depth + 1)
+                    }
+                })
             }
             12 => self.fields(&mut |walk, _, kind| walk.skip(kind, depth + 1)),
             _ => None,

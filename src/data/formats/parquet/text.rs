@@ -93,7 +93,12 @@ impl Kind {
             (Self::Uuid, _) if bytes.len() == 16 => {
                 let text = hexadecimal(bytes);
                 let cuts = [0..8, 8..12, 12..16, 16..20, 20..32];
-                Some(cuts.into_iter().filter_map(|cut| text.get(cut)).collect::<Vec<_>>().join("-"))
+                Some(
+                    cuts.into_iter()
+                        .filter_map(|cut| text.get(cut))
+                        .collect::<Vec<_>>()
+                        .join("-"),
+                )
             }
             _ => Some(std::str::from_utf8(bytes).map_or_else(|_| hexadecimal(bytes), String::from)),
         }
@@ -114,13 +119,24 @@ pub(super) fn int96(parts: &[u32]) -> Option<String> {
     let &[low, high, day] = parts else { return None };
     let nanoseconds = i64::try_from(u64::from(high) << 32 | u64::from(low)).ok()?;
     let days = i64::from(day) - 2_440_588; // of 1 January 1970
-    timestamp(days * 86_400 + nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000, false)
+    timestamp(
+        days * 86_400 + nanoseconds / 1_000_000_000,
+        nanoseconds % 1_000_000_000,
+        false,
+    )
 }
 
 fn timestamp(seconds: i64, nanoseconds: i64, utc: bool) -> Option<String> {
     let start = DateTime::from_timestamp(seconds, 0)?;
     let time = start.checked_add_signed(TimeDelta::nanoseconds(nanoseconds))?;
-    Some(time.format(if utc { "%Y-%m-%dT%H:%M:%S%.fZ" } else { "%Y-%m-%dT%H:%M:%S%.f" }).to_string())
+    Some(
+        time.format(if utc {
+            "%Y-%m-%dT%H:%M:%S%.fZ"
+        } else {
+            "%Y-%m-%dT%H:%M:%S%.f"
+        })
+        .to_string(),
+    )
 }
 
 fn decimal(value: i128, digits: usize) -> Option<String> {

@@ -34,8 +34,15 @@ pub fn write_table(
     values: ArrayView2<f64>,
 ) -> Result<(), DataError> {
     check(path, ids, columns, values)?;
-    let io = |source| DataError::Io { path: path.to_owned(), action: "write", source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let io = |source| DataError::Io {
+        path: path.to_owned(),
+        action: "write",
+        source,
+    };
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask; the default is 0600
@@ -55,21 +62,37 @@ fn check(
 ) -> Result<(), DataError> {
     let wrong = |place: String, found: String, expected: String| {
         let hint = "this is a mistake of the caller, not of the data".to_string();
-        Err(DataError::File { file: path.to_owned(), place, found, expected, hint })
+        Err(DataError::File {
+            file: path.to_owned(),
+            place,
+            found,
+            expected,
+            hint,
+        })
     };
     if let Some((name, column)) = ids.iter().find(|(_, column)| column.len() != values.nrows()) {
         let expected = format!("{}, as many as rows of numbers", values.nrows());
         return wrong(format!("column `{name}`"), format!("{} values", column.len()), expected);
     }
     if columns.len() != values.ncols() {
-        return wrong("columns".into(), format!("{} names", columns.len()), format!("{} columns", values.ncols()));
+        return wrong(
+            "columns".into(),
+            format!("{} names", columns.len()),
+            format!("{} columns", values.ncols()),
+        );
     }
-    let mut names: Vec<&str> = ids.iter().map(|(name, _)| *name).chain(columns.iter().map(|(name, _)| *name)).collect();
+    let mut names: Vec<&str> = ids
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(columns.iter().map(|(name, _)| *name))
+        .collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair.first() == pair.last()) {
-        Some(twice) => {
-            wrong(format!("column `{}`", twice.first().unwrap_or(&"")), "it twice".into(), "different names".into())
-        }
+        Some(twice) => wrong(
+            format!("column `{}`", twice.first().unwrap_or(&"")),
+            "it twice".into(),
+            "different names".into(),
+        ),
         None if names.is_empty() => wrong("columns".into(), "none".into(), "at least one".into()),
         None => Ok(()),
     }
@@ -89,13 +112,20 @@ fn write(
         .build();
     let text = |(name, _): &(&str, &[String])| {
         let builder = Type::primitive_type_builder(name, Physical::BYTE_ARRAY);
-        builder.with_logical_type(Some(LogicalType::String)).with_repetition(Repetition::REQUIRED).build()
+        builder
+            .with_logical_type(Some(LogicalType::String))
+            .with_repetition(Repetition::REQUIRED)
+            .build()
     };
     let number = |(name, _): &(&str, &str)| {
-        Type::primitive_type_builder(name, Physical::DOUBLE).with_repetition(Repetition::REQUIRED).build()
+        Type::primitive_type_builder(name, Physical::DOUBLE)
+            .with_repetition(Repetition::REQUIRED)
+            .build()
     };
     let fields: Result<Vec<Type>, _> = ids.iter().map(text).chain(columns.iter().map(number)).collect();
-    let schema = Type::group_type_builder("table").with_fields(fields?.into_iter().map(Arc::new).collect()).build()?;
+    let schema = Type::group_type_builder("table")
+        .with_fields(fields?.into_iter().map(Arc::new).collect())
+        .build()?;
     let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties))?;
     for start in (0..values.nrows()).step_by(ROWS_PER_GROUP) {
         let rows = start..values.nrows().min(start + ROWS_PER_GROUP);
@@ -118,6 +148,8 @@ fn write_column<T: DataType>(
 ) -> Result<(), ParquetError> {
     let column = group.next_column()?;
     let mut column = column.ok_or_else(|| ParquetError::General("more columns than the schema holds".into()))?;
-    column.typed::<T>().write_batch(&values.collect::<Vec<_>>(), None, None)?;
+    column
+        .typed::<T>()
+        .write_batch(&values.collect::<Vec<_>>(), None, None)?;
     column.close()
 }

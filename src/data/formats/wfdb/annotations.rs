@@ -62,8 +62,16 @@ impl Annotations {
         let mut marks = self.marks;
         marks.sort_by_key(|mark| mark.time);
         let convert = |mark: Mark| {
-            let text = if mark.text.is_empty() { mark.symbol } else { format!("{} {}", mark.symbol, mark.text) };
-            Annotation { onset_secs: mark.time as f64 / rate_hz, duration_secs: None, text }
+            let text = if mark.text.is_empty() {
+                mark.symbol
+            } else {
+                format!("{} {}", mark.symbol, mark.text)
+            };
+            Annotation {
+                onset_secs: mark.time as f64 / rate_hz,
+                duration_secs: None,
+                text,
+            }
         };
         marks.into_iter().map(convert).collect()
     }
@@ -76,7 +84,11 @@ impl Annotations {
 /// # Errors
 /// [`DataError::File`], with the byte, for text or a skip that goes beyond the end, and for a definition that cannot be.
 pub fn read_annotations(bytes: &[u8], file: &Path) -> Result<Annotations, DataError> {
-    let mut words = Words { bytes, file, position: 0 };
+    let mut words = Words {
+        bytes,
+        file,
+        position: 0,
+    };
     let mut marks = Vec::<Mark>::new();
     let (mut time, mut ended) = (0, false);
     while let Some([low, high]) = words.next() {
@@ -89,7 +101,11 @@ pub fn read_annotations(bytes: &[u8], file: &Path) -> Result<Annotations, DataEr
             }
             SKIP => time += words.skip()?,
             NUM..=AUX => {
-                let text = if code == AUX { words.text(value as usize)? } else { String::new() };
+                let text = if code == AUX {
+                    words.text(value as usize)?
+                } else {
+                    String::new()
+                };
                 match (code, marks.last_mut()) {
                     (NUM, Some(mark)) => mark.number = low as i8,
                     (SUB, Some(mark)) => mark.subtype = low as i8,
@@ -127,7 +143,11 @@ pub fn read_annotations(bytes: &[u8], file: &Path) -> Result<Annotations, DataEr
             _ => format!("[{}]", mark.code),
         };
     }
-    Ok(Annotations { rate_hz, marks, warnings })
+    Ok(Annotations {
+        rate_hz,
+        marks,
+        warnings,
+    })
 }
 
 /// Applies and removes the notes at time 0 that describe the file.

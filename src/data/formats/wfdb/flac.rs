@@ -34,13 +34,24 @@ pub(super) fn decode(
         expected,
         hint: "the file is damaged, cut short, or not of the header's format; fetch both again".into(),
     };
-    let (info, frames) = stream(bytes)
-        .ok_or_else(|| wrong("byte 0".into(), "something else".into(), "the header of a FLAC stream".into()))?;
+    let (info, frames) = stream(bytes).ok_or_else(|| {
+        wrong(
+            "byte 0".into(),
+            "something else".into(),
+            "the header of a FLAC stream".into(),
+        )
+    })?;
     if info.channels as usize != num_channels || info.bits_per_sample > max_bits {
         let found = format!("{} channels of {} bits", info.channels, info.bits_per_sample);
-        return Err(wrong("byte 8".into(), found, format!("{num_channels} of at most {max_bits} bits")));
+        return Err(wrong(
+            "byte 8".into(),
+            found,
+            format!("{num_channels} of at most {max_bits} bits"),
+        ));
     }
-    let known = info.samples.map_or(usize::MAX, |samples| samples.try_into().unwrap_or(usize::MAX));
+    let known = info
+        .samples
+        .map_or(usize::MAX, |samples| samples.try_into().unwrap_or(usize::MAX));
     let end = wanted.map_or(known, |wanted| skip.saturating_add(wanted));
     let mut reader = FrameReader::new(Cursor::new(frames));
     let mut channels = vec![Vec::new(); num_channels];
@@ -52,26 +63,45 @@ pub(super) fn decode(
             break;
         };
         if block.channels() as usize != num_channels {
-            return Err(wrong(place(), format!("{} channels", block.channels()), format!("{num_channels}")));
+            return Err(wrong(
+                place(),
+                format!("{} channels", block.channels()),
+                format!("{num_channels}"),
+            ));
         }
         let length = block.duration() as usize;
         let range = skip.saturating_sub(position).min(length)..(end - position).min(length);
         for (number, channel) in (0..).zip(&mut channels) {
             let samples = block.channel(number).get(range.clone()).unwrap_or_default();
-            if let Some(sample) = samples.iter().find(|&&sample| !matches!(sample >> (max_bits - 1), 0 | -1)) {
-                return Err(wrong(place(), sample.to_string(), format!("samples of at most {max_bits} bits")));
+            if let Some(sample) = samples
+                .iter()
+                .find(|&&sample| !matches!(sample >> (max_bits - 1), 0 | -1))
+            {
+                return Err(wrong(
+                    place(),
+                    sample.to_string(),
+                    format!("samples of at most {max_bits} bits"),
+                ));
             }
             channel.extend_from_slice(samples);
         }
         position += length;
         if position.saturating_mul(num_channels) > bytes.len().saturating_mul(MOST_PER_BYTE) + MOST_MORE {
             let expected = format!("at most {MOST_PER_BYTE} per byte");
-            return Err(wrong(format!("sample {position}"), format!("samples from {} bytes", bytes.len()), expected));
+            return Err(wrong(
+                format!("sample {position}"),
+                format!("samples from {} bytes", bytes.len()),
+                expected,
+            ));
         }
         buffer = block.into_buffer();
     }
     if position < end && (wanted.is_some() || info.samples.is_some()) {
-        return Err(wrong("size".into(), format!("{position} samples"), format!("at least {end}")));
+        return Err(wrong(
+            "size".into(),
+            format!("{position} samples"),
+            format!("at least {end}"),
+        ));
     }
     Ok(channels)
 }

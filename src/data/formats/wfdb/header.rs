@@ -77,12 +77,15 @@ impl Place<'_> {
     }
 
     fn number<T: FromStr>(&self, text: &str, expected: &str) -> Result<T, DataError> {
-        text.parse().map_err(|_| self.error(text, expected, "see header(5) of the WFDB Applications Guide"))
+        text.parse()
+            .map_err(|_| self.error(text, expected, "see header(5) of the WFDB Applications Guide"))
     }
 
     /// A file that does not leave the folder of the header.
     fn beside(&self, name: &str, ending: &str) -> Result<PathBuf, DataError> {
-        let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        let inside = Path::new(name)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
         if name.is_empty() || !inside || name.starts_with('~') || name.contains(['\\', ':', '\0']) {
             let hint = "files of a record may not lie outside its folder";
             return Err(self.error(name, "a file beside the header", hint));
@@ -102,15 +105,25 @@ fn decode(bytes: &[u8]) -> String {
 impl Header {
     pub(super) fn parse(bytes: &[u8], file: &Path) -> Result<Self, DataError> {
         let text = decode(bytes);
-        let numbered = || (1..).zip(text.lines()).map(|(number, line)| (Place { file, number }, line.trim()));
+        let numbered = || {
+            (1..)
+                .zip(text.lines())
+                .map(|(number, line)| (Place { file, number }, line.trim()))
+        };
         let mut lines = numbered().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-        let (place, line) =
-            lines.next().ok_or_else(|| Place { file, number: 1 }.error("", "a record line", "the file is empty"))?;
+        let (place, line) = lines
+            .next()
+            .ok_or_else(|| Place { file, number: 1 }.error("", "a record line", "the file is empty"))?;
         let (mut header, num_segments) = Self::parse_record(line, &place)?;
         let mut next = |expected: String| {
-            let end = Place { file, number: text.lines().count() + 1 };
+            let end = Place {
+                file,
+                number: text.lines().count() + 1,
+            };
             let hint = "the header is cut short; fetch it again";
-            lines.next().ok_or_else(|| end.error("the end of the file", &expected, hint))
+            lines
+                .next()
+                .ok_or_else(|| end.error("the end of the file", &expected, hint))
         };
         if let Some(num_segments) = num_segments {
             let mut segments = Vec::new();
@@ -126,12 +139,21 @@ impl Header {
             }
         }
         if let Some((place, line)) = lines.next() {
-            let warning =
-                format!("{}: line {}: `{line}` is one more line than announced", file.display(), place.number);
+            let warning = format!(
+                "{}: line {}: `{line}` is one more line than announced",
+                file.display(),
+                place.number
+            );
             header.warnings.push(warning);
         }
-        let comments = numbered().filter_map(|(_, line)| line.strip_prefix('#')).map(|comment| comment.trim());
-        header.facts.extend(comments.filter(|text| !text.is_empty()).map(|text| ("comment".into(), text.into())));
+        let comments = numbered()
+            .filter_map(|(_, line)| line.strip_prefix('#'))
+            .map(|comment| comment.trim());
+        header.facts.extend(
+            comments
+                .filter(|text| !text.is_empty())
+                .map(|text| ("comment".into(), text.into())),
+        );
         Ok(header)
     }
 
@@ -154,7 +176,10 @@ impl Header {
         if !RATES_HZ.contains(&rate_hz) {
             return Err(place.error(rate, "a positive rate in Hz", "correct the header"));
         }
-        let num_frames = fields.next().map(|field| place.number(field, "a number of samples")).transpose()?;
+        let num_frames = fields
+            .next()
+            .map(|field| place.number(field, "a number of samples"))
+            .transpose()?;
         let mut facts = vec![("record".into(), name.into())];
         if let Some((_, counter)) = rate_field.split_once('/') {
             facts.push(("counter".into(), counter.into()));
@@ -182,9 +207,18 @@ impl SegmentLine {
     fn parse(line: &str, place: &Place) -> Result<Self, DataError> {
         let mut fields = line.split_whitespace();
         let name = fields.next().unwrap_or_default();
-        let file = if name == "~" { None } else { Some(place.beside(name, ".hea")?) };
+        let file = if name == "~" {
+            None
+        } else {
+            Some(place.beside(name, ".hea")?)
+        };
         let num_frames = place.number(fields.next().unwrap_or_default(), "a number of samples")?;
-        Ok(Self { line: place.number, name: name.into(), file, num_frames })
+        Ok(Self {
+            line: place.number,
+            name: name.into(),
+            file,
+            num_frames,
+        })
     }
 }
 
@@ -198,7 +232,11 @@ impl SignalLine {
         let (rest, skew) = rest.split_once(':').unwrap_or((rest, "0"));
         let (code, samples_per_frame) = rest.split_once('x').unwrap_or((rest, "1"));
         let none = name == "~" && code == "0";
-        let file = if none { place.file.into() } else { place.beside(name, "")? };
+        let file = if none {
+            place.file.into()
+        } else {
+            place.beside(name, "")?
+        };
         let format = Format::parse(code);
         if format.is_none() && !none {
             return Err(place.error(storage, &format!("format {}", Format::CODES), "correct the header"));
@@ -217,7 +255,10 @@ impl SignalLine {
         if !gain.is_finite() {
             return Err(place.error(gain_text, "a finite gain", "correct the header"));
         }
-        let mut integers = fields.by_ref().take(5).map(|field| place.number::<i32>(field, "an integer"));
+        let mut integers = fields
+            .by_ref()
+            .take(5)
+            .map(|field| place.number::<i32>(field, "an integer"));
         let mut integer = || integers.next().transpose();
         let (_bits, zero, initial, checksum) = (integer()?, integer()?, integer()?, integer()?);
         // A size of blocks matters to tapes only.
@@ -257,7 +298,9 @@ impl SignalLine {
         if let Some(initial) = self.initial.filter(is_wrong) {
             return Err(wrong("first sample", first, initial));
         }
-        let sum = samples.iter().fold(0i16, |sum, &sample| sum.wrapping_add(sample as i16));
+        let sum = samples
+            .iter()
+            .fold(0i16, |sum, &sample| sum.wrapping_add(sample as i16));
         match self.checksum {
             // Some writers keep the sum unsigned: equal in the lower 16 bits is equal.
             Some(checksum) if checksum as i16 != sum => Err(wrong("checksum", sum.into(), checksum)),

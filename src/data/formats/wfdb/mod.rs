@@ -85,7 +85,11 @@ impl Signal {
 
     fn map(&self, convert: impl Fn(i32) -> f32) -> Vec<f32> {
         let value = |&sample: &i32| {
-            if sample == self.missing_code { f32::NAN } else { convert(sample) }
+            if sample == self.missing_code {
+                f32::NAN
+            } else {
+                convert(sample)
+            }
         };
         self.samples.iter().map(value).collect()
     }
@@ -112,7 +116,13 @@ pub fn read_record_with(
     let header = files.header(header)?;
     if header.segments.is_some() {
         let hint = "read the segments' own headers";
-        return Err(line_error(&header.file, 1, &header.name, "a record of one segment", hint));
+        return Err(line_error(
+            &header.file,
+            1,
+            &header.name,
+            "a record of one segment",
+            hint,
+        ));
     }
     if let Some(line) = header.signals.iter().find(|line| line.samples_per_frame != 1) {
         let hint = "also 8, 310, 311, 508, 516 or 524, but always one sample per frame: such a record has one rate";
@@ -120,7 +130,11 @@ pub fn read_record_with(
         return Err(line_error(&header.file, line.line, &line.storage, expected, hint));
     }
     let signals = files.signals(&header)?;
-    Ok(Record { name: header.name, rate_hz: header.rate_hz, signals })
+    Ok(Record {
+        name: header.name,
+        rate_hz: header.rate_hz,
+        signals,
+    })
 }
 
 /// A record of any sort, as its header says.
@@ -146,7 +160,11 @@ pub fn read_any_with(
         Some(lines) => segments::channels(&header, lines, &mut files).map(AnyRecord::Segments),
         None => {
             let signals = files.signals(&header)?;
-            Ok(AnyRecord::Frames(Record { name: header.name, rate_hz: header.rate_hz, signals }))
+            Ok(AnyRecord::Frames(Record {
+                name: header.name,
+                rate_hz: header.rate_hz,
+                signals,
+            }))
         }
     }
 }
@@ -155,9 +173,16 @@ pub fn read_any_with(
 /// annotations. None for a header that does not hold.
 pub fn record_files(header: &Path) -> BTreeSet<PathBuf> {
     let parse = |path: &Path| Header::parse(&std::fs::read(path).ok()?, path).ok();
-    let Some(parsed) = parse(header) else { return BTreeSet::new() };
+    let Some(parsed) = parse(header) else {
+        return BTreeSet::new();
+    };
     let mut files = BTreeSet::from([header.with_extension("atr")]);
-    let segments = parsed.segments.iter().flatten().filter_map(|line| line.file.clone()).collect::<BTreeSet<_>>();
+    let segments = parsed
+        .segments
+        .iter()
+        .flatten()
+        .filter_map(|line| line.file.clone())
+        .collect::<BTreeSet<_>>();
     let headers = segments.iter().filter_map(|path| parse(path)).chain([parsed]);
     let lines = headers.flat_map(|header| header.signals);
     files.extend(lines.filter(|line| line.format.is_some()).map(|line| line.file));
@@ -169,7 +194,10 @@ pub fn record_files(header: &Path) -> BTreeSet<PathBuf> {
 pub fn signal_files(header: &[u8], path: &Path) -> BTreeSet<PathBuf> {
     let parsed = Header::parse(header, path);
     let lines = parsed.into_iter().flat_map(|header| header.signals);
-    lines.filter(|line| line.format.is_some()).map(|line| line.file).collect()
+    lines
+        .filter(|line| line.format.is_some())
+        .map(|line| line.file)
+        .collect()
 }
 
 /// Everything in a record: signals in physical units, or in `adu` where they are not calibrated, at rates of their own;
@@ -185,11 +213,20 @@ pub fn contents_with(
     let mut files = Files::new(&read_file);
     let header = files.header(header)?;
     let (format, channels) = match &header.segments {
-        Some(lines) => (format!("WFDB, {} segments", lines.len()), segments::channels(&header, lines, &mut files)?),
+        Some(lines) => (
+            format!("WFDB, {} segments", lines.len()),
+            segments::channels(&header, lines, &mut files)?,
+        ),
         None => {
-            let codes = header.signals.iter().filter_map(|line| line.storage.split(['x', ':', '+']).next());
+            let codes = header
+                .signals
+                .iter()
+                .filter_map(|line| line.storage.split(['x', ':', '+']).next());
             let codes: Vec<_> = codes.collect::<BTreeSet<_>>().into_iter().collect();
-            (format!("WFDB, format {}", codes.join(", ")), plain(&header, &mut files)?)
+            (
+                format!("WFDB, format {}", codes.join(", ")),
+                plain(&header, &mut files)?,
+            )
         }
     };
     let (mut facts, mut warnings) = (header.facts, header.warnings);
@@ -205,7 +242,13 @@ pub fn contents_with(
         Err(error) => return Err(error),
     };
     facts.insert(0, ("frames per second".into(), header.rate_hz.to_string()));
-    Ok(Contents { format, facts, parts: vec![Part::Signals(channels)], annotations, warnings })
+    Ok(Contents {
+        format,
+        facts,
+        parts: vec![Part::Signals(channels)],
+        annotations,
+        warnings,
+    })
 }
 
 /// The signals of a record without segments.
@@ -214,7 +257,12 @@ fn plain(header: &Header, files: &mut Files) -> Result<Vec<SignalChannel>, DataE
     for signal in files.signals(header)? {
         let (unit, values) = signal.calibrated();
         let (unit, rate_hz) = (unit.into(), header.rate_hz * signal.samples_per_frame as f64);
-        channels.push(SignalChannel { name: signal.name, unit, rate_hz, values });
+        channels.push(SignalChannel {
+            name: signal.name,
+            unit,
+            rate_hz,
+            values,
+        });
     }
     Ok(channels)
 }

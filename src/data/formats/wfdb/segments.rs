@@ -55,9 +55,20 @@ pub(super) fn channels(
         let expected = format!("{}, as the first line announces", master.num_signals);
         return Err(line_error(&master.file, 1, &found, &expected, "correct the header"));
     }
-    let per_frame = tracks.iter().try_fold(0, |sum: usize, track| sum.checked_add(track.samples_per_frame));
-    check_size(master, per_frame.and_then(|number| number.checked_mul(num_frames)).unwrap_or(usize::MAX), files)?;
-    Ok(tracks.into_iter().map(|track| track.join(num_frames, master.rate_hz)).collect())
+    let per_frame = tracks
+        .iter()
+        .try_fold(0, |sum: usize, track| sum.checked_add(track.samples_per_frame));
+    check_size(
+        master,
+        per_frame
+            .and_then(|number| number.checked_mul(num_frames))
+            .unwrap_or(usize::MAX),
+        files,
+    )?;
+    Ok(tracks
+        .into_iter()
+        .map(|track| track.join(num_frames, master.rate_hz))
+        .collect())
 }
 
 /// Appends the signals of a segment (its line and first frame) to their tracks: by name, or in the same order.
@@ -77,16 +88,22 @@ fn distribute(
     for (index, (signal, place)) in signals.into_iter().zip(&header.signals).enumerate() {
         let wrong = |found: &str, expected: &str| line_error(&header.file, place.line, found, expected, hint);
         let target = names.map_or(Some(index), |names| names.get(&signal.name).copied());
-        let track = target.and_then(|target| tracks.get_mut(target)).filter(|track| track.name == signal.name);
+        let track = target
+            .and_then(|target| tracks.get_mut(target))
+            .filter(|track| track.name == signal.name);
         let track = track.ok_or_else(|| wrong(&signal.name, "a signal of the layout or of the first segment"))?;
-        track.append(line, start, signal).map_err(|(found, expected)| wrong(&found, &expected))?;
+        track
+            .append(line, start, signal)
+            .map_err(|(found, expected)| wrong(&found, &expected))?;
     }
     Ok(())
 }
 
 /// Frames of all segments, which must be those that the record announces.
 fn total(master: &Header, lines: &[SegmentLine]) -> Result<usize, DataError> {
-    let sum = lines.iter().try_fold(0, |sum: usize, line| sum.checked_add(line.num_frames));
+    let sum = lines
+        .iter()
+        .try_fold(0, |sum: usize, line| sum.checked_add(line.num_frames));
     match (sum, master.num_frames) {
         (Some(sum), Some(announced)) if sum == announced => Ok(sum),
         (Some(sum), None) => Ok(sum),
@@ -94,7 +111,13 @@ fn total(master: &Header, lines: &[SegmentLine]) -> Result<usize, DataError> {
             let found = sum.map_or("too many".into(), |sum| sum.to_string());
             let found = format!("{found} samples in all segments");
             let expected = master.num_frames.map_or("fewer".into(), |number| number.to_string());
-            Err(line_error(&master.file, 1, &found, &expected, "a segment's line is missing or wrong"))
+            Err(line_error(
+                &master.file,
+                1,
+                &found,
+                &expected,
+                "a segment's line is missing or wrong",
+            ))
         }
     }
 }
@@ -105,7 +128,15 @@ fn layout<'a>(
     lines: &'a [SegmentLine],
     files: &Files,
 ) -> Result<(Option<Header>, &'a [SegmentLine]), DataError> {
-    let Some((SegmentLine { file: Some(path), num_frames: 0, .. }, rest)) = lines.split_first() else {
+    let Some((
+        SegmentLine {
+            file: Some(path),
+            num_frames: 0,
+            ..
+        },
+        rest,
+    )) = lines.split_first()
+    else {
         return Ok((None, lines));
     };
     let layout = files.header(path).map_err(|error| match lines.first() {
@@ -119,7 +150,11 @@ fn layout<'a>(
 fn segment_header(master: &Header, line: &SegmentLine, path: &Path, files: &Files) -> Result<Header, DataError> {
     let mut header = files.header(path).map_err(|error| absent(master, line, error))?;
     let wrong = |found: String, expected: String| {
-        let hint = format!("line {} of {} names this segment; correct one of them", line.line, master.file.display());
+        let hint = format!(
+            "line {} of {} names this segment; correct one of them",
+            line.line,
+            master.file.display()
+        );
         Err(line_error(path, 1, &found, &expected, &hint))
     };
     if header.segments.is_some() {
@@ -129,7 +164,10 @@ fn segment_header(master: &Header, line: &SegmentLine, path: &Path, files: &File
         return wrong(format!("{} Hz", header.rate_hz), format!("{} Hz", master.rate_hz));
     }
     if *header.num_frames.get_or_insert(line.num_frames) != line.num_frames {
-        return wrong(format!("{} samples", header.num_frames.unwrap_or(0)), format!("{}", line.num_frames));
+        return wrong(
+            format!("{} samples", header.num_frames.unwrap_or(0)),
+            format!("{}", line.num_frames),
+        );
     }
     Ok(header)
 }
@@ -149,19 +187,32 @@ fn absent(master: &Header, line: &SegmentLine, error: DataError) -> DataError {
 }
 
 fn check_size(master: &Header, num_values: usize, files: &Files) -> Result<(), DataError> {
-    let most = files.num_values.saturating_mul(MOST_PER_VALUE).saturating_add(MOST_MORE);
+    let most = files
+        .num_values
+        .saturating_mul(MOST_PER_VALUE)
+        .saturating_add(MOST_MORE);
     if num_values <= most {
         return Ok(());
     }
     let found = format!("{num_values} samples of all signals");
     let expected = format!("at most {most} where the files hold {}", files.num_values);
-    Err(line_error(&master.file, 1, &found, &expected, "correct the lengths of the segments, or read them one by one"))
+    Err(line_error(
+        &master.file,
+        1,
+        &found,
+        &expected,
+        "correct the lengths of the segments, or read them one by one",
+    ))
 }
 
 fn tracks_of(header: &Header) -> Vec<Track> {
     let track = |line: &SignalLine| Track {
         name: line.name.clone(),
-        unit: if line.gain.is_some() { line.unit.clone() } else { UNCALIBRATED.into() },
+        unit: if line.gain.is_some() {
+            line.unit.clone()
+        } else {
+            UNCALIBRATED.into()
+        },
         samples_per_frame: line.samples_per_frame,
         last_line: 0,
         pieces: Vec::new(),
@@ -175,7 +226,13 @@ fn names(layout: &Header) -> Result<BTreeMap<String, usize>, DataError> {
     for (index, line) in layout.signals.iter().enumerate() {
         if names.insert(line.name.clone(), index).is_some() {
             let hint = "signals are found by name in a variable layout; correct the header";
-            return Err(line_error(&layout.file, line.line, &line.name, "a name of its own", hint));
+            return Err(line_error(
+                &layout.file,
+                line.line,
+                &line.name,
+                "a name of its own",
+                hint,
+            ));
         }
     }
     Ok(names)
@@ -194,7 +251,10 @@ impl Track {
         }
         if self.unit != unit || self.samples_per_frame != signal.samples_per_frame {
             let found = format!("{unit}, {} samples per frame", signal.samples_per_frame);
-            return Err((found, format!("{}, {}, as elsewhere in the record", self.unit, self.samples_per_frame)));
+            return Err((
+                found,
+                format!("{}, {}, as elsewhere in the record", self.unit, self.samples_per_frame),
+            ));
         }
         self.last_line = line;
         self.pieces.push((start, values));
@@ -208,6 +268,11 @@ impl Track {
             here.zip(piece).for_each(|(value, sample)| *value = sample);
         }
         let rate_hz = frame_hz * self.samples_per_frame as f64;
-        SignalChannel { name: self.name, unit: self.unit, rate_hz, values }
+        SignalChannel {
+            name: self.name,
+            unit: self.unit,
+            rate_hz,
+            values,
+        }
     }
 }

@@ -23,7 +23,12 @@ pub(super) struct Files<'a> {
 
 impl<'a> Files<'a> {
     pub(super) fn new(read: &'a dyn Fn(&Path) -> Result<Vec<u8>, DataError>) -> Self {
-        Self { read, seen: BTreeSet::new(), num_values: 0, warnings: Vec::new() }
+        Self {
+            read,
+            seen: BTreeSet::new(),
+            num_values: 0,
+            warnings: Vec::new(),
+        }
     }
 
     pub(super) fn header(&self, path: &Path) -> Result<Header, DataError> {
@@ -36,9 +41,20 @@ impl<'a> Files<'a> {
         for (index, line) in header.signals.iter().enumerate() {
             let Some(format) = line.format else {
                 let hint = "a layout has no samples of its own; read the record that names it";
-                return Err(line_error(&header.file, line.line, "~", "a file beside the header", hint));
+                return Err(line_error(
+                    &header.file,
+                    line.line,
+                    "~",
+                    "a file beside the header",
+                    hint,
+                ));
             };
-            let group = || Group { file: &line.file, format, first: line, lines: Vec::new() };
+            let group = || Group {
+                file: &line.file,
+                format,
+                first: line,
+                lines: Vec::new(),
+            };
             groups.entry(&line.file).or_insert_with(group).add(index, line)?;
         }
         let mut signals = BTreeMap::new();
@@ -77,7 +93,13 @@ struct Group<'a> {
 
 impl<'a> Group<'a> {
     fn error(&self, place: &str, found: String, expected: String, hint: &str) -> DataError {
-        DataError::File { file: self.file.to_path_buf(), place: place.into(), found, expected, hint: hint.into() }
+        DataError::File {
+            file: self.file.to_path_buf(),
+            place: place.into(),
+            found,
+            expected,
+            hint: hint.into(),
+        }
     }
 
     fn add(&mut self, index: usize, line: &'a SignalLine) -> Result<(), DataError> {
@@ -101,9 +123,17 @@ impl<'a> Group<'a> {
     ) -> Result<(Vec<Vec<i32>>, usize), DataError> {
         let per_frame = self.first.samples_per_frame;
         let wanted = num_frames.map(|frames| frames.saturating_mul(per_frame));
-        let mut channels = flac::decode(self.file, bytes, (self.lines.len(), max_bits), self.first.offset, wanted)?;
+        let mut channels = flac::decode(
+            self.file,
+            bytes,
+            (self.lines.len(), max_bits),
+            self.first.offset,
+            wanted,
+        )?;
         let frames = num_frames.unwrap_or(channels.first().map_or(0, Vec::len) / per_frame);
-        channels.iter_mut().for_each(|samples| samples.truncate(frames.saturating_mul(per_frame)));
+        channels
+            .iter_mut()
+            .for_each(|samples| samples.truncate(frames.saturating_mul(per_frame)));
         Ok((channels, frames))
     }
 
@@ -115,8 +145,13 @@ impl<'a> Group<'a> {
         warnings: &mut Vec<String>,
     ) -> Result<(Vec<Vec<i32>>, usize), DataError> {
         let body = bytes.get(self.first.offset..).unwrap_or_default();
-        let per_frame = self.lines.iter().try_fold(0, |sum: usize, (_, line)| sum.checked_add(line.samples_per_frame));
-        let frames = num_frames.or(per_frame.map(|number| self.format.num_values(body.len()) / number)).unwrap_or(0);
+        let per_frame = self
+            .lines
+            .iter()
+            .try_fold(0, |sum: usize, (_, line)| sum.checked_add(line.samples_per_frame));
+        let frames = num_frames
+            .or(per_frame.map(|number| self.format.num_values(body.len()) / number))
+            .unwrap_or(0);
         let total = per_frame.and_then(|number| frames.checked_mul(number));
         let num_bytes = total.and_then(|total| self.format.num_bytes(total));
         let fitting = num_bytes.filter(|&number| number <= body.len());
@@ -129,7 +164,11 @@ impl<'a> Group<'a> {
             return Err(self.error("size", format!("{} bytes", bytes.len()), expected, hint));
         };
         if body.len() - used > MOST_PADDING_BYTES {
-            warnings.push(format!("{}: {} bytes after the last sample", self.file.display(), body.len() - used));
+            warnings.push(format!(
+                "{}: {} bytes after the last sample",
+                self.file.display(),
+                body.len() - used
+            ));
         }
         let decoded = self.format.decode(body, total);
         let mut start = 0;
@@ -138,7 +177,9 @@ impl<'a> Group<'a> {
             let turn = start..start + line.samples_per_frame;
             start = turn.end;
             let mut values = Vec::with_capacity(frames * line.samples_per_frame);
-            let turns = decoded.chunks_exact(per_frame).filter_map(|frame| frame.get(turn.clone()));
+            let turns = decoded
+                .chunks_exact(per_frame)
+                .filter_map(|frame| frame.get(turn.clone()));
             turns.for_each(|turn| values.extend_from_slice(turn));
             if self.format == Format::F8 {
                 let mut value = line.initial.unwrap_or(0);
@@ -163,7 +204,13 @@ fn align(
 ) -> Result<(), DataError> {
     if line.skew > num_frames {
         let expected = format!("a skew within the {num_frames} samples of the record");
-        return Err(line_error(header, line.line, &line.storage, &expected, "correct the header"));
+        return Err(line_error(
+            header,
+            line.line,
+            &line.storage,
+            &expected,
+            "correct the header",
+        ));
     }
     let length = samples.len();
     samples.drain(..(line.skew * line.samples_per_frame).min(length));

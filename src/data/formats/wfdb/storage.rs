@@ -70,7 +70,10 @@ impl Format {
     /// Bytes of so many values; `None` if no file can have them.
     pub(super) fn num_bytes(self, num_values: usize) -> Option<usize> {
         let (values, bytes, ends) = self.block();
-        let end = (num_values % values).checked_sub(1).and_then(|last| ends.get(last)).unwrap_or(&0);
+        let end = (num_values % values)
+            .checked_sub(1)
+            .and_then(|last| ends.get(last))
+            .unwrap_or(&0);
         (num_values / values).checked_mul(bytes)?.checked_add(*end)
     }
 
@@ -84,17 +87,35 @@ impl Format {
     pub(super) fn decode(self, bytes: &[u8], num_values: usize) -> Vec<i32> {
         let mut values: Vec<i32> = match self {
             Self::F8 => bytes.iter().map(|&byte| i32::from(byte as i8)).collect(),
-            Self::F16 => bytes.as_chunks().0.iter().map(|&pair| i16::from_le_bytes(pair).into()).collect(),
-            Self::F61 => bytes.as_chunks().0.iter().map(|&pair| i16::from_be_bytes(pair).into()).collect(),
+            Self::F16 => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&pair| i16::from_le_bytes(pair).into())
+                .collect(),
+            Self::F61 => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&pair| i16::from_be_bytes(pair).into())
+                .collect(),
             // Offset binary: zero stands in the middle of the unsigned range.
             Self::F80 => bytes.iter().map(|&byte| i32::from(byte) - (1 << 7)).collect(),
-            Self::F160 => {
-                bytes.as_chunks().0.iter().map(|&pair| i32::from(u16::from_le_bytes(pair)) - (1 << 15)).collect()
-            }
+            Self::F160 => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&pair| i32::from(u16::from_le_bytes(pair)) - (1 << 15))
+                .collect(),
             Self::F24 => (bytes.as_chunks().0.iter())
                 .map(|&[low, middle, high]| i32::from_le_bytes([0, low, middle, high]) >> 8)
                 .collect(),
-            Self::F32 => bytes.as_chunks().0.iter().map(|&word| i32::from_le_bytes(word)).collect(),
+            Self::F32 => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&word| i32::from_le_bytes(word))
+                .collect(),
             Self::F212 => blocks(bytes, unpack_212),
             Self::F310 => blocks(bytes, unpack_310),
             Self::F311 => blocks(bytes, unpack_311),
@@ -113,18 +134,26 @@ fn blocks<const BYTES: usize, const VALUES: usize>(bytes: &[u8], unpack: fn([u8;
     let mut last = [0; BYTES];
     last.iter_mut().zip(rest).for_each(|(last, &byte)| *last = byte);
     let all = whole.iter().copied().chain((!rest.is_empty()).then_some(last));
-    all.flat_map(unpack).map(|value| (value << unused_bits) as i32 >> unused_bits).collect()
+    all.flat_map(unpack)
+        .map(|value| (value << unused_bits) as i32 >> unused_bits)
+        .collect()
 }
 
 /// The low bytes first and last, both high nibbles between them.
 fn unpack_212([first, nibbles, second]: [u8; 3]) -> [u32; 2] {
     let nibbles = u32::from(nibbles);
-    [u32::from(first) | (nibbles & 15) << 8, u32::from(second) | (nibbles >> 4) << 8]
+    [
+        u32::from(first) | (nibbles & 15) << 8,
+        u32::from(second) | (nibbles >> 4) << 8,
+    ]
 }
 
 /// Two 16-bit words: a value each above their lowest bit, and five bits each of the third value above those.
 fn unpack_310([a, b, c, d]: [u8; 4]) -> [u32; 3] {
-    let (low, high) = (u32::from(u16::from_le_bytes([a, b])), u32::from(u16::from_le_bytes([c, d])));
+    let (low, high) = (
+        u32::from(u16::from_le_bytes([a, b])),
+        u32::from(u16::from_le_bytes([c, d])),
+    );
     [low >> 1, high >> 1, low >> 11 | (high >> 11) << 5]
 }
 

@@ -11,7 +11,10 @@ use crate::data::{Channel, Cohort, ModalityKind, ModalitySpec};
 /// The text of the card.
 pub(super) fn text(config: &SimulateConfig, cohort: &Cohort, layout: FileLayout) -> String {
     let label = match config.outcome {
-        Outcome::Response => format!("kind = \"threshold\"\ncolumn = \"fma_change\"\nat_least = {:?}\n", config.mcid),
+        Outcome::Response => format!(
+            "kind = \"threshold\"\ncolumn = \"fma_change\"\nat_least = {:?}\n",
+            config.mcid
+        ),
         Outcome::Anomaly => "kind = \"column\"\ncolumn = \"outcome\"\n".into(),
     };
     let mut text = format!(
@@ -36,24 +39,34 @@ pub(super) fn text(config: &SimulateConfig, cohort: &Cohort, layout: FileLayout)
 fn rule(spec: &ModalitySpec, layout: FileLayout) -> (&'static str, String) {
     let name = &spec.name;
     match (spec.kind, layout) {
-        (ModalityKind::Signal { rate_hz }, Physionet) => {
-            ("wfdb", format!("record = \"{name}/{{subject}}\"\nrate_hz = {rate_hz:?}\nscale = \"physical\"\n"))
-        }
+        (ModalityKind::Signal { rate_hz }, Physionet) => (
+            "wfdb",
+            format!("record = \"{name}/{{subject}}\"\nrate_hz = {rate_hz:?}\nscale = \"physical\"\n"),
+        ),
         (ModalityKind::Signal { rate_hz }, Laboratory) => {
             let extension = laboratory::signal_extension(name);
-            ("signal", format!("file = \"{name}/{{subject}}.{extension}\"\nrate_hz = {rate_hz:?}\n"))
+            (
+                "signal",
+                format!("file = \"{name}/{{subject}}.{extension}\"\nrate_hz = {rate_hz:?}\n"),
+            )
         }
         (ModalityKind::Image { height, width }, _) => {
             let extension = if layout == Physionet { "png" } else { "nii" };
             let file = format!("file = \"{name}/{{subject}}.{extension}\"");
-            ("image", format!("{file}\ncolor = \"gray\"\nheight = {height}\nwidth = {width}\n"))
+            (
+                "image",
+                format!("{file}\ncolor = \"gray\"\nheight = {height}\nwidth = {width}\n"),
+            )
         }
         (ModalityKind::Row | ModalityKind::Series, Physionet) => {
             ("table", format!("file = \"{name}.csv\"\nid = \"patient\"\n"))
         }
         (ModalityKind::Row | ModalityKind::Series, Laboratory) => {
             let layout = "layout = { missing = [\"NaN\"] }";
-            ("table", format!("file = \"{name}.parquet\"\n{layout}\nid = \"patient\"\n"))
+            (
+                "table",
+                format!("file = \"{name}.parquet\"\n{layout}\nid = \"patient\"\n"),
+            )
         }
     }
 }
@@ -61,20 +74,29 @@ fn rule(spec: &ModalitySpec, layout: FileLayout) -> (&'static str, String) {
 fn channels(spec: &ModalitySpec, layout: FileLayout) -> String {
     let line = |Channel { name, unit }: &Channel| match (spec.kind, layout) {
         (ModalityKind::Row, _) => {
-            format!("    {{ column = \"{name}\", unit = \"{unit}\", range = {:?} }},\n", range_of(name))
+            format!(
+                "    {{ column = \"{name}\", unit = \"{unit}\", range = {:?} }},\n",
+                range_of(name)
+            )
         }
         (_, Physionet) => format!("    {{ name = \"{name}\", unit = \"{unit}\" }},\n"),
         (_, Laboratory) => format!("    {{ channel = \"{name}\", unit = \"{unit}\" }},\n"),
     };
     match spec.kind {
         ModalityKind::Image { .. } => String::new(),
-        _ => format!("channels = [\n{}]\n", spec.channels.iter().map(line).collect::<String>()),
+        _ => format!(
+            "channels = [\n{}]\n",
+            spec.channels.iter().map(line).collect::<String>()
+        ),
     }
 }
 
 /// Smallest and largest value of a column of the two tables.
 fn range_of(column: &str) -> [f64; 2] {
-    let clinical = CLINICAL.iter().find(|(name, _, _)| *name == column).map(|(_, _, range)| *range);
+    let clinical = CLINICAL
+        .iter()
+        .find(|(name, _, _)| *name == column)
+        .map(|(_, _, range)| *range);
     clinical.unwrap_or(match column {
         "fma_gain" => [-66.0, 66.0],
         _ if column.starts_with("fma") => [0.0, 66.0],

@@ -28,7 +28,12 @@ pub(super) fn write(cohort: &Cohort, modality: usize, spec: &ModalitySpec, raw: 
     match spec.kind {
         ModalityKind::Row | ModalityKind::Series => {
             create(raw)?;
-            write_rows(cohort, modality, &spec.channels, &raw.join(format!("{}.parquet", spec.name)))
+            write_rows(
+                cohort,
+                modality,
+                &spec.channels,
+                &raw.join(format!("{}.parquet", spec.name)),
+            )
         }
         ModalityKind::Signal { rate_hz } => each_recording(cohort, modality, |id, values| {
             let path = folder.join(format!("{id}.{}", signal_extension(&spec.name)));
@@ -52,7 +57,11 @@ pub(super) fn signal_extension(modality: &str) -> &'static str {
 
 /// A C3D file without markers.
 fn analog(channels: &[Channel], rate_hz: f64, values: &Array2<f32>, path: &Path) -> Result<Vec<u8>, DataError> {
-    let samples_per_frame = if values.nrows().is_multiple_of(SAMPLES_PER_FRAME) { SAMPLES_PER_FRAME } else { 1 };
+    let samples_per_frame = if values.nrows().is_multiple_of(SAMPLES_PER_FRAME) {
+        SAMPLES_PER_FRAME
+    } else {
+        1
+    };
     let points = Points {
         unit: "mm".into(),
         rate_hz: Some(rate_hz / samples_per_frame as f64),
@@ -62,7 +71,12 @@ fn analog(channels: &[Channel], rate_hz: f64, values: &Array2<f32>, path: &Path)
     };
     let signal = |(channel, values): (&Channel, ArrayView1<f32>)| {
         let (name, unit) = (channel.name.clone(), channel.unit.clone());
-        SignalChannel { name, unit, rate_hz, values: values.to_vec() }
+        SignalChannel {
+            name,
+            unit,
+            rate_hz,
+            values: values.to_vec(),
+        }
     };
     let signals: Vec<_> = channels.iter().zip(values.columns()).map(signal).collect();
     write_c3d(&points, &signals, path)
@@ -84,16 +98,28 @@ fn force(
         physical_range: FORCE_NEWTONS,
         digital_range: FORCE_DIGITAL,
         // The recordings are multiples of 1 / gain within 16 bits.
-        digital: values.iter().map(|&value| (f64::from(value) * FORCE_GAIN - zero) as i16).collect(),
+        digital: values
+            .iter()
+            .map(|&value| (f64::from(value) * FORCE_GAIN - zero) as i16)
+            .collect(),
     };
     let signals = channels.iter().zip(values.columns()).map(signal).collect();
-    write_edf(&EdfRecording { subject: id.into(), signals, ..EdfRecording::default() }, path)
+    write_edf(
+        &EdfRecording {
+            subject: id.into(),
+            signals,
+            ..EdfRecording::default()
+        },
+        path,
+    )
 }
 
 /// A volume of one slice; a pixel has no size of its own and counts as a millimetre.
 fn volume(pixels: ArrayView1<f32>, [height, width]: [usize; 2], path: &Path) -> Result<Vec<u8>, DataError> {
     let failed = |problem: String| DataError::io(path, "write")(std::io::Error::other(problem));
-    let values = pixels.into_shape_with_order((1, 1, height, width)).map_err(|error| failed(error.to_string()))?;
+    let values = pixels
+        .into_shape_with_order((1, 1, height, width))
+        .map_err(|error| failed(error.to_string()))?;
     let affine = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
     write_nifti(values, &affine, None).map_err(failed)
 }
@@ -102,9 +128,14 @@ fn volume(pixels: ArrayView1<f32>, [height, width]: [usize; 2], path: &Path) -> 
 fn write_rows(cohort: &Cohort, modality: usize, channels: &[Channel], path: &Path) -> Result<(), DataError> {
     let rows = || sessions(cohort).filter_map(|session| Some((session, recording(session, modality)?)));
     let ids: Vec<String> = rows().map(|(session, _)| session.id.clone()).collect();
-    let values = rows().flat_map(|(_, recording)| recording.values.iter().map(|&value| f64::from(value))).collect();
+    let values = rows()
+        .flat_map(|(_, recording)| recording.values.iter().map(|&value| f64::from(value)))
+        .collect();
     let values = Array2::from_shape_vec((ids.len(), channels.len()), values)
         .map_err(|error| DataError::io(path, "write")(std::io::Error::other(error)))?;
-    let columns: Vec<_> = channels.iter().map(|channel| (channel.name.as_str(), channel.unit.as_str())).collect();
+    let columns: Vec<_> = channels
+        .iter()
+        .map(|channel| (channel.name.as_str(), channel.unit.as_str()))
+        .collect();
     write_table(path, &[("patient", &ids)], &columns, values.view())
 }

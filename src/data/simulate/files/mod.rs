@@ -33,7 +33,11 @@ pub enum FileLayout {
 /// a configuration with problems.
 pub fn write(config: &SimulateConfig, layout: FileLayout, dir: &Path) -> Result<PathBuf, DataError> {
     if let Some((place, problem)) = config.problems().into_iter().next() {
-        return Err(DataError::Cohort { cohort: NAME.into(), place, problem });
+        return Err(DataError::Cohort {
+            cohort: NAME.into(),
+            place,
+            problem,
+        });
     }
     let raw = dir.join("raw");
     create(dir)?;
@@ -74,10 +78,12 @@ fn each_recording(
     modality: usize,
     write: impl Fn(&str, &Array2<f32>) -> Result<(), DataError> + Sync,
 ) -> Result<(), DataError> {
-    sessions(cohort).par_bridge().try_for_each(|session| match recording(session, modality) {
-        None => Ok(()),
-        Some(recording) => write(&session.id, &recording.values),
-    })
+    sessions(cohort)
+        .par_bridge()
+        .try_for_each(|session| match recording(session, modality) {
+            None => Ok(()),
+            Some(recording) => write(&session.id, &recording.values),
+        })
 }
 
 fn sessions(cohort: &Cohort) -> impl Iterator<Item = &Session> + Send {
@@ -92,7 +98,10 @@ fn recording(session: &Session, modality: usize) -> Option<&Recording> {
 fn patients(cohort: &Cohort, truth: &[PatientTruth]) -> String {
     let mut text = String::from("patient,site,fma_change,outcome\n");
     for (subject, truth) in cohort.subjects.iter().zip(truth) {
-        let class = subject.sessions.first().and_then(|session| cohort.classes.get(session.class));
+        let class = subject
+            .sessions
+            .first()
+            .and_then(|session| cohort.classes.get(session.class));
         let (site, class) = (subject.site.as_deref().unwrap_or(""), class.map_or("", String::as_str));
         let _ = writeln!(text, "{},{site},{},{class}", subject.id, truth.change);
     }
@@ -121,12 +130,18 @@ fn truth_table(config: &SimulateConfig, truth: &[PatientTruth]) -> String {
         let _ = write!(text, "{},{}", patient.id, config.site_name(patient.site));
         patient.traits.iter().for_each(|u| text.push_str(&format!(",{u}")));
         for reading in &patient.readings {
-            let value = reading.filter(|reading| reading.noise.is_finite()).map(|reading| reading.value.to_string());
+            let value = reading
+                .filter(|reading| reading.noise.is_finite())
+                .map(|reading| reading.value.to_string());
             text.push_str(&format!(",{}", value.unwrap_or_default()));
         }
         let artefact = patient.artefact.map_or("", |artefact| artefact.name());
         let (course, responder) = (patient.course.name(), u8::from(patient.responder));
-        let _ = writeln!(text, ",{course},{},{responder},{},{artefact}", patient.change, patient.probability);
+        let _ = writeln!(
+            text,
+            ",{course},{},{responder},{},{artefact}",
+            patient.change, patient.probability
+        );
     }
     text
 }
@@ -137,12 +152,16 @@ fn readme(config: &SimulateConfig, layout: FileLayout) -> String {
         Outcome::Anomaly => "The class is whether the EMG has an artefact.\n".into(),
     };
     let (extension, missing, recordings) = match layout {
-        FileLayout::Physionet => {
-            ("csv", "empty", "emg/ (mV) and force/ (N): WFDB records of format 16; motion/: images of 8 bits")
-        }
-        FileLayout::Laboratory => {
-            ("parquet", "NaN", "emg/ (mV): C3D; force/ (N): EDF, in steps of 1/16 N; motion/: NIfTI, a pixel is no mm")
-        }
+        FileLayout::Physionet => (
+            "csv",
+            "empty",
+            "emg/ (mV) and force/ (N): WFDB records of format 16; motion/: images of 8 bits",
+        ),
+        FileLayout::Laboratory => (
+            "parquet",
+            "NaN",
+            "emg/ (mV): C3D; force/ (N): EDF, in steps of 1/16 N; motion/: NIfTI, a pixel is no mm",
+        ),
     };
     let pad = "";
     format!(

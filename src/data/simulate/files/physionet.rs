@@ -13,12 +13,13 @@ use crate::data::{Cohort, DataError, ModalityKind, ModalitySpec};
 pub(super) fn write(cohort: &Cohort, modality: usize, spec: &ModalitySpec, raw: &Path) -> Result<(), DataError> {
     let folder = raw.join(&spec.name);
     match spec.kind {
-        ModalityKind::Row | ModalityKind::Series => {
-            save(&raw.join(format!("{}.csv", spec.name)), table(cohort, modality).as_bytes())
-        }
-        ModalityKind::Signal { rate_hz } => {
-            each_recording(cohort, modality, |id, values| write_wfdb(&folder, id, spec, rate_hz, values.view()))
-        }
+        ModalityKind::Row | ModalityKind::Series => save(
+            &raw.join(format!("{}.csv", spec.name)),
+            table(cohort, modality).as_bytes(),
+        ),
+        ModalityKind::Signal { rate_hz } => each_recording(cohort, modality, |id, values| {
+            write_wfdb(&folder, id, spec, rate_hz, values.view())
+        }),
         ModalityKind::Image { height, width } => {
             create(&folder)?;
             each_recording(cohort, modality, |id, values| {
@@ -44,7 +45,11 @@ fn write_wfdb(
         let initial = signal.first().copied().unwrap_or(0);
         let checksum = signal.iter().fold(0i16, |sum, &sample| sum.wrapping_add(sample));
         let calibration = format!("{gain}/{}", channel.unit);
-        let _ = writeln!(header, "{name}.dat 16 {calibration} 16 0 {initial} {checksum} 0 {}", channel.name);
+        let _ = writeln!(
+            header,
+            "{name}.dat 16 {calibration} 16 0 {initial} {checksum} 0 {}",
+            channel.name
+        );
     }
     let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     save(&folder.join(format!("{name}.dat")), &bytes)?;
@@ -59,14 +64,24 @@ fn write_png(path: &Path, pixels: ArrayView1<f32>, [height, width]: [usize; 2]) 
 
 /// One line per session that has the modality; an empty field is a missing value.
 fn table(cohort: &Cohort, modality: usize) -> String {
-    let channels = cohort.modalities.get(modality).map(|spec| spec.channels.as_slice()).unwrap_or_default();
+    let channels = cohort
+        .modalities
+        .get(modality)
+        .map(|spec| spec.channels.as_slice())
+        .unwrap_or_default();
     let header = std::iter::once("patient").chain(channels.iter().map(|channel| channel.name.as_str()));
     let mut text = header.collect::<Vec<_>>().join(",") + "\n";
     for session in sessions(cohort) {
-        let Some(recording) = recording(session, modality) else { continue };
+        let Some(recording) = recording(session, modality) else {
+            continue;
+        };
         text.push_str(&session.id);
         for value in &recording.values {
-            let _ = if value.is_nan() { write!(text, ",") } else { write!(text, ",{value}") };
+            let _ = if value.is_nan() {
+                write!(text, ",")
+            } else {
+                write!(text, ",{value}")
+            };
         }
         text.push('\n');
     }

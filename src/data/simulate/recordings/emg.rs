@@ -29,7 +29,11 @@ pub(super) fn render(patient: &Draws, site: &Draws, v: f64, artefact: Option<Art
     let mut values = Array2::zeros((num_rows, 2));
     for channel in 0..2 {
         let amplitude = 0.22 * gain * (0.3 * patient.stream("emg amplitude").normal(channel as u64)).exp();
-        let carrier = carrier(patient.stream("emg").part(channel), (SCALE_PER_UNIT * v).exp(), num_rows);
+        let carrier = carrier(
+            patient.stream("emg").part(channel),
+            (SCALE_PER_UNIT * v).exp(),
+            num_rows,
+        );
         let noise = patient.stream("emg noise").part(channel).noise();
         let mut column = values.column_mut(channel);
         for (row, ((value, carrier), noise)) in column.iter_mut().zip(carrier).zip(noise).enumerate() {

@@ -73,7 +73,10 @@ impl Gait {
         while start_secs < secs {
             let variation = 0.03 * variations.normal(strides.len() as u64).clamp(-3.0, 3.0);
             let duration_secs = self.stride_secs * (1.0 + variation);
-            strides.push(Stride { start_secs, duration_secs });
+            strides.push(Stride {
+                start_secs,
+                duration_secs,
+            });
             start_secs += duration_secs;
         }
         strides

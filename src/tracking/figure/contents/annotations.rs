@@ -41,23 +41,48 @@ impl<'a> Marks<'a> {
             strip.left + share.clamp(0.0, 1.0) * strip.width
         };
         let is_sparse = self.marks.len() as f64 * MIN_LINE_PIXELS <= strip.width;
-        let tick = Area { left: 0.0, top: strip.bottom() - 11.0, width: 1.0, height: 7.0 };
+        let tick = Area {
+            left: 0.0,
+            top: strip.bottom() - 11.0,
+            width: 1.0,
+            height: 7.0,
+        };
         for mark in &self.marks {
             let (start, end) = (
                 x_of(mark.onset_secs),
                 x_of(mark.onset_secs + mark.duration_secs.filter(|secs| *secs > 0.0).unwrap_or(0.0)),
             );
             if is_sparse && mark.onset_secs >= self.span.start_secs {
-                canvas.fill(Area { left: start, ..Area { width: 1.0, ..lanes } }, LINE_COLOR);
+                canvas.fill(
+                    Area {
+                        left: start,
+                        ..Area { width: 1.0, ..lanes }
+                    },
+                    LINE_COLOR,
+                );
             }
             canvas.fill(Area { left: start, ..tick }, COLOR);
             if end > start + 1.0 {
-                canvas.fill(Area { left: start, top: tick.top + 5.0, width: end - start, height: 2.0 }, COLOR);
+                canvas.fill(
+                    Area {
+                        left: start,
+                        top: tick.top + 5.0,
+                        width: end - start,
+                        height: 2.0,
+                    },
+                    COLOR,
+                );
             }
         }
         self.draw_labels(canvas, strip, x_of);
         canvas.text("annotations", (left, strip.top + 6.0), Align::Left, BODY, BLACK);
-        canvas.text(&self.marks.len().to_string(), (left, strip.top + 20.0), Align::Left, BODY, GRAY);
+        canvas.text(
+            &self.marks.len().to_string(),
+            (left, strip.top + 20.0),
+            Align::Left,
+            BODY,
+            GRAY,
+        );
     }
 
     /// Labels of rare kinds find their place first; one that would touch another is left out. A kind that is too frequent
@@ -81,16 +106,27 @@ impl<'a> Marks<'a> {
             let (low, high) = (middle - half - 4.0, middle + half + 4.0);
             let is_free = |row: &Vec<(f64, f64)>| row.iter().all(|(start, end)| high <= *start || low >= *end);
             // The lower row first: it is nearer to the marks.
-            let Some(row) = (0..NUM_ROWS).rev().find(|&row| is_free(&rows[row])) else { continue };
+            let Some(row) = (0..NUM_ROWS).rev().find(|&row| is_free(&rows[row])) else {
+                continue;
+            };
             rows[row].push((low, high));
             let y = strip.top + (row as f64 + 0.5) * ROW_HEIGHT;
             canvas.text(&text, (middle, y), Align::Center, BODY, COLOR);
         }
-        let frequent = counts.iter().filter(|(_, count)| is_frequent(**count)).map(|(text, _)| *text);
+        let frequent = counts
+            .iter()
+            .filter(|(_, count)| is_frequent(**count))
+            .map(|(text, _)| *text);
         let frequent: Vec<&str> = frequent.collect();
         if !frequent.is_empty() {
             let note = format!("not {}", frequent.join(", "));
-            canvas.text(&shortened(&note, 12), (strip.right() + 6.0, strip.top + 6.0), Align::Left, BODY, GRAY);
+            canvas.text(
+                &shortened(&note, 12),
+                (strip.right() + 6.0, strip.top + 6.0),
+                Align::Left,
+                BODY,
+                GRAY,
+            );
         }
     }
 }

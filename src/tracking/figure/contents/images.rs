@@ -29,21 +29,40 @@ pub(super) struct Grays {
 impl Grays {
     /// From black to white as the file says, or else without the darkest and the lightest 0.5 % of the values.
     pub(super) fn new(images: &Images) -> Self {
-        let unit = if images.unit == "1" { "value".into() } else { format!("value [{}]", images.unit) };
+        let unit = if images.unit == "1" {
+            "value".into()
+        } else {
+            format!("value [{}]", images.unit)
+        };
         if let Some([black, white]) = images.display_range.filter(|[black, white]| white > black) {
-            return Self { axis: Axis::new(black.into(), white.into(), 6), label: unit };
+            return Self {
+                axis: Axis::new(black.into(), white.into(), 6),
+                label: unit,
+            };
         }
         let step = images.values.len().div_ceil(MAX_VALUES).max(1);
-        let mut values: Vec<f32> =
-            images.values.iter().step_by(step).copied().filter(|value| value.is_finite()).collect();
+        let mut values: Vec<f32> = images
+            .values
+            .iter()
+            .step_by(step)
+            .copied()
+            .filter(|value| value.is_finite())
+            .collect();
         values.sort_unstable_by(f32::total_cmp);
-        let at = |share: f64| values.get((share * (values.len().saturating_sub(1)) as f64).round() as usize).copied();
+        let at = |share: f64| {
+            values
+                .get((share * (values.len().saturating_sub(1)) as f64).round() as usize)
+                .copied()
+        };
         let (low, high) = match (at(CLIPPED), at(1.0 - CLIPPED)) {
             (Some(low), Some(high)) if high > low => (low, high),
             // Almost all values are equal.
             _ => (at(0.0).unwrap_or(0.0), at(1.0).unwrap_or(1.0)),
         };
-        Self { axis: Axis::new(low.into(), high.into(), 6), label: unit }
+        Self {
+            axis: Axis::new(low.into(), high.into(), 6),
+            label: unit,
+        }
     }
 
     pub(super) fn color(&self, value: f64) -> Rgb {
@@ -115,12 +134,25 @@ impl<'a> Grid<'a> {
         let most = if num_columns == 1 { MAX_HEIGHT } else { MAX_HEIGHT / 1.5 };
         let scale = (cell / num_pixels as f64).min(most / num_lines as f64);
         // Long and thin images keep a pixel's width.
-        let size = ((num_pixels as f64 * scale).max(1.0), (num_lines as f64 * scale).max(1.0));
-        Some(Self { images, shown, grays: Grays::new(images), num_columns, size })
+        let size = (
+            (num_pixels as f64 * scale).max(1.0),
+            (num_lines as f64 * scale).max(1.0),
+        );
+        Some(Self {
+            images,
+            shown,
+            grays: Grays::new(images),
+            num_columns,
+            size,
+        })
     }
 
     fn is_color(&self) -> bool {
-        self.images.planes.iter().map(String::as_str).eq(["red", "green", "blue"])
+        self.images
+            .planes
+            .iter()
+            .map(String::as_str)
+            .eq(["red", "green", "blue"])
     }
 
     fn row_height(&self) -> f64 {
@@ -156,7 +188,10 @@ impl Panel for Grid<'_> {
         let (num_images, num_planes, num_lines, num_pixels) = self.images.values.dim();
         let mut heading = match num_images {
             1 => format!("{num_pixels} x {num_lines} pixels"),
-            _ => format!("{} of {num_images} images, {num_pixels} x {num_lines} pixels", self.shown.len()),
+            _ => format!(
+                "{} of {num_images} images, {num_pixels} x {num_lines} pixels",
+                self.shown.len()
+            ),
         };
         if !self.is_color() && num_planes > 1 {
             let name = self.images.planes.first().map_or("1", String::as_str);
@@ -165,7 +200,12 @@ impl Panel for Grid<'_> {
         canvas.text(&heading, (area.left, area.top + 8.0), Align::Left, HEADING, BLACK);
         let (width, height) = self.size;
         let (left, top) = (area.left + 46.0, area.top + 24.0);
-        let mut all = Area { left, top, width, height };
+        let mut all = Area {
+            left,
+            top,
+            width,
+            height,
+        };
         for (index, &image) in self.shown.iter().enumerate() {
             let (column, row) = (index % self.num_columns, index / self.num_columns);
             let cell = Area {
@@ -176,14 +216,23 @@ impl Panel for Grid<'_> {
             };
             self.draw_image(canvas, cell, image);
             canvas.frame(cell, GRAY);
-            all =
-                Area { width: all.width.max(cell.right() - left), height: all.height.max(cell.bottom() - top), ..all };
+            all = Area {
+                width: all.width.max(cell.right() - left),
+                height: all.height.max(cell.bottom() - top),
+                ..all
+            };
             if self.shown.len() > 1 {
                 let name = match self.images.rate_hz {
                     Some(rate_hz) => format!("{} ({:.2} s)", image + 1, image as f64 / rate_hz),
                     None => (image + 1).to_string(),
                 };
-                canvas.text(&name, (cell.left + width / 2.0, cell.bottom() + 10.0), Align::Center, BODY, BLACK);
+                canvas.text(
+                    &name,
+                    (cell.left + width / 2.0, cell.bottom() + 10.0),
+                    Align::Center,
+                    BODY,
+                    BLACK,
+                );
             }
         }
         if let &[_] = self.shown.as_slice() {
@@ -193,7 +242,10 @@ impl Panel for Grid<'_> {
             Axes { area: all, x, y }.draw(canvas, "column", "line");
         }
         if !self.is_color() {
-            let scale = Area { height: all.height.clamp(80.0, MAX_HEIGHT).min(self.height() - 30.0).max(20.0), ..all };
+            let scale = Area {
+                height: all.height.clamp(80.0, MAX_HEIGHT).min(self.height() - 30.0).max(20.0),
+                ..all
+            };
             self.grays.draw_scale(canvas, scale);
         }
     }

@@ -42,7 +42,13 @@ pub struct RenderOptions {
 
 impl Default for RenderOptions {
     fn default() -> Self {
-        Self { title: String::new(), channel: None, start_secs: 0.0, duration_secs: None, width: 1000 }
+        Self {
+            title: String::new(),
+            channel: None,
+            start_secs: 0.0,
+            duration_secs: None,
+            width: 1000,
+        }
     }
 }
 
@@ -93,7 +99,15 @@ pub fn render(contents: &Contents, options: &RenderOptions) -> Result<Picture, T
     canvas.text(&shortened(&title, max_chars), (MARGIN, 20.0), Align::Left, TITLE, BLACK);
     let mut top = TITLE_HEIGHT;
     for panel in &panels {
-        panel.draw(&mut canvas, Area { left: MARGIN, top, width: width - 2.0 * MARGIN, height: panel.height() });
+        panel.draw(
+            &mut canvas,
+            Area {
+                left: MARGIN,
+                top,
+                width: width - 2.0 * MARGIN,
+                height: panel.height(),
+            },
+        );
         top += panel.height() + GAP;
     }
     for note in notes {
@@ -110,8 +124,14 @@ fn check(contents: &Contents, options: &RenderOptions) -> Result<(), TrackingErr
     }
     let is_time = |secs: f64| secs.is_finite() && secs >= 0.0;
     if !is_time(options.start_secs) || options.duration_secs.is_some_and(|secs| !is_time(secs) || secs == 0.0) {
-        let what = format!("a stretch from {} s of {:?} s", options.start_secs, options.duration_secs);
-        return Err(TrackingError::invalid(what, "give a start of 0 or more and a positive duration, in seconds"));
+        let what = format!(
+            "a stretch from {} s of {:?} s",
+            options.start_secs, options.duration_secs
+        );
+        return Err(TrackingError::invalid(
+            what,
+            "give a start of 0 or more and a positive duration, in seconds",
+        ));
     }
     let Some(channel) = &options.channel else { return Ok(()) };
     let names: Vec<&String> = contents.parts.iter().flat_map(names).collect();
@@ -121,8 +141,15 @@ fn check(contents: &Contents, options: &RenderOptions) -> Result<(), TrackingErr
     const SHOWN: usize = 20;
     let some: Vec<&str> = names.iter().take(SHOWN).map(|name| name.as_str()).collect();
     let more = names.len().saturating_sub(SHOWN);
-    let list = if more == 0 { some.join(", ") } else { format!("{} and {more} more", some.join(", ")) };
-    Err(TrackingError::invalid(format!("no channel `{channel}`: there is {list}"), "give one of these names"))
+    let list = if more == 0 {
+        some.join(", ")
+    } else {
+        format!("{} and {more} more", some.join(", "))
+    };
+    Err(TrackingError::invalid(
+        format!("no channel `{channel}`: there is {list}"),
+        "give one of these names",
+    ))
 }
 
 fn names(part: &Part) -> Vec<&String> {

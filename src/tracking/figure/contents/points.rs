@@ -45,10 +45,23 @@ pub(super) fn panels<'a>(
     if shown.is_empty() {
         return Ok(());
     }
-    let rate_hz = points.rate_hz.filter(|rate_hz| rate_hz.is_finite() && *rate_hz > 0.0).unwrap_or(1.0);
+    let rate_hz = points
+        .rate_hz
+        .filter(|rate_hz| rate_hz.is_finite() && *rate_hz > 0.0)
+        .unwrap_or(1.0);
     let span = Span::new(num_frames as f64 / rate_hz, options)?;
-    panels.push(Box::new(Views(Chosen { points, shown: shown.clone(), span, rate_hz })));
-    panels.push(Box::new(Coordinates(Chosen { points, shown, span, rate_hz })));
+    panels.push(Box::new(Views(Chosen {
+        points,
+        shown: shown.clone(),
+        span,
+        rate_hz,
+    })));
+    panels.push(Box::new(Coordinates(Chosen {
+        points,
+        shown,
+        span,
+        rate_hz,
+    })));
     Ok(())
 }
 
@@ -60,11 +73,19 @@ impl Chosen<'_> {
 
     fn axis_label(&self, axis: usize) -> String {
         let name = NAMES.get(axis).copied().unwrap_or_default();
-        if self.points.unit == "1" { name.into() } else { format!("{name} [{}]", shortened(&self.points.unit, 8)) }
+        if self.points.unit == "1" {
+            name.into()
+        } else {
+            format!("{name} [{}]", shortened(&self.points.unit, 8))
+        }
     }
 
     fn coordinate(&self, point: usize, axis: usize) -> Vec<f32> {
-        self.points.positions.index_axis(Dimension(2), axis).index_axis(Dimension(1), point).to_vec()
+        self.points
+            .positions
+            .index_axis(Dimension(2), axis)
+            .index_axis(Dimension(1), point)
+            .to_vec()
     }
 
     /// The coordinates in the span, with the index of the first frame.
@@ -78,14 +99,24 @@ impl Chosen<'_> {
     fn seen(&self) -> Vec<usize> {
         let paths: Vec<Vec<f32>> = self.shown.iter().map(|&point| self.path(point, 0).1).collect();
         let num_frames = paths.first().map_or(0, Vec::len);
-        let is_seen = |frame: &usize| paths.iter().any(|path| path.get(*frame).is_some_and(|value| value.is_finite()));
+        let is_seen = |frame: &usize| {
+            paths
+                .iter()
+                .any(|path| path.get(*frame).is_some_and(|value| value.is_finite()))
+        };
         (0..num_frames).filter(is_seen).collect()
     }
 
     fn range(&self, axis: usize) -> Option<(f64, f64)> {
         let mut range: Option<(f64, f64)> = None;
         for &point in &self.shown {
-            for value in self.path(point, axis).1.into_iter().filter(|value| value.is_finite()).map(f64::from) {
+            for value in self
+                .path(point, axis)
+                .1
+                .into_iter()
+                .filter(|value| value.is_finite())
+                .map(f64::from)
+            {
                 range = Some(range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))));
             }
         }
@@ -99,7 +130,11 @@ struct Views<'a>(Chosen<'a>);
 impl Views<'_> {
     /// Horizontal and vertical axis of each view.
     fn planes(&self) -> &'static [(usize, usize)] {
-        if self.0.points.positions.dim().2 == 2 { &[(0, 1)] } else { &[(0, 2), (1, 2), (0, 1)] }
+        if self.0.points.positions.dim().2 == 2 {
+            &[(0, 1)]
+        } else {
+            &[(0, 2), (1, 2), (0, 1)]
+        }
     }
 
     fn draw_view(&self, canvas: &mut Canvas, axes: &Axes, (across, up): (usize, usize)) {
@@ -108,7 +143,9 @@ impl Views<'_> {
             let (_, xs) = chosen.path(point, across);
             let (_, ys) = chosen.path(point, up);
             let pairs = xs.into_iter().zip(ys);
-            pairs.map(|(x, y)| (axes.x_pixel(x.into()), axes.y_pixel(y.into()))).collect::<Vec<_>>()
+            pairs
+                .map(|(x, y)| (axes.x_pixel(x.into()), axes.y_pixel(y.into())))
+                .collect::<Vec<_>>()
         };
         // More points than this on a path are not seen.
         const MAX_PATH: usize = 2000;
@@ -118,7 +155,9 @@ impl Views<'_> {
             let path = path(point);
             let is_seen = |point: &(f64, f64)| point.0.is_finite() && point.1.is_finite();
             for (index, pose) in poses.iter_mut().enumerate() {
-                let Some(frame) = seen.get(index * seen.len().saturating_sub(1) / (NUM_POSES - 1)) else { continue };
+                let Some(frame) = seen.get(index * seen.len().saturating_sub(1) / (NUM_POSES - 1)) else {
+                    continue;
+                };
                 pose.extend(path.get(*frame).copied().filter(is_seen));
             }
             let step = path.len().div_ceil(MAX_PATH).max(1);
@@ -143,11 +182,19 @@ impl Panel for Views<'_> {
     fn draw(&self, canvas: &mut Canvas, area: Area) {
         let chosen = &self.0;
         let count = self.planes().len() as f64;
-        let heading = format!("paths of {} points; discs: first, middle and last frame", chosen.shown.len());
+        let heading = format!(
+            "paths of {} points; discs: first, middle and last frame",
+            chosen.shown.len()
+        );
         canvas.text(&heading, (area.left, area.top + 8.0), Align::Left, HEADING, BLACK);
         for (index, name) in ["first", "middle", "last"].iter().enumerate() {
             let left = area.left + index as f64 * 80.0;
-            let clip = Area { left, top: area.top + 18.0, width: 12.0, height: 16.0 };
+            let clip = Area {
+                left,
+                top: area.top + 18.0,
+                width: 12.0,
+                height: 16.0,
+            };
             canvas.polyline(&[(left + 6.0, area.top + 26.0)], 6.0, SERIES_COLORS[index], clip);
             canvas.text(name, (left + 14.0, area.top + 26.0), Align::Left, BODY, GRAY);
         }
@@ -177,10 +224,19 @@ impl Panel for Views<'_> {
         // Lines of a picture, in pixels or in shares of its size, are counted from above.
         let is_picture = ["px", "1"].contains(&chosen.points.unit.as_str());
         for (index, &(across, up)) in self.planes().iter().enumerate() {
-            let plot = Area { left: area.left + index as f64 * cell + 76.0, top: area.top + 44.0, width, height };
+            let plot = Area {
+                left: area.left + index as f64 * cell + 76.0,
+                top: area.top + 44.0,
+                width,
+                height,
+            };
             let vertical = axis(up, height);
             let vertical = if is_picture { vertical.turned() } else { vertical };
-            let axes = Axes { area: plot, x: axis(across, width), y: vertical };
+            let axes = Axes {
+                area: plot,
+                x: axis(across, width),
+                y: vertical,
+            };
             grid(canvas, &axes);
             self.draw_view(canvas, &axes, (across, up));
             axes.draw(canvas, &chosen.axis_label(across), &chosen.axis_label(up));
@@ -199,17 +255,42 @@ impl Panel for Coordinates<'_> {
 
     fn draw(&self, canvas: &mut Canvas, area: Area) {
         let chosen = &self.0;
-        let names: Vec<String> = chosen.shown.iter().take(MAX_LINES).map(|&point| chosen.name(point)).collect();
+        let names: Vec<String> = chosen
+            .shown
+            .iter()
+            .take(MAX_LINES)
+            .map(|&point| chosen.name(point))
+            .collect();
         let right = 40.0 + BODY.widest(&names).max(BODY.width("and 999 more"));
-        let plot = Area { left: area.left + 76.0, width: area.width - 76.0 - right, ..area };
+        let plot = Area {
+            left: area.left + 76.0,
+            width: area.width - 76.0 - right,
+            ..area
+        };
         canvas.text("coordinates", (area.left, area.top + 8.0), Align::Left, HEADING, BLACK);
         let (x, label) = chosen.span.axis();
-        let label = if chosen.points.rate_hz.is_some() { label } else { "frame" };
+        let label = if chosen.points.rate_hz.is_some() {
+            label
+        } else {
+            "frame"
+        };
         let mut top = area.top + 22.0;
         for axis in 0..chosen.points.positions.dim().2 {
-            let lane = Area { top, height: LANE_HEIGHT, ..plot };
-            let paths: Vec<_> = chosen.shown.iter().take(MAX_LINES).map(|&point| chosen.path(point, axis)).collect();
-            let finite = paths.iter().flat_map(|(_, path)| path).filter(|value| value.is_finite());
+            let lane = Area {
+                top,
+                height: LANE_HEIGHT,
+                ..plot
+            };
+            let paths: Vec<_> = chosen
+                .shown
+                .iter()
+                .take(MAX_LINES)
+                .map(|&point| chosen.path(point, axis))
+                .collect();
+            let finite = paths
+                .iter()
+                .flat_map(|(_, path)| path)
+                .filter(|value| value.is_finite());
             let axes = Axes {
                 area: lane,
                 x: x.clone(),
@@ -234,13 +315,24 @@ impl Panel for Coordinates<'_> {
             );
             if axis + 1 == chosen.points.positions.dim().2 {
                 axes.draw_x_ticks(canvas);
-                canvas.text(label, (lane.left + lane.width / 2.0, lane.bottom() + 34.0), Align::Center, BODY, BLACK);
+                canvas.text(
+                    label,
+                    (lane.left + lane.width / 2.0, lane.bottom() + 34.0),
+                    Align::Center,
+                    BODY,
+                    BLACK,
+                );
             }
             top += LANE_HEIGHT + 7.0;
         }
         for (index, (name, color)) in names.iter().zip(SERIES_COLORS).enumerate() {
             let y = area.top + 32.0 + index as f64 * 18.0;
-            let clip = Area { left: plot.right() + 10.0, top: y - 8.0, width: 20.0, height: 16.0 };
+            let clip = Area {
+                left: plot.right() + 10.0,
+                top: y - 8.0,
+                width: 20.0,
+                height: 16.0,
+            };
             canvas.polyline(&[(clip.left, y), (clip.right(), y)], 2.0, color, clip);
             canvas.text(name, (clip.right() + 6.0, y), Align::Left, BODY, BLACK);
         }

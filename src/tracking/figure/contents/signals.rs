@@ -28,7 +28,9 @@ impl Span {
     /// What of `total_secs` the options ask for.
     pub(super) fn new(total_secs: f64, options: &RenderOptions) -> Result<Self, TrackingError> {
         let start_secs = options.start_secs;
-        let end_secs = options.duration_secs.map_or(total_secs, |secs| (start_secs + secs).min(total_secs));
+        let end_secs = options
+            .duration_secs
+            .map_or(total_secs, |secs| (start_secs + secs).min(total_secs));
         if total_secs > 0.0 && start_secs >= end_secs {
             let what = format!("a stretch from {start_secs} s of a recording of {total_secs} s");
             return Err(TrackingError::invalid(what, "begin earlier"));
@@ -51,7 +53,10 @@ impl Span {
     /// The time axis and what it says.
     pub(super) fn axis(self) -> (Axis, &'static str) {
         let (label, unit_secs) = time_unit(self.secs());
-        (Axis::new(self.start_secs / unit_secs, self.end_secs / unit_secs, 9), label)
+        (
+            Axis::new(self.start_secs / unit_secs, self.end_secs / unit_secs, 9),
+            label,
+        )
     }
 }
 
@@ -99,7 +104,10 @@ pub(super) fn panels<'a>(
     let span = Span::new(total_secs, options)?;
     let lane = |channel: &&'a SignalChannel| {
         let (_, values) = span.cut(&channel.values, channel.rate_hz);
-        let finite = values.iter().filter(|value| value.is_finite()).map(|&value| f64::from(value));
+        let finite = values
+            .iter()
+            .filter(|value| value.is_finite())
+            .map(|&value| f64::from(value));
         Lane {
             name: shortened(&channel.name, MAX_NAME_CHARS),
             unit: if channel.unit == "1" {
@@ -112,11 +120,26 @@ pub(super) fn panels<'a>(
         }
     };
     let lanes: Vec<Lane> = chosen.iter().take(MAX_LANES).map(lane).collect();
-    let names: Vec<String> = lanes.iter().flat_map(|lane| [lane.name.clone(), lane.unit.clone()]).collect();
+    let names: Vec<String> = lanes
+        .iter()
+        .flat_map(|lane| [lane.name.clone(), lane.unit.clone()])
+        .collect();
     let marks = Marks::new(annotations, span);
-    let left = left_margin(&names, &lanes.iter().map(|lane| lane.y.clone()).collect::<Vec<_>>(), marks.is_some());
-    panels.push(Box::new(Traces { num_more: chosen.len() - lanes.len(), lanes, span, marks, left }));
-    let spectrum = chosen.first().and_then(|channel| Spectrum::new(channel, span, left, RIGHT));
+    let left = left_margin(
+        &names,
+        &lanes.iter().map(|lane| lane.y.clone()).collect::<Vec<_>>(),
+        marks.is_some(),
+    );
+    panels.push(Box::new(Traces {
+        num_more: chosen.len() - lanes.len(),
+        lanes,
+        span,
+        marks,
+        left,
+    }));
+    let spectrum = chosen
+        .first()
+        .and_then(|channel| Spectrum::new(channel, span, left, RIGHT));
     panels.extend(spectrum.map(|spectrum| Box::new(spectrum) as _));
     Ok(())
 }
@@ -144,26 +167,61 @@ impl Panel for Traces<'_> {
     }
 
     fn draw(&self, canvas: &mut Canvas, area: Area) {
-        let plot = Area { left: area.left + self.left, width: area.width - self.left - RIGHT, ..area };
+        let plot = Area {
+            left: area.left + self.left,
+            width: area.width - self.left - RIGHT,
+            ..area
+        };
         let (x, label) = self.span.axis();
         let mut top = area.top + self.marks.as_ref().map_or(0.0, |_| Marks::HEIGHT);
         let lanes_top = top;
         let mut last = plot;
         for lane in &self.lanes {
-            last = Area { top, height: self.lane_height(), ..plot };
-            let axes = Axes { area: last, x: x.clone(), y: lane.y.clone() };
+            last = Area {
+                top,
+                height: self.lane_height(),
+                ..plot
+            };
+            let axes = Axes {
+                area: last,
+                x: x.clone(),
+                y: lane.y.clone(),
+            };
             axes.draw_x_grid(canvas);
             axes.draw_y_grid(canvas);
             top += self.lane_height() + LANE_GAP;
         }
         if let Some(marks) = &self.marks {
-            let lanes = Area { top: lanes_top, height: last.bottom() - lanes_top, ..plot };
-            marks.draw(canvas, Area { height: Marks::HEIGHT, ..plot }, lanes, area.left);
+            let lanes = Area {
+                top: lanes_top,
+                height: last.bottom() - lanes_top,
+                ..plot
+            };
+            marks.draw(
+                canvas,
+                Area {
+                    height: Marks::HEIGHT,
+                    ..plot
+                },
+                lanes,
+                area.left,
+            );
         }
         top = lanes_top;
         for (index, lane) in self.lanes.iter().enumerate() {
-            let axes = Axes { area: Area { top, ..last }, x: x.clone(), y: lane.y.clone() };
-            draw_lane(canvas, &axes, lane, self.span, SERIES_COLORS[index % SERIES_COLORS.len()], area.left);
+            let axes = Axes {
+                area: Area { top, ..last },
+                x: x.clone(),
+                y: lane.y.clone(),
+            };
+            draw_lane(
+                canvas,
+                &axes,
+                lane,
+                self.span,
+                SERIES_COLORS[index % SERIES_COLORS.len()],
+                area.left,
+            );
             if index + 1 == self.lanes.len() {
                 axes.draw_x_ticks(canvas);
                 let middle = plot.left + plot.width / 2.0;
@@ -173,7 +231,13 @@ impl Panel for Traces<'_> {
         }
         if self.num_more > 0 {
             let note = format!("and {} more signals", self.num_more);
-            canvas.text(&note, (area.left, area.bottom() - self.note_height() / 2.0), Align::Left, BODY, GRAY);
+            canvas.text(
+                &note,
+                (area.left, area.bottom() - self.note_height() / 2.0),
+                Align::Left,
+                BODY,
+                GRAY,
+            );
         }
     }
 }
@@ -183,7 +247,11 @@ fn draw_lane(canvas: &mut Canvas, axes: &Axes, lane: &Lane, span: Span, color: R
     canvas.frame(area, GRAY);
     axes.draw_y_ticks(canvas, area.left - 4.0, Align::Right);
     let middle = area.top + area.height / 2.0;
-    let (name_y, unit_y) = if lane.unit.is_empty() { (middle, middle) } else { (middle - 7.0, middle + 7.0) };
+    let (name_y, unit_y) = if lane.unit.is_empty() {
+        (middle, middle)
+    } else {
+        (middle - 7.0, middle + 7.0)
+    };
     canvas.text(&lane.name, (left, name_y), Align::Left, BODY, BLACK);
     canvas.text(&lane.unit, (left, unit_y), Align::Left, BODY, GRAY);
     let (first, values) = span.cut(&lane.channel.values, lane.channel.rate_hz);
@@ -205,9 +273,15 @@ pub(super) fn trace(canvas: &mut Canvas, axes: &Axes, values: &[f32], x_of: impl
     let area = axes.area;
     let pixels_per_sample = x_of(1) - x_of(0);
     if pixels_per_sample > 0.5 {
-        let points: Vec<(f64, f64)> =
-            values.iter().enumerate().map(|(index, &value)| (x_of(index), axes.y_pixel(value.into()))).collect();
-        for part in points.split(|point| !point.1.is_finite()).filter(|part| !part.is_empty()) {
+        let points: Vec<(f64, f64)> = values
+            .iter()
+            .enumerate()
+            .map(|(index, &value)| (x_of(index), axes.y_pixel(value.into())))
+            .collect();
+        for part in points
+            .split(|point| !point.1.is_finite())
+            .filter(|part| !part.is_empty())
+        {
             canvas.polyline(part, if part.len() == 1 { 3.5 } else { 1.3 }, color, area);
         }
         return;

@@ -39,7 +39,11 @@ impl Spectrum {
     pub(super) fn new(channel: &SignalChannel, span: Span, left: f64, right: f64) -> Option<Self> {
         let (first, values) = span.cut(&channel.values, channel.rate_hz);
         let num_fft = (channel.rate_hz.min(MAX_FFT as f64) as usize).next_power_of_two();
-        let most = if values.len() < 8 * MIN_FFT { 0 } else { 1 << (values.len() / 8).ilog2() };
+        let most = if values.len() < 8 * MIN_FFT {
+            0
+        } else {
+            1 << (values.len() / 8).ilog2()
+        };
         let num_fft = num_fft.clamp(64, MAX_FFT).min(most);
         if num_fft < MIN_FFT {
             return None;
@@ -55,14 +59,32 @@ impl Spectrum {
         };
         let power = mean_power(values, channel.rate_hz, num_fft, num_frames)?;
         let decibels: Vec<f64> = power.iter().map(|&power| 10.0 * power.log10()).collect();
-        let top = decibels.iter().copied().filter(|value| value.is_finite()).reduce(f64::max)?;
+        let top = decibels
+            .iter()
+            .copied()
+            .filter(|value| value.is_finite())
+            .reduce(f64::max)?;
         // A frame without a whole window stays NaN; no power at all is the floor.
         let floor = top - RANGE_DB;
-        let values = decibels.iter().map(|&value| if value.is_nan() { f32::NAN } else { value.max(floor) as f32 });
-        let unit = if channel.unit == "1" { String::new() } else { format!("{}^2", channel.unit) };
+        let values = decibels.iter().map(|&value| {
+            if value.is_nan() {
+                f32::NAN
+            } else {
+                value.max(floor) as f32
+            }
+        });
+        let unit = if channel.unit == "1" {
+            String::new()
+        } else {
+            format!("{}^2", channel.unit)
+        };
         Some(Self {
             title: format!("spectrogram of {}, windows of {num_fft} samples (Hann)", channel.name),
-            value_label: if unit.is_empty() { "power [dB re 1/Hz]".into() } else { format!("power [dB re {unit}/Hz]") },
+            value_label: if unit.is_empty() {
+                "power [dB re 1/Hz]".into()
+            } else {
+                format!("power [dB re {unit}/Hz]")
+            },
             values: values.collect(),
             num_bins: num_fft / 2 + 1,
             num_frames,
@@ -88,7 +110,9 @@ fn mean_power(values: &[f32], rate_hz: f64, num_fft: usize, num_frames: usize) -
     let fft = RealFftPlanner::<f64>::new().plan_fft_forward(num_fft);
     let (mut input, mut output, mut scratch) = (fft.make_input_vec(), fft.make_output_vec(), fft.make_scratch_vec());
     let turn = std::f64::consts::TAU / num_fft as f64;
-    let window: Vec<f64> = (0..num_fft).map(|index| 0.5 - 0.5 * (turn * index as f64).cos()).collect();
+    let window: Vec<f64> = (0..num_fft)
+        .map(|index| 0.5 - 0.5 * (turn * index as f64).cos())
+        .collect();
     let scale = 1.0 / (rate_hz * window.iter().map(|weight| weight * weight).sum::<f64>());
     let num_bins = output.len();
     let mut sums = vec![0.0; num_bins * num_frames];
@@ -118,7 +142,9 @@ fn mean_power(values: &[f32], rate_hz: f64, num_fft: usize, num_frames: usize) -
         }
     }
     for row in sums.chunks_exact_mut(num_frames) {
-        row.iter_mut().zip(&counts).for_each(|(sum, &count)| *sum /= count as f64);
+        row.iter_mut()
+            .zip(&counts)
+            .for_each(|(sum, &count)| *sum /= count as f64);
     }
     Some(sums)
 }
@@ -149,7 +175,22 @@ impl Panel for Spectrum {
         let x_of = |secs: f64| plot.left + (secs - self.span.start_secs) / self.span.secs() * plot.width;
         let (left, right) = (x_of(self.covered.start_secs), x_of(self.covered.end_secs));
         canvas.fill(plot, LIGHT_GRAY);
-        spectrogram.paint(canvas, Area { left, width: right - left, ..plot });
-        spectrogram.draw_axes(canvas, &Axes { area: plot, x, y: Axis::new(0.0, self.nyquist_hz, 7) }, label);
+        spectrogram.paint(
+            canvas,
+            Area {
+                left,
+                width: right - left,
+                ..plot
+            },
+        );
+        spectrogram.draw_axes(
+            canvas,
+            &Axes {
+                area: plot,
+                x,
+                y: Axis::new(0.0, self.nyquist_hz, 7),
+            },
+            label,
+        );
     }
 }

@@ -39,12 +39,20 @@ impl Histograms {
         let columns = (0..table.columns.len()).filter(is_chosen);
         let mut histograms = columns.filter_map(|index| {
             let (numbers, missing_share) = column_numbers(table, index)?;
-            Some(Histogram::new(table.columns.get(index).map_or("", String::as_str), &numbers, missing_share))
+            Some(Histogram::new(
+                table.columns.get(index).map_or("", String::as_str),
+                &numbers,
+                missing_share,
+            ))
         });
         let shown: Vec<Histogram> = histograms.by_ref().take(MAX_HISTOGRAMS).collect();
         let num_more = histograms.count();
         let num_columns = ((width / 230.0) as usize).clamp(1, shown.len().max(1));
-        (!shown.is_empty()).then_some(Self { histograms: shown, num_more, num_columns })
+        (!shown.is_empty()).then_some(Self {
+            histograms: shown,
+            num_more,
+            num_columns,
+        })
     }
 }
 
@@ -53,11 +61,17 @@ impl Histogram {
     fn new(name: &str, numbers: &[f64], missing_share: f64) -> Self {
         let (low, high) = numbers
             .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &number| (low.min(number), high.max(number)));
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &number| {
+                (low.min(number), high.max(number))
+            });
         let whole = numbers.iter().all(|number| number.fract() == 0.0) && high - low < MAX_BINS as f64;
         let (low, high, num_bins) = match whole {
             true => (low - 0.5, high + 0.5, (high - low) as usize + 1),
-            false if high > low => (low, high, ((numbers.len() as f64).sqrt().ceil() as usize).clamp(5, MAX_BINS)),
+            false if high > low => (
+                low,
+                high,
+                ((numbers.len() as f64).sqrt().ceil() as usize).clamp(5, MAX_BINS),
+            ),
             false => (low - low.abs() * 0.1, high + high.abs() * 0.1, 1),
         };
         let mut counts = vec![0; num_bins];
@@ -67,19 +81,46 @@ impl Histogram {
                 *count += 1;
             }
         }
-        Self { name: name.to_owned(), num_values: numbers.len(), missing_share, low, high, counts, whole }
+        Self {
+            name: name.to_owned(),
+            num_values: numbers.len(),
+            missing_share,
+            low,
+            high,
+            counts,
+            whole,
+        }
     }
 
     fn draw(&self, canvas: &mut Canvas, area: Area) {
-        let plot = Area { left: area.left + 52.0, top: area.top + 36.0, width: area.width - 66.0, height: PLOT_HEIGHT };
+        let plot = Area {
+            left: area.left + 52.0,
+            top: area.top + 36.0,
+            width: area.width - 66.0,
+            height: PLOT_HEIGHT,
+        };
         let most = self.counts.iter().copied().max().unwrap_or(0).max(1) as f64;
         // Whole numbers have no ticks between them.
-        let num_ticks = if self.whole { (self.high - self.low - 1.0).clamp(1.0, 4.0) as usize } else { 4 };
+        let num_ticks = if self.whole {
+            (self.high - self.low - 1.0).clamp(1.0, 4.0) as usize
+        } else {
+            4
+        };
         let x = Axis::new(self.low, self.high, num_ticks);
         let x = if self.whole { x } else { x.readable() };
-        let axes = Axes { area: plot, x, y: Axis::new(0.0, most * 1.05, 3).readable() };
+        let axes = Axes {
+            area: plot,
+            x,
+            y: Axis::new(0.0, most * 1.05, 3).readable(),
+        };
         let max_chars = (plot.width / HEADING.width("m")) as usize;
-        canvas.text(&shortened(&self.name, max_chars), (plot.left, area.top + 8.0), Align::Left, HEADING, BLACK);
+        canvas.text(
+            &shortened(&self.name, max_chars),
+            (plot.left, area.top + 8.0),
+            Align::Left,
+            HEADING,
+            BLACK,
+        );
         let missing = match self.missing_share * 100.0 {
             0.0 => "none missing".into(),
             percent if percent < 0.1 => "< 0.1 % missing".into(),
@@ -99,7 +140,12 @@ impl Histogram {
             let left = (plot.left + bin as f64 * width).round();
             let right = (plot.left + (bin as f64 + 1.0) * width).round();
             let gap = if width > 4.0 { 1.0 } else { 0.0 };
-            let bar = Area { left, top, width: (right - left - gap).max(1.0), height: plot.bottom() - top };
+            let bar = Area {
+                left,
+                top,
+                width: (right - left - gap).max(1.0),
+                height: plot.bottom() - top,
+            };
             canvas.fill(bar, SERIES_COLORS[0]);
         }
         canvas.frame(plot, GRAY);

@@ -31,7 +31,13 @@ impl<'a> Volume<'a> {
     pub(super) fn new(images: &'a Images, width: f64) -> Option<Self> {
         let affine = images.affine?;
         let orientation = orientation(&affine)?;
-        let mut volume = Self { images, grays: Grays::new(images), orientation, affine, scale: 1.0 };
+        let mut volume = Self {
+            images,
+            grays: Grays::new(images),
+            orientation,
+            affine,
+            scale: 1.0,
+        };
         if volume.sizes().iter().any(|size| *size < 2) {
             return None;
         }
@@ -54,7 +60,9 @@ impl<'a> Volume<'a> {
     }
 
     fn spacing_mm(&self, axis: usize) -> f64 {
-        self.images.spacing_mm().map_or(1.0, |spacing| spacing[self.voxel_axis(axis)])
+        self.images
+            .spacing_mm()
+            .map_or(1.0, |spacing| spacing[self.voxel_axis(axis)])
     }
 
     fn length_mm(&self, axis: usize) -> f64 {
@@ -82,7 +90,11 @@ impl<'a> Volume<'a> {
         let (horizontal, vertical) = (self.voxel_axis(across), self.voxel_axis(up));
         let sizes = self.sizes();
         let index = |axis: usize, step: usize| {
-            if self.orientation[axis].1 { sizes[axis] - 1 - step } else { step }
+            if self.orientation[axis].1 {
+                sizes[axis] - 1 - step
+            } else {
+                step
+            }
         };
         let value = |column: usize, line: usize| {
             let mut voxel = sizes.map(|size| size / 2);
@@ -96,8 +108,16 @@ impl<'a> Volume<'a> {
             let (low, high) = self.extent_mm(axis);
             Axis::new(low, high, (pixels / 60.0).max(1.0) as usize).readable()
         };
-        let axes = Axes { area: plot, x: axis(across, plot.width), y: axis(up, plot.height) };
-        axes.draw(canvas, ["x [mm]", "y [mm]", "z [mm]"][across], ["x [mm]", "y [mm]", "z [mm]"][up]);
+        let axes = Axes {
+            area: plot,
+            x: axis(across, plot.width),
+            y: axis(up, plot.height),
+        };
+        axes.draw(
+            canvas,
+            ["x [mm]", "y [mm]", "z [mm]"][across],
+            ["x [mm]", "y [mm]", "z [mm]"][up],
+        );
         let ([left, right], [low, high]) = (LETTERS[across], LETTERS[up]);
         let (x, y) = (plot.left + plot.width / 2.0, plot.top + plot.height / 2.0);
         canvas.text(left, (plot.left + 8.0, y), Align::Center, TITLE, LETTER_COLOR);
@@ -124,11 +144,18 @@ impl Panel for Volume<'_> {
                 width: width.round().max(1.0),
                 height: height.round().max(1.0),
             };
-            let heading = if name == "sagittal" { format!("{name}{}", self.which()) } else { name.to_owned() };
+            let heading = if name == "sagittal" {
+                format!("{name}{}", self.which())
+            } else {
+                name.to_owned()
+            };
             canvas.text(&heading, (plot.left, area.top + 10.0), Align::Left, HEADING, BLACK);
             self.draw_view(canvas, plot, across, up);
             left += width + BETWEEN;
-            last = Area { height: last.height.max(plot.height), ..plot };
+            last = Area {
+                height: last.height.max(plot.height),
+                ..plot
+            };
         }
         let height = self.height() - 24.0 - 44.0;
         self.grays.draw_scale(canvas, Area { height, ..last });

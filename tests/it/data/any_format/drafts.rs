@@ -27,19 +27,29 @@ fn files_of_every_format_get_a_modality() {
     edit(&card, "classes = [", "classes = [\"P\", \"Q\"] #");
     let start = found.toml.find("[label]\n").unwrap() + 8;
     let end = start + found.toml[start..].find("\n\n").unwrap();
-    edit(&card, &found.toml[start..end], "kind = \"id-prefix\"\nclasses = { P = \"P\" }");
+    edit(
+        &card,
+        &found.toml[start..end],
+        "kind = \"id-prefix\"\nclasses = { P = \"P\" }",
+    );
     for name in ["signal", "wfdb"] {
         let text = fs::read_to_string(&card).unwrap();
         fs::write(
             &card,
-            text.replace(&format!("kind = \"{name}\"\n"), &format!("kind = \"{name}\"\nmissing = \"mask\"\n")),
+            text.replace(
+                &format!("kind = \"{name}\"\n"),
+                &format!("kind = \"{name}\"\nmissing = \"mask\"\n"),
+            ),
         )
         .unwrap();
     }
     let cohort = load(&own).unwrap_or_else(|error| panic!("{error}\n{}\n{:#?}", found.toml, found.findings));
     assert_eq!(cohort.subjects.len(), 3);
-    let kinds: Vec<(&str, ModalityKind, usize)> =
-        cohort.modalities.iter().map(|spec| (spec.name.as_str(), spec.kind, spec.channels.len())).collect();
+    let kinds: Vec<(&str, ModalityKind, usize)> = cohort
+        .modalities
+        .iter()
+        .map(|spec| (spec.name.as_str(), spec.kind, spec.channels.len()))
+        .collect();
     for (name, kind, num_channels) in [
         ("frames", ModalityKind::Signal { rate_hz: 250.0 }, 3),
         ("frames-annotations", ModalityKind::Series, 2),
@@ -53,10 +63,29 @@ fn files_of_every_format_get_a_modality() {
         ("thermal", ModalityKind::Image { height: 7, width: 9 }, 1),
         ("keypoints", ModalityKind::Signal { rate_hz: 30.0 }, 50),
     ] {
-        assert!(kinds.contains(&(name, kind, num_channels)), "{name} {kind:?} {num_channels}: {kinds:#?}");
+        assert!(
+            kinds.contains(&(name, kind, num_channels)),
+            "{name} {kind:?} {num_channels}: {kinds:#?}"
+        );
     }
-    assert!(found.toml.contains("file = \"patients.parquet\"\nid = \"subject\" # guess"), "{}", found.toml);
-    assert!(found.questions.iter().any(|question| question.contains("file_rate_hz`: how many frames")));
-    assert!(found.questions.iter().any(|question| question.starts_with("`visits.csv` has several rows per subject")));
+    assert!(
+        found
+            .toml
+            .contains("file = \"patients.parquet\"\nid = \"subject\" # guess"),
+        "{}",
+        found.toml
+    );
+    assert!(
+        found
+            .questions
+            .iter()
+            .any(|question| question.contains("file_rate_hz`: how many frames"))
+    );
+    assert!(
+        found
+            .questions
+            .iter()
+            .any(|question| question.starts_with("`visits.csv` has several rows per subject"))
+    );
     assert_eq!(draft(&own).unwrap(), found, "a second look finds the same");
 }

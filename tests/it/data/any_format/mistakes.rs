@@ -26,7 +26,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "name = \"channel 0\"",
         "card.toml: modality.eeg.channels: channel `channel 0` stands twice\n  hint: each channel has a name of its own",
     ),
-    ("file = \"{subject}/eeg.edf\"", "file = \"{subject}/brain.nii\"", "*raw/P1/brain.nii: content: found NIfTI"),
+    (
+        "file = \"{subject}/eeg.edf\"",
+        "file = \"{subject}/brain.nii\"",
+        "*raw/P1/brain.nii: content: found NIfTI",
+    ),
     (
         "axes = [\"z\", \"x\"]",
         "axes = []",
@@ -226,7 +230,9 @@ fn mistakes_have_messages() {
         let folder = dataset();
         edit(&folder.path().join("card.toml"), from, to);
         let found = message(load(folder.path()).map(|_| "a cohort"), folder.path());
-        let fits = expected.strip_prefix('*').map_or(found == *expected, |start| found.starts_with(start));
+        let fits = expected
+            .strip_prefix('*')
+            .map_or(found == *expected, |start| found.starts_with(start));
         if !fits {
             wrong.push(format!("{from} -> {to}\nFOUND {found}\nWANTED {expected}"));
         }

@@ -13,10 +13,17 @@ fn visits_become_a_row_that_knows_nothing_of_the_outcome() {
     let spec = &cohort.modalities[cohort.modality("scores").unwrap()];
     let names: Vec<_> = spec.channels.iter().map(|channel| channel.name.as_str()).collect();
     let per_item = ["baseline", "last", "delta", "slope", "week-0", "week-2"];
-    let expected: Vec<String> =
-        ["BI", "FMA-UE"].iter().flat_map(|item| per_item.map(|name| format!("{item}.{name}"))).collect();
+    let expected: Vec<String> = ["BI", "FMA-UE"]
+        .iter()
+        .flat_map(|item| per_item.map(|name| format!("{item}.{name}")))
+        .collect();
     assert_eq!(names, expected);
-    let units: Vec<_> = spec.channels.iter().skip(6).map(|channel| channel.unit.as_str()).collect();
+    let units: Vec<_> = spec
+        .channels
+        .iter()
+        .skip(6)
+        .map(|channel| channel.unit.as_str())
+        .collect();
     assert_eq!(units, ["point", "point", "point", "point/week", "point", "point"]);
     let nan = f32::NAN;
     // The line through (0, 20), (2, 24), (4, 26) rises by 1.5 a week.
@@ -29,7 +36,11 @@ fn visits_become_a_row_that_knows_nothing_of_the_outcome() {
         same("scores", &recording(&cohort, subject, "scores").values, row);
     }
     // Whatever the scores after week 4 are, the inputs stay.
-    edit(&folder.path().join("raw/visits.csv"), "P1,12,FMA-UE,30", "P1,12,FMA-UE,66");
+    edit(
+        &folder.path().join("raw/visits.csv"),
+        "P1,12,FMA-UE,30",
+        "P1,12,FMA-UE,66",
+    );
     let other = load(folder.path()).unwrap();
     same("scores", &recording(&other, 0, "scores").values, &rows[0]);
 }
@@ -48,7 +59,11 @@ fn responder(keys: &str) -> tempfile::TempDir {
 
 fn classes(folder: &tempfile::TempDir) -> Vec<(String, usize)> {
     let cohort = load(folder.path()).unwrap();
-    cohort.subjects.iter().map(|subject| (subject.id.clone(), subject.sessions[0].class)).collect()
+    cohort
+        .subjects
+        .iter()
+        .map(|subject| (subject.id.clone(), subject.sessions[0].class))
+        .collect()
 }
 
 /// P1 gains 10 points, P2 gains 9, P3 was not seen again.
@@ -98,7 +113,11 @@ fn sessions_without_a_value_can_be_left_out() {
     edit(&card, "at_least = 61.5", "at_least = 61.5\nunlabelled = \"leave-out\"");
     let expected = [("P1".to_string(), 1), ("P3".to_string(), 0)];
     assert_eq!(classes(&folder), expected);
-    edit(&card, &format!("{THRESHOLD}unlabelled"), "kind = \"column\"\ncolumn = \"outcome\"\nunlabelled");
+    edit(
+        &card,
+        &format!("{THRESHOLD}unlabelled"),
+        "kind = \"column\"\ncolumn = \"outcome\"\nunlabelled",
+    );
     assert_eq!(classes(&folder), expected);
     // What is there and makes no sense is an error all the same.
     edit(&folder.path().join("raw/patients.csv"), ",yes,", ",perhaps,");

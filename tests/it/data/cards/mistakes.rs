@@ -14,12 +14,23 @@ struct Mistake {
 }
 
 const fn mistake(file: &'static str, from: &'static str, to: &'static str, expected: &'static str) -> Mistake {
-    Mistake { file, from, to, expected }
+    Mistake {
+        file,
+        from,
+        to,
+        expected,
+    }
 }
 
 fn check(mistakes: &[Mistake], layout: Layout) {
     let mut wrong = Vec::new();
-    for Mistake { file, from, to, expected } in mistakes {
+    for Mistake {
+        file,
+        from,
+        to,
+        expected,
+    } in mistakes
+    {
         let folder = dataset(layout);
         let path = folder.path().join(file);
         match *to {

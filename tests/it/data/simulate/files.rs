@@ -27,7 +27,9 @@ fn round_trip(config: &SimulateConfig, layout: FileLayout, folder: &Path) -> Coh
 
 /// Names below a folder that end with `extension`.
 fn files(folder: &Path, extension: &str) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = entries.filter(|name| name.ends_with(extension)).collect();
     names.sort();
     names
@@ -35,8 +37,16 @@ fn files(folder: &Path, extension: &str) -> Vec<String> {
 
 #[test]
 fn the_files_read_back_as_the_cohort() {
-    for (outcome, layout) in [Outcome::Response, Outcome::Anomaly].into_iter().flat_map(|o| LAYOUTS.map(|l| (o, l))) {
-        let config = SimulateConfig { missing: 0.3, anomalies: 0.5, outcome, ..small(30) };
+    for (outcome, layout) in [Outcome::Response, Outcome::Anomaly]
+        .into_iter()
+        .flat_map(|o| LAYOUTS.map(|l| (o, l)))
+    {
+        let config = SimulateConfig {
+            missing: 0.3,
+            anomalies: 0.5,
+            outcome,
+            ..small(30)
+        };
         let folder = tempfile::tempdir().unwrap();
         let cohort = round_trip(&config, layout, folder.path());
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
@@ -48,24 +58,41 @@ fn the_files_read_back_as_the_cohort() {
             let number = |field: usize| fields[field].parse::<f64>().ok();
             assert_eq!(number(2 + EMG), Some(patient.traits[EMG]));
             assert_eq!(number(7 + EMG), patient.readings[EMG].map(|reading| reading.value));
-            assert_eq!((number(13), number(15)), (Some(patient.change), Some(patient.probability)));
+            assert_eq!(
+                (number(13), number(15)),
+                (Some(patient.change), Some(patient.probability))
+            );
             assert_eq!(fields[16].is_empty(), patient.artefact.is_none());
         }
         let readme = read("README.txt");
-        assert_eq!(readme.contains("best AUC of any model"), outcome == Outcome::Response, "{readme}");
+        assert_eq!(
+            readme.contains("best AUC of any model"),
+            outcome == Outcome::Response,
+            "{readme}"
+        );
         let error = write(&config, layout, folder.path()).unwrap_err().to_string();
         let path = folder.path().display();
-        assert_eq!(error, format!("{path}: cannot write a cohort to: the folder is not empty"));
+        assert_eq!(
+            error,
+            format!("{path}: cannot write a cohort to: the folder is not empty")
+        );
         // One file, or header and samples, per recording, and no other.
         let formats = match layout {
             FileLayout::Physionet => ["hea", "hea", "png"],
             FileLayout::Laboratory => ["c3d", "edf", "nii"],
         };
         for (modality, format) in (EMG..).zip(formats) {
-            let recorded = cohort.subjects.iter().filter(|s| s.sessions[0].recordings[modality].is_some()).count();
+            let recorded = cohort
+                .subjects
+                .iter()
+                .filter(|s| s.sessions[0].recordings[modality].is_some())
+                .count();
             let folder = folder.path().join("raw").join(&cohort.modalities[modality].name);
             let num_files = if format == "hea" { 2 * recorded } else { recorded };
-            assert_eq!((files(&folder, format).len(), files(&folder, "").len()), (recorded, num_files));
+            assert_eq!(
+                (files(&folder, format).len(), files(&folder, "").len()),
+                (recorded, num_files)
+            );
         }
     }
 }
@@ -74,7 +101,12 @@ fn the_files_read_back_as_the_cohort() {
 fn recordings_of_any_length_are_written_whole() {
     // 251 samples are no whole frames of five; 16,001 and 251 are primes, 16,001 too many for one record of EDF.
     for (emg_secs, force_secs) in [(0.502, 160.01), (131.072, 2.51), (1.0, 0.5)] {
-        let config = SimulateConfig { emg_secs, force_secs, missing: 0.0, ..small(2) };
+        let config = SimulateConfig {
+            emg_secs,
+            force_secs,
+            missing: 0.0,
+            ..small(2)
+        };
         for layout in LAYOUTS {
             round_trip(&config, layout, tempfile::tempdir().unwrap().path());
         }
@@ -113,20 +145,37 @@ fn the_libraries_of_the_formats_read_what_was_simulated() {
     write(&config, FileLayout::Laboratory, folder.path()).unwrap();
     assert_eq!(golden.modalities.len(), cohort.modalities.len());
     for (modality, spec) in cohort.modalities.iter().enumerate() {
-        let recordings = cohort.subjects.iter().filter_map(|s| s.sessions[0].recordings[modality].as_ref());
+        let recordings = cohort
+            .subjects
+            .iter()
+            .filter_map(|s| s.sessions[0].recordings[modality].as_ref());
         let mut values = Sha256::new();
-        recordings.clone().for_each(|r| r.values.iter().for_each(|value| values.update(value.to_le_bytes())));
+        recordings
+            .clone()
+            .for_each(|r| r.values.iter().for_each(|value| values.update(value.to_le_bytes())));
         let files_sha256 = (spec.kind != ModalityKind::Row).then(|| {
             let folder = folder.path().join("raw").join(&spec.name);
             let mut bytes = Sha256::new();
-            files(&folder, "").iter().for_each(|name| bytes.update(fs::read(folder.join(name)).unwrap()));
+            files(&folder, "")
+                .iter()
+                .for_each(|name| bytes.update(fs::read(folder.join(name)).unwrap()));
             hex(bytes)
         });
         let is_image = matches!(spec.kind, ModalityKind::Image { .. });
         let found = Reading {
             // NIfTI names no planes and no units of values.
-            channels: spec.channels.iter().filter(|_| !is_image).map(|channel| channel.name.clone()).collect(),
-            units: spec.channels.iter().filter(|_| !is_image).map(|channel| channel.unit.clone()).collect(),
+            channels: spec
+                .channels
+                .iter()
+                .filter(|_| !is_image)
+                .map(|channel| channel.name.clone())
+                .collect(),
+            units: spec
+                .channels
+                .iter()
+                .filter(|_| !is_image)
+                .map(|channel| channel.unit.clone())
+                .collect(),
             rate_hz: match spec.kind {
                 ModalityKind::Signal { rate_hz } => Some(rate_hz),
                 _ => None,

@@ -9,7 +9,11 @@ use super::{CLINICAL, EMG, FORCE, MOTION, SCALES, auc, correlation, small, value
 fn frequency(signal: ArrayView1<f32>) -> f64 {
     let mean = signal.mean().unwrap();
     let power: f64 = signal.iter().map(|x| f64::from(x - mean).powi(2)).sum();
-    let differences: f64 = signal.windows(2).into_iter().map(|w| f64::from(w[1] - w[0]).powi(2)).sum();
+    let differences: f64 = signal
+        .windows(2)
+        .into_iter()
+        .map(|w| f64::from(w[1] - w[0]).powi(2))
+        .sum();
     (differences / power).sqrt()
 }
 
@@ -18,7 +22,11 @@ fn stance(force: ArrayView1<f32>) -> f64 {
     let threshold = 0.1 * force.iter().copied().fold(0.0, f32::max);
     let down: Vec<bool> = force.iter().map(|&newtons| newtons > threshold).collect();
     let runs: Vec<_> = down.chunk_by(|a, b| a == b).collect();
-    let stances: Vec<_> = runs[1..runs.len() - 1].iter().filter(|run| run[0]).map(|run| run.len() as f64).collect();
+    let stances: Vec<_> = runs[1..runs.len() - 1]
+        .iter()
+        .filter(|run| run[0])
+        .map(|run| run.len() as f64)
+        .collect();
     stances.iter().sum::<f64>() / stances.len() as f64
 }
 
@@ -48,38 +56,67 @@ fn estimate(modality: usize, values: &ndarray::Array2<f32>) -> f64 {
 
 #[test]
 fn recordings_show_their_own_reading_and_nothing_else_that_matters() {
-    let config = SimulateConfig { anomalies: 0.0, ..small(400) };
+    let config = SimulateConfig {
+        anomalies: 0.0,
+        ..small(400)
+    };
     let (cohort, truth) = (config.generate(), config.truth());
     // What is measured; the rest of the variance is the price of a few seconds of signal, of rounding and of nuisances.
-    for (modality, expected) in [(CLINICAL, 0.99), (SCALES, 0.98), (EMG, 0.95), (FORCE, 0.95), (MOTION, 0.95)] {
+    for (modality, expected) in [
+        (CLINICAL, 0.99),
+        (SCALES, 0.98),
+        (EMG, 0.95),
+        (FORCE, 0.95),
+        (MOTION, 0.95),
+    ] {
         let pairs = |of: &dyn Fn(&PatientTruth) -> Option<f64>| -> Vec<(f64, f64)> {
             let pair = |(subject, truth): (usize, &PatientTruth)| {
                 Some((estimate(modality, values(&cohort, subject, modality)?), of(truth)?))
             };
-            truth.iter().enumerate().filter_map(pair).filter(|pair| !pair.0.is_nan()).collect()
+            truth
+                .iter()
+                .enumerate()
+                .filter_map(pair)
+                .filter(|pair| !pair.0.is_nan())
+                .collect()
         };
         let name = TRAITS[modality].modality;
         let shown = correlation(&pairs(&|truth| truth.readings[modality].map(|reading| reading.value)));
         println!("{name}: {shown}");
-        assert!(shown > expected, "{name}: correlation {shown}, expected more than {expected}");
+        assert!(
+            shown > expected,
+            "{name}: correlation {shown}, expected more than {expected}"
+        );
         let trait_shown = correlation(&pairs(&|truth| Some(truth.traits[modality])));
         let reliability = (1.0 / (1.0 + TRAITS[modality].noise.powi(2))).sqrt();
-        assert!((trait_shown - reliability).abs() < 0.08, "{name}: {trait_shown}, expected about {reliability}");
+        assert!(
+            (trait_shown - reliability).abs() < 0.08,
+            "{name}: {trait_shown}, expected about {reliability}"
+        );
         for other in (0..5).filter(|&other| other != modality) {
             let leak = correlation(&pairs(&|truth| Some(truth.traits[other])));
-            assert!(leak.abs() < 0.2, "{name} shows the trait of {}: {leak}", TRAITS[other].modality);
+            assert!(
+                leak.abs() < 0.2,
+                "{name} shows the trait of {}: {leak}",
+                TRAITS[other].modality
+            );
         }
     }
 }
 
 #[test]
 fn plain_estimates_from_the_recordings_come_close_to_the_best_auc() {
-    let config = SimulateConfig { anomalies: 0.0, missing: 0.0, ..small(2000) };
+    let config = SimulateConfig {
+        anomalies: 0.0,
+        missing: 0.0,
+        ..small(2000)
+    };
     let (cohort, truth) = (config.generate(), config.truth());
     let mut scores = vec![0.0; truth.len()];
     for (modality, planted) in TRAITS.iter().enumerate() {
-        let estimates: Vec<f64> =
-            (0..truth.len()).map(|subject| estimate(modality, values(&cohort, subject, modality).unwrap())).collect();
+        let estimates: Vec<f64> = (0..truth.len())
+            .map(|subject| estimate(modality, values(&cohort, subject, modality).unwrap()))
+            .collect();
         let mean = estimates.iter().sum::<f64>() / 2000.0;
         let deviation = (estimates.iter().map(|e| (e - mean).powi(2)).sum::<f64>() / 2000.0).sqrt();
         // Scaled as v is, E[u | v] = v / (1 + noise^2).
@@ -88,7 +125,13 @@ fn plain_estimates_from_the_recordings_come_close_to_the_best_auc() {
             *score += (planted.share * reliability).sqrt() * (estimate - mean) / deviation;
         }
     }
-    let scored = |scores: &[f64]| auc(scores.iter().zip(&truth).map(|(&score, p)| (score, p.responder)).collect());
+    let scored = |scores: &[f64]| {
+        auc(scores
+            .iter()
+            .zip(&truth)
+            .map(|(&score, p)| (score, p.responder))
+            .collect())
+    };
     let probabilities: Vec<f64> = truth.iter().map(|patient| patient.probability).collect();
     let (found, best) = (scored(&scores), scored(&probabilities));
     println!("estimates {found}, best {best}");
@@ -102,10 +145,13 @@ fn power_share(signal: ArrayView1<f32>, cycles: std::ops::RangeInclusive<u32>) -
     let total: f64 = signal.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum();
     let at = |cycles: u32| {
         let step = std::f64::consts::TAU * f64::from(cycles) / count;
-        let (sin, cos) = signal.iter().enumerate().fold((0.0, 0.0), |(sin, cos), (index, &value)| {
-            let (s, c) = (step * index as f64).sin_cos();
-            (sin + f64::from(value) * s, cos + f64::from(value) * c)
-        });
+        let (sin, cos) = signal
+            .iter()
+            .enumerate()
+            .fold((0.0, 0.0), |(sin, cos), (index, &value)| {
+                let (s, c) = (step * index as f64).sin_cos();
+                (sin + f64::from(value) * s, cos + f64::from(value) * c)
+            });
         2.0 * (sin * sin + cos * cos) / count
     };
     cycles.map(at).sum::<f64>() / total
@@ -113,28 +159,56 @@ fn power_share(signal: ArrayView1<f32>, cycles: std::ops::RangeInclusive<u32>) -
 
 #[test]
 fn artefacts_are_planted_where_the_truth_says_and_plain_to_see() {
-    let config = SimulateConfig { anomalies: 0.2, outcome: Outcome::Anomaly, ..small(200) };
+    let config = SimulateConfig {
+        anomalies: 0.2,
+        outcome: Outcome::Anomaly,
+        ..small(200)
+    };
     let (cohort, truth) = (config.generate(), config.truth());
     assert_eq!(cohort.classes, ["usual", "anomalous"]);
     for (subject, patient) in truth.iter().enumerate() {
-        assert_eq!(cohort.subjects[subject].sessions[0].class, usize::from(patient.artefact.is_some()));
+        assert_eq!(
+            cohort.subjects[subject].sessions[0].class,
+            usize::from(patient.artefact.is_some())
+        );
         let Some(values) = values(&cohort, subject, EMG) else {
             assert_eq!(patient.artefact, None);
             continue;
         };
         let hum = [0, 1].map(|channel| power_share(values.column(channel), 200..=200));
         let drift = [0, 1].map(|channel| power_share(values.column(channel), 1..=32));
-        let found = match (hum.iter().any(|&share| share > 0.9), drift.iter().all(|&share| share > 0.5)) {
+        let found = match (
+            hum.iter().any(|&share| share > 0.9),
+            drift.iter().all(|&share| share > 0.5),
+        ) {
             (false, false) => None,
             (true, _) => Some(Artefact::ElectrodeOff),
             (false, true) => Some(Artefact::Movement),
         };
         assert_eq!(found, patient.artefact, "{}: hum {hum:?}, drift {drift:?}", patient.id);
     }
-    let count = |artefact| truth.iter().filter(|patient| patient.artefact == Some(artefact)).count();
+    let count = |artefact| {
+        truth
+            .iter()
+            .filter(|patient| patient.artefact == Some(artefact))
+            .count()
+    };
     assert!((8..=34).contains(&count(Artefact::ElectrodeOff)) && (8..=34).contains(&count(Artefact::Movement)));
-    let responders = SimulateConfig { anomalies: 1.0, ..small(300) };
-    let classes =
-        |config: &SimulateConfig| config.generate().subjects.iter().map(|s| s.sessions[0].class).collect::<Vec<_>>();
-    assert_eq!(classes(&responders), classes(&small(300)), "artefacts say nothing about the response");
+    let responders = SimulateConfig {
+        anomalies: 1.0,
+        ..small(300)
+    };
+    let classes = |config: &SimulateConfig| {
+        config
+            .generate()
+            .subjects
+            .iter()
+            .map(|s| s.sessions[0].class)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        classes(&responders),
+        classes(&small(300)),
+        "artefacts say nothing about the response"
+    );
 }

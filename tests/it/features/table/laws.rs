@@ -61,8 +61,11 @@ fn other_test_rows_change_nothing_that_is_fitted() {
     let (pipeline, out) = fit_classes(&everything(), &table, 42, &classes);
     let mut other = table.clone();
     other.slice_mut(ndarray::s![42.., ..]).mapv_inplace(|x| 1e6 - 3.0 * x);
-    let swapped: Vec<usize> =
-        classes.iter().enumerate().map(|(row, &class)| if row < 42 { class } else { 1 - class }).collect();
+    let swapped: Vec<usize> = classes
+        .iter()
+        .enumerate()
+        .map(|(row, &class)| if row < 42 { class } else { 1 - class })
+        .collect();
     let (again, again_out) = fit_classes(&everything(), &other, 42, &swapped);
     assert_eq!(pipeline, again);
     assert_eq!(out.slice(ndarray::s![..42, ..]), again_out.slice(ndarray::s![..42, ..]));
@@ -82,8 +85,20 @@ fn rows_are_transformed_one_by_one_and_have_no_missing_value() {
         assert_eq!(alone.row(0), out.row(row));
     }
     let missing = Array2::from_elem((1, 6), f64::INFINITY);
-    assert!(pipeline.transform(missing.view()).unwrap().iter().all(|x| x.is_finite()), "nothing is known of this row");
-    assert!(pipeline.transform(Array2::zeros((1, 5)).view()).unwrap_err().contains("5 values, expected 6 columns"));
+    assert!(
+        pipeline
+            .transform(missing.view())
+            .unwrap()
+            .iter()
+            .all(|x| x.is_finite()),
+        "nothing is known of this row"
+    );
+    assert!(
+        pipeline
+            .transform(Array2::zeros((1, 5)).view())
+            .unwrap_err()
+            .contains("5 values, expected 6 columns")
+    );
 }
 
 #[test]
@@ -105,7 +120,12 @@ fn a_stored_pipeline_does_the_same_bit_for_bit() {
     assert_eq!(stored, pipeline);
     assert_eq!(stored.transform(table.view()).unwrap(), out);
     let broken = text.replacen("\"keep\":[", "\"keep\":[false,false,true,", 1);
-    assert!(serde_json::from_str::<Pipeline>(&broken).unwrap().transform(table.view()).is_ok());
+    assert!(
+        serde_json::from_str::<Pipeline>(&broken)
+            .unwrap()
+            .transform(table.view())
+            .is_ok()
+    );
     let steps = toml::to_string(&Steps { steps: everything() }).unwrap();
     assert_eq!(toml::from_str::<Steps>(&steps).unwrap().steps, everything());
 }
@@ -117,27 +137,58 @@ struct Steps {
 
 #[test]
 fn unknown_keys_and_impossible_steps_are_named() {
-    for text in
-        ["kind = \"z-score\"\nmean = 1", "kind = \"pca\"", "kind = \"impute-knn\"\nneighbours = 3", "kind = \"PCA\""]
-    {
+    for text in [
+        "kind = \"z-score\"\nmean = 1",
+        "kind = \"pca\"",
+        "kind = \"impute-knn\"\nneighbours = 3",
+        "kind = \"PCA\"",
+    ] {
         assert!(toml::from_str::<FitConfig>(text).is_err(), "{text}");
     }
-    let knn = |neighbors| FitConfig::ImputeKnn { neighbors, weights: KnnWeights::Uniform, indicators: false };
+    let knn = |neighbors| FitConfig::ImputeKnn {
+        neighbors,
+        weights: KnnWeights::Uniform,
+        indicators: false,
+    };
     let impute = FitConfig::ImputeMean { indicators: true };
     let hot = |column: &str, categories: &[f64]| FitConfig::OneHot {
         columns: vec![column.into()],
         categories: categories.to_vec(),
     };
     let pca = |components, variance| FitConfig::Pca { components, variance };
-    let ordinal = FitConfig::Ordinal { columns: vec!["c1".into()], categories: vec![1.0, 1.0] };
+    let ordinal = FitConfig::Ordinal {
+        columns: vec!["c1".into()],
+        categories: vec![1.0, 1.0],
+    };
     let wrong = [
-        (vec![knn(0)], "step 1 (impute-knn): `neighbors` is 0, expected at least 1"),
-        (vec![hot("sex", &[0.0])], "step 1 (one-hot): no column `sex`, expected one of c0, c1, c2"),
-        (vec![hot("c0", &[])], "step 1 (one-hot): `categories` is empty, expected the values of the columns"),
-        (vec![ordinal], "step 1 (ordinal): `categories` has 1 twice or as no finite number"),
-        (vec![pca(2, None)], "step 1 (pca): values may be missing here, expected an `impute-...` step before"),
-        (vec![impute.clone(), pca(0, None)], "step 2 (pca): `components` is 0, expected at least 1"),
-        (vec![impute.clone(), pca(1, Some(1.5))], "step 2 (pca): `variance` is 1.5, expected a share in (0, 1]"),
+        (
+            vec![knn(0)],
+            "step 1 (impute-knn): `neighbors` is 0, expected at least 1",
+        ),
+        (
+            vec![hot("sex", &[0.0])],
+            "step 1 (one-hot): no column `sex`, expected one of c0, c1, c2",
+        ),
+        (
+            vec![hot("c0", &[])],
+            "step 1 (one-hot): `categories` is empty, expected the values of the columns",
+        ),
+        (
+            vec![ordinal],
+            "step 1 (ordinal): `categories` has 1 twice or as no finite number",
+        ),
+        (
+            vec![pca(2, None)],
+            "step 1 (pca): values may be missing here, expected an `impute-...` step before",
+        ),
+        (
+            vec![impute.clone(), pca(0, None)],
+            "step 2 (pca): `components` is 0, expected at least 1",
+        ),
+        (
+            vec![impute.clone(), pca(1, Some(1.5))],
+            "step 2 (pca): `variance` is 1.5, expected a share in (0, 1]",
+        ),
         (
             vec![impute.clone(), impute.clone()],
             "step 2 (impute-mean): column `c0.missing` twice, expected different names",
@@ -147,7 +198,11 @@ fn unknown_keys_and_impossible_steps_are_named() {
             "step 2 (lasso): `folds` is 1, expected at least 2",
         ),
         (
-            vec![FitConfig::Range { low: 1.0, high: 0.0, clip: false }],
+            vec![FitConfig::Range {
+                low: 1.0,
+                high: 0.0,
+                clip: false,
+            }],
             "step 1 (range): `low` is 1 and `high` 0, expected finite numbers in this order",
         ),
     ];
@@ -165,34 +220,81 @@ fn training_rows_come_from_the_fold_only() {
     let rows = |subjects: &[usize], classes: &[usize]| TrainRows::new(&fold, values.view(), subjects, classes);
     assert_eq!(rows(&[order[0], stranger, order[0]], &[0, 0, 0]).unwrap().num_rows(), 2);
     assert!(rows(&[stranger; 3], &[0; 3]).unwrap_err().contains("none of 3 rows"));
-    assert!(rows(&[order[0]; 2], &[0; 3]).unwrap_err().contains("3 rows with 2 subjects"));
+    assert!(
+        rows(&[order[0]; 2], &[0; 3])
+            .unwrap_err()
+            .contains("3 rows with 2 subjects")
+    );
     assert!(rows(&[999; 3], &[0; 3]).unwrap_err().contains("a row of subject 999"));
     let one_class = train_rows(&table(), 42, &[0; 60]);
-    let steps = [FitConfig::ImputeMean { indicators: false }, FitConfig::Lasso { alphas: 10, folds: 3 }];
-    assert!(Pipeline::fit(&steps, &columns(6), &one_class).unwrap_err().contains("one class"));
-    assert!(Pipeline::fit(&steps, &columns(5), &one_class).unwrap_err().contains("expected 5 columns"));
+    let steps = [
+        FitConfig::ImputeMean { indicators: false },
+        FitConfig::Lasso { alphas: 10, folds: 3 },
+    ];
+    assert!(
+        Pipeline::fit(&steps, &columns(6), &one_class)
+            .unwrap_err()
+            .contains("one class")
+    );
+    assert!(
+        Pipeline::fit(&steps, &columns(5), &one_class)
+            .unwrap_err()
+            .contains("expected 5 columns")
+    );
 }
 
 #[test]
 fn blocks_are_joined_by_patient_and_time_with_a_mask() {
-    let keys = |list: &[(&str, &str)]| list.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect::<Vec<_>>();
-    let (force_keys, scale_keys) = (keys(&[("b", "0"), ("a", "0"), ("a", "2")]), keys(&[("a", "2"), ("c", "0")]));
-    let (force, scale) = (ndarray::array![[1.0, 2.0], [3.0, f64::NAN], [5.0, 6.0]], ndarray::array![[7.0], [8.0]]);
+    let keys = |list: &[(&str, &str)]| {
+        list.iter()
+            .map(|(a, b)| (a.to_string(), b.to_string()))
+            .collect::<Vec<_>>()
+    };
+    let (force_keys, scale_keys) = (
+        keys(&[("b", "0"), ("a", "0"), ("a", "2")]),
+        keys(&[("a", "2"), ("c", "0")]),
+    );
+    let (force, scale) = (
+        ndarray::array![[1.0, 2.0], [3.0, f64::NAN], [5.0, 6.0]],
+        ndarray::array![[7.0], [8.0]],
+    );
     let (two, one) = (columns(2), columns(1));
-    let force = Block { name: "force", keys: &force_keys, columns: &two, values: force.view() };
-    let scale = Block { name: "scale", keys: &scale_keys, columns: &one, values: scale.view() };
+    let force = Block {
+        name: "force",
+        keys: &force_keys,
+        columns: &two,
+        values: force.view(),
+    };
+    let scale = Block {
+        name: "scale",
+        keys: &scale_keys,
+        columns: &one,
+        values: scale.view(),
+    };
     let joined = join(&[force, scale]).unwrap();
     assert_eq!(joined.keys, keys(&[("a", "0"), ("a", "2"), ("b", "0"), ("c", "0")]));
     let names: Vec<_> = joined.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["force.c0", "force.c1", "scale.c0"]);
-    assert_eq!(joined.present, ndarray::array![[true, false], [true, true], [true, false], [false, true]]);
+    assert_eq!(
+        joined.present,
+        ndarray::array![[true, false], [true, true], [true, false], [false, true]]
+    );
     let nan = f64::NAN;
     let expected = ndarray::array![[3.0, nan, nan], [5.0, 6.0, 7.0], [1.0, 2.0, nan], [nan, nan, 8.0]];
     super::assert_close(&joined.values, &expected, 0.0, "joined");
     assert!(join(&[force, force]).unwrap_err().contains("`force` twice"));
     let twice = keys(&[("a", "0"), ("a", "0"), ("a", "2")]);
-    assert!(join(&[Block { keys: &twice, ..force }]).unwrap_err().contains("patient `a` at `0` twice"));
     assert!(
-        join(&[Block { keys: &twice[..1], ..force }]).unwrap_err().contains("1 rows and 2 columns of (3, 2) values")
+        join(&[Block { keys: &twice, ..force }])
+            .unwrap_err()
+            .contains("patient `a` at `0` twice")
+    );
+    assert!(
+        join(&[Block {
+            keys: &twice[..1],
+            ..force
+        }])
+        .unwrap_err()
+        .contains("1 rows and 2 columns of (3, 2) values")
     );
 }

@@ -23,11 +23,21 @@ fn components_equal_those_of_scikit_learn_up_to_sign() {
         for k in 0..rank {
             let found = Array1::from_vec(pca.components[k].clone());
             let sign = found.dot(&components.row(k)).signum();
-            assert_close(&row(&(&found * sign).to_vec()), &row(&components.row(k).to_vec()), 1e-10, name);
-            let largest = found.iter().fold(0.0_f64, |a, &b| if b.abs() > a.abs() { b } else { a });
+            assert_close(
+                &row(&(&found * sign).to_vec()),
+                &row(&components.row(k).to_vec()),
+                1e-10,
+                name,
+            );
+            let largest = found
+                .iter()
+                .fold(0.0_f64, |a, &b| if b.abs() > a.abs() { b } else { a });
             assert!(largest > 0.0, "{name}: the sign is fixed");
             let scale = scores.column(k).iter().fold(0.0_f64, |a, b| a.max(b.abs()));
-            let (a, b) = (found_scores.column(k).to_owned() * sign / scale, scores.column(k).to_owned() / scale);
+            let (a, b) = (
+                found_scores.column(k).to_owned() * sign / scale,
+                scores.column(k).to_owned() / scale,
+            );
             assert_close(&row(&a.to_vec()), &row(&b.to_vec()), 1e-10, name);
             for other in &pca.components {
                 let product = found.dot(&Array1::from_vec(other.clone()));
@@ -35,17 +45,45 @@ fn components_equal_those_of_scikit_learn_up_to_sign() {
                 assert!((product - expected).abs() < 1e-13, "{name}: orthonormal");
             }
         }
-        assert!(found_scores.columns().into_iter().skip(rank).all(|column| column.iter().all(|&x| x == 0.0)), "{name}");
+        assert!(
+            found_scores
+                .columns()
+                .into_iter()
+                .skip(rank)
+                .all(|column| column.iter().all(|&x| x == 0.0)),
+            "{name}"
+        );
         let variance = numbers(&case["variance"]);
-        let relative: Vec<f64> = pca.explained_variance.iter().zip(&variance).map(|(a, b)| a / b).collect();
+        let relative: Vec<f64> = pca
+            .explained_variance
+            .iter()
+            .zip(&variance)
+            .map(|(a, b)| a / b)
+            .collect();
         assert_close(&row(&relative), &Array2::ones((1, rank)), 1e-10, name);
-        assert_close(&row(&pca.explained_variance_ratio), &row(&numbers(&case["ratio"])), 1e-10, name);
+        assert_close(
+            &row(&pca.explained_variance_ratio),
+            &row(&numbers(&case["ratio"])),
+            1e-10,
+            name,
+        );
         let trace: f64 = table.var_axis(ndarray::Axis(0), 1.0).sum();
-        assert!((pca.explained_variance.iter().sum::<f64>() / trace - 1.0).abs() < 1e-12, "{name}: trace");
+        assert!(
+            (pca.explained_variance.iter().sum::<f64>() / trace - 1.0).abs() < 1e-12,
+            "{name}: trace"
+        );
         let share = Pca::fit(table.view(), 100, Some(0.8)).unwrap();
-        assert_eq!(share.components.len() as u64, case["num_for_80_percent"].as_u64().unwrap(), "{name}");
+        assert_eq!(
+            share.components.len() as u64,
+            case["num_for_80_percent"].as_u64().unwrap(),
+            "{name}"
+        );
         assert_eq!(share.width, table.ncols(), "{name}");
-        assert_eq!(Pca::fit(table.view(), 2, Some(0.999)).unwrap().components.len(), 2, "{name}");
+        assert_eq!(
+            Pca::fit(table.view(), 2, Some(0.999)).unwrap().components.len(),
+            2,
+            "{name}"
+        );
     }
 }
 
@@ -55,7 +93,11 @@ fn what_has_no_component_is_zero_or_refused() {
     let pca = Pca::fit(constant.view(), 2, None).unwrap();
     assert_eq!(pca.components.len(), 0);
     assert_eq!(pca.transform(&constant), Array2::<f64>::zeros((5, 2)));
-    assert!(Pca::fit(Array2::zeros((1, 3)).view(), 2, None).unwrap_err().contains("1 training rows"));
+    assert!(
+        Pca::fit(Array2::zeros((1, 3)).view(), 2, None)
+            .unwrap_err()
+            .contains("1 training rows")
+    );
     let huge = Array2::from_shape_fn((4, 2), |(row, _)| if row == 0 { 1e300 } else { 0.0 });
     assert!(Pca::fit(huge.view(), 2, None).is_err());
     let missing = Array2::from_shape_fn((4, 2), |(row, _)| if row == 0 { f64::NAN } else { row as f64 });
@@ -102,15 +144,27 @@ fn lasso_path_and_its_cross_validation_equal_those_of_scikit_learn() {
         let folds: Vec<usize> = numbers(&case["folds"]).into_iter().map(|fold| fold as usize).collect();
         let errors = cross_validation_errors(table.view(), &[target], std::slice::from_ref(&grid), &folds);
         assert_close(&row(&errors[0]), &row(&numbers(&case["errors"])), 1e-8, name);
-        let best = errors[0].iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
-        assert!((grid[best] / case["alpha"].as_f64().unwrap() - 1.0).abs() < 1e-12, "{name}");
+        let best = errors[0]
+            .iter()
+            .enumerate()
+            .min_by(|a, b| a.1.total_cmp(b.1))
+            .unwrap()
+            .0;
+        assert!(
+            (grid[best] / case["alpha"].as_f64().unwrap() - 1.0).abs() < 1e-12,
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn duplicated_columns_still_meet_the_conditions() {
-    let table = Array2::from_shape_fn((30, 6), |(row, column)| ((row * 7 + column % 3 * 11) % 13) as f64 + 50.0);
-    let target: Array1<f64> = (0..30).map(|row| table[[row, 0]] * 2.0 - table[[row, 1]] + (row % 4) as f64).collect();
+    let table = Array2::from_shape_fn((30, 6), |(row, column)| {
+        ((row * 7 + column % 3 * 11) % 13) as f64 + 50.0
+    });
+    let target: Array1<f64> = (0..30)
+        .map(|row| table[[row, 0]] * 2.0 - table[[row, 1]] + (row % 4) as f64)
+        .collect();
     let design = Design::new(table.view());
     let grid = alpha_grid(&design, &target, 30);
     let path = design.path(&target, &grid);
@@ -133,10 +187,15 @@ fn the_planted_columns_are_selected_and_the_width_stays() {
         };
         signal + noise(row, column)
     });
-    let steps =
-        [FitConfig::ImputeMean { indicators: false }, FitConfig::ZScore {}, FitConfig::Lasso { alphas: 40, folds: 5 }];
+    let steps = [
+        FitConfig::ImputeMean { indicators: false },
+        FitConfig::ZScore {},
+        FitConfig::Lasso { alphas: 40, folds: 5 },
+    ];
     let (pipeline, out) = fit_classes(&steps, &table, 90, &classes);
-    let Step::Lasso { keep, models } = &pipeline.steps()[2] else { panic!("the third step is LASSO") };
+    let Step::Lasso { keep, models } = &pipeline.steps()[2] else {
+        panic!("the third step is LASSO")
+    };
     assert!(keep[0] && keep[3], "{keep:?}");
     assert_eq!(models.iter().map(|model| model.class).collect::<Vec<_>>(), [0, 1, 2]);
     assert_eq!(out.dim(), (90, 8));
@@ -148,6 +207,8 @@ fn the_planted_columns_are_selected_and_the_width_stays() {
 
     let two: Vec<usize> = classes.iter().map(|&class| class.min(1)).collect();
     let (pipeline, _) = fit_classes(&steps, &table, 90, &two);
-    let Step::Lasso { models, .. } = &pipeline.steps()[2] else { panic!("the third step is LASSO") };
+    let Step::Lasso { models, .. } = &pipeline.steps()[2] else {
+        panic!("the third step is LASSO")
+    };
     assert_eq!(models.len(), 1, "two classes need one model");
 }

@@ -12,7 +12,14 @@ use crate::allocation;
 /// The fixtures, in memory.
 pub(super) fn folder() -> Folder {
     let files = fixtures().read_dir().unwrap().map(|entry| entry.unwrap().path());
-    files.map(|path| (path.file_name().unwrap().to_str().unwrap().into(), read_file(&path).unwrap())).collect()
+    files
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_str().unwrap().into(),
+                read_file(&path).unwrap(),
+            )
+        })
+        .collect()
 }
 
 /// A file of the folder with one piece of text replaced.
@@ -89,7 +96,13 @@ fn headers_that_lie_are_refused_soon_and_with_their_place() {
             "3 100 25",
             "fixed.hea: line 1: found `2 signals in the segments`, expected 3, as the first line announces",
         ),
-        ("fixed", "fixed_2.hea", "2 100", "2 101", "fixed_2.hea: line 1: found `101 Hz`, expected 100 Hz"),
+        (
+            "fixed",
+            "fixed_2.hea",
+            "2 100",
+            "2 101",
+            "fixed_2.hea: line 1: found `101 Hz`, expected 100 Hz",
+        ),
         (
             "fixed",
             "fixed_2.hea",
@@ -132,7 +145,13 @@ fn headers_that_lie_are_refused_soon_and_with_their_place() {
             "0 0 II",
             "variable_layout.hea: line 3: found `II`, expected a name of its own",
         ),
-        ("variable", "variable_1.hea", "ABP", "II", "variable_1.hea: line 3: found `II`, expected each signal once"),
+        (
+            "variable",
+            "variable_1.hea",
+            "ABP",
+            "II",
+            "variable_1.hea: line 3: found `II`, expected each signal once",
+        ),
         (
             "variable",
             "variable_1.hea",
@@ -168,7 +187,13 @@ fn headers_that_lie_are_refused_soon_and_with_their_place() {
             "62.5 9999999999999999999",
             "frames.dat: size: found 218 bytes, expected a number of samples that a file can hold",
         ),
-        ("frames", "frames.hea", "62.5/", "0/", "frames.hea: line 2: found `0`, expected a positive rate in Hz"),
+        (
+            "frames",
+            "frames.hea",
+            "62.5/",
+            "0/",
+            "frames.hea: line 2: found `0`, expected a positive rate in Hz",
+        ),
         (
             "frames",
             "frames.hea",
@@ -204,8 +229,20 @@ fn headers_that_lie_are_refused_soon_and_with_their_place() {
             "212:21+8",
             "frames.hea: line 5: found `212:21+8`, expected a skew within the 20 samples of the record",
         ),
-        ("frames", "frames.hea", "212:3+8", "212:-3+8", "frames.hea: line 5: found `-3`, expected a skew in frames"),
-        ("frames", "frames.hea", "12.5/mmHg", "nan/mmHg", "frames.hea: line 5: found `nan`, expected a finite gain"),
+        (
+            "frames",
+            "frames.hea",
+            "212:3+8",
+            "212:-3+8",
+            "frames.hea: line 5: found `-3`, expected a skew in frames",
+        ),
+        (
+            "frames",
+            "frames.hea",
+            "12.5/mmHg",
+            "nan/mmHg",
+            "frames.hea: line 5: found `nan`, expected a finite gain",
+        ),
         (
             "frames",
             "frames.hea",
@@ -315,10 +352,15 @@ fn a_few_bytes_that_unpack_to_millions_of_samples_are_refused() {
 fn records_of_several_rates_or_segments_are_not_of_one_rate() {
     let message = |header: &str| {
         let folder = folder();
-        let error = read_record_with(Path::new(header), |path| file_from(&folder, path)).unwrap_err().to_string();
+        let error = read_record_with(Path::new(header), |path| file_from(&folder, path))
+            .unwrap_err()
+            .to_string();
         error.lines().next().unwrap().to_string()
     };
-    assert_eq!(message("fixed.hea"), "fixed.hea: line 1: found `fixed`, expected a record of one segment");
+    assert_eq!(
+        message("fixed.hea"),
+        "fixed.hea: line 1: found `fixed`, expected a record of one segment"
+    );
     assert_eq!(
         message("frames.hea"),
         "frames.hea: line 3: found `212x4+8`, expected format 16, 24, 32, 61, 80, 160 or 212"
@@ -349,9 +391,18 @@ fn damaged_annotations_name_the_byte() {
         let error = read_annotations(bytes, Path::new("a.atr")).unwrap_err().to_string();
         error.lines().next().unwrap().to_string()
     };
-    assert_eq!(message(&bytes[..18]), "a.atr: byte 12: found a text of 5 bytes, expected one within the file");
-    assert_eq!(message(&bytes[..36]), "a.atr: byte 32: found the end of the file, expected an interval of four bytes");
-    assert_eq!(message(&bytes[4..]), "a.atr: byte 0: found code 60, expected an annotation before it");
+    assert_eq!(
+        message(&bytes[..18]),
+        "a.atr: byte 12: found a text of 5 bytes, expected one within the file"
+    );
+    assert_eq!(
+        message(&bytes[..36]),
+        "a.atr: byte 32: found the end of the file, expected an interval of four bytes"
+    );
+    assert_eq!(
+        message(&bytes[4..]),
+        "a.atr: byte 0: found code 60, expected an annotation before it"
+    );
     let mut wrong = folder()["frames.own"].clone();
     let at = wrong.windows(3).position(|bytes| bytes == b"125").unwrap();
     wrong[at..at + 3].copy_from_slice(b"0.0");

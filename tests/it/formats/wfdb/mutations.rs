@@ -21,9 +21,15 @@ fn unbundle(bytes: &[u8]) -> Folder {
     let mut rest = bytes;
     while let Some(start) = rest.windows(5).position(|window| window == b"\n====") {
         rest = &rest[start + 5..];
-        let end = rest.windows(5).position(|window| window == b"\n====").unwrap_or(rest.len());
+        let end = rest
+            .windows(5)
+            .position(|window| window == b"\n====")
+            .unwrap_or(rest.len());
         let (name, file) = rest[..end].split_at(rest[..end].iter().position(|&byte| byte == b'\n').unwrap_or(end));
-        folder.insert(String::from_utf8_lossy(name).into(), file.get(1..).unwrap_or_default().to_vec());
+        folder.insert(
+            String::from_utf8_lossy(name).into(),
+            file.get(1..).unwrap_or_default().to_vec(),
+        );
         rest = &rest[end..];
     }
     folder
@@ -33,7 +39,13 @@ fn accepts(name: &str, bytes: &[u8]) -> bool {
     match read_from(&unbundle(bytes), &format!("{name}.hea")) {
         Ok(contents) => contents.parts.len() == 1,
         Err(DataError::Io { .. }) => false,
-        Err(DataError::File { place, found, expected, hint, .. }) => {
+        Err(DataError::File {
+            place,
+            found,
+            expected,
+            hint,
+            ..
+        }) => {
             assert!([place, found, expected, hint].iter().all(|text| !text.is_empty()));
             false
         }
@@ -50,9 +62,19 @@ fn mutated_records_survive() {
     });
     let frames = bundle(&["frames.hea", "frames.atr", "frames.dat"]);
     let fixed = bundle(&["fixed.hea", "fixed_1.hea", "fixed_2.hea", "fixed_1.dat", "fixed_2.dat"]);
-    let variable =
-        ["variable.hea", "variable_layout.hea", "variable_1.hea", "variable_2.hea", "variable_1.dat", "variable_2.dat"];
-    let mut samples = vec![("frames", frames, 240), ("fixed", fixed, 300), ("variable", bundle(&variable), 400)];
+    let variable = [
+        "variable.hea",
+        "variable_layout.hea",
+        "variable_1.hea",
+        "variable_2.hea",
+        "variable_1.dat",
+        "variable_2.dat",
+    ];
+    let mut samples = vec![
+        ("frames", frames, 240),
+        ("fixed", fixed, 300),
+        ("variable", bundle(&variable), 400),
+    ];
     samples.extend(formats.iter().map(|(name, bytes)| (name.as_str(), bytes.clone(), 90)));
     survives(&samples, 100_000, &[], accepts);
 }
@@ -62,7 +84,16 @@ fn mutated_flac_survives() {
     let flac = bundle(&["flacframes.hea", "flacframes_a.dat", "flacframes_b.dat"]);
     let deep = bundle(&["all_524.hea", "all_524.dat"]);
     let modes = bundle(&["flacmodes.hea", "flacmodes_a.dat", "flacmodes_b.dat"]);
-    survives(&[("flacframes", flac, 400), ("all_524", deep, 200), ("flacmodes", modes, 400)], 100_000, &[], accepts);
+    survives(
+        &[
+            ("flacframes", flac, 400),
+            ("all_524", deep, 200),
+            ("flacmodes", modes, 400),
+        ],
+        100_000,
+        &[],
+        accepts,
+    );
 }
 
 #[test]
@@ -70,6 +101,9 @@ fn mutated_annotations_survive() {
     let samples = ["frames.atr", "frames.own"].map(|name| (name, folder()[name].clone(), 60));
     survives(&samples, 100_000, &[], |name, bytes| {
         let found = read_annotations(bytes, Path::new(name));
-        found.map(|found| found.in_secs(250.0)).map_err(|error| assert!(error.to_string().starts_with(name))).is_ok()
+        found
+            .map(|found| found.in_secs(250.0))
+            .map_err(|error| assert!(error.to_string().starts_with(name)))
+            .is_ok()
     });
 }

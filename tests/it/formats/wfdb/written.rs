@@ -10,20 +10,37 @@ fn pack(format: u32, samples: &[i32]) -> Vec<u8> {
     let bits = |count: usize, width: u32| {
         let word = move |block: &[i32]| {
             let fields = block.iter().enumerate();
-            fields.fold(0u64, |word, (at, &v)| word | u64::from(v as u32 & ((1 << width) - 1)) << (at as u32 * width))
+            fields.fold(0u64, |word, (at, &v)| {
+                word | u64::from(v as u32 & ((1 << width) - 1)) << (at as u32 * width)
+            })
         };
         samples.chunks(count).map(word)
     };
     match format {
-        8 => samples.iter().scan(0, |last, &v| Some((v - std::mem::replace(last, v)) as u8)).collect(),
+        8 => samples
+            .iter()
+            .scan(0, |last, &v| Some((v - std::mem::replace(last, v)) as u8))
+            .collect(),
         16 => samples.iter().flat_map(|&v| (v as i16).to_le_bytes()).collect(),
-        24 => samples.iter().flat_map(|&v| [v as u8, (v >> 8) as u8, (v >> 16) as u8]).collect(),
+        24 => samples
+            .iter()
+            .flat_map(|&v| [v as u8, (v >> 8) as u8, (v >> 16) as u8])
+            .collect(),
         32 => samples.iter().flat_map(|&v| v.to_le_bytes()).collect(),
         61 => samples.iter().flat_map(|&v| (v as i16).to_be_bytes()).collect(),
         80 => samples.iter().map(|&v| (v + 128) as u8).collect(),
-        160 => samples.iter().flat_map(|&v| ((v + 0x8000) as u16).to_le_bytes()).collect(),
+        160 => samples
+            .iter()
+            .flat_map(|&v| ((v + 0x8000) as u16).to_le_bytes())
+            .collect(),
         212 => (bits(2, 12))
-            .flat_map(|word| [word as u8, (word >> 8 & 15 | word >> 16 & 0xf0) as u8, (word >> 12) as u8])
+            .flat_map(|word| {
+                [
+                    word as u8,
+                    (word >> 8 & 15 | word >> 16 & 0xf0) as u8,
+                    (word >> 12) as u8,
+                ]
+            })
             .collect(),
         310 => (bits(3, 10))
             .flat_map(|word| {
@@ -32,7 +49,9 @@ fn pack(format: u32, samples: &[i32]) -> Vec<u8> {
                 (low | high << 16).to_le_bytes().into_iter().take(4)
             })
             .collect(),
-        311 => bits(3, 10).flat_map(|word| word.to_le_bytes().into_iter().take(4)).collect(),
+        311 => bits(3, 10)
+            .flat_map(|word| word.to_le_bytes().into_iter().take(4))
+            .collect(),
         _ => panic!("{format}"),
     }
 }
@@ -68,7 +87,14 @@ fn pack_flac(channels: &[Vec<i32>], bits: u32) -> Vec<u8> {
     for start in (0..length).step_by(16) {
         let size = 16.min(length - start);
         let code = [1, 4, 6][bits as usize / 8 - 1];
-        let header = [0xff, 0xf8, 0x60, (count as u8 - 1) << 4 | code << 1, (start / 16) as u8, size as u8 - 1];
+        let header = [
+            0xff,
+            0xf8,
+            0x60,
+            (count as u8 - 1) << 4 | code << 1,
+            (start / 16) as u8,
+            size as u8 - 1,
+        ];
         let bytes = |&v: &i32| v.to_be_bytes().into_iter().skip(4 - bits as usize / 8);
         let verbatim = channels
             .iter()
@@ -107,13 +133,18 @@ fn samples_written_in_any_format_are_read_back() {
         (524, 24),
     ];
     let mut draws = Draws(5);
-    for ((format, bits), (num_frames, per_frame)) in
-        FORMATS.into_iter().flat_map(|format| [(1, 1), (2, 3), (50, 1), (37, 4), (101, 2)].map(|shape| (format, shape)))
+    for ((format, bits), (num_frames, per_frame)) in FORMATS
+        .into_iter()
+        .flat_map(|format| [(1, 1), (2, 3), (50, 1), (37, 4), (101, 2)].map(|shape| (format, shape)))
     {
         let signals = draw(&mut draws, bits, num_frames, per_frame);
         let mut folder = Folder::new();
         // FLAC files hold signals of one rate: one file for each.
-        let files = if format > 500 { ["a.dat", "b.dat"] } else { ["a.dat", "a.dat"] };
+        let files = if format > 500 {
+            ["a.dat", "b.dat"]
+        } else {
+            ["a.dat", "a.dat"]
+        };
         if format > 500 {
             for (file, signal) in files.iter().zip(&signals) {
                 folder.insert((*file).into(), pack_flac(std::slice::from_ref(signal), bits));
@@ -138,17 +169,38 @@ fn samples_written_in_any_format_are_read_back() {
         for ((file, signal), per_frame) in files.iter().zip(&signals).zip([1, per_frame]) {
             let initial = if format == 8 { 0 } else { signal[0] };
             let checksum = signal.iter().fold(0i16, |sum, &v| sum.wrapping_add(v as i16));
-            writeln!(header, "{file} {format}x{per_frame} 0.5(7)/N 0 0 {initial} {checksum} 0 {per_frame}").unwrap();
+            writeln!(
+                header,
+                "{file} {format}x{per_frame} 0.5(7)/N 0 0 {initial} {checksum} 0 {per_frame}"
+            )
+            .unwrap();
         }
         folder.insert("r.hea".into(), header.into_bytes());
         let contents = read_from(&folder, "r.hea").unwrap();
         assert!(contents.warnings.is_empty());
         for ((channel, signal), per_frame) in channels(&contents).iter().zip(&signals).zip([1, per_frame]) {
-            assert_eq!((channel.unit.as_str(), channel.rate_hz), ("N", 100.0 * per_frame as f64));
-            let missing = if format == 8 { None } else { Some((-1i64 << (bits - 1)) as i32) };
-            let physical = |&v: &i32| if Some(v) == missing { f32::NAN } else { ((f64::from(v) - 7.0) / 0.5) as f32 };
+            assert_eq!(
+                (channel.unit.as_str(), channel.rate_hz),
+                ("N", 100.0 * per_frame as f64)
+            );
+            let missing = if format == 8 {
+                None
+            } else {
+                Some((-1i64 << (bits - 1)) as i32)
+            };
+            let physical = |&v: &i32| {
+                if Some(v) == missing {
+                    f32::NAN
+                } else {
+                    ((f64::from(v) - 7.0) / 0.5) as f32
+                }
+            };
             let expected: Vec<_> = signal.iter().map(physical).collect();
-            assert_eq!(hash_values(&channel.values), hash_values(&expected), "{format}x{per_frame}");
+            assert_eq!(
+                hash_values(&channel.values),
+                hash_values(&expected),
+                "{format}x{per_frame}"
+            );
         }
     }
 }
