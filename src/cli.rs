@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use recoup::data::simulate::FileLayout;
+use recoup::simulate::FileLayout;
 use recoup::launch::DeviceChoice;
 
 /// Trains every fold, seed and variant of an experiment as one program.

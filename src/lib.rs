@@ -6,12 +6,19 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod data;
+pub mod base;
+pub mod clinical;
+pub mod cohort;
+pub mod dataset;
+pub mod deidentify;
 pub mod evaluation;
 pub mod experiment;
 pub mod features;
+pub mod figures;
 pub mod launch;
 pub mod models;
 pub mod runs;
+pub mod signal;
+pub mod simulate;
 pub mod tracking;
 pub mod training;

@@ -6,13 +6,13 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::Parser;
-use recoup::data::DataError;
-use recoup::data::audit::AuditError;
-use recoup::data::fetch::FetchError;
-use recoup::data::split::SplitError;
+use recoup::base::error::DataError;
+use recoup::cohort::audit::AuditError;
+use recoup::dataset::fetch::FetchError;
+use recoup::cohort::split::SplitError;
 use recoup::evaluation::EvaluationError;
 use recoup::experiment::ExperimentError;
-use recoup::launch::start::StartError;
+use recoup::experiment::init_from::StartError;
 use recoup::launch::{DeviceError, LaunchError};
 use recoup::runs::RunError;
 use recoup::training::trainer::TrainError;

@@ -2,11 +2,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
-use recoup::data::audit::{Audit, Severity};
-use recoup::data::card::Card;
-use recoup::data::fetch::{AcceptedHash, FetchPlan, FileSpec, HttpOptions, Progress, Source, fetch, fetch_hash_list};
-use recoup::data::prepared::Prepared;
-use recoup::data::split::SubjectInfo;
+use recoup::cohort::audit::{Audit, Severity};
+use recoup::dataset::card::Card;
+use recoup::dataset::fetch::{AcceptedHash, FetchPlan, FileSpec, HttpOptions, Progress, Source, fetch, fetch_hash_list};
+use recoup::cohort::prepared::Prepared;
+use recoup::cohort::split::SubjectInfo;
 use recoup::experiment::plan::DataPaths;
 use recoup::experiment::{ExperimentFile, ExperimentPlan};
 use recoup::runs::write_document;

@@ -1,5 +1,5 @@
-use recoup::data::DataError;
-use recoup::data::deidentify::{Deidentifier, DeidentifyRules, deidentify_folder, key_from_file};
+use recoup::base::error::DataError;
+use recoup::deidentify::{Deidentifier, DeidentifyRules, deidentify_folder, key_from_file};
 
 use super::Usage;
 use crate::cli::DeidentifyArgs;

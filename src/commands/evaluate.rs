@@ -1,4 +1,4 @@
-use recoup::data::split::Part;
+use recoup::cohort::split::Part;
 use recoup::evaluation::{
     Ablation, Evaluation, EvaluationOptions, Level, Metric, VariantEvaluation, compare, evaluate, table,
 };

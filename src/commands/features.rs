@@ -3,11 +3,11 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array2, Axis, concatenate};
-use recoup::data::formats::parquet::write_table;
-use recoup::data::prepared::Prepared;
+use recoup_formats::parquet::write_table;
+use recoup::cohort::prepared::Prepared;
 use recoup::experiment::plan::DataPaths;
 use recoup::experiment::{ExperimentFile, feature_tables};
-use recoup::features::set::{self, FeatureTable, Per, RowKey};
+use recoup::features::tables::{self, FeatureTable, Per, RowKey};
 use recoup::runs::write_document;
 
 use super::Usage;

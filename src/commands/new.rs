@@ -1,8 +1,8 @@
 use std::path::Path;
 
-use recoup::data::card::Card;
-use recoup::data::draft::draft;
-use recoup::data::{ModalityKind, ModalitySpec};
+use recoup::dataset::card::Card;
+use recoup::dataset::draft::draft;
+use recoup::dataset::subjects::{ModalityKind, ModalitySpec};
 use recoup::runs::write_document;
 
 use super::Usage;

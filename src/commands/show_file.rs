@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use recoup::data::formats::{DescribeOptions, describe, open};
-use recoup::tracking::figure::{RenderOptions, render};
+use recoup_formats::{DescribeOptions, describe, open};
+use recoup::figures::{RenderOptions, render};
 
 use super::Usage;
 use crate::cli::ShowArgs;
@@ -50,6 +50,6 @@ pub fn run(args: &ShowArgs) -> anyhow::Result<()> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    std::fs::write(path, bytes).map_err(recoup::data::DataError::io(path, "write"))?;
+    std::fs::write(path, bytes).map_err(recoup::base::error::DataError::io(path, "write"))?;
     super::print(&format!("{}\n", path.display()))
 }

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use recoup::data::simulate::{FileLayout, SimulateConfig, write};
+use recoup::simulate::{FileLayout, SimulateConfig, write};
 use recoup::experiment::overrides;
 use serde::Deserialize as _;
 

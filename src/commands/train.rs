@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use recoup::data::simulate::Outcome;
+use recoup::simulate::Outcome;
 use recoup::evaluation::{Level, table};
 use recoup::experiment::ExperimentFile;
 use recoup::experiment::config::{DataSource, TaskConfig};
@@ -10,7 +10,7 @@ use recoup::experiment::plan::DataPaths;
 use recoup::experiment::{ExperimentPlan, Program, memory};
 use recoup::launch::local::headline_metrics;
 use recoup::launch::signals::StopFlag;
-use recoup::launch::start::attach;
+use recoup::experiment::init_from::attach;
 use recoup::launch::{LocalOptions, run as launch};
 use recoup::runs::{RunDirectory, RunStatus, list_runs};
 

@@ -9,7 +9,7 @@ use super::bootstrap::{Bootstrap, BootstrapIntervals, bootstrap};
 use super::intervals::{Interval, corrected_t_interval, t_interval};
 use super::metrics::{ClassMetrics, Confusion, Metric, MetricSet};
 use super::prediction::{Prediction, Scores, SubjectScore};
-use crate::data::split::Part;
+use crate::cohort::split::Part;
 
 /// What is counted once: a window or a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::EvaluationError;
 use super::calibration::{Binning, brier, brier_of_last_class, expected_calibration_error, log_loss};
 use super::curves::{auc_roc, average_precision};
 use super::prediction::Scores;
-use crate::data::split::Part;
+use crate::cohort::split::Part;
 
 macro_rules! metrics {
     ($($(#[$doc:meta])* $variant:ident, $name:literal, $heading:literal;)*) => {

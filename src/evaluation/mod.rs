@@ -35,7 +35,7 @@ pub use metrics::{Confusion, Metric, MetricSet, Monitor};
 pub use prediction::{Prediction, Scores, SubjectScore, softmax};
 pub use table::{markdown, table};
 
-use crate::data::split::Part;
+use crate::cohort::split::Part;
 
 /// What can be wrong with predictions, options or a comparison.
 #[derive(Debug, thiserror::Error, PartialEq)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::EvaluationError;
-use crate::data::split::Part;
+use crate::cohort::split::Part;
 
 /// What one model said about one window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::variant::VariantConfig;
-use crate::data::simulate::SimulateConfig;
-use crate::data::split::SplitConfig;
-use crate::data::window::WindowConfig;
-use crate::features::set::FeatureConfigs;
+use crate::simulate::SimulateConfig;
+use crate::cohort::split::SplitConfig;
+use crate::cohort::window::WindowConfig;
+use crate::features::tables::FeatureConfigs;
 use crate::models::ModelConfig;
 use crate::training::TrainingConfig;
 

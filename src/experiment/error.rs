@@ -1,8 +1,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::data::DataError;
-use crate::data::split::SplitError;
+use crate::base::error::DataError;
+use crate::cohort::split::SplitError;
 
 /// Why an experiment cannot run.
 #[derive(Debug, thiserror::Error)]

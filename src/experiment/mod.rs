@@ -7,6 +7,7 @@
 pub mod config;
 mod error;
 pub mod file;
+pub mod init_from;
 pub mod memory;
 pub mod overrides;
 pub mod plan;

@@ -11,10 +11,11 @@ use super::program::{Draft, PlannedReplica, Program};
 use super::task::Task;
 use super::variant::{BASE_VARIANT, program_key};
 use super::view::View;
-use crate::data::card::Card;
-use crate::data::prepared::{Prepared, digest};
-use crate::data::split::Splits;
-use crate::features::set::Progress;
+use crate::dataset::card::Card;
+use crate::cohort::prepared::Prepared;
+use crate::base::hash::digest;
+use crate::cohort::split::Splits;
+use crate::features::tables::Progress;
 
 /// Where datasets lie.
 #[derive(Clone, Debug)]

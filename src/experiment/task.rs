@@ -6,9 +6,9 @@ use recoup_kernels::random::{self, Key, Purpose};
 
 use super::config::ExperimentConfig;
 use super::problems::Problems;
-use crate::data::prepared::{Prepared, PreparedSubject};
-use crate::data::split::{SubjectInfo, majority_class};
-use crate::data::window::Window;
+use crate::cohort::prepared::{Prepared, PreparedSubject};
+use crate::cohort::split::{SubjectInfo, majority_class};
+use crate::cohort::window::Window;
 
 pub(super) struct Task {
     pub(super) classes: Vec<String>,

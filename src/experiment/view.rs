@@ -10,12 +10,12 @@ use super::config::ExperimentConfig;
 use super::error::ExperimentError;
 use super::problems::Problems;
 use super::task::Task;
-use crate::data::prepared::Prepared;
-use crate::data::split::{Splits, SubjectInfo};
-use crate::data::window::{Window, windows};
-use crate::features::Column;
-use crate::features::set::{self, FeatureTable, Fitted, Progress};
-use crate::features::table::{FitConfig, columns_after};
+use crate::cohort::prepared::Prepared;
+use crate::cohort::split::{Splits, SubjectInfo};
+use crate::cohort::window::{Window, windows};
+use crate::features::signals::extract::Column;
+use crate::features::tables::{self, FeatureTable, Fitted, Progress};
+use crate::features::transforms::{FitConfig, columns_after};
 
 /// Shared by variants with the same windows and features.
 pub(super) struct View {

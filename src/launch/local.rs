@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device};
 
 use super::ablation;
-use super::life::{end_life, open_manifest};
+use crate::launch::attempt::{end_life, open_manifest};
 use super::predict::{predict, prediction_rows};
 use super::recorder::Recorder;
 use super::results::{record_results, tracked, write_experiment};
 use super::signals::StopFlag;
-use crate::data::split::SplitError;
+use crate::cohort::split::SplitError;
 use crate::evaluation::{Ablation, Evaluation, EvaluationError, EvaluationOptions, Metric, evaluate};
 use crate::experiment::{ExperimentPlan, Program};
 use crate::runs::predictions::{self, PredictionsError};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::local::{Loaded, LocalOptions};
-use crate::data::split::Part;
+use crate::cohort::split::Part;
 use crate::evaluation::Prediction;
 use crate::experiment::{ExperimentPlan, PlannedReplica, Program};
 use crate::models::matrix;

@@ -21,7 +21,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 
-use crate::data::split::Part;
+use crate::cohort::split::Part;
 use crate::evaluation::Prediction;
 
 /// File name inside a run directory.

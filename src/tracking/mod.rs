@@ -13,7 +13,6 @@
 //! own. Every IO error goes back to the caller, who decides whether training goes on.
 
 mod append;
-pub mod figure;
 mod jsonl;
 mod progress;
 mod protobuf;

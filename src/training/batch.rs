@@ -6,9 +6,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::replica::Replica;
-use crate::data::prepared::{Prepared, RowRange};
-use crate::data::window::Window;
-use crate::features::Scaler;
+use crate::cohort::prepared::{Prepared, RowRange};
+use crate::cohort::window::Window;
+use crate::features::transforms::Scaler;
 use crate::models::{InputShape, Scaling, StreamInput};
 
 /// One stream's part of the cohort.

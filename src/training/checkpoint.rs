@@ -14,7 +14,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::Progress;
-use crate::data::prepared::digest as sha256;
+use crate::base::hash::digest as sha256;
 use crate::models::{Init, Layout, ParamSpec};
 
 const FORMAT: u32 = 1;

@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-use crate::data::split::TrainFold;
-use crate::data::window::Window;
+use crate::cohort::split::TrainFold;
+use crate::cohort::window::Window;
 
 use super::{EarlyStoppingConfig, MixupConfig, OptimizerConfig, Sampling, ScheduleConfig};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use recoup_kernels::random::{self, Key, Purpose};
 use serde::{Deserialize, Serialize};
 
-use crate::features::Scaler;
+use crate::features::transforms::Scaler;
 use crate::models::Layout;
 
 /// Values that may differ between replicas of one group without a change of shape.

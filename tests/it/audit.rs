@@ -1,9 +1,7 @@
 //! The audit: each finding is made where it should be and not where it should not.
 
-use recoup::data::{
-    audit::{Audit, AuditError, AuditReport, FindingKind, Severity, audit},
-    split::{Group, InnerConfig, Part, ProtocolConfig, SplitConfig, Splits, SubjectInfo},
-};
+use recoup::cohort::audit::{Audit, AuditError, AuditReport, FindingKind, Severity, audit};
+use recoup::cohort::split::{Group, InnerConfig, Part, ProtocolConfig, SplitConfig, Splits, SubjectInfo};
 
 fn random(state: &mut u64) -> u64 {
     *state = state

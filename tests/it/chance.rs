@@ -1,7 +1,8 @@
 //! Where there is nothing to find, nothing is found, and the intervals say so as often as they promise.
 
 use burn::tensor::Device;
-use recoup::data::{Prepared, SimulateConfig};
+use recoup::cohort::prepared::Prepared;
+use recoup::simulate::SimulateConfig;
 use recoup::evaluation::{Evaluation, Interval, Level, Metric};
 use recoup::experiment::{ExperimentFile, ExperimentPlan};
 use recoup::launch::signals::StopFlag;

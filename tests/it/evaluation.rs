@@ -1,6 +1,6 @@
 //! Evaluation against scikit-learn, SciPy and statsmodels (`golden/evaluation.json`), and its invariants.
 
-use recoup::data::split::Part;
+use recoup::cohort::split::Part;
 use recoup::evaluation::curves::{auc_roc, average_precision};
 use recoup::evaluation::{Metric, MetricSet, Monitor, Scores};
 use serde_json::Value;

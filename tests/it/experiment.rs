@@ -3,7 +3,7 @@
 use std::fs;
 
 use burn::tensor::Device;
-use recoup::data::Prepared;
+use recoup::cohort::prepared::Prepared;
 use recoup::experiment::{ExperimentError, ExperimentFile, ExperimentPlan, Selection};
 use recoup::training::Replica;
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use ndarray::Array2;
-use recoup::data::prepared::Prepared;
-use recoup::data::window::windows;
-use recoup::data::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
-use recoup::features::Scaler;
+use recoup::cohort::prepared::Prepared;
+use recoup::cohort::window::windows;
+use recoup::dataset::subjects::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
+use recoup::features::transforms::Scaler;
 use recoup::models::{InputShape, Model, ModelConfig, Scaling, matrix};
 use recoup::training::optimizer::{Moments, StepSize, step};
 use recoup::training::step::{Group, floats};

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use recoup::data::split::Part;
+use recoup::cohort::split::Part;
 use recoup::evaluation::Prediction;
 use recoup::runs::predictions::{FILE_NAME, PredictionsError, StoredPredictions, read, write};
 

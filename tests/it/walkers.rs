@@ -8,7 +8,7 @@
 use std::f64::consts::TAU;
 
 use ndarray::Array2;
-use recoup::data::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
+use recoup::dataset::subjects::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
 
 const RATE_HZ: f64 = 100.0;
 const IMAGE_SIDE: usize = 16;

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::clean::normalise;
 use super::joints::{Body, Cleaning, Joints};
-use crate::data::Channel;
-use crate::data::formats::Images;
-use crate::data::formats::image::Image;
+use crate::dataset::subjects::Channel;
+use recoup_formats::Images;
+use recoup_formats::image::Image;
 
 /// How the points of a window become an image: one plane per axis, one line per point, one column per frame.
 ///

@@ -4,7 +4,7 @@ use ndarray::{Array2, Array3, ArrayViewMut3};
 use serde::{Deserialize, Serialize};
 
 use super::clean::{fill_gaps, mask_low_confidence};
-use crate::data::Channel;
+use crate::dataset::subjects::Channel;
 
 /// What is done to the points of a window before any feature.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

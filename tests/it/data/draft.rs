@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use recoup::data::draft::{Draft, draft};
-use recoup::data::{Card, Cohort, ModalityKind, load_cohort};
+use recoup::dataset::draft::{Draft, draft};
+use recoup::dataset::card::Card;
+use recoup::dataset::subjects::{Cohort, ModalityKind};
+use recoup::dataset::load::load_cohort;
 
 use super::cards::{Layout, card_text, load, write_dataset};
 use super::{edit, real_data};
@@ -26,7 +28,7 @@ fn recordings(cohort: &Cohort, modality: &str) -> Vec<(String, usize, Vec<f32>)>
         .subjects
         .iter()
         .flat_map(|subject| subject.sessions.iter().map(move |session| (subject, session)));
-    let row = |(subject, session): (&recoup::data::Subject, &recoup::data::Session)| {
+    let row = |(subject, session): (&recoup::dataset::subjects::Subject, &recoup::dataset::subjects::Session)| {
         let values = session.recordings[index]
             .as_ref()
             .unwrap()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use recoup::data::formats::image::{Color, Image, image_size, read_image};
+use recoup_formats::image::{Color, Image, image_size, read_image};
 use serde::Deserialize;
 
 use super::fixtures;

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use recoup::data::draft::draft;
-use recoup::data::formats::delimited::DelimitedLayout;
-use recoup::data::formats::image::{Color, read_image};
-use recoup::data::formats::wfdb::read_record_with;
+use recoup::dataset::draft::draft;
+use recoup_formats::delimited::DelimitedLayout;
+use recoup_formats::image::{Color, read_image};
+use recoup_formats::wfdb::read_record_with;
 
 use super::cards::{Draws, Layout, card_text, dataset, load};
 use super::fixtures;
@@ -134,7 +134,7 @@ fn mutated_cards_and_datasets_never_panic() {
             fs::write(&path, draws.mutate(&whole)).unwrap();
             drop(soon("dataset", || load(folder.path())));
             let draft = soon("draft", || draft(folder.path())).unwrap();
-            recoup::data::Card::parse(draft.toml.clone(), &card)
+            recoup::dataset::card::Card::parse(draft.toml.clone(), &card)
                 .unwrap_or_else(|error| panic!("{error}\n{}", draft.toml));
         }
         fs::write(&path, whole).unwrap();

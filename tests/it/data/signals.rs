@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use recoup::data::{Card, Cohort, ModalityKind, Prepared, load_cohort};
+use recoup::dataset::card::Card;
+use recoup::dataset::subjects::{Cohort, ModalityKind};
+use recoup::cohort::prepared::Prepared;
+use recoup::dataset::load::load_cohort;
 
 use super::{message, real_data, root};
 
@@ -234,7 +237,7 @@ channels = [{ column = "apoe", name = "apoe-e4", unit = "1" }]
         );
         assert!(session.recordings[3].is_none());
     }
-    let crp = |session: &recoup::data::Session| session.recordings[2].as_ref().unwrap().values[[0, 0]];
+    let crp = |session: &recoup::dataset::subjects::Session| session.recordings[2].as_ref().unwrap().values[[0, 0]];
     assert_eq!((crp(&a1.sessions[0]), crp(&a1.sessions[1])), (5.0, 4.0));
     assert!(crp(&b1.sessions[0]).is_nan() && b1.sessions[0].recordings[1].is_none());
     assert_eq!(b1.sessions[0].recordings[3].as_ref().unwrap().values[[0, 0]], 2.0);

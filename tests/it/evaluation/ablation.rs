@@ -1,6 +1,6 @@
 //! The table of an ablation: its numbers, its verdicts, its words.
 
-use recoup::data::split::Part;
+use recoup::cohort::split::Part;
 use recoup::evaluation::{Ablation, EvaluationOptions, Level, Metric, Prediction, Verdict, compare, evaluate};
 
 /// Five folds of twelve subjects; `margin` is how far the logits of a variant speak for the right class.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use recoup::data::split::Part;
+use recoup::cohort::split::Part;
 use recoup::evaluation::intervals::{Method, corrected_t_p};
 use recoup::evaluation::{
     Bootstrap, Confusion, Evaluation, EvaluationOptions, Level, Metric, Prediction, SubjectScore, compare,

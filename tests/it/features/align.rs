@@ -1,6 +1,6 @@
 //! Clocks of two recordings: planted lags, and SciPy's correlation.
 
-use recoup::data::align::lag_secs;
+use recoup::signal::align::lag_secs;
 use serde::Deserialize;
 
 use super::random::Normal;

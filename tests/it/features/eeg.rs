@@ -2,9 +2,9 @@
 
 use std::f64::consts::TAU;
 
-use recoup::data::Channel;
-use recoup::features::eeg::{Eeg, Reference};
-use recoup::features::{Scratch, SignalFeature, SignalInfo};
+use recoup::dataset::subjects::Channel;
+use recoup::features::signals::eeg::{Eeg, Reference};
+use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
 use serde::Deserialize;
 
 use super::random::Normal;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
-use recoup::features::emg::{EmgConfig, envelope, onset};
+use recoup::features::signals::emg::{EmgConfig, envelope, onset};
 use serde::Deserialize;
 
 use super::{difference, features, noise, refused, units};

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use recoup::features::filter::{FilterConfig, Passband, Sos};
+use recoup::signal::filter::{FilterConfig, Passband, Sos};
 use serde::Deserialize;
 
 use super::{difference, noise};

@@ -4,13 +4,11 @@
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
-use recoup::data::Channel;
-use recoup::data::formats::wfdb::read_record;
-use recoup::features::heart::{
-    BeatIntervals, Hrv, Ppg, nonlinear, r_peaks, ratio_of_ratios, sample_entropy, spectral, systolic_peaks, time_domain,
-};
-use recoup::features::stride::Outliers;
-use recoup::features::{Scratch, SignalFeature, SignalInfo};
+use recoup::dataset::subjects::Channel;
+use recoup_formats::wfdb::read_record;
+use recoup::features::signals::heart::{BeatIntervals, Hrv, Ppg, nonlinear, r_peaks, ratio_of_ratios, sample_entropy, spectral, systolic_peaks, time_domain};
+use recoup::features::signals::stride::Outliers;
+use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
 use serde::Deserialize;
 
 use super::random::Normal;

@@ -16,8 +16,8 @@ mod stride;
 mod table;
 mod wavelet;
 
-use recoup::data::Channel;
-use recoup::features::{Scratch, SignalFeature, SignalInfo};
+use recoup::dataset::subjects::Channel;
+use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
 
 /// A signal of all frequencies, the same on every machine: sums of three uniform numbers, of variance 1/4.
 fn noise(len: usize) -> Vec<f64> {

@@ -3,13 +3,13 @@
 use std::f64::consts::TAU;
 
 use ndarray::{Array2, Array3, Axis, array, s};
-use recoup::data::Channel;
+use recoup::dataset::subjects::Channel;
 use recoup::features::motion::{
     Cleaning, GaitPoints, Joints, MotionExtractor, MotionFeature, MotionImage, direction_of_travel, fill_gaps,
     gait_events, joint_angle, lengths, log_dimensionless_jerk, mask_low_confidence, mean_squared_jerk, normalise,
     range_of_motion, velocity,
 };
-use recoup::features::{Scratch, SignalFeature, SignalInfo};
+use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use ndarray::Array2;
-use recoup::data::prepared::Prepared;
-use recoup::data::split::{SplitConfig, Splits, SubjectInfo};
-use recoup::data::window::{Window, WindowConfig, windows};
-use recoup::data::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
-use recoup::features::emg::EmgConfig;
-use recoup::features::filter::FilterConfig;
-use recoup::features::set::{FeatureConfigs, FeatureTable, Fitted, extract, with_features};
-use recoup::features::{Scratch, SignalFeature, SignalInfo};
+use recoup::cohort::prepared::Prepared;
+use recoup::cohort::split::{SplitConfig, Splits, SubjectInfo};
+use recoup::cohort::window::{Window, WindowConfig, windows};
+use recoup::dataset::subjects::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
+use recoup::features::signals::emg::EmgConfig;
+use recoup::signal::filter::FilterConfig;
+use recoup::features::tables::{FeatureConfigs, FeatureTable, Fitted, extract, with_features};
+use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
 
 use super::noise;
 use crate::allocation;
@@ -137,7 +137,7 @@ fn windows_of_a_long_recording_are_those_of_the_recording_filtered_as_a_whole() 
     let [table] = tables(&data, EMG).try_into().unwrap();
     assert_eq!(table.values.nrows(), data.windows.len());
     let text = EMG.replace("[muscle]", "");
-    let config: recoup::features::set::FeatureConfig = toml::from_str(&text).unwrap();
+    let config: recoup::features::tables::FeatureConfig = toml::from_str(&text).unwrap();
     let mut channels: Vec<Vec<f64>> = (0..2)
         .map(|column| {
             data.prepared
@@ -382,7 +382,7 @@ fn what_is_fitted_depends_on_training_subjects_only() {
     let folder = tempfile::tempdir().unwrap();
     let mut cohort = cohort(20, 1000);
     let (before, split) = fit(&cohort, folder.path());
-    let outside = |subject: &Subject| split.part_of(&subject.id) != Some(recoup::data::split::Part::Train);
+    let outside = |subject: &Subject| split.part_of(&subject.id) != Some(recoup::cohort::split::Part::Train);
     for subject in cohort.subjects.iter_mut().filter(|subject| outside(subject)) {
         subject.sessions[0].recordings[0]
             .iter_mut()

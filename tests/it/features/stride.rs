@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use recoup::data::Channel;
-use recoup::data::formats::wfdb::read_record;
-use recoup::features::stride::{ContactThreshold, GaitForce, Outliers, SeriesFeature, dfa_alpha, statistics};
-use recoup::features::{Scratch, SignalFeature, SignalInfo};
+use recoup::dataset::subjects::Channel;
+use recoup_formats::wfdb::read_record;
+use recoup::features::signals::stride::{ContactThreshold, GaitForce, Outliers, SeriesFeature, dfa_alpha, statistics};
+use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
 use serde::Deserialize;
 
 use super::random::Normal;
@@ -284,9 +284,9 @@ fn series_have_the_same_statistics() {
 // ---- published strides
 
 /// Errors of the left strides against a published table, each matched by the time of its end, and how many there are.
-fn errors(found: &[recoup::features::stride::Stride], end_secs: &[f64], stride_secs: &[f64]) -> Vec<f64> {
+fn errors(found: &[recoup::features::signals::stride::Stride], end_secs: &[f64], stride_secs: &[f64]) -> Vec<f64> {
     let nearest = |end: &f64| {
-        let distance = |s: &&recoup::features::stride::Stride| (s.start_secs + s.stride_secs - end).abs();
+        let distance = |s: &&recoup::features::signals::stride::Stride| (s.start_secs + s.stride_secs - end).abs();
         found.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))
     };
     let pairs = end_secs.iter().zip(stride_secs);

@@ -1,9 +1,9 @@
 //! The fitted pipeline of tables against scikit-learn, and against laws that need no reference.
 
 use ndarray::Array2;
-use recoup::data::split::{ProtocolConfig, Split, SplitConfig, Splits, SubjectInfo, TrainFold};
-use recoup::features::Column;
-use recoup::features::table::{FitConfig, Pipeline, TrainRows};
+use recoup::cohort::split::{ProtocolConfig, Split, SplitConfig, Splits, SubjectInfo, TrainFold};
+use recoup::features::signals::extract::Column;
+use recoup::features::transforms::{FitConfig, Pipeline, TrainRows};
 use serde_json::Value;
 
 mod golden;
@@ -60,7 +60,7 @@ fn fold_of(train: usize, total: usize) -> (TrainFold, Vec<usize>) {
     let subjects: Vec<SubjectInfo> = (0..total.max(train + 2)).map(subject).collect();
     let config: SplitConfig = SplitConfig {
         protocol: ProtocolConfig::LeaveOneGroupOut {
-            group: recoup::data::split::Group::Site,
+            group: recoup::cohort::split::Group::Site,
         },
         ..SplitConfig::default()
     };

@@ -1,8 +1,8 @@
 //! Images, volumes, points and tables.
 
 use ndarray::{Array3, Array4};
-use recoup::data::formats::Part;
-use recoup::data::formats::delimited::DelimitedLayout;
+use recoup_formats::Part;
+use recoup_formats::delimited::DelimitedLayout;
 
 use super::*;
 

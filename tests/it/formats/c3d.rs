@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array3;
-use recoup::data::DataError;
-use recoup::data::formats::c3d::{read, write_c3d};
-use recoup::data::formats::{Contents, Part, Points, SignalChannel};
+use recoup::base::error::DataError;
+use recoup_formats::c3d::{read, write_c3d};
+use recoup_formats::{Contents, Part, Points, SignalChannel};
 use serde::Deserialize;
 
 use super::mutate::survives;

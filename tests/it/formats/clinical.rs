@@ -2,11 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use recoup::data::clinical::{
-    ResponderConfig, Scale, Threshold, Trajectory, VisitsConfig, barthel_to_20, barthel_to_100, mixed_slope,
-    weekly_minutes,
-};
-use recoup::data::formats::delimited::{DelimitedLayout, DelimitedTable};
+use recoup::clinical::{ResponderConfig, Scale, Threshold, Trajectory, VisitsConfig, barthel_to_20, barthel_to_100, mixed_slope, weekly_minutes};
+use recoup_formats::delimited::{DelimitedLayout, DelimitedTable};
 use serde_json::Value;
 
 fn table(text: &str) -> DelimitedTable {
@@ -31,7 +28,7 @@ fn scales_add_up() {
         let parts = scale.parts();
         let (least, most) = scale.range();
         if !parts.is_empty() {
-            let total = |of: fn(&recoup::data::clinical::ScalePart) -> f64| parts.iter().map(of).sum::<f64>();
+            let total = |of: fn(&recoup::clinical::ScalePart) -> f64| parts.iter().map(of).sum::<f64>();
             assert_eq!(
                 (total(|part| part.least), total(|part| part.most)),
                 (least, most),

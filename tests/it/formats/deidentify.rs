@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use recoup::data::deidentify::{Deidentifier, DeidentifyRules, key_from_environment, key_from_file};
-use recoup::data::formats::delimited::{DelimitedLayout, DelimitedTable};
-use recoup::data::formats::parquet;
+use recoup::deidentify::{Deidentifier, DeidentifyRules, key_from_environment, key_from_file};
+use recoup_formats::delimited::{DelimitedLayout, DelimitedTable};
+use recoup_formats::parquet;
 
 use super::mutate::survives;
 

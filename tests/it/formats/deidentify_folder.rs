@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
-use recoup::data::deidentify::{Deidentifier, FolderReport, deidentify_folder};
-use recoup::data::formats::{Contents, Part, open};
+use recoup::deidentify::{Deidentifier, FolderReport, deidentify_folder};
+use recoup_formats::{Contents, Part, open};
 
 use super::open::fixtures;
 
@@ -388,7 +388,7 @@ fn dicom_by_its_own_patient() {
     let folder = temporary();
     let root = folder.path();
     let bytes = fixture("dicom/patient.dcm");
-    let identity = recoup::data::formats::dicom::deidentify::identity(&bytes, Path::new("a.dcm")).unwrap();
+    let identity = recoup_formats::dicom::deidentify::identity(&bytes, Path::new("a.dcm")).unwrap();
     let secrets: Vec<&str> = [identity.patient_id.as_str()]
         .into_iter()
         .chain(identity.patient_name.split('^').filter(|word| word.len() > 2))

@@ -1,10 +1,8 @@
 //! Descriptions as text and as JSON.
 
 use ndarray::{Array2, Array3, Array4};
-use recoup::data::formats::delimited::DelimitedLayout;
-use recoup::data::formats::{
-    Annotation, Contents, DescribeOptions, Images, Part, Points, SignalChannel, describe, open,
-};
+use recoup_formats::delimited::DelimitedLayout;
+use recoup_formats::{Annotation, Contents, DescribeOptions, Images, Part, Points, SignalChannel, describe, open};
 
 use super::open::fixtures;
 

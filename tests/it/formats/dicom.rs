@@ -5,9 +5,9 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use recoup::data::formats::dicom::deidentify::{Deidentification, deidentify};
-use recoup::data::formats::dicom::{read, read_series};
-use recoup::data::formats::{Contents, Images, Part, SignalChannel};
+use recoup_formats::dicom::deidentify::{Deidentification, deidentify};
+use recoup_formats::dicom::{read, read_series};
+use recoup_formats::{Contents, Images, Part, SignalChannel};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -539,7 +539,7 @@ fn deidentification_depends_on_the_key_and_may_drop_dates() {
 
 // ---- broken bytes
 
-fn accepts<T>(name: &str, result: Result<T, recoup::data::DataError>) -> bool {
+fn accepts<T>(name: &str, result: Result<T, recoup::base::error::DataError>) -> bool {
     if let Err(error) = &result {
         assert!(error.to_string().starts_with(&format!("{name}: ")), "{error}");
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use recoup::data::formats::edf::{EdfRecording, EdfSignal, read, write_edf};
-use recoup::data::formats::{Annotation, Contents, Part, SignalChannel};
+use recoup_formats::edf::{EdfRecording, EdfSignal, read, write_edf};
+use recoup_formats::{Annotation, Contents, Part, SignalChannel};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use recoup::data::formats::image::{Color, Scaling, read, read_image, read_scaled, read_sequence};
-use recoup::data::formats::{Images, Part};
+use recoup_formats::image::{Color, Scaling, read, read_image, read_scaled, read_sequence};
+use recoup_formats::{Images, Part};
 use serde::Deserialize;
 
 use super::mutate;

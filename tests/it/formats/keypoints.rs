@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use recoup::data::DataError;
-use recoup::data::formats::keypoints::{BLAZEPOSE, BODY_25, COCO_17, COCO_18, read, read_openpose};
-use recoup::data::formats::{Contents, Part, Points};
+use recoup::base::error::DataError;
+use recoup_formats::keypoints::{BLAZEPOSE, BODY_25, COCO_17, COCO_18, read, read_openpose};
+use recoup_formats::{Contents, Part, Points};
 
 use super::c3d::{fixtures, real_data};
 use super::mutate::survives;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Array4};
-use recoup::data::formats::nifti::{Affine, Mask, Volume, gzipped, read, read_pair, read_volume, write_nifti};
-use recoup::data::formats::{Contents, Images, Part};
+use recoup_formats::nifti::{Affine, Mask, Volume, gzipped, read, read_pair, read_volume, write_nifti};
+use recoup_formats::{Contents, Images, Part};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 

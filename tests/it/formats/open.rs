@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use recoup::data::formats::{Format, Part, detect, open};
+use recoup_formats::{Format, Part, detect, open};
 use tempfile::TempDir;
 
 pub(super) fn fixtures() -> PathBuf {
@@ -228,7 +228,7 @@ fn a_folder_is_one_thing_or_named_for_what_it_holds() {
     );
     assert!(matches!(
         open(Path::new("/does/not/exist")),
-        Err(recoup::data::DataError::Io { .. })
+        Err(recoup::base::error::DataError::Io { .. })
     ));
 }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::RowAccessor;
 use ndarray::Array2;
-use recoup::data::DataError;
-use recoup::data::formats::delimited::{DelimitedLayout, DelimitedTable};
-use recoup::data::formats::{Part, parquet};
+use recoup::base::error::DataError;
+use recoup_formats::delimited::{DelimitedLayout, DelimitedTable};
+use recoup_formats::{Part, parquet};
 
 use super::mutate::survives;
 

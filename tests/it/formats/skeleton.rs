@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use recoup::data::DataError;
-use recoup::data::formats::skeleton::{KERAAL_VICON, KINECT_V2, read};
-use recoup::data::formats::{Contents, Part, Points};
+use recoup::base::error::DataError;
+use recoup_formats::skeleton::{KERAAL_VICON, KINECT_V2, read};
+use recoup_formats::{Contents, Part, Points};
 
 use super::c3d::{fixtures, real_data};
 use super::mutate::survives;

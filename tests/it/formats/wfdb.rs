@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use recoup::data::DataError;
-use recoup::data::formats::wfdb::{Annotations, contents_with, read_annotations, read_record};
-use recoup::data::formats::{Annotation, Contents, Part, SignalChannel};
+use recoup::base::error::DataError;
+use recoup_formats::wfdb::{Annotations, contents_with, read_annotations, read_record};
+use recoup_formats::{Annotation, Contents, Part, SignalChannel};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use recoup::data::split::{Group, InnerConfig, Part, ProtocolConfig, SplitConfig, Splits, SubjectInfo};
+use recoup::cohort::split::{Group, InnerConfig, Part, ProtocolConfig, SplitConfig, Splits, SubjectInfo};
 
 use super::{class_counts, error, k_fold, shuffled, spread};
 

@@ -1,6 +1,6 @@
 //! Figures: nothing clipped, everything where it belongs.
 
-use recoup::tracking::figure::{IntervalRow, Picture, Spectrogram, confusion_matrix, curves, intervals};
+use recoup::figures::{IntervalRow, Picture, Spectrogram, confusion_matrix, curves, intervals};
 
 fn decode(picture: &Picture) -> image::RgbImage {
     let decoded = image::load_from_memory(&picture.png).unwrap().to_rgb8();

@@ -1,7 +1,7 @@
 //! What the real TensorBoard shows of a run, over both of its loaders.
 
 use super::{event_files, floats, golden, replica};
-use recoup::tracking::figure::{Picture, confusion_matrix};
+use recoup::figures::{Picture, confusion_matrix};
 use recoup::tracking::{Chart, ChartCategory, DatasetRole, ExperimentSummary, MetricInfo, RunTracker, SessionStatus};
 use serde_json::{Value, json};
 use std::fs;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use recoup::data::Prepared;
+use recoup::cohort::prepared::Prepared;
 use recoup::experiment::{ExperimentFile, ExperimentPlan, Program};
 use recoup::training::checkpoint::{CheckpointStore, ReplicaState};
 use recoup::training::step::Group;

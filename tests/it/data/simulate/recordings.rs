@@ -1,7 +1,7 @@
 //! What simple estimates find in the simulated recordings.
 
 use ndarray::ArrayView1;
-use recoup::data::simulate::{Artefact, Outcome, PatientTruth, SimulateConfig, TRAITS};
+use recoup::simulate::{Artefact, Outcome, PatientTruth, SimulateConfig, TRAITS};
 
 use super::{CLINICAL, EMG, FORCE, MOTION, SCALES, auc, correlation, small, values};
 

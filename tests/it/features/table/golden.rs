@@ -1,7 +1,7 @@
 //! Scaling, imputation and encoding against scikit-learn.
 
 use ndarray::{Array2, concatenate};
-use recoup::features::table::{FitConfig, KnnWeights};
+use recoup::features::transforms::{FitConfig, KnnWeights};
 use serde_json::Value;
 
 use super::{assert_close, fit, matrix, numbers};

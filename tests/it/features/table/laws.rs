@@ -1,7 +1,7 @@
 //! No test row is seen, the width is fixed, what is stored is what was fitted, and problems are named before fitting.
 
 use ndarray::Array2;
-use recoup::features::table::{Block, FitConfig, KnnWeights, Pipeline, TrainRows, join, problems};
+use recoup::features::transforms::{Block, FitConfig, KnnWeights, Pipeline, TrainRows, join, problems};
 
 use super::{columns, fit_classes, fold_of, train_rows};
 

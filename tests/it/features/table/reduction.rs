@@ -1,7 +1,7 @@
 //! PCA and LASSO against scikit-learn, orthonormality, the trace and the conditions of optimality.
 
 use ndarray::{Array1, Array2};
-use recoup::features::table::{Design, FitConfig, Pca, Step, alpha_grid, cross_validation_errors};
+use recoup::features::transforms::{Design, FitConfig, Pca, Step, alpha_grid, cross_validation_errors};
 use serde_json::Value;
 
 use super::{assert_close, fit_classes, matrix, numbers};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use recoup::data::formats::wfdb::{read_annotations, read_record_with};
+use recoup_formats::wfdb::{read_annotations, read_record_with};
 
 use super::written::{flac_frame, flac_start};
 use super::{Folder, file_from, fixtures, read_file, read_from};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use recoup::data::DataError;
-use recoup::data::formats::wfdb::read_annotations;
+use recoup::base::error::DataError;
+use recoup_formats::wfdb::read_annotations;
 
 use super::damage::folder;
 use super::{Folder, read_from};

@@ -1,0 +1,516 @@
+//! Keypoints of pose estimation in JSON: OpenPose, AlphaPose and BlazePose.
+//!
+//! [`read_openpose`] reads what OpenPose writes, a file per frame; [`read`] reads a file with all frames, in one of two layouts:
+//! `{"positions": {FRAME: {JOINT: [x, y(, z)]}}}` of the KERAAL data set, whose joints are those of BlazePose, OpenPose or
+//! AlphaPose, and `[[{"x", "y", "z", "visibility"}, ...], ...]`, the 33 landmarks of MediaPipe's BlazePose frame by frame.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, Array3};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use super::contents::{Contents, Part, Points};
+use crate::FileError;
+
+/// The 25 keypoints of OpenPose's model BODY_25, in the order of its documentation.
+pub const BODY_25: [&str; 25] = [
+    "Nose",
+    "Neck",
+    "RShoulder",
+    "RElbow",
+    "RWrist",
+    "LShoulder",
+    "LElbow",
+    "LWrist",
+    "MidHip",
+    "RHip",
+    "RKnee",
+    "RAnkle",
+    "LHip",
+    "LKnee",
+    "LAnkle",
+    "REye",
+    "LEye",
+    "REar",
+    "LEar",
+    "LBigToe",
+    "LSmallToe",
+    "LHeel",
+    "RBigToe",
+    "RSmallToe",
+    "RHeel",
+];
+
+/// The 18 keypoints of OpenPose's model COCO.
+pub const COCO_18: [&str; 18] = [
+    "Nose",
+    "Neck",
+    "RShoulder",
+    "RElbow",
+    "RWrist",
+    "LShoulder",
+    "LElbow",
+    "LWrist",
+    "RHip",
+    "RKnee",
+    "RAnkle",
+    "LHip",
+    "LKnee",
+    "LAnkle",
+    "REye",
+    "LEye",
+    "REar",
+    "LEar",
+];
+
+/// The 17 keypoints of COCO itself, which AlphaPose numbers.
+pub const COCO_17: [&str; 17] = [
+    "Nose",
+    "LEye",
+    "REye",
+    "LEar",
+    "REar",
+    "LShoulder",
+    "RShoulder",
+    "LElbow",
+    "RElbow",
+    "LWrist",
+    "RWrist",
+    "LHip",
+    "RHip",
+    "LKnee",
+    "RKnee",
+    "LAnkle",
+    "RAnkle",
+];
+
+/// The 33 landmarks of BlazePose, as MediaPipe names them.
+pub const BLAZEPOSE: [&str; 33] = [
+    "nose",
+    "left_eye_inner",
+    "left_eye",
+    "left_eye_outer",
+    "right_eye_inner",
+    "right_eye",
+    "right_eye_outer",
+    "left_ear",
+    "right_ear",
+    "mouth_left",
+    "mouth_right",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_pinky",
+    "right_pinky",
+    "left_index",
+    "right_index",
+    "left_thumb",
+    "right_thumb",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+    "left_heel",
+    "right_heel",
+    "left_foot_index",
+    "right_foot_index",
+];
+
+/// Reads the files that OpenPose wrote with `--write_json`, one per frame, in the order of frames; the paths are for messages.
+///
+/// Names follow from the number of keypoints, 25 (BODY_25) or 18 (COCO). Where a frame shows several people, the one with
+/// the highest sum of confidences is taken, frame by frame, and a warning tells how many frames that concerns. A
+/// keypoint without confidence is NaN, as is every keypoint of a frame without people. Coordinates are pixels unless OpenPose
+/// was told to scale them (`--keypoint_scale`), which the files do not tell.
+///
+/// # Errors
+/// [`FileError::File`] for other JSON, another number of keypoints, and a number that differs between frames.
+pub fn read_openpose(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError> {
+    let mut names: Option<&'static [&'static str]> = None;
+    let mut frames = Vec::new();
+    let mut num_crowded = 0;
+    for (path, bytes) in files {
+        let frame: OpenPoseFrame = parse(bytes, path, "a file of OpenPose with a list `people`")?;
+        for person in &frame.people {
+            names = Some(model(&person.pose_keypoints_2d, names, path)?);
+        }
+        num_crowded += usize::from(frame.people.len() > 1);
+        let best = frame
+            .people
+            .into_iter()
+            .map(|person| person.pose_keypoints_2d)
+            .max_by(|a, b| {
+                let total = |keypoints: &[f32]| keypoints.iter().skip(2).step_by(3).sum::<f32>();
+                total(a).total_cmp(&total(b))
+            });
+        frames.push(best);
+    }
+    let (Some(names), Some((first, _))) = (names, files.first()) else {
+        let path = files.first().map_or(Path::new(""), |(path, _)| path);
+        return Err(wrong(
+            path,
+            "people",
+            "nobody in any frame".into(),
+            "a person in one frame at least",
+            REPAIR,
+        ));
+    };
+    guard(
+        first,
+        frames.len(),
+        names.len() * 3,
+        files.iter().map(|(_, bytes)| bytes.len()).sum(),
+    )?;
+    let mut positions = Array3::from_elem((frames.len(), names.len(), 2), f32::NAN);
+    let mut confidence = Array2::zeros((frames.len(), names.len()));
+    for (frame, keypoints) in frames.iter().enumerate() {
+        for (point, &[x, y, c]) in keypoints
+            .as_deref()
+            .unwrap_or_default()
+            .as_chunks()
+            .0
+            .iter()
+            .enumerate()
+        {
+            if c > 0.0 {
+                confidence[[frame, point]] = c.min(1.0);
+                positions[[frame, point, 0]] = x;
+                positions[[frame, point, 1]] = y;
+            }
+        }
+    }
+    let model = if names.len() == BODY_25.len() {
+        "BODY_25"
+    } else {
+        "COCO"
+    };
+    let num_frames = frames.len();
+    let warning = format!(
+        "{num_crowded} of {num_frames} frames show several people; the one with the highest total confidence is taken"
+    );
+    Ok(Contents {
+        format: format!("OpenPose {model}"),
+        facts: vec![("frames".into(), num_frames.to_string())],
+        warnings: if num_crowded > 0 { vec![warning] } else { Vec::new() },
+        parts: vec![Part::Points(Points {
+            unit: "px".into(),
+            rate_hz: None,
+            names: names.iter().map(|name| name.to_string()).collect(),
+            positions,
+            confidence: Some(confidence),
+        })],
+        ..Contents::default()
+    })
+}
+
+/// Names of a person's keypoints by their number, which must be that of `before`.
+fn model(
+    keypoints: &[f32],
+    before: Option<&'static [&'static str]>,
+    path: &Path,
+) -> Result<&'static [&'static str], FileError> {
+    let place = "pose_keypoints_2d";
+    if keypoints.iter().any(|value| !value.is_finite()) {
+        return Err(wrong(path, place, "a huge number".into(), "coordinates", REPAIR));
+    }
+    let models: Vec<&'static [&'static str]> = before.map_or(vec![&BODY_25, &COCO_18], |names| vec![names]);
+    models
+        .iter()
+        .find(|names| 3 * names.len() == keypoints.len())
+        .copied()
+        .ok_or_else(|| {
+            let counts: Vec<String> = models.iter().map(|names| (3 * names.len()).to_string()).collect();
+            let expected = format!("{}: x, y and confidence of each keypoint", counts.join(" or "));
+            let hint = "models BODY_25 and COCO are read, one of them in all frames";
+            wrong(path, place, format!("{} numbers", keypoints.len()), &expected, hint)
+        })
+}
+
+#[derive(Deserialize)]
+struct OpenPoseFrame {
+    people: Vec<Person>,
+}
+
+#[derive(Deserialize)]
+struct Person {
+    pose_keypoints_2d: Vec<f32>,
+}
+
+/// Reads a file with the keypoints of all frames; see the module for its layouts. `path` is for messages.
+///
+/// Coordinates are shares of the image's width and height (`1`), z of BlazePose in shares of the width before the middle of the hips.
+/// Frames that the file leaves out between others are NaN, as are joints that a frame does not have.
+///
+/// # Errors
+/// [`FileError::File`] for other JSON, names of frames that are not ascending numbers, joints that belong to no known skeleton or
+/// differ in their number of coordinates.
+pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
+    let is_list = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    if is_list {
+        read_landmarks(bytes, path)
+    } else {
+        read_positions(bytes, path)
+    }
+}
+
+#[derive(Deserialize)]
+struct Landmark {
+    x: f64,
+    y: f64,
+    #[serde(default)]
+    z: f64,
+    visibility: Option<f32>,
+}
+
+fn read_landmarks(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
+    let frames: Vec<Vec<Landmark>> = parse(
+        bytes,
+        path,
+        "a list of frames, each a list of landmarks with x, y and z",
+    )?;
+    guard(path, frames.len(), BLAZEPOSE.len() * 4, bytes.len())?;
+    let mut positions = Array3::from_elem((frames.len(), BLAZEPOSE.len(), 3), f32::NAN);
+    let mut confidence = Array2::zeros((frames.len(), BLAZEPOSE.len()));
+    let mut has_confidence = false;
+    for (index, frame) in frames.iter().enumerate() {
+        if !frame.is_empty() && frame.len() != BLAZEPOSE.len() {
+            let (found, expected) = (
+                format!("{} landmarks", frame.len()),
+                "33, or none where nobody was found",
+            );
+            return Err(wrong(
+                path,
+                &format!("frame {index}"),
+                found,
+                expected,
+                "BlazePose has 33 landmarks",
+            ));
+        }
+        for (point, landmark) in frame.iter().enumerate() {
+            has_confidence |= landmark.visibility.is_some();
+            confidence[[index, point]] = landmark.visibility.unwrap_or(1.0).clamp(0.0, 1.0);
+            for (axis, value) in [landmark.x, landmark.y, landmark.z].into_iter().enumerate() {
+                positions[[index, point, axis]] = coordinate(value, path, index)?;
+            }
+        }
+    }
+    let confidence = has_confidence.then_some(confidence);
+    let names = BLAZEPOSE.map(String::from).to_vec();
+    contents(
+        "BlazePose landmarks",
+        Points {
+            unit: "1".into(),
+            rate_hz: None,
+            names,
+            positions,
+            confidence,
+        },
+        path,
+    )
+}
+
+/// The three skeletons of the KERAAL files: what it is called, the joint's names there in lower case, and the names here.
+fn skeletons() -> [(&'static str, Vec<String>, Vec<&'static str>); 3] {
+    let lower = |names: &[&str]| names.iter().map(|name| name.to_lowercase()).collect();
+    let numbers = (0..COCO_17.len()).map(|number| number.to_string()).collect();
+    [
+        ("BlazePose positions", lower(&BLAZEPOSE), BLAZEPOSE.to_vec()),
+        ("OpenPose COCO positions", lower(&COCO_18), COCO_18.to_vec()),
+        ("AlphaPose COCO positions", numbers, COCO_17.to_vec()),
+    ]
+}
+
+fn read_positions(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
+    let layout = "{\"positions\": {frame: {joint: [x, y]}}}";
+    let file: PositionsFile = parse(bytes, path, layout)?;
+    let mut frames = Vec::new();
+    for (key, joints) in file.positions.0 {
+        let number = key
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.fract() == 0.0 && number.abs() < 1e9);
+        let number =
+            number.ok_or_else(|| wrong(path, "positions", format!("frame `{key}`"), "a whole number", REPAIR))?;
+        frames.push((number as i64, joints));
+    }
+    frames.sort_by_key(|(number, _)| *number);
+    if let Some([(twice, _), _]) = frames.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Err(wrong(
+            path,
+            "positions",
+            format!("frame {twice} twice"),
+            "each frame once",
+            REPAIR,
+        ));
+    }
+    let joints = || frames.iter().flat_map(|(_, joints)| &joints.0);
+    let Some(num_axes) = joints()
+        .next()
+        .map(|(_, position)| position.len())
+        .filter(|axes| (2..=3).contains(axes))
+    else {
+        return Err(wrong(
+            path,
+            "positions",
+            "no position with two or three coordinates".into(),
+            layout,
+            REPAIR,
+        ));
+    };
+    let is_known = |names: &[String]| joints().all(|(joint, _)| names.contains(&joint.to_lowercase()));
+    let known = skeletons().into_iter().find(|(_, names, _)| is_known(names));
+    let Some((format, keys, names)) = known else {
+        let shown: Vec<&str> = joints().take(3).map(|(joint, _)| joint.as_str()).collect();
+        let expected = "the joints of BlazePose, OpenPose COCO or AlphaPose COCO (0 to 16)";
+        return Err(wrong(
+            path,
+            "positions",
+            format!("joints such as {}", shown.join(", ")),
+            expected,
+            REPAIR,
+        ));
+    };
+    let (first, last) = (
+        frames.first().map_or(0, |frame| frame.0),
+        frames.last().map_or(0, |frame| frame.0),
+    );
+    let num_frames = (last - first) as usize + 1;
+    guard(path, num_frames, names.len() * num_axes, bytes.len())?;
+    let order: HashMap<&str, usize> = keys
+        .iter()
+        .enumerate()
+        .map(|(index, key)| (key.as_str(), index))
+        .collect();
+    let mut positions = Array3::from_elem((num_frames, names.len(), num_axes), f32::NAN);
+    for (number, joints) in &frames {
+        let frame = (number - first) as usize;
+        for (joint, position) in &joints.0 {
+            if position.len() != num_axes {
+                let found = format!("{} coordinates of `{joint}`", position.len());
+                let expected = format!("{num_axes}, as in the first frame");
+                return Err(wrong(path, &format!("frame {number}"), found, &expected, REPAIR));
+            }
+            let Some(&point) = order.get(joint.to_lowercase().as_str()) else {
+                continue;
+            };
+            for (axis, &value) in position.iter().enumerate() {
+                positions[[frame, point, axis]] = coordinate(value, path, frame)?;
+            }
+        }
+    }
+    let names = names.into_iter().map(String::from).collect();
+    let points = Points {
+        unit: "1".into(),
+        rate_hz: None,
+        names,
+        positions,
+        confidence: None,
+    };
+    let mut contents = contents(format, points, path)?;
+    if num_frames > frames.len() {
+        let left_out = num_frames - frames.len();
+        contents.warnings.push(format!(
+            "{left_out} frames between {first} and {last} are left out; they are missing"
+        ));
+    }
+    contents.facts.push(("first frame".into(), first.to_string()));
+    Ok(contents)
+}
+
+#[derive(Deserialize)]
+struct PositionsFile {
+    positions: Pairs<Pairs<Vec<f64>>>,
+}
+
+/// An object as its pairs, in the order of the file and with every repetition.
+struct Pairs<T>(Vec<(String, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Pairs<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = Pairs<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs: Vec<(String, T)> = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Reader(std::marker::PhantomData))
+    }
+}
+
+const REPAIR: &str = "the file is damaged or of another program; write it again";
+
+fn contents(format: &str, points: Points, path: &Path) -> Result<Contents, FileError> {
+    let num_frames = points.positions.dim().0;
+    if num_frames == 0 {
+        return Err(wrong(path, "frames", "none".into(), "at least one frame", REPAIR));
+    }
+    Ok(Contents {
+        format: format.into(),
+        facts: vec![("frames".into(), num_frames.to_string())],
+        parts: vec![Part::Points(points)],
+        ..Contents::default()
+    })
+}
+
+fn coordinate(value: f64, path: &Path, frame: usize) -> Result<f32, FileError> {
+    let value = value as f32;
+    let place = format!("frame {frame} of the file");
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(wrong(path, &place, "a huge number".into(), "coordinates", REPAIR))
+    }
+}
+
+/// Frames can be named in a few bytes and still take memory for all their points: more than 64 bytes of it for each byte of the
+/// file are a sign of frames that nobody was seen in.
+fn guard(path: &Path, num_frames: usize, values_per_frame: usize, num_bytes: usize) -> Result<(), FileError> {
+    if num_frames.saturating_mul(values_per_frame) <= 16 * num_bytes.max(4096) {
+        return Ok(());
+    }
+    let found = format!("{num_frames} frames in {num_bytes} bytes");
+    let expected = "positions in more frames, and few frames left out";
+    Err(wrong(
+        path,
+        "frames",
+        found,
+        expected,
+        "cut the file to where somebody is seen",
+    ))
+}
+
+fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8], path: &Path, expected: &str) -> Result<T, FileError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        wrong(path, &place, error.to_string(), expected, REPAIR)
+    })
+}
+
+fn wrong(path: &Path, place: &str, found: String, expected: &str, hint: &str) -> FileError {
+    let (file, place, expected, hint) = (path.to_path_buf(), place.into(), expected.into(), hint.into());
+    FileError::File {
+        file,
+        place,
+        found,
+        expected,
+        hint,
+    }
+}

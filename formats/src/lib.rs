@@ -1,0 +1,24 @@
+//! Readers of file formats: bytes in, numbers out, no opinion on what they mean. One file per format.
+
+pub mod c3d;
+mod contents;
+pub mod delimited;
+pub mod describe;
+pub mod dicom;
+mod error;
+pub mod edf;
+pub mod image;
+pub mod keypoints;
+pub mod nearest;
+pub mod nifti;
+pub mod open;
+pub mod order;
+pub mod parquet;
+pub mod skeleton;
+pub mod sniff;
+pub mod wfdb;
+
+pub use error::FileError;
+pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};
+pub use describe::{DescribeOptions, Description, describe};
+pub use open::{Format, detect, open};

@@ -1,0 +1,60 @@
+//! NIfTI files without their texts.
+
+use std::path::Path;
+
+use super::header::{Header, length};
+use super::{end_of_data, wrong};
+use crate::FileError;
+
+/// Texts and unused bytes of a header, by version: `data_type`, `db_name`, `extents`, `session_error`; `descrip`,
+/// `aux_file`; `intent_name`; what is unused.
+const TEXTS: [&[(usize, usize)]; 2] = [
+    &[(4, 38), (148, 252), (328, 344)],
+    &[(240, 344), (508, 524), (525, 540)],
+];
+
+/// Clears the texts of an uncompressed file (`.nii`, or `.hdr` of a pair) and its extensions, and cuts off what comes
+/// after the data. Other bytes stay.
+///
+/// # Errors
+/// [`FileError::File`] for a header that does not hold, and fewer bytes than voxels.
+pub fn deidentify(bytes: &[u8], path: &Path) -> Result<Vec<u8>, FileError> {
+    let header = Header::parse(bytes, path)?;
+    let (length, ..) = length(bytes).ok_or_else(|| wrong(path, "byte 0", "no header".into(), "a header"))?;
+    let mut out = bytes.to_vec();
+    for &(start, end) in TEXTS.get(usize::from(header.version) - 1).copied().unwrap_or_default() {
+        clear(&mut out, start, end);
+    }
+    if !header.single {
+        out.truncate(length);
+        return Ok(out);
+    }
+    data(out, &header, length, path)
+}
+
+/// The values of a pair (`.img`), without what comes before and after them; `header` are the bytes of the `.hdr`.
+///
+/// # Errors
+/// Those of [`deidentify`].
+pub fn deidentify_data(header: &[u8], bytes: &[u8], path: &Path) -> Result<Vec<u8>, FileError> {
+    data(bytes.to_vec(), &Header::parse(header, path)?, 0, path)
+}
+
+fn data(mut out: Vec<u8>, header: &Header, length: usize, path: &Path) -> Result<Vec<u8>, FileError> {
+    let end = end_of_data(header, path)?;
+    if out.len() < end {
+        return Err(wrong(
+            path,
+            "size",
+            format!("{} bytes, uncompressed", out.len()),
+            &format!("{end}"),
+        ));
+    }
+    out.truncate(end);
+    clear(&mut out, length, header.data_offset);
+    Ok(out)
+}
+
+fn clear(bytes: &mut [u8], start: usize, end: usize) {
+    bytes.iter_mut().take(end).skip(start).for_each(|byte| *byte = 0);
+}

@@ -1,0 +1,128 @@
+//! A folder that is one thing: a sequence of images, a series of slices, a sequence of poses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::{Format, detect, head, read_file};
+use crate::FileError;
+use crate::order::natural_cmp;
+use crate::{Contents, Images, Part, dicom, image, keypoints};
+
+/// Files that are named in a message.
+const MAX_LISTED: usize = 5;
+/// What several files can be together.
+pub(super) const SEQUENCES: &str =
+    "the images of one sequence, the slices of one DICOM series, or the frames of OpenPose";
+
+/// Files of no known format are left out with a warning.
+pub(super) fn open(folder: &Path) -> Result<Contents, FileError> {
+    let files = files(folder)?;
+    let mut formats = BTreeMap::<Option<Format>, Vec<&PathBuf>>::new();
+    for file in &files {
+        let format = head(file).ok().and_then(|head| detect(&head, file).ok());
+        formats.entry(format).or_default().push(file);
+    }
+    let others = formats.remove(&None).unwrap_or_default();
+    let known: BTreeSet<Format> = formats.keys().flatten().copied().collect();
+    let read = match formats.values().next() {
+        Some(files) if is_sequence(&known) => read_files(&known, &read_all(files)?),
+        _ => None,
+    };
+    let mut contents = read.unwrap_or_else(|| Err(refused(folder, &files, &formats, others.len())))?;
+    if !others.is_empty() {
+        contents.warnings.push(format!("left out: {}", names(&others)));
+    }
+    Ok(contents)
+}
+
+fn is_sequence(formats: &BTreeSet<Format>) -> bool {
+    formats.len() == 1
+        && [Format::Image, Format::Dicom, Format::OpenPose]
+            .iter()
+            .any(|format| formats.contains(format))
+}
+
+/// The files as one sequence; `None` where their formats make none.
+pub(super) fn read_files(
+    formats: &BTreeSet<Format>,
+    files: &[(PathBuf, Vec<u8>)],
+) -> Option<Result<Contents, FileError>> {
+    match formats.first().filter(|_| is_sequence(formats))? {
+        // No file tells the rate, and the reader wants one.
+        Format::Image => Some(image::read_sequence(files, 1.0, image::Scaling::Share).map(|images| {
+            let parts = vec![Part::Images(Images {
+                rate_hz: None,
+                ..images
+            })];
+            Contents {
+                format: "sequence of images".into(),
+                parts,
+                ..Contents::default()
+            }
+        })),
+        Format::Dicom => Some(dicom::read_series(files)),
+        _ => Some(keypoints::read_openpose(files)),
+    }
+}
+
+fn refused(
+    folder: &Path,
+    files: &[PathBuf],
+    formats: &BTreeMap<Option<Format>, Vec<&PathBuf>>,
+    num_others: usize,
+) -> FileError {
+    let count =
+        |(format, files): (&Option<Format>, &Vec<_>)| format.map(|format| format!("{} {}", files.len(), format.name()));
+    let mut counts: Vec<String> = formats.iter().filter_map(count).collect();
+    if num_others > 0 {
+        counts.push(format!("{num_others} other"));
+    }
+    FileError::File {
+        file: folder.to_path_buf(),
+        place: "folder".into(),
+        found: if counts.is_empty() {
+            "no file".into()
+        } else {
+            counts.join(", ")
+        },
+        expected: SEQUENCES.into(),
+        hint: match files {
+            [] => "name a file".into(),
+            _ => format!("name one of its files: {}", names(&files.iter().collect::<Vec<_>>())),
+        },
+    }
+}
+
+fn read_all(files: &[&PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, FileError> {
+    files
+        .iter()
+        .map(|file| Ok((PathBuf::from(file), read_file(file)?)))
+        .collect()
+}
+
+fn names(files: &[&PathBuf]) -> String {
+    let name = |file: &&PathBuf| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let names: Vec<String> = files.iter().take(MAX_LISTED).map(name).collect();
+    match files.len().saturating_sub(MAX_LISTED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+/// The files of a folder, without hidden ones, in the order of the numbers in their names.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let entries = std::fs::read_dir(folder).map_err(FileError::io(folder, "list"))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(FileError::io(folder, "list"))?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.is_file() && !hidden {
+            files.push(path);
+        }
+    }
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    files.sort_by(|a, b| natural_cmp(&name(a), &name(b)));
+    Ok(files)
+}

@@ -1,0 +1,255 @@
+//! Parquet tables, read as text so that they stand wherever a card names a delimited file, and feature tables written.
+//!
+//! Reading is the `parquet` crate's, column by column, behind three fences, because it trusts what damaged files say:
+//! the headers of pages and the depth of the schema are checked before it sees them (it reserves memory by the former
+//! and recurses by the latter), what columns unpack to is counted while they do, and its panics are caught.
+//!
+//! Nulls become empty fields. Numbers are written so that they parse back to the same bits; dates and times as ISO
+//! 8601, with `Z` where the file says that they are in UTC; decimals with all their digits; bytes that are no UTF-8 as
+//! hexadecimal. Columns of nested groups are called `group.column`; lists and maps are no columns and an error.
+
+mod page;
+mod text;
+mod write;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use bytes::Bytes;
+use parquet::basic::Compression;
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::DataType;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+
+use super::delimited::{DelimitedRow, DelimitedTable};
+use super::{Contents, Part};
+use crate::FileError;
+use text::Kind;
+pub use write::write_table;
+
+/// Memory that a table may take whatever its file, and per byte of it: ample for columns that repeat one value.
+const MOST_BYTES: usize = 8 << 20;
+const MOST_BYTES_PER_BYTE: usize = 1024;
+const ROWS_AT_ONCE: usize = 1024;
+/// What one more field takes beyond its text.
+const FIELD_BYTES: usize = size_of::<String>() + size_of::<i16>();
+
+/// Reads a whole file into fields; the line of a row is its number, from 1. `file` is for messages.
+///
+/// # Errors
+/// [`FileError::File`] for what is no Parquet or a damaged one, a compression other than Snappy, and lists.
+pub fn read(bytes: &[u8], file: &Path) -> Result<DelimitedTable, FileError> {
+    decode(bytes, file).map(|(table, _)| table)
+}
+
+/// The table of [`read`] and what the file says about itself.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn contents(bytes: &[u8], file: &Path) -> Result<Contents, FileError> {
+    let (table, facts) = decode(bytes, file)?;
+    Ok(Contents {
+        format: "Parquet".into(),
+        facts,
+        parts: vec![Part::Table(table)],
+        ..Contents::default()
+    })
+}
+
+type Facts = Vec<(String, String)>;
+
+/// Place, what was found, what was expected, what to do.
+type Problem = (String, String, String, String);
+
+fn decode(bytes: &[u8], file: &Path) -> Result<(DelimitedTable, Facts), FileError> {
+    let owned = Bytes::copy_from_slice(bytes);
+    // The crate panics on some damaged pages; what it leaves behind is not looked at again.
+    let decoded = catch_unwind(AssertUnwindSafe(|| table(owned, file)));
+    let panicked = |_| Err(damaged("file", "pages that do not decode"));
+    decoded
+        .unwrap_or_else(panicked)
+        .map_err(|(place, found, expected, hint)| FileError::File {
+            file: file.to_path_buf(),
+            place,
+            found,
+            expected,
+            hint,
+        })
+}
+
+fn damaged(place: &str, found: impl ToString) -> Problem {
+    let hint = "the file is truncated or damaged; copy or export it again";
+    (
+        place.to_string(),
+        found.to_string(),
+        "a whole Parquet file".into(),
+        hint.into(),
+    )
+}
+
+fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), Problem> {
+    page::check_schema(&bytes).map_err(|problem| damaged("footer", problem))?;
+    let reader = SerializedFileReader::new(bytes.clone()).map_err(|error| damaged("footer", error))?;
+    let metadata = reader.metadata().file_metadata();
+    let schema = metadata.schema_descr();
+    let columns = schema.columns().iter().map(|column| column.path().string()).collect();
+    let mut table = DelimitedTable {
+        file: file.to_path_buf(),
+        columns,
+        rows: Vec::new(),
+    };
+    let mut budget = MOST_BYTES.saturating_add(bytes.len().saturating_mul(MOST_BYTES_PER_BYTE));
+    for index in 0..reader.num_row_groups() {
+        let place = format!("row group {}", index + 1);
+        let group = reader.get_row_group(index).map_err(|error| damaged(&place, error))?;
+        let start = table.rows.len();
+        for column in 0..table.columns.len() {
+            let name = table.columns.get(column).map_or("", String::as_str);
+            let place = format!("{place}, column `{name}`");
+            let chunk = group
+                .metadata()
+                .columns()
+                .get(column)
+                .ok_or_else(|| damaged(&place, "no data"))?;
+            check_chunk(chunk, &bytes, &place)?;
+            let max_level = chunk.column_descr().max_def_level();
+            let mut fields = Fields {
+                start,
+                column,
+                max_level,
+                rows: &mut table.rows,
+                taken: 0,
+                budget: &mut budget,
+            };
+            let reader = group
+                .get_column_reader(column)
+                .map_err(|error| damaged(&place, error))?;
+            fields
+                .fill(reader, &Kind::of(chunk))
+                .map_err(|problem| damaged(&place, problem))?;
+            if fields.taken as i64 != group.metadata().num_rows() {
+                let found = format!("{} of {} rows", fields.taken, group.metadata().num_rows());
+                return Err(damaged(&place, found));
+            }
+        }
+    }
+    let mut facts = vec![("rows".into(), table.rows.len().to_string())];
+    facts.extend(metadata.created_by().map(|by| ("created by".into(), by.into())));
+    let pairs = metadata.key_value_metadata().into_iter().flatten();
+    // Arrow's copy of the schema is base64 of what the columns say already.
+    let pairs = pairs.filter(|pair| pair.key != "ARROW:schema");
+    facts.extend(pairs.map(|pair| (pair.key.clone(), pair.value.clone().unwrap_or_default())));
+    Ok((table, facts))
+}
+
+fn check_chunk(chunk: &ColumnChunkMetaData, bytes: &Bytes, place: &str) -> Result<(), Problem> {
+    if chunk.column_descr().max_rep_level() > 0 {
+        let hint = "write one column per element, or one row per element";
+        let expected = "one value per row".to_string();
+        return Err((place.into(), "a list or map".into(), expected, hint.into()));
+    }
+    let snappy = match chunk.compression() {
+        Compression::UNCOMPRESSED => false,
+        Compression::SNAPPY => true,
+        other => {
+            let hint = "write the file again with Snappy; in Python: table.to_parquet(path, compression=\"snappy\")";
+            let expected = "no compression or Snappy".to_string();
+            let name = format!("{other:?}");
+            let name = name.split('(').next().unwrap_or_default();
+            return Err((place.into(), format!("compression {name}"), expected, hint.into()));
+        }
+    };
+    let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+    let range = usize::try_from(start)
+        .ok()
+        .zip(usize::try_from(chunk.compressed_size()).ok());
+    let pages = range.and_then(|(start, length)| bytes.get(start..start.checked_add(length)?));
+    let pages = pages.ok_or_else(|| damaged(place, "an offset outside the file"))?;
+    page::check_pages(pages, snappy).map_err(|problem| damaged(place, problem))
+}
+
+/// One column of one row group on its way into the rows.
+struct Fields<'a> {
+    /// First row of the group.
+    start: usize,
+    column: usize,
+    /// The definition level of a value that is no null.
+    max_level: i16,
+    rows: &'a mut Vec<DelimitedRow>,
+    taken: usize,
+    budget: &'a mut usize,
+}
+
+impl Fields<'_> {
+    fn fill(&mut self, reader: ColumnReader, kind: &Kind) -> Result<(), ParquetError> {
+        match reader {
+            ColumnReader::BoolColumnReader(reader) => self.read(reader, |&value| Some(value.to_string())),
+            ColumnReader::Int32ColumnReader(reader) => self.read(reader, |&value| kind.integer(value.into(), 32)),
+            ColumnReader::Int64ColumnReader(reader) => self.read(reader, |&value| kind.integer(value, 64)),
+            ColumnReader::Int96ColumnReader(reader) => self.read(reader, |value| text::int96(value.data())),
+            ColumnReader::FloatColumnReader(reader) => self.read(reader, |&value| Some(text::float(value))),
+            ColumnReader::DoubleColumnReader(reader) => self.read(reader, |&value| Some(text::float(value))),
+            ColumnReader::ByteArrayColumnReader(reader) => self.read(reader, |value| kind.bytes(value.data())),
+            ColumnReader::FixedLenByteArrayColumnReader(reader) => self.read(reader, |value| kind.bytes(value.data())),
+        }
+    }
+
+    fn read<T: DataType>(
+        &mut self,
+        mut reader: ColumnReaderImpl<T>,
+        show: impl Fn(&T::T) -> Option<String>,
+    ) -> Result<(), ParquetError> {
+        let (mut values, mut levels) = (Vec::new(), Vec::new());
+        loop {
+            values.clear();
+            levels.clear();
+            let (records, ..) = reader.read_records(ROWS_AT_ONCE, Some(&mut levels), None, &mut values)?;
+            if records == 0 {
+                return Ok(());
+            }
+            let mut values = values.iter();
+            for row in 0..records {
+                // A column that cannot have nulls has no levels.
+                let text = match levels.get(row).is_some_and(|&level| level < self.max_level) {
+                    true => String::new(),
+                    false => {
+                        let value = values
+                            .next()
+                            .ok_or_else(|| ParquetError::General("too few values".into()))?;
+                        show(value).ok_or_else(|| ParquetError::General(format!("{value:?}, which is out of range")))?
+                    }
+                };
+                self.push(text)?;
+            }
+        }
+    }
+
+    fn push(&mut self, mut text: String) -> Result<(), ParquetError> {
+        if text.trim().len() < text.len() {
+            text = text.trim().to_string();
+        }
+        let cost = FIELD_BYTES + text.len() + if self.column == 0 { size_of::<DelimitedRow>() } else { 0 };
+        let Some(left) = self.budget.checked_sub(cost) else {
+            return Err(ParquetError::General(
+                "values that unpack to a thousand times the file".into(),
+            ));
+        };
+        *self.budget = left;
+        let index = self.start + self.taken;
+        if self.column == 0 {
+            self.rows.push(DelimitedRow {
+                line: index + 1,
+                fields: Vec::new(),
+            });
+        }
+        let row = self
+            .rows
+            .get_mut(index)
+            .ok_or_else(|| ParquetError::General("columns of unequal length".into()))?;
+        row.fields.push(text);
+        self.taken += 1;
+        Ok(())
+    }
+}

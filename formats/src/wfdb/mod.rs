@@ -1,0 +1,268 @@
+//! WFDB records, the format of PhysioNet: a text header (`NAME.hea`), binary signal files and files of annotations.
+//!
+//! As in the *WFDB Applications Guide*, `header(5)`, `signal(5)` and `annot(5)`. All storage formats are read (8, 16, 24, 32,
+//! 61, 80, 160, 212, 310, 311, and in FLAC 508, 516, 524), several samples per frame, skew, and records of segments
+//! in a fixed or a variable layout. The initial value and the 16-bit checksum that a header holds for a signal
+//! must be those of the samples as they stand in the file, before skew is undone.
+//!
+//! The reader is our own: the crate `wfdb` calls itself unstable and reads no FLAC.
+
+mod annotations;
+mod flac;
+mod header;
+mod segments;
+mod signals;
+mod storage;
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use self::header::{Header, line_error};
+use self::signals::Files;
+use super::{Contents, Part, SignalChannel};
+use crate::FileError;
+
+pub use annotations::{Annotations, Mark, read_annotations};
+
+/// Unit of digital values: steps of the analog-digital converter.
+const UNCALIBRATED: &str = "adu";
+/// Rates that a device can have, in Hz: others are damage.
+const RATES_HZ: RangeInclusive<f64> = 1e-9..=1e12;
+
+/// A record of one segment: its signals have one rate and one length.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Name in the header.
+    pub name: String,
+    /// Samples per second.
+    pub rate_hz: f64,
+    /// The signals, in the order of the header.
+    pub signals: Vec<Signal>,
+}
+
+/// One signal of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    /// The file that holds it.
+    pub file: PathBuf,
+    /// Description in the header; empty if there is none.
+    pub name: String,
+    /// Unit of physical values; `mV` if the header gives none.
+    pub unit: String,
+    /// Samples in each frame of the record.
+    pub samples_per_frame: usize,
+    /// Digital units per physical unit; `None` for a signal that was not calibrated.
+    pub gain: Option<f64>,
+    /// Digital value of physical zero.
+    pub baseline: i32,
+    /// Digital value that stands for a missing sample.
+    pub missing_code: i32,
+    /// Digital values, missing code included.
+    pub samples: Vec<i32>,
+}
+
+impl Signal {
+    /// Digital values, NaN where missing.
+    pub fn digital(&self) -> Vec<f32> {
+        self.map(|sample| sample as f32)
+    }
+
+    /// Physical values `(digital - baseline) / gain` in [`Signal::unit`], NaN where missing; `None` without a gain.
+    pub fn physical(&self) -> Option<Vec<f32>> {
+        let gain = self.gain?;
+        Some(self.map(|sample| ((f64::from(sample) - f64::from(self.baseline)) / gain) as f32))
+    }
+
+    /// Physical values and their unit, or digital ones without a gain.
+    fn calibrated(&self) -> (&str, Vec<f32>) {
+        match self.physical() {
+            Some(values) => (&self.unit, values),
+            None => (UNCALIBRATED, self.digital()),
+        }
+    }
+
+    fn map(&self, convert: impl Fn(i32) -> f32) -> Vec<f32> {
+        let value = |&sample: &i32| {
+            if sample == self.missing_code {
+                f32::NAN
+            } else {
+                convert(sample)
+            }
+        };
+        self.samples.iter().map(value).collect()
+    }
+}
+
+/// Reads the record whose header is the file `header`.
+///
+/// # Errors
+/// [`FileError::Io`] for a missing file, [`FileError::File`] for a header, size or checksum that does not hold, and for a
+/// record of segments or of several samples per frame, which [`contents_with`] reads.
+pub fn read_record(header: &Path) -> Result<Record, FileError> {
+    read_record_with(header, |path| std::fs::read(path).map_err(FileError::io(path, "read")))
+}
+
+/// As [`read_record`], through a function that returns a file's bytes.
+///
+/// # Errors
+/// Those of [`read_record`] and of `read`.
+pub fn read_record_with(
+    header: &Path,
+    read: impl Fn(&Path) -> Result<Vec<u8>, FileError>,
+) -> Result<Record, FileError> {
+    let mut files = Files::new(&read);
+    let header = files.header(header)?;
+    if header.segments.is_some() {
+        let hint = "read the segments' own headers";
+        return Err(line_error(
+            &header.file,
+            1,
+            &header.name,
+            "a record of one segment",
+            hint,
+        ));
+    }
+    if let Some(line) = header.signals.iter().find(|line| line.samples_per_frame != 1) {
+        let hint = "also 8, 310, 311, 508, 516 or 524, but always one sample per frame: such a record has one rate";
+        let expected = "format 16, 24, 32, 61, 80, 160 or 212";
+        return Err(line_error(&header.file, line.line, &line.storage, expected, hint));
+    }
+    let signals = files.signals(&header)?;
+    Ok(Record {
+        name: header.name,
+        rate_hz: header.rate_hz,
+        signals,
+    })
+}
+
+/// A record of any sort, as its header says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnyRecord {
+    /// One segment. [`Record::rate_hz`] is that of the frames, of which a signal may have several samples each.
+    Frames(Record),
+    /// The signals of several segments joined, in physical units.
+    Segments(Vec<SignalChannel>),
+}
+
+/// The signals of a record of one segment or several, with any number of samples per frame, without annotations.
+///
+/// # Errors
+/// Those of [`contents_with`].
+pub fn read_any_with(
+    header: &Path,
+    read: impl Fn(&Path) -> Result<Vec<u8>, FileError>,
+) -> Result<AnyRecord, FileError> {
+    let mut files = Files::new(&read);
+    let header = files.header(header)?;
+    match &header.segments {
+        Some(lines) => segments::channels(&header, lines, &mut files).map(AnyRecord::Segments),
+        None => {
+            let signals = files.signals(&header)?;
+            Ok(AnyRecord::Frames(Record {
+                name: header.name,
+                rate_hz: header.rate_hz,
+                signals,
+            }))
+        }
+    }
+}
+
+/// The files that reading a record may open beside its header: signal files, headers and signal files of segments, and
+/// annotations. None for a header that does not hold.
+pub fn record_files(header: &Path) -> BTreeSet<PathBuf> {
+    let parse = |path: &Path| Header::parse(&std::fs::read(path).ok()?, path).ok();
+    let Some(parsed) = parse(header) else {
+        return BTreeSet::new();
+    };
+    let mut files = BTreeSet::from([header.with_extension("atr")]);
+    let segments = parsed
+        .segments
+        .iter()
+        .flatten()
+        .filter_map(|line| line.file.clone())
+        .collect::<BTreeSet<_>>();
+    let headers = segments.iter().filter_map(|path| parse(path)).chain([parsed]);
+    let lines = headers.flat_map(|header| header.signals);
+    files.extend(lines.filter(|line| line.format.is_some()).map(|line| line.file));
+    files.extend(segments);
+    files
+}
+
+/// The signal files that a header names; none for a header that does not hold.
+pub fn signal_files(header: &[u8], path: &Path) -> BTreeSet<PathBuf> {
+    let parsed = Header::parse(header, path);
+    let lines = parsed.into_iter().flat_map(|header| header.signals);
+    lines
+        .filter(|line| line.format.is_some())
+        .map(|line| line.file)
+        .collect()
+}
+
+/// Everything in a record: signals in physical units, or in `adu` where they are not calibrated, at rates of their own;
+/// NaN where a sample, a signal or a segment is missing; the annotations of `NAME.atr`, if that file is there.
+///
+/// # Errors
+/// Those of `read_file`, and [`FileError::File`] for whatever does not hold: header, sizes, initial values, checksums, a
+/// segment's missing files, a damaged annotation file, and gaps that are very much longer than the data.
+pub fn contents_with(
+    header: &Path,
+    read_file: impl Fn(&Path) -> Result<Vec<u8>, FileError>,
+) -> Result<Contents, FileError> {
+    let mut files = Files::new(&read_file);
+    let header = files.header(header)?;
+    let (format, channels) = match &header.segments {
+        Some(lines) => (
+            format!("WFDB, {} segments", lines.len()),
+            segments::channels(&header, lines, &mut files)?,
+        ),
+        None => {
+            let codes = header
+                .signals
+                .iter()
+                .filter_map(|line| line.storage.split(['x', ':', '+']).next());
+            let codes: Vec<_> = codes.collect::<BTreeSet<_>>().into_iter().collect();
+            (
+                format!("WFDB, format {}", codes.join(", ")),
+                plain(&header, &mut files)?,
+            )
+        }
+    };
+    let (mut facts, mut warnings) = (header.facts, header.warnings);
+    warnings.append(&mut files.warnings);
+    let path = header.file.with_extension("atr");
+    let annotations = match read_file(&path) {
+        Ok(bytes) => {
+            let mut found = read_annotations(&bytes, &path)?;
+            warnings.append(&mut found.warnings);
+            found.in_secs(header.rate_hz)
+        }
+        Err(FileError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    facts.insert(0, ("frames per second".into(), header.rate_hz.to_string()));
+    Ok(Contents {
+        format,
+        facts,
+        parts: vec![Part::Signals(channels)],
+        annotations,
+        warnings,
+    })
+}
+
+/// The signals of a record without segments.
+fn plain(header: &Header, files: &mut Files) -> Result<Vec<SignalChannel>, FileError> {
+    let mut channels = Vec::new();
+    for signal in files.signals(header)? {
+        let (unit, values) = signal.calibrated();
+        let (unit, rate_hz) = (unit.into(), header.rate_hz * signal.samples_per_frame as f64);
+        channels.push(SignalChannel {
+            name: signal.name,
+            unit,
+            rate_hz,
+            values,
+        });
+    }
+    Ok(channels)
+}

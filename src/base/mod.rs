@@ -1,0 +1,7 @@
+//! Ground that several rooms stand on: errors, hashes, names.
+
+pub mod error;
+pub(crate) mod hash;
+pub(crate) mod text;
+
+pub use error::DataError;

@@ -1,0 +1,12 @@
+//! From files to subjects: a dataset's *card* says where its files come from and how to read them, [`load_cohort`] reads
+//! them into a [`Cohort`].
+
+pub mod card;
+pub mod draft;
+pub mod fetch;
+pub mod load;
+pub mod subjects;
+
+pub use card::Card;
+pub use load::load_cohort;
+pub use subjects::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};

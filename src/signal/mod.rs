@@ -1,0 +1,5 @@
+//! Operations on sampled signals: resampling, alignment of clocks, filters.
+
+pub mod align;
+pub mod filter;
+pub mod resample;
