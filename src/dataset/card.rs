@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::base::error::DataError;
 use recoup_formats::open;
 use crate::base::hash::digest;
+use recoup_formats::nearest;
 
 mod check;
 mod files;
@@ -18,10 +19,11 @@ mod rules;
 
 pub(crate) use files::list_files;
 pub use pattern::{FilePattern, PathGroup, PathGroups};
+pub(in crate::dataset) use rules::DIGITAL_UNIT;
 pub use rules::{
-    Accept, AlignRule, AnnotationsRule, Axis, ClinicalTableRule, ColumnRule, DelimitedRule, DelimitedSignalRule,
-    FileChannelRule, ImageRule, LabelRule, MissingRule, ModalityRule, OwnTableRule, PointsRule, ResponderRule, Scale,
-    SignalFileRule, SignalRule, SubjectRule, TableRule, TimeUnit, Unlabelled, VisitsRule, WfdbRule,
+    Accept, AlignRule, AnnotationsRule, Axis, ColumnRule, ContentRule, ImageRule, LabelRule, MissingRule, ModalityRule,
+    PointsRule, ResponderRule, SeriesRule, SignalRule, SubjectRule, TableRowRule, TableRule, TimeUnit, Unlabelled,
+    VisitsRule,
 };
 
 /// A dataset card, checked: the names it uses exist, its files do not.
@@ -216,12 +218,12 @@ impl Card {
 
     /// The pattern of a modality's files; `None` for tables.
     pub(super) fn pattern(&self, rule: &ModalityRule) -> Result<Option<FilePattern>, DataError> {
-        let Some((key, text)) = rule.pattern() else {
+        let Some(text) = rule.pattern() else {
             return Ok(None);
         };
         let wrong =
-            |(problem, hint): (String, String)| self.error(format!("modality.{}.{key}", rule.name()), problem, hint);
-        FilePattern::parse(&text).map(Some).map_err(wrong)
+            |(problem, hint): (String, String)| self.error(format!("modality.{}.file", rule.name), problem, hint);
+        FilePattern::parse(text).map(Some).map_err(wrong)
     }
 
     /// A [`DataError::Card`] of this card.
@@ -276,6 +278,10 @@ fn line_of(text: &str, error: &toml::de::Error) -> Option<usize> {
 /// For "unknown field `x`, expected one of `y`, `z`" the closest of what was expected.
 fn hint_of(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
+    let kind = message.strip_prefix("unknown kind `").and_then(|rest| rest.split('`').next());
+    if let Some(instead) = kind.and_then(rules::retired_kind) {
+        return instead.into();
+    }
     let closest = quoted
         .next()
         .filter(|_| message.starts_with("unknown"))

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ndarray::{Array2, ArrayView3, Axis};
 
-use super::contents::{Wanted, read, read_sequence};
+use super::contents::{Asked, read, read_sequence};
 use super::source::Source;
 use crate::base::error::DataError;
 use crate::dataset::card::ImageRule;

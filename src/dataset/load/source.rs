@@ -1,18 +1,16 @@
 //! The raw folder: its files, read and verified, and the tables among them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Tables;
-use super::visits::{Outcomes, VisitRows};
 use crate::base::error::DataError;
-use recoup_formats::nearest::nearest;
-use crate::dataset::card::{Card, LabelRule, ModalityRule, list_files};
-use crate::base::text::spelling;
-use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
-use recoup_formats::parquet;
 use crate::base::hash::digest;
+use crate::dataset::card::{Card, ModalityRule, list_files};
+use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
+use recoup_formats::nearest::nearest;
+use recoup_formats::parquet;
 
+/// The raw folder of a dataset and its card.
 pub(super) struct Source<'a> {
     pub(super) card: &'a Card,
     pub(super) raw_dir: &'a Path,
@@ -47,13 +45,10 @@ impl<'a> Source<'a> {
         let found = digest(&bytes);
         match hashes.contains(&found) {
             true => Ok(bytes),
-            false => Err(DataError::File {
-                file: path,
-                place: "content".into(),
-                found: format!("sha256 {found}"),
-                expected: hashes.join(" or "),
-                hint: self.card.restore_hint(file),
-            }),
+            false => {
+                let (found, expected) = (format!("sha256 {found}"), hashes.join(" or "));
+                Err(file_error(&path, "content", found, expected, self.card.restore_hint(file)))
+            }
         }
     }
 
@@ -61,18 +56,14 @@ impl<'a> Source<'a> {
     pub(super) fn table(&self, file: &str, layout: &DelimitedLayout) -> Result<DelimitedTable, DataError> {
         let (bytes, path) = (self.read(file)?, self.raw_dir.join(file));
         if !bytes.starts_with(b"PAR1") {
-            return layout.table(&bytes, &path);
+            return Ok(layout.table(&bytes, &path)?);
         }
         if layout.decimal_comma {
-            return Err(DataError::File {
-                file: path,
-                place: "first bytes".into(),
-                found: "Parquet, which holds numbers".into(),
-                expected: "text with decimal commas".into(),
-                hint: format!("take `decimal_comma` out of the layout in {}", self.card.path.display()),
-            });
+            let (found, expected) = ("Parquet, which holds numbers", "text with decimal commas");
+            let hint = format!("take `decimal_comma` out of the layout in {}", self.card.path.display());
+            return Err(file_error(&path, "first bytes", found, expected, hint));
         }
-        parquet::read(&bytes, &path)
+        Ok(parquet::read(&bytes, &path)?)
     }
 
     /// A table that the card names; `place` is the table of the card that does.
@@ -91,104 +82,7 @@ impl<'a> Source<'a> {
         self.table(file, layout)
     }
 
-    /// Reads the tables of all subjects.
-    pub(super) fn tables(&self) -> Result<Tables, DataError> {
-        let card = match &self.card.table {
-            Some(rule) => {
-                let keys = Keys {
-                    place: "table",
-                    file: &rule.file,
-                    id: &rule.id,
-                    session: rule.session.as_deref(),
-                };
-                Some(self.subject_table(keys, &rule.layout)?)
-            }
-            None => None,
-        };
-        let (mut modalities, mut visits) = (Vec::new(), Vec::new());
-        for rule in &self.card.modalities {
-            visits.push(match rule {
-                ModalityRule::Visits(rule) => Some(VisitRows::read(self, rule)?),
-                _ => None,
-            });
-            modalities.push(match rule {
-                ModalityRule::Table(rule) => {
-                    let place = format!("modality.{}", rule.name);
-                    let session = rule.session.as_deref();
-                    let keys = Keys {
-                        place: &place,
-                        file: &rule.file,
-                        id: &rule.id,
-                        session,
-                    };
-                    Some(self.subject_table(keys, &rule.layout)?)
-                }
-                _ => None,
-            });
-        }
-        let outcomes = match &self.card.label {
-            LabelRule::Responder(rule) => Some(Outcomes::read(self, rule)?),
-            _ => None,
-        };
-        Ok(Tables {
-            card,
-            modalities,
-            visits,
-            outcomes,
-        })
-    }
-
-    fn subject_table(&self, keys: Keys, layout: &DelimitedLayout) -> Result<SubjectTable, DataError> {
-        let Keys {
-            place,
-            file,
-            id,
-            session,
-        } = keys;
-        let table = self.existing_table(place, file, layout)?;
-        let id_column = table.column(id, &format!("{place}.id"))?;
-        let session_column = session
-            .map(|name| table.column(name, &format!("{place}.session")))
-            .transpose()?;
-        let mut rows = BTreeMap::<(String, Option<String>), usize>::new();
-        let mut keys = Vec::new();
-        for (index, row) in table.rows.iter().enumerate() {
-            let session = session_column.map(|column| row.field(column).to_string());
-            let subject = row.field(id_column).to_string();
-            let whose = match &session {
-                Some(session) => format!("a second row for subject `{subject}`, session `{session}`"),
-                None => format!("a second row for subject `{subject}`"),
-            };
-            keys.push((subject, session));
-            let first = keys.last().and_then(|key| rows.insert(key.clone(), index));
-            if let Some(first) = first {
-                let first = table.rows.get(first).map_or(0, |row| row.line);
-                let hint = match session_column {
-                    Some(_) => "remove one of the two rows",
-                    None => "remove one of the two rows, or name the column that tells the sessions apart: `session`",
-                };
-                return Err(DataError::File {
-                    file: table.file.clone(),
-                    place: format!("line {}", row.line),
-                    found: whose,
-                    expected: format!("one, and line {first} is it"),
-                    hint: hint.into(),
-                });
-            }
-        }
-        let id = id.to_string();
-        Ok(SubjectTable {
-            file: file.to_string(),
-            id,
-            layout: layout.clone(),
-            table,
-            by_session: session.is_some(),
-            keys,
-            rows,
-        })
-    }
-
-    /// Of a field that is not what the card promises.
+    /// Error for a field that is not what the card promises.
     pub(super) fn field_error(
         &self,
         table: &DelimitedTable,
@@ -207,74 +101,35 @@ impl<'a> Source<'a> {
         } else {
             format!("correct the column's unit, categories or missing codes in {card}")
         };
-        DataError::File {
-            file: table.file.clone(),
-            place: format!("line {}, column `{column}`", row.line),
-            found: format!("`{field}`"),
-            expected,
-            hint,
-        }
+        let place = format!("line {}, column `{column}`", row.line);
+        file_error(&table.file, place, format!("`{field}`"), expected, hint)
     }
 
-    /// Of a session without a file of a modality that all must have.
+    /// Error for a session without a file of a modality that all must have.
     pub(super) fn missing_file(&self, rule: &ModalityRule, whose: &str) -> DataError {
-        let (key, pattern) = rule.pattern().unwrap_or_default();
+        let pattern = rule.pattern().unwrap_or_default();
         let problem = format!("no file matches `{pattern}` for {whose}");
         let hint = "add the file, correct the pattern, or write `optional = true` if sessions may lack this modality";
-        self.card
-            .error(format!("modality.{}.{key}", rule.name()), problem, hint)
+        self.card.error(format!("modality.{}.file", rule.name), problem, hint)
     }
 }
 
 /// What people write for "missing".
 const MISSING_CODES: [&str; 10] = ["na", "n/a", "nan", "null", "none", "missing", "-", "?", ".", "#n/a"];
 
-struct Keys<'k> {
-    place: &'k str,
-    file: &'k str,
-    id: &'k str,
-    session: Option<&'k str>,
-}
-
-/// A table with one row per subject or session.
-pub(super) struct SubjectTable {
-    pub(super) file: String,
-    /// Name of the column with the ids.
-    pub(super) id: String,
-    pub(super) layout: DelimitedLayout,
-    pub(super) table: DelimitedTable,
-    /// Whether each session has a row of its own.
-    pub(super) by_session: bool,
-    /// Subject and session of each row.
-    keys: Vec<(String, Option<String>)>,
-    rows: BTreeMap<(String, Option<String>), usize>,
-}
-
-impl SubjectTable {
-    pub(super) fn row(&self, subject: &str, session: &str) -> Option<&DelimitedRow> {
-        let session = self.by_session.then(|| session.to_string());
-        self.rows
-            .get(&(subject.to_string(), session))
-            .and_then(|&index| self.table.rows.get(index))
-    }
-
-    /// Subject, session (where each has a row) and row, in the order of the file.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&str, Option<&str>, &DelimitedRow)> {
-        self.keys
-            .iter()
-            .zip(&self.table.rows)
-            .map(|((id, session), row)| (id.as_str(), session.as_deref(), row))
-    }
-
-    /// What to do about a subject without a row.
-    pub(super) fn hint(&self, subject: &str) -> String {
-        let ids: BTreeSet<&str> = self.rows.keys().map(|(id, _)| id.as_str()).collect();
-        if ids.contains(subject) {
-            return "the subject has rows for other sessions; are the sessions spelled alike?".into();
-        }
-        match ids.into_iter().find(|id| spelling(id) == spelling(subject)) {
-            Some(id) => format!("the table has `{id}`: spell ids alike in the table and in the files' names"),
-            None => "add the row, or write `optional = true` in the modality".into(),
-        }
+/// Error for a file whose content is not what its format, its own header or the card promise.
+pub(super) fn file_error(
+    file: &Path,
+    place: impl Into<String>,
+    found: impl Into<String>,
+    expected: impl Into<String>,
+    hint: impl Into<String>,
+) -> DataError {
+    DataError::File {
+        file: file.to_path_buf(),
+        place: place.into(),
+        found: found.into(),
+        expected: expected.into(),
+        hint: hint.into(),
     }
 }
