@@ -12,6 +12,8 @@ const BETA: f64 = 5.0;
 const HALF_CROSSINGS: usize = 10;
 /// A ratio beyond this is a mistake in a rate rather than a wish.
 const MAX_FACTOR: usize = 10_000;
+/// Samples that a recording may be longer or shorter than its rates say.
+const MAX_DRIFT: f64 = 0.25;
 
 /// A filter for one pair of rates, to be used for many signals.
 #[derive(Debug, Clone)]
@@ -24,7 +26,22 @@ pub struct Resampler {
 impl Resampler {
     /// From `source_hz` to `target_hz`; `None` unless the ratio is one of whole numbers up to 10,000.
     pub fn new(source_hz: f64, target_hz: f64) -> Option<Self> {
-        let (up, down) = ratio(target_hz / source_hz)?;
+        let (up, down) = ratio(target_hz / source_hz, 1e-12)?;
+        Some(Self::with_factors(up, down))
+    }
+
+    /// From `source_hz` to `target_hz` for a recording of `num_samples`: as [`new`](Self::new), or else by the smallest
+    /// whole numbers whose ratio drifts less than a quarter of a sample over the recording. `None` for rates that differ by
+    /// more than a factor of 10,000, and for recordings that are too long for any such ratio.
+    pub fn for_length(source_hz: f64, target_hz: f64, num_samples: usize) -> Option<Self> {
+        let wanted = target_hz / source_hz;
+        // As many samples as the faster of the two rates has.
+        let num_samples = num_samples.max(1) as f64 * wanted.max(1.0);
+        let (up, down) = ratio(wanted, 1e-12).or_else(|| ratio(wanted, MAX_DRIFT / num_samples))?;
+        Some(Self::with_factors(up, down))
+    }
+
+    fn with_factors(up: usize, down: usize) -> Self {
         let widest = up.max(down);
         let half = (HALF_CROSSINGS * widest) as f64;
         let cutoff = 1.0 / widest as f64;
@@ -37,7 +54,7 @@ impl Resampler {
             .collect();
         let scale = up as f64 / taps.iter().sum::<f64>();
         taps.iter_mut().for_each(|tap| *tap *= scale);
-        Some(Self { up, down, taps })
+        Self { up, down, taps }
     }
 
     /// `ceil(len * target / source)` samples, the first at the time of the first; NaN wherever the filter touches NaN.
@@ -89,8 +106,8 @@ fn bessel_i0(x: f64) -> f64 {
     sum
 }
 
-/// The fraction in lowest terms equal to `value`, by continued fractions.
-fn ratio(value: f64) -> Option<(usize, usize)> {
+/// The first convergent of the continued fraction of `value` with a relative error below `tolerance`.
+fn ratio(value: f64, tolerance: f64) -> Option<(usize, usize)> {
     if !(value.is_finite() && value > 0.0) {
         return None;
     }
@@ -106,7 +123,7 @@ fn ratio(value: f64) -> Option<(usize, usize)> {
         if up > MAX_FACTOR as f64 || down > MAX_FACTOR as f64 {
             return None;
         }
-        if up > 0.0 && (up / down / value - 1.0).abs() < 1e-12 {
+        if up > 0.0 && (up / down / value - 1.0).abs() < tolerance {
             return Some((up as usize, down as usize));
         }
         rest = 1.0 / (rest - whole);

@@ -5,42 +5,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::source::{Source, file_error};
+use super::source::{Source, file_error, whose};
 use super::tables::{SubjectTable, Tables};
 use crate::base::error::DataError;
 use crate::dataset::card::{ModalityRule, PathGroup, PathGroups, SubjectRule, TableRule};
 use recoup_formats::order::natural_cmp;
 
-/// A subject before its files are read.
-pub(super) struct FoundSubject {
+/// A subject whose files are found.
+pub(super) struct FoundIds {
     pub(super) id: String,
     pub(super) site: Option<String>,
     pub(super) group: Option<String>,
     /// In natural order of their ids.
-    pub(super) sessions: Vec<FoundSession>,
+    pub(super) sessions: Vec<FoundFiles>,
 }
 
-/// A session before its files are read.
-pub(super) struct FoundSession {
+/// A session whose files are found.
+pub(super) struct FoundFiles {
     pub(super) id: String,
     /// What `{label}` matched, and in which file.
     pub(super) label: Option<(String, String)>,
     /// Files of each modality, in natural order.
     pub(super) files: Vec<Vec<String>>,
-}
-
-impl FoundSession {
-    /// For messages; a session that is its subject's only one has the subject's id.
-    pub(super) fn of(&self, subject: &str) -> String {
-        of(subject, &self.id)
-    }
-}
-
-fn of(subject: &str, session: &str) -> String {
-    match session == subject {
-        true => format!("subject `{subject}`"),
-        false => format!("subject `{subject}`, session `{session}`"),
-    }
 }
 
 /// A file that a modality's pattern matches.
@@ -51,7 +37,7 @@ struct Match<'s> {
 }
 
 /// All subjects, in the order of the table or the list, or else ascending by id.
-pub(super) fn find_subjects(source: &Source, tables: &Tables) -> Result<Vec<FoundSubject>, DataError> {
+pub(super) fn find_subjects(source: &Source, tables: &Tables) -> Result<Vec<FoundIds>, DataError> {
     let known = Expected::of(source, tables)?;
     let mut matches = BTreeMap::<&str, Vec<Match>>::new();
     for (modality, rule) in source.card.modalities.iter().enumerate() {
@@ -171,7 +157,7 @@ impl Located<'_> {
         &self,
         table: Option<&SubjectTable>,
         sessions: Option<&BTreeSet<String>>,
-    ) -> Result<FoundSubject, DataError> {
+    ) -> Result<FoundIds, DataError> {
         self.check_id("subjects", self.id)?;
         let mut ids: Vec<&str> = match sessions {
             Some(sessions) => sessions.iter().map(String::as_str).collect(),
@@ -194,7 +180,7 @@ impl Located<'_> {
                 Some((text, _)) => Ok(Some(text)),
                 None => table.map_or(Ok(None), |table| self.agreed_rows(group, table, column)),
             };
-        Ok(FoundSubject {
+        Ok(FoundIds {
             id: self.id.to_string(),
             site: inferred(PathGroup::Site, |rule| rule.site.as_deref())?,
             group: inferred(PathGroup::Group, |rule| rule.group.as_deref())?,
@@ -202,11 +188,11 @@ impl Located<'_> {
         })
     }
 
-    fn session(&self, id: &str) -> Result<FoundSession, DataError> {
+    fn session(&self, id: &str) -> Result<FoundFiles, DataError> {
         self.check_id("table.session", id)?;
         let serves = |found: &&Match| found.groups.get(PathGroup::Session).is_none_or(|session| session == id);
         let matches: Vec<&Match> = self.matches.iter().filter(serves).collect();
-        let whose = of(self.id, id);
+        let whose = whose(self.id, id);
         let mut files = vec![Vec::new(); self.source.card.modalities.len()];
         for found in &matches {
             if let Some(files) = files.get_mut(found.modality) {
@@ -224,7 +210,7 @@ impl Located<'_> {
             }
         }
         let label = self.agreed(PathGroup::Label, &matches, &whose)?;
-        Ok(FoundSession {
+        Ok(FoundFiles {
             id: id.to_string(),
             label,
             files,

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::base::error::DataError;
 use crate::base::hash::digest;
 use crate::dataset::card::{Card, ModalityRule, list_files};
+use recoup_formats::FileError;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 use recoup_formats::nearest::nearest;
 use recoup_formats::parquet;
@@ -30,24 +31,34 @@ impl<'a> Source<'a> {
     }
 
     /// The content of a file, which has one of the declared hashes.
-    pub(super) fn read(&self, file: &str) -> Result<Vec<u8>, DataError> {
+    pub(super) fn read(&self, file: &str) -> Result<Vec<u8>, FileError> {
         let path = self.raw_dir.join(file);
-        let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
+        let bytes = std::fs::read(&path).map_err(FileError::io(&path, "read"))?;
+        self.verify(file, || Ok(digest(&bytes)))?;
+        Ok(bytes)
+    }
+
+    /// Checks the hash of a file against the declared ones, if the card declares some.
+    pub(super) fn verify(
+        &self,
+        file: &str,
+        digest: impl FnOnce() -> Result<String, FileError>,
+    ) -> Result<(), FileError> {
         let Some(list) = &self.card.hashes else {
-            return Ok(bytes);
+            return Ok(());
         };
+        let error = FileError::at(&self.raw_dir.join(file));
         let Some(hashes) = self.declared.get(file) else {
-            let problem = format!("`{file}` is read, but no pattern of `files` with a line in {list} matches it");
-            return Err(self
-                .card
-                .error("files", problem, "add it to `files`, or its hash under [[accept]]"));
+            let found = format!("no line in {list}, or no pattern of `files` that matches");
+            let error = error.place("hash").found(found).expected("one, because the card has `hashes`");
+            return Err(error.hint("add the file to `files`, or its hash under [[accept]]"));
         };
-        let found = digest(&bytes);
+        let found = digest()?;
         match hashes.contains(&found) {
-            true => Ok(bytes),
+            true => Ok(()),
             false => {
-                let (found, expected) = (format!("sha256 {found}"), hashes.join(" or "));
-                Err(file_error(&path, "content", found, expected, self.card.restore_hint(file)))
+                let error = error.place("content").found(format!("sha256 {found}"));
+                Err(error.expected(hashes.join(" or ")).hint(self.card.restore_hint(file)))
             }
         }
     }
@@ -60,7 +71,7 @@ impl<'a> Source<'a> {
         }
         if layout.decimal_comma {
             let (found, expected) = ("Parquet, which holds numbers", "text with decimal commas");
-            let hint = format!("take `decimal_comma` out of the layout in {}", self.card.path.display());
+            let hint = "take `decimal_comma` out of the layout in the card";
             return Err(file_error(&path, "first bytes", found, expected, hint));
         }
         Ok(parquet::read(&bytes, &path)?)
@@ -93,13 +104,12 @@ impl<'a> Source<'a> {
     ) -> DataError {
         let index = table.columns.iter().position(|name| name == column);
         let field = index.map_or("", |index| row.field(index));
-        let card = self.card.path.display();
         let hint = if MISSING_CODES.iter().any(|code| code.eq_ignore_ascii_case(field)) {
-            format!("if it stands for a missing value, write `missing = [\"{field}\"]` into the layout in {card}")
+            format!("if it stands for a missing value, write `missing = [\"{field}\"]` into the layout in the card")
         } else if !layout.decimal_comma && field.contains(',') && field.replacen(',', ".", 1).parse::<f32>().is_ok() {
-            format!("if it is a number with a decimal comma, write `decimal_comma = true` into the layout in {card}")
+            "if it is a number with a decimal comma, write `decimal_comma = true` into the layout in the card".into()
         } else {
-            format!("correct the column's unit, categories or missing codes in {card}")
+            "correct the column's unit, categories or missing codes in the card".into()
         };
         let place = format!("line {}, column `{column}`", row.line);
         file_error(&table.file, place, format!("`{field}`"), expected, hint)
@@ -116,6 +126,14 @@ impl<'a> Source<'a> {
 
 /// What people write for "missing".
 const MISSING_CODES: [&str; 10] = ["na", "n/a", "nan", "null", "none", "missing", "-", "?", ".", "#n/a"];
+
+/// A session in messages; one that is its subject's only one has the subject's id.
+pub(super) fn whose(subject: &str, session: &str) -> String {
+    match session == subject {
+        true => format!("subject `{subject}`"),
+        false => format!("subject `{subject}`, session `{session}`"),
+    }
+}
 
 /// Error for a file whose content is not what its format, its own header or the card promise.
 pub(super) fn file_error(

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::source::{Source, file_error};
+use super::source::{Source, file_error, whose};
 use super::visits::{Outcomes, VisitRows};
 use crate::base::error::DataError;
 use crate::base::text::spelling;
@@ -144,6 +144,14 @@ impl SubjectTable {
         self.rows
             .get(&(subject.to_string(), session))
             .and_then(|&index| self.table.rows.get(index))
+    }
+
+    /// The row of a session that must have one.
+    pub(super) fn required_row(&self, subject: &str, session: &str) -> Result<&DelimitedRow, DataError> {
+        self.row(subject, session).ok_or_else(|| {
+            let (place, found) = (format!("column `{}`", self.id), format!("no row for {}", whose(subject, session)));
+            file_error(&self.table.file, place, found, "one", self.hint(subject))
+        })
     }
 
     /// Subject, session (where each has a row) and row, in the order of the file.
