@@ -4,6 +4,7 @@
 use ndarray::{Array2, Array3, Array4};
 
 use super::delimited::DelimitedTable;
+use crate::Warning;
 
 /// Everything that a reader finds in a file.
 #[derive(Debug, Clone, Default)]
@@ -16,8 +17,8 @@ pub struct Contents {
     pub parts: Vec<Part>,
     /// Marks in time, ascending.
     pub annotations: Vec<Annotation>,
-    /// What is missing, cut off or contradictory, and was tolerated.
-    pub warnings: Vec<String>,
+    /// What is missing, cut off or contradictory, and was tolerated, by kind.
+    pub warnings: Vec<Warning>,
 }
 
 /// One kind of data in a file.

@@ -5,7 +5,7 @@ use ndarray::Array3;
 use super::BLOCK;
 use super::bytes::Order;
 use super::parameters::Parameters;
-use crate::Points;
+use crate::{Points, Warning, WarningCode};
 
 /// How the frames lie in the file.
 pub(super) struct Layout {
@@ -30,14 +30,13 @@ impl Layout {
         order: Order,
         parameters: &Parameters,
         data_start: usize,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Warning>,
     ) -> Self {
         let word = |number: usize| usize::from(order.word_at(header, 2 * (number - 1)) as u16);
         let mut choose = |what: &str, parameter: Option<usize>, header: usize| match parameter {
             Some(value) if value != header => {
-                warnings.push(format!(
-                    "{what} is {value} in the parameters and {header} in the header"
-                ));
+                let text = format!("{what} is {value} in the parameters and {header} in the header");
+                warnings.push(Warning::new(WarningCode::Contradiction, text));
                 value
             }
             _ => header,
@@ -65,17 +64,16 @@ impl Layout {
             && num_channels > 0
             && (analog_hz / rate_hz - samples_per_frame as f64).abs() > 1e-3
         {
-            warnings.push(format!(
-                "ANALOG:RATE is {analog_hz}, but frames at {rate_hz} Hz hold {samples_per_frame} samples"
-            ));
+            let text =
+                format!("ANALOG:RATE is {analog_hz}, but frames at {rate_hz} Hz hold {samples_per_frame} samples");
+            warnings.push(Warning::new(WarningCode::Contradiction, text));
         }
         let stored = parameters
             .count("POINT", "DATA_START")
             .map(|block| block.saturating_sub(1) * BLOCK);
         if stored.is_some_and(|stored| stored != data_start && stored != 0) {
-            warnings.push(format!(
-                "POINT:DATA_START contradicts the header, which says byte {data_start}"
-            ));
+            let text = format!("POINT:DATA_START contradicts the header, which says byte {data_start}");
+            warnings.push(Warning::new(WarningCode::Contradiction, text));
         }
         let scale = parameters.numbers("POINT", "SCALE").first().copied();
         let scale = scale

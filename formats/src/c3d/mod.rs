@@ -21,7 +21,7 @@ use self::layout::{Layout, finite};
 use self::parameters::Parameters;
 pub use self::write::write_c3d;
 use super::contents::{Contents, Part, SignalChannel};
-use crate::FileError;
+use crate::{FileError, Warning, WarningCode};
 
 const BLOCK: usize = 512;
 
@@ -46,19 +46,23 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let body = bytes.get(data_start..).filter(|_| data_start > 0).unwrap_or_default();
     let num_frames = num_frames(&layout, body, path)?;
     if layout.num_frames.is_none() {
-        warnings.push(format!(
-            "the number of frames is not stored; {num_frames} fit into the file"
-        ));
+        let text = format!("the number of frames is not stored; {num_frames} fit into the file");
+        warnings.push(Warning::new(WarningCode::OddHeader, text));
     }
     let (points, analog) = layout.decode(body, num_frames, &parameters);
     let mut seen = HashSet::new();
     if let Some(twice) = points.names.iter().find(|name| !seen.insert(name.as_str())) {
-        warnings.push(format!("several points are called `{twice}`"));
+        let text = format!("several points are called `{twice}`");
+        warnings.push(Warning::new(WarningCode::DuplicateNames, text));
     }
     let rate_hz = layout.rate_hz * layout.samples_per_frame as f64;
     let values: Vec<&[f64]> = analog.iter().map(|(_, values)| values.as_slice()).collect();
     let (plates, problems) = plates::plates(&parameters, &values, rate_hz, &points.unit);
-    warnings.extend(problems);
+    warnings.extend(
+        problems
+            .into_iter()
+            .map(|text| Warning::new(WarningCode::LeftOut, text)),
+    );
     let analog = (analog.into_iter()).map(|(channel, values)| SignalChannel {
         name: channel.name,
         unit: channel.unit,

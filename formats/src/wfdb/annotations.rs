@@ -6,8 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::RATES_HZ;
-use crate::FileError;
-use crate::Annotation;
+use crate::{Annotation, FileError, Warning, WarningCode};
 
 /// The mnemonics of codes 0 to 41, as in the table of `annot(5)`; a space where there is none.
 const SYMBOLS: &[u8; 42] = b" NLRaVFJASEj/Q~ | sT*D\"=pB^t+u?![]en@xf()r";
@@ -31,7 +30,7 @@ pub struct Annotations {
     /// In the order of the file.
     pub marks: Vec<Mark>,
     /// What is missing or cut off, and was tolerated.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// One annotation.
@@ -132,7 +131,8 @@ pub fn read_annotations(bytes: &[u8], file: &Path) -> Result<Annotations, FileEr
     }
     let mut warnings = Vec::new();
     if !ended {
-        warnings.push(format!("{}: no end mark: the file may be cut short", file.display()));
+        let text = format!("{}: no end mark: the file may be cut short", file.display());
+        warnings.push(Warning::new(WarningCode::Unclosed, text));
     }
     marks.retain(|mark| mark.code != 0);
     let (rate_hz, symbols) = define(&mut marks, file)?;
