@@ -7,6 +7,7 @@ pub mod describe;
 pub mod dicom;
 pub mod edf;
 mod error;
+pub mod file;
 pub mod image;
 pub mod keypoints;
 pub mod nearest;
@@ -23,7 +24,7 @@ pub mod wfdb;
 
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};
 pub use describe::{DescribeOptions, Description, describe};
-pub use error::FileError;
+pub use error::{FileError, printable, shortened};
 pub use open::{Format, detect, open};
 pub use rates::rates_agree;
 pub use warning::{Warning, WarningCode, refuse_unaccepted};

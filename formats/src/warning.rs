@@ -148,7 +148,7 @@ impl fmt::Display for Warning {
 /// Refuses what [must be accepted](WarningCode::must_be_accepted) and is not in `accepted`; `path` is for the message.
 ///
 /// # Errors
-/// [`FileError::File`] with the first such warning, and how to accept it.
+/// [`FileError`] with the first such warning, and how to accept it.
 pub fn refuse_unaccepted(warnings: &[Warning], accepted: &[WarningCode], path: &Path) -> Result<(), FileError> {
     let unaccepted = |warning: &&Warning| warning.code.must_be_accepted() && !accepted.contains(&warning.code);
     let Some(Warning { code, text }) = warnings.iter().find(unaccepted) else {
@@ -158,11 +158,10 @@ pub fn refuse_unaccepted(warnings: &[Warning], accepted: &[WarningCode], path: &
         WarningCode::Checksum => "samples that agree with the header",
         _ => "a whole recording",
     };
-    Err(FileError::File {
-        file: path.to_path_buf(),
-        place: "content".into(),
-        found: text.clone(),
-        expected: expected.into(),
-        hint: format!("fetch the file again, or write `accept = [\"{code}\"]` in the card to use it as it is"),
-    })
+    let hint = format!("fetch the file again, or write `accept = [\"{code}\"]` in the card to use it as it is");
+    Err(FileError::at(path)
+        .place("content")
+        .found(text)
+        .expected(expected)
+        .hint(hint))
 }

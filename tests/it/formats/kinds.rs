@@ -19,7 +19,7 @@ fn kinds_of_warnings_have_stable_names() {
     let error = refuse_unaccepted(&cut, &[WarningCode::Gap], Path::new("a.edf")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a.edf: content: found 3 whole records of the 10, expected a whole recording\n  hint: fetch the file again, or \
+        "a.edf: content: found 3 whole records of the 10, expected a whole recording\nhint: fetch the file again, or \
          write `accept = [\"cut-off\"]` in the card to use it as it is"
     );
     refuse_unaccepted(&cut, &[WarningCode::CutOff], Path::new("a.edf")).unwrap();
