@@ -41,7 +41,7 @@ pub enum WarningCode {
     SurplusBytes,
     /// Annotations that could not be read.
     BrokenAnnotations,
-    /// Several channels or points of one name; all but the first got a number.
+    /// Several channels or points of one name; each got its number.
     DuplicateNames,
     /// A signal without a usable scale stays in digital units.
     Uncalibrated,

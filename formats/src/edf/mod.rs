@@ -22,6 +22,7 @@ pub use write::{EdfRecording, EdfSignal, write_edf};
 
 use self::annotations::RecordMarks;
 use self::header::{Header, Signal, Source};
+use crate::contents::number_duplicates;
 use crate::{Annotation, Contents, FileError, Part, SignalChannel, Warning, WarningCode};
 
 /// Reads a file; `path` is for messages.
@@ -31,7 +32,7 @@ use crate::{Annotation, Contents, FileError, Part, SignalChannel, Warning, Warni
 /// and pauses too long for memory.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let source = Source { bytes, path };
-    let header = Header::parse(source)?;
+    let mut header = Header::parse(source)?;
     let mut contents = Contents {
         format: header.format(),
         ..Contents::default()
@@ -39,6 +40,10 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let records = whole_records(&header, bytes, &mut contents.warnings);
     let marks: Vec<RecordMarks> = records.iter().map(|record| read_marks(&header, record)).collect();
     let start_secs = marks.first().and_then(|marks| marks.onset_secs).unwrap_or(0.0);
+    let names = header.signals.iter_mut().filter(|signal| !signal.is_annotations);
+    let twins = number_duplicates("signals", names.map(|signal| &mut signal.name));
+    contents.warnings.extend(twins);
+    contents.warnings.append(&mut header.warnings);
     contents.facts = facts(&header, records.len(), start_secs);
     if header.start.is_none() {
         let text = format!("the start `{}` is not a date and a time", header.start_text);

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::RATES_HZ;
 use super::storage::Format;
+use crate::text::decode;
 use crate::{FileError, Warning, WarningCode};
 
 /// A header: of signals, or of segments that have headers of their own.
@@ -91,14 +92,6 @@ impl Place<'_> {
             return Err(self.error(name).expected("a file beside the header").hint(hint));
         }
         Ok(self.file.with_file_name(format!("{name}{ending}")))
-    }
-}
-
-/// Text of a header. Old ones hold units in Latin-1, such as a micro sign.
-fn decode(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => bytes.iter().copied().map(char::from).collect(),
     }
 }
 
