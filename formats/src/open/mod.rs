@@ -218,8 +218,11 @@ fn separator_name(separator: Separator) -> &'static str {
     }
 }
 
-/// The first bytes, after decompression.
-pub(crate) fn head(path: &Path) -> Result<Vec<u8>, FileError> {
+/// The first bytes of a file, after decompression: enough for [`detect`].
+///
+/// # Errors
+/// [`FileError`] for a file that cannot be read.
+pub fn head(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(FileError::io(path, "read"))?;
     file.take(HEAD_BYTES as u64)
