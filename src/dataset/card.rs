@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use crate::base::error::DataError;
 use recoup_formats::open;
-use crate::base::hash::digest;
-use recoup_formats::nearest;
+use crate::base::hash::{digest, digest_file};
+use recoup_formats::nearest::nearest;
 
 mod check;
 mod files;
@@ -173,10 +173,7 @@ impl Card {
             }
             return Ok(key);
         }
-        let hash = |file: &String| {
-            let path = raw_dir.join(file);
-            Ok(digest(&std::fs::read(&path).map_err(DataError::io(&path, "read"))?))
-        };
+        let hash = |file: &String| Ok(digest_file(&raw_dir.join(file))?);
         let files: Vec<String> = self.reads(raw_dir)?.into_iter().collect();
         let hashes: Vec<Result<String, DataError>> = files.par_iter().map(hash).collect();
         for (file, hash) in files.iter().zip(hashes) {
@@ -287,7 +284,7 @@ fn hint_of(message: &str) -> String {
         .filter(|_| message.starts_with("unknown"))
         .and_then(|found| {
             let expected: Vec<&str> = quoted.collect();
-            nearest::nearest(found, expected)
+            nearest(found, expected)
         });
     match closest {
         Some(name) => format!("did you mean `{name}`?"),

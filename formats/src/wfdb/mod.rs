@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use self::header::{Header, line_error};
 use self::signals::Files;
-use crate::{Contents, FileError, Part, SignalChannel, Warning};
+use crate::{Contents, FileError, Part, SignalChannel};
 
 pub use annotations::{Annotations, Mark, read_annotations};
 

@@ -8,7 +8,8 @@ use crate::base::error::DataError;
 use crate::dataset::card::ModalityRule;
 use crate::dataset::warning::FileWarning;
 use crate::signal::resample::Resampler;
-use recoup_formats::{Contents, FileError, open, rates_agree, refuse_unaccepted, same_unit};
+use recoup_formats::units::same_unit;
+use recoup_formats::{Contents, FileError, open, rates_agree, refuse_unaccepted};
 
 /// Reads files for one modality of one session, and keeps the warnings of their readers.
 pub(super) struct Reading<'a> {
@@ -63,7 +64,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The verified bytes of a file, for readers that open several.
-    fn bytes(&self, path: &Path) -> Result<Vec<u8>, FileError> {
+    pub(super) fn bytes(&self, path: &Path) -> Result<Vec<u8>, FileError> {
         let file = path.strip_prefix(self.source.raw_dir).unwrap_or(path);
         self.source.read(&file.to_string_lossy())
     }

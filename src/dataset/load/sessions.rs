@@ -20,6 +20,7 @@ use crate::dataset::card::{AlignRule, Card, ContentRule, ModalityRule, SignalRul
 use crate::dataset::subjects::{ModalityKind, ModalitySpec, Recording, Session};
 use crate::dataset::warning::FileWarning;
 use crate::signal::align::lag_secs;
+use recoup_formats::open;
 use recoup_formats::order::natural_cmp;
 
 /// A subject before its files are read.
@@ -121,6 +122,16 @@ impl<'a> SessionReader<'a> {
     /// The modalities of the cohort, in the order of each session's recordings.
     pub fn modalities(&self) -> Vec<ModalitySpec> {
         self.source.card.modalities.iter().map(ModalityRule::spec).collect()
+    }
+
+    /// Bytes of the files of a session, those that its files name among them.
+    pub fn num_bytes(&self, session: &FoundSession) -> u64 {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let of = |file: &String| {
+            let path = self.source.raw_dir.join(file);
+            size(&path) + open::parts_of(&path).iter().map(|path| size(path)).sum::<u64>()
+        };
+        session.files.iter().flatten().map(of).sum()
     }
 
     /// Reads the recordings of a session.
