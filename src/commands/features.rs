@@ -3,12 +3,12 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array2, Axis, concatenate};
-use recoup_formats::parquet::write_table;
 use recoup::cohort::prepared::Prepared;
 use recoup::experiment::plan::DataPaths;
 use recoup::experiment::{ExperimentFile, feature_tables};
 use recoup::features::tables::{self, FeatureTable, Per, RowKey};
 use recoup::runs::write_document;
+use recoup_formats::parquet::write_table;
 
 use super::Usage;
 use crate::cli::FeaturesArgs;
@@ -57,7 +57,7 @@ pub fn run(args: FeaturesArgs, paths: &DataPaths) -> anyhow::Result<()> {
         false => args.only.contains(&table.name),
     };
     let chosen: Vec<&FeatureTable> = tables.iter().filter(is_wanted).collect();
-    let table = set::join("features", &chosen, &windows);
+    let table = tables::join("features", &chosen, &windows);
     write(&args.out, &table, &prepared)?;
     let rows = if table.per == Per::Window {
         "windows"

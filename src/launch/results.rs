@@ -6,9 +6,12 @@ use super::local::{LaunchError, Loaded};
 use crate::cohort::split::Part;
 use crate::evaluation::{Evaluation, Level, Prediction};
 use crate::experiment::{ExperimentConfig, ExperimentPlan, Program};
-use crate::runs::RunDirectory;
-use crate::tracking::{Chart, ChartCategory, DatasetRole, ExperimentSummary, HparamValue, MetricInfo, RunTracker, SessionStatus, TrackedReplica, TrackingError};
 use crate::figures;
+use crate::runs::RunDirectory;
+use crate::tracking::{
+    Chart, ChartCategory, DatasetRole, ExperimentSummary, HparamValue, MetricInfo, RunTracker, SessionStatus,
+    TrackedReplica, TrackingError,
+};
 use crate::training::Status;
 use crate::training::checkpoint::ReplicaState;
 use crate::training::step::{Predicted, floats};
@@ -268,7 +271,7 @@ fn record_pictures(
                 file = format!("{file}_{}", variant.variant);
             }
             if counts.iter().flatten().any(|&count| count > 0) {
-                pictures.push((file, figure::confusion_matrix(&plan.classes, &counts, &title)?));
+                pictures.push((file, figures::confusion_matrix(&plan.classes, &counts, &title)?));
             }
         }
     }
@@ -290,7 +293,7 @@ fn record_pictures(
 }
 
 /// The first test window that has the modality of the first spectrogram stream, as that stream sees it.
-fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figure::Picture>, TrackingError> {
+fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figures::Picture>, figures::FigureError> {
     let Loaded { program, data, .. } = loaded;
     let Some(planned) = program.replicas.first() else {
         return Ok(None);
@@ -312,13 +315,15 @@ fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figure::
     };
     let [_, _, _, bins, frames] = values.dims();
     let source = &program.sources[stream];
-    let crate::dataset::subjects::ModalityKind::Signal { rate_hz } = program.prepared.modalities()[source.modality].kind else {
+    let crate::dataset::subjects::ModalityKind::Signal { rate_hz } =
+        program.prepared.modalities()[source.modality].kind
+    else {
         return Ok(None);
     };
     let values = floats(values.narrow(2, 0, 1));
     let count = program.windows[window as usize].rows[source.modality].count;
     let subject = &plan.prepared.subjects()[program.windows[window as usize].subject as usize].id;
-    let picture = figure::Spectrogram {
+    let picture = figures::Spectrogram {
         values: &values,
         num_bins: bins,
         num_frames: frames,

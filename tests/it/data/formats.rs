@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use recoup::signal::resample::{Resampler, interpolate_missing};
 use recoup_formats::delimited::DelimitedLayout;
 use recoup_formats::wfdb::{Record, read_record};
-use recoup::signal::resample::{Resampler, interpolate_missing};
 use serde::Deserialize;
 
 use super::{copy, edit, fixtures, hash, message, real_data};
@@ -138,7 +138,12 @@ fn wfdb_samples_read_as_the_wfdb_package_reads_them() {
 fn wfdb_errors_name_the_place() {
     let folder = copy(&fixtures().join("formats"));
     let path = |name: &str| folder.path().join(name);
-    let text = |name: &str| message(read_record(&path(name)), folder.path());
+    let text = |name: &str| {
+        message(
+            read_record(&path(name)).map_err(recoup::base::DataError::from),
+            folder.path(),
+        )
+    };
 
     fs::write(path("f24.dat"), &fs::read(path("f24.dat")).unwrap()[..605]).unwrap();
     assert_eq!(
