@@ -7,10 +7,6 @@ use rayon::prelude::*;
 use super::card::Card;
 use super::subjects::{Cohort, Session, Subject};
 use crate::base::error::DataError;
-use crate::dataset::subjects::{Cohort, ModalityKind, Recording, Session, Subject};
-use crate::signal::align::lag_secs;
-use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
-use recoup_formats::order::natural_cmp;
 
 mod annotations;
 mod columns;

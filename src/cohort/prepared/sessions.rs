@@ -21,7 +21,7 @@ pub(super) fn write(
     let subjects = reader.subjects();
     let sessions: Vec<&FoundSession> = subjects.iter().flat_map(|subject| &subject.sessions).collect();
     let (mut warnings, mut subjects) = (Vec::new(), subjects.iter());
-    let mut last_subject = None;
+    let mut last_subject = String::new();
     let done = AtomicUsize::new(0);
     let read = |batch: &[&FoundSession]| -> Vec<Result<LoadedSession, DataError>> {
         let read = |session: &&FoundSession| {
@@ -34,8 +34,8 @@ pub(super) fn write(
     let mut append = |batch: &[&FoundSession], loaded: Vec<Result<LoadedSession, DataError>>| {
         for (found, loaded) in batch.iter().zip(loaded) {
             let loaded = loaded?;
-            if last_subject != Some(&found.subject) {
-                last_subject = Some(&found.subject);
+            if last_subject != found.subject {
+                last_subject.clone_from(&found.subject);
                 if let Some(subject) = subjects.next() {
                     writer.subject(&subject.id, subject.site.as_deref(), subject.group.as_deref());
                 }

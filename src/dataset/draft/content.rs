@@ -9,7 +9,7 @@ use std::path::Path;
 use super::opened::Opened;
 use crate::base::error::DataError;
 use crate::dataset::card::TimeUnit;
-use crate::dataset::load::constant_rate;
+use crate::dataset::rate::constant_rate;
 use recoup_formats::delimited::{DelimitedLayout, Header};
 use recoup_formats::image::{Color, image_size};
 use recoup_formats::sniff::{Sniffed, sniff};
