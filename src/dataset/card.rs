@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::base::error::DataError;
+use crate::base::hash::digest;
 use crate::base::walk::walk;
 use recoup_formats::open;
-use crate::base::hash::digest;
 
 mod check;
 mod pattern;

@@ -16,8 +16,8 @@ use crate::cohort::split::{Part, Splits, SubjectInfo, TrainFold};
 use crate::cohort::window::Window;
 use crate::dataset::subjects::{ModalityKind, ModalitySpec};
 use crate::evaluation::{Metric, Monitor};
-use crate::features::transforms::Scaler;
 use crate::features::tables::Fitted;
+use crate::features::transforms::Scaler;
 use crate::models::{InputShape, Model, Scaling};
 use crate::training::{Hyper, Replica, StreamSource};
 

@@ -6,13 +6,13 @@ use std::path::Path;
 use super::Tables;
 use super::visits::{Outcomes, VisitRows};
 use crate::base::error::DataError;
-use crate::base::walk::walk;
-use recoup_formats::nearest::nearest;
-use crate::dataset::card::{Card, LabelRule, ModalityRule};
-use crate::base::text::spelling;
-use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
-use recoup_formats::parquet;
 use crate::base::hash::digest;
+use crate::base::text::spelling;
+use crate::base::walk::walk;
+use crate::dataset::card::{Card, LabelRule, ModalityRule};
+use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
+use recoup_formats::nearest::nearest;
+use recoup_formats::parquet;
 
 pub(super) struct Source<'a> {
     pub(super) card: &'a Card,

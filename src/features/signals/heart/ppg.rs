@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::ecg::{highest, moving_average};
 use super::median;
 use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
-use crate::signal::filter::{Passband, Sos};
 use crate::features::signals::stride::ratio;
+use crate::signal::filter::{Passband, Sos};
 
 /// Pulse rate, `60 / median interval` between the [`systolic_peaks`] of the infrared channel, and with a red channel
 /// the [`ratio_of_ratios`] R and the oxygen saturation `c0 + c1 R + c2 R^2`.
