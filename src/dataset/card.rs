@@ -8,16 +8,15 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::base::error::DataError;
+use crate::base::walk::walk;
 use recoup_formats::open;
 use crate::base::hash::{digest, digest_file};
 use recoup_formats::nearest::nearest;
 
 mod check;
-mod files;
 mod pattern;
 mod rules;
 
-pub(crate) use files::list_files;
 pub use pattern::{FilePattern, PathGroup, PathGroups};
 pub(in crate::dataset) use rules::DIGITAL_UNIT;
 pub use rules::{
@@ -185,7 +184,7 @@ impl Card {
     /// The files below `raw_dir` that reading the cohort may open.
     fn reads(&self, raw_dir: &Path) -> Result<BTreeSet<String>, DataError> {
         let mut reads = BTreeSet::new();
-        let all = list_files(raw_dir)?;
+        let all = walk(raw_dir, false)?.files;
         let label = match &self.label {
             LabelRule::Responder(rule) => Some(rule.file.as_str()),
             _ => None,

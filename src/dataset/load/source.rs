@@ -5,8 +5,9 @@ use std::path::Path;
 
 use crate::base::error::DataError;
 use crate::base::hash::digest;
-use crate::dataset::card::{Card, ModalityRule, list_files};
+use crate::dataset::card::{Card, ModalityRule};
 use recoup_formats::FileError;
+use crate::base::walk::walk;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 use recoup_formats::nearest::nearest;
 use recoup_formats::parquet;
@@ -25,7 +26,7 @@ impl<'a> Source<'a> {
         Ok(Self {
             card,
             raw_dir,
-            files: list_files(raw_dir)?,
+            files: walk(raw_dir, false)?.files,
             declared: card.declared_hashes(raw_dir)?,
         })
     }
