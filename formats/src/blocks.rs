@@ -30,7 +30,7 @@ impl BlockChannel {
 pub(crate) trait ReadBlock {
     fn next_block(&mut self) -> Result<Option<Vec<Vec<f32>>>, FileError>;
 
-    /// What was tolerated since the last call.
+    /// Warnings since the last call.
     fn take_warnings(&mut self) -> Vec<Warning>;
 }
 

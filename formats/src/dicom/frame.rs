@@ -1,4 +1,4 @@
-//! What describes the single frames of a file. PS3.3 C.7.6.16.
+//! Descriptions of the single frames of a file. PS3.3 C.7.6.16.
 
 use super::dataset::{Dataset, Tag};
 
@@ -22,7 +22,7 @@ pub(super) struct Moment {
     pub indices: Vec<f64>,
 }
 
-/// What describes one frame: its own group, the one that all share, the file.
+/// The description of one frame: its own group, the one that all share, the file.
 pub(super) struct Frame<'a, 'b> {
     dataset: &'a Dataset<'b>,
     index: usize,

@@ -120,7 +120,7 @@ pub(super) struct Volumes {
 /// The volumes that frames make; `None` where they are not parallel slices with equally many frames at each place.
 ///
 /// # Errors
-/// What was found where the file tells times, and not every place has a frame of every time.
+/// The finding, where the file tells times and not every place has a frame of every time.
 pub(super) fn volumes(slices: &[Option<Plane>], moments: &[Moment]) -> Result<Option<Volumes>, String> {
     let Some(planes) = slices.iter().map(Option::as_ref).collect::<Option<Vec<&Plane>>>() else {
         return Ok(None);

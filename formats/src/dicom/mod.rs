@@ -32,7 +32,7 @@ use crate::FileError;
 use crate::{Contents, Part};
 
 const MODALITY: Tag = Tag(0x0008, 0x0060);
-/// What is told of a file; nothing that names or dates a patient.
+/// Facts that are told of a file; nothing that names or dates a patient.
 const FACTS: [(&str, Tag); 16] = [
     ("modality", MODALITY),
     ("manufacturer", Tag(0x0008, 0x0070)),

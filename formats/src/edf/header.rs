@@ -241,7 +241,7 @@ impl Header {
         self.signals.iter().filter(|signal| !signal.is_annotations)
     }
 
-    /// What the annotation signals of a record say.
+    /// Time and annotations of a record, from its annotation signals.
     pub fn marks(&self, record: &[u8]) -> RecordMarks {
         let mut marks = RecordMarks::default();
         let lists = self.signals.iter().filter(|signal| signal.is_annotations);

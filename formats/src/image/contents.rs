@@ -10,7 +10,7 @@ use super::tiff;
 use crate::frames::FrameOrder;
 use crate::{Contents, FileError, Images, Part, Warning, WarningCode};
 
-/// What samples of the file become.
+/// Conversion of the samples of a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scaling {
     /// Unsigned samples are divided by the largest of their type; signed ones and fractions stay as they are.
@@ -37,7 +37,7 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
 /// As [`read`] with another scaling; the values of raw counts and temperatures are rounded to `f32` once.
 ///
 /// # Errors
-/// Those of [`read`], and for counts and temperatures: JPEG and white-is-zero TIFF, which do not hold the counts, and a
+/// Errors of [`read`], and for counts and temperatures: JPEG and white-is-zero TIFF, which do not hold the counts, and a
 /// temperature from several planes.
 pub fn read_scaled(bytes: &[u8], path: &Path, scaling: Scaling) -> Result<Contents, FileError> {
     let mut contents = Contents::default();

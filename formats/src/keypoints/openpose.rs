@@ -1,4 +1,4 @@
-//! What OpenPose writes with `--write_json`: a file for each frame.
+//! Output of OpenPose with `--write_json`: a file for each frame.
 
 use std::path::{Path, PathBuf};
 

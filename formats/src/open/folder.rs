@@ -11,7 +11,7 @@ use crate::{FileError, Warning, WarningCode};
 
 /// Files that are named in a message.
 const MAX_LISTED: usize = 5;
-/// What several files can be together.
+/// Things that several files can be together.
 pub(super) const SEQUENCES: &str =
     "the images of one sequence, the slices of one DICOM series, or the frames of OpenPose";
 

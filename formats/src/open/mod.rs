@@ -24,7 +24,7 @@ pub use detect::{Format, detect};
 
 /// Enough to know a format: the signature of each lies in the first 512 bytes, and texts show their columns.
 const HEAD_BYTES: usize = 16 << 10;
-/// What a compressed file may grow to.
+/// Size to which a compressed file may grow.
 const MAX_INFLATED_BYTES: u64 = 8 << 30;
 
 /// Reads a file of any supported format, compressed by gzip or not, or a folder: a sequence of images, a DICOM series or
@@ -86,7 +86,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
 /// As [`open`] of a file, through a function that returns a file's bytes.
 ///
 /// # Errors
-/// Those of [`open`] and of `read_file`.
+/// Errors of [`open`] and of `read_file`.
 pub fn open_with(path: &Path, read_file: &dyn Fn(&Path) -> Result<Vec<u8>, FileError>) -> Result<Contents, FileError> {
     let bytes = read_file(path)?;
     let header = path.with_extension("hea");

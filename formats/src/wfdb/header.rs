@@ -292,7 +292,7 @@ impl SignalLine {
         })
     }
 
-    /// What contradicts the initial value and the checksum of the header, as far as it has them: the place, what was found
+    /// A contradiction to the initial value or the checksum of the header, as far as it has them: the place, what was found
     /// there and what the header says. `first` is the first sample of the file, `sum` that of all its samples.
     pub(super) fn contradiction(&self, format: Format, first: i32, sum: i16) -> Option<(&'static str, i32, i32)> {
         // Writers put zero or the 16-bit code into the header for a missing first sample. In format 8 the initial value
