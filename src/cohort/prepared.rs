@@ -17,6 +17,7 @@ use crate::dataset::warning::{FileWarning, summary};
 mod folder;
 mod index;
 mod sessions;
+mod spool;
 mod store;
 mod writer;
 
@@ -115,7 +116,7 @@ impl Prepared {
         Self::or_store(Self::open(&dir), cache_dir, &dir, &|building| {
             let reader = SessionReader::open(card, raw_dir)?;
             let mut writer = FolderWriter::new(&card.name, &card.classes, reader.modalities(), Some(building))?;
-            let warnings = sessions::write(&reader, &mut writer, progress)?;
+            let warnings = sessions::write(&reader, &mut writer, building, progress)?;
             writer.finish(&warnings)
         })
     }
@@ -267,7 +268,7 @@ fn encode(cohort: &Cohort, dir: Option<&Path>) -> Result<String, DataError> {
     for subject in &cohort.subjects {
         writer.subject(&subject.id, subject.site.as_deref(), subject.group.as_deref());
         for session in &subject.sessions {
-            writer.session(session)?;
+            writer.session(session, Vec::new())?;
         }
     }
     writer.finish(&[])

@@ -261,11 +261,7 @@ fn modality(text: &mut String, group: &Group, optional: bool, questions: &mut Ve
         }
         Content::Text { sniffed, time } => {
             let signal = content.is_signal();
-            start(
-                if signal { "signal" } else { "series" },
-                "file",
-                &roles.pattern,
-            );
+            start(if signal { "signal" } else { "series" }, "file", &roles.pattern);
             time_keys(text, sniffed, time.as_ref(), signal, &key, questions);
             let channels = text_channels(sniffed, time.as_ref());
             text.push_str(&channel_list(&channels));

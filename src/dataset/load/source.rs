@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::base::error::DataError;
 use crate::base::hash::digest;
+use crate::base::walk::walk;
 use crate::dataset::card::{Card, ModalityRule};
 use recoup_formats::FileError;
-use crate::base::walk::walk;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 use recoup_formats::nearest::nearest;
 use recoup_formats::parquet;
@@ -51,7 +51,10 @@ impl<'a> Source<'a> {
         let error = FileError::at(&self.raw_dir.join(file));
         let Some(hashes) = self.declared.get(file) else {
             let found = format!("no line in {list}, or no pattern of `files` that matches");
-            let error = error.place("hash").found(found).expected("one, because the card has `hashes`");
+            let error = error
+                .place("hash")
+                .found(found)
+                .expected("one, because the card has `hashes`");
             return Err(error.hint("add the file to `files`, or its hash under [[accept]]"));
         };
         let found = digest()?;
