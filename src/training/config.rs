@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Problems;
 use crate::cohort::split::TrainFold;
 use crate::cohort::window::Window;
 
@@ -80,83 +81,59 @@ impl TrainingConfig {
         windows.div_ceil(self.batch_size * self.accumulate_steps)
     }
 
-    /// Every value that cannot work: key and reason.
-    pub fn problems(&self) -> Vec<(String, String)> {
-        let mut problems = Vec::new();
-        let mut check = |fine: bool, key: &str, message: &str| {
-            if !fine {
-                problems.push((key.to_owned(), message.to_owned()));
-            }
-        };
-        check(self.epochs > 0, "epochs", "must be at least 1");
-        check(self.batch_size > 0, "batch_size", "must be at least 1");
-        check(self.accumulate_steps > 0, "accumulate_steps", "must be at least 1");
-        check(
-            self.windows_per_subject != Some(0),
-            "windows_per_subject",
-            "must be at least 1",
-        );
+    /// Every value that cannot work.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        for (key, value) in [
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size),
+            ("accumulate_steps", self.accumulate_steps),
+        ] {
+            problems.require(value > 0, key, || "must be at least 1");
+        }
+        problems.require(self.windows_per_subject != Some(0), "windows_per_subject", || {
+            "must be at least 1"
+        });
         let rate = self.optimizer.learning_rate();
-        check(
-            rate > 0.0 && rate.is_finite(),
-            "optimizer.learning_rate",
-            "must be greater than 0",
-        );
+        problems.require(rate > 0.0 && rate.is_finite(), "optimizer.learning_rate", || {
+            "must be greater than 0"
+        });
         let decay = self.optimizer.weight_decay();
-        check(
-            decay >= 0.0 && decay.is_finite(),
-            "optimizer.weight_decay",
-            "must be at least 0",
-        );
-        check(
-            self.gradient_clip_norm.is_none_or(|norm| norm > 0.0),
-            "gradient_clip_norm",
-            "must be greater than 0",
-        );
-        check(
-            (0.0..1.0).contains(&self.label_smoothing),
-            "label_smoothing",
-            "must be at least 0 and less than 1",
-        );
-        let objective = &self.objective;
-        let weights = [objective.classification, objective.reconstruction];
-        check(
-            weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite()) && weights.iter().sum::<f64>() > 0.0,
-            "objective",
-            "weights must be at least 0, and one of them greater",
-        );
+        problems.require(decay >= 0.0 && decay.is_finite(), "optimizer.weight_decay", || {
+            "must be at least 0"
+        });
+        let clip = self.gradient_clip_norm;
+        problems.require(clip.is_none_or(|norm| norm > 0.0), "gradient_clip_norm", || {
+            "must be greater than 0"
+        });
+        problems.require((0.0..1.0).contains(&self.label_smoothing), "label_smoothing", || {
+            "must be at least 0 and less than 1"
+        });
+        let weights = [self.objective.classification, self.objective.reconstruction];
+        let are_weights = weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite());
+        problems.require(are_weights && weights.iter().sum::<f64>() > 0.0, "objective", || {
+            "weights must be at least 0, and one of them greater"
+        });
         if let Some(start) = &self.start {
             let factor = start.learning_rate_factor;
-            check(
-                factor >= 0.0 && factor.is_finite(),
-                "start.learning_rate_factor",
-                "must be at least 0 (0: frozen)",
-            );
-            check(
-                !start.streams.is_empty(),
-                "start.streams",
-                "is empty: name the streams to take",
-            );
+            problems.require(factor >= 0.0 && factor.is_finite(), "start.learning_rate_factor", || {
+                "must be at least 0 (0: frozen)"
+            });
+            problems.require(!start.streams.is_empty(), "start.streams", || {
+                "is empty: name the streams to take"
+            });
         }
-        check(
-            self.early_stopping
-                .as_ref()
-                .is_none_or(|stopping| stopping.patience_epochs > 0),
-            "early_stopping.patience_epochs",
-            "must be at least 1",
-        );
-        check(
-            self.checkpoint_every_secs >= 0.0,
-            "checkpoint_every_secs",
-            "must be at least 0 (0: after every step)",
-        );
-        check(
-            self.mixup.is_none() || self.batch_size > 1,
-            "mixup",
-            "mixes samples of one batch: use a batch_size of at least 2",
-        );
-        let mixup = self.mixup.iter().flat_map(MixupConfig::problems);
-        problems.extend(mixup.map(|(key, message)| (format!("mixup.{key}"), message)));
+        let patience = self.early_stopping.as_ref().map(|stopping| stopping.patience_epochs);
+        problems.require(patience != Some(0), "early_stopping.patience_epochs", || "must be at least 1");
+        problems.require(self.checkpoint_every_secs >= 0.0, "checkpoint_every_secs", || {
+            "must be at least 0 (0: after every step)"
+        });
+        if let Some(mixup) = &self.mixup {
+            problems.require(self.batch_size > 1, "mixup", || {
+                "mixes samples of one batch: use a batch_size of at least 2"
+            });
+            problems.extend_below("mixup", mixup.problems());
+        }
         problems
     }
 }
