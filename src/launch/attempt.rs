@@ -7,14 +7,14 @@ use burn::tensor::Device;
 
 use super::local::LaunchError;
 use crate::experiment::ExperimentPlan;
-use crate::runs::{Life, Manifest, RunDirectory, RunError, RunStatus};
+use crate::runs::{Attempt, Manifest, RunDirectory, RunError, RunStatus};
 use crate::training::checkpoint::CheckpointError;
 
 pub(super) fn open_manifest(
     plan: &ExperimentPlan,
     device: &Device,
     directory: &RunDirectory,
-    earlier_looks: usize,
+    test_evaluations_before: usize,
 ) -> Result<Manifest, LaunchError> {
     let mut manifest = match directory.manifest() {
         Ok(manifest) => manifest,
@@ -34,8 +34,8 @@ pub(super) fn open_manifest(
             seeds: plan.config.seeds.clone(),
             num_replicas: plan.replicas().count(),
             num_params: plan.base().model.layout().num_params(),
-            earlier_looks,
-            lives: Vec::new(),
+            test_evaluations_before,
+            attempts: Vec::new(),
         },
         Err(error) => return Err(error.into()),
     };
@@ -48,7 +48,7 @@ pub(super) fn open_manifest(
         }));
     }
     manifest.status = RunStatus::Running;
-    manifest.lives.push(Life {
+    manifest.attempts.push(Attempt {
         host: host_name(),
         process: std::process::id(),
         started_unix_secs: unix_secs(),
@@ -58,10 +58,10 @@ pub(super) fn open_manifest(
     Ok(manifest)
 }
 
-pub(super) fn end_life(directory: &RunDirectory, manifest: &mut Manifest, status: RunStatus) -> Result<(), RunError> {
+pub(super) fn end_attempt(directory: &RunDirectory, manifest: &mut Manifest, status: RunStatus) -> Result<(), RunError> {
     manifest.status = status;
-    if let Some(life) = manifest.lives.last_mut() {
-        life.ended_unix_secs = Some(unix_secs());
+    if let Some(attempt) = manifest.attempts.last_mut() {
+        attempt.ended_unix_secs = Some(unix_secs());
     }
     directory.write_manifest(manifest)
 }

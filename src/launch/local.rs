@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device};
 
 use super::ablation;
-use crate::launch::attempt::{end_life, open_manifest};
+use crate::launch::attempt::{end_attempt, open_manifest};
 use super::predict::{predict, prediction_rows};
 use super::recorder::Recorder;
 use super::results::{record_results, tracked, write_experiment};
@@ -68,8 +68,8 @@ pub struct LocalOptions {
     pub max_replicas: Option<usize>,
     /// Only these replicas, by name; all when empty.
     pub only: Vec<String>,
-    /// Looks at test metrics before this run.
-    pub earlier_looks: usize,
+    /// How often test metrics of this experiment were computed before this run.
+    pub test_evaluations_before: usize,
     /// No progress.
     pub quiet: bool,
 }
@@ -94,7 +94,7 @@ pub struct Outcome {
     pub warnings: Vec<String>,
 }
 
-/// A program on its device, with what earlier lives left of it.
+/// A program on its device, with what earlier attempts left of it.
 pub(super) struct Loaded<'a> {
     pub(super) program: &'a Program,
     pub(super) data: DeviceData,
@@ -150,7 +150,7 @@ pub fn run(
     stop: &StopFlag,
 ) -> Result<Outcome, LaunchError> {
     check_precision(plan, device)?;
-    let mut manifest = open_manifest(plan, device, directory, options.earlier_looks)?;
+    let mut manifest = open_manifest(plan, device, directory, options.test_evaluations_before)?;
     plan.splits.freeze(&directory.split())?;
     crate::runs::write_document(&directory.experiment(), plan.resolved_toml().as_bytes())?;
     crate::runs::write_json(&directory.fitted(), &super::fitted::records(plan))?;
@@ -169,7 +169,7 @@ pub fn run(
         let trained = train(plan, loaded, options, &mut tracker, &mut progress, stop);
         if let Err(LaunchError::Train(TrainError::Interrupted)) = &trained {
             tracker.sync()?;
-            end_life(directory, &mut manifest, RunStatus::Interrupted)?;
+            end_attempt(directory, &mut manifest, RunStatus::Interrupted)?;
         }
         trained?;
     }
@@ -186,7 +186,7 @@ pub fn run(
     let ablations = ablation::ablations(plan, &evaluation)?;
     ablation::record(plan, &ablations, directory, &mut tracker)?;
     record_results(plan, &programs, &predicted, &evaluation, &rows, directory, &mut tracker)?;
-    end_life(directory, &mut manifest, RunStatus::Finished)?;
+    end_attempt(directory, &mut manifest, RunStatus::Finished)?;
     if options.only.is_empty() {
         programs.iter().try_for_each(|loaded| loaded.store.clear_latest())?;
     }

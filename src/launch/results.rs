@@ -112,8 +112,8 @@ pub(super) fn write_experiment(plan: &ExperimentPlan, tracker: &mut RunTracker) 
     tracker.flush()
 }
 
-/// Step of what is recorded after training: behind all that was recorded during it, so that a later life that records it
-/// again supersedes nothing else.
+/// Step of what is recorded after training: behind all that was recorded during it, so that a later attempt that records
+/// it again supersedes nothing else.
 fn result_step(state: &ReplicaState) -> u64 {
     state.progress.steps + 1
 }

@@ -148,7 +148,7 @@ impl CheckpointStore {
     pub fn finish(&self, name: &str, state: &ReplicaState) -> Result<(), CheckpointError> {
         let place = self.finished_path(name);
         if place.exists() {
-            // Two lives of one run end with the same bytes: the first to arrive stays.
+            // Two attempts of one run end with the same bytes: the first to arrive stays.
             return Ok(());
         }
         self.write(&place, &BTreeMap::from([(name.to_owned(), state.clone())]))

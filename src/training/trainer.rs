@@ -130,7 +130,7 @@ pub struct Trainer<'a> {
     log_every_steps: usize,
     state: State,
     last_checkpoint: Instant,
-    /// States of an earlier life whose replicas are not in this group: a snapshot must not lose them.
+    /// States of an earlier attempt whose replicas are not in this group: a snapshot must not lose them.
     others: BTreeMap<String, ReplicaState>,
 }
 

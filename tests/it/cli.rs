@@ -503,12 +503,12 @@ fn killed_at_any_time_and_resumed_a_run_ends_with_the_same_bytes() {
     let cut = train("cut");
     let mut cut: Vec<&str> = cut.iter().map(String::as_str).collect();
     let mut kills = 0;
-    for life in 0..6 {
+    for attempt in 0..6 {
         let mut child = recoup(folder.path(), &cut)
             .stderr(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        std::thread::sleep(duration.mul_f64([0.35, 0.5, 0.45, 0.6, 0.55, 0.4][life]));
+        std::thread::sleep(duration.mul_f64([0.35, 0.5, 0.45, 0.6, 0.55, 0.4][attempt]));
         // SIGKILL: nothing of ours runs.
         child.kill().unwrap();
         let output = child.wait_with_output().unwrap();

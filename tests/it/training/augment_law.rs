@@ -50,28 +50,28 @@ fn the_replica_law_holds_under_every_change() {
             assert_same_bytes(&state, &together[&name], &format!("{name} in groups of {group_size}"));
         }
     }
-    // Cut off every two steps, in the middle of epochs, each life with another size of groups.
+    // Cut off every two steps, in the middle of epochs, each attempt with another size of groups.
     let place = tempfile::tempdir().unwrap();
     let store = CheckpointStore::new(place.path(), &plan.hash, plan.base().model.layout());
-    let mut lives = 0;
+    let mut attempts = 0;
     let done = loop {
-        lives += 1;
+        attempts += 1;
         match train(
             &plan,
             &five,
-            [5, 2][lives % 2],
+            [5, 2][attempts % 2],
             &device,
             &store,
             &mut Script::new(Some(2)),
         ) {
             Ok(done) => break done,
-            Err(TrainError::Interrupted) => assert!(lives < 100, "no progress"),
+            Err(TrainError::Interrupted) => assert!(attempts < 100, "no progress"),
             Err(error) => panic!("{error}"),
         }
     };
-    assert!(lives > 2);
+    assert!(attempts > 2);
     for (name, state) in &done {
-        assert_same_bytes(state, &together[name], &format!("{name} in {lives} lives"));
+        assert_same_bytes(state, &together[name], &format!("{name} in {attempts} attempts"));
     }
 }
 
