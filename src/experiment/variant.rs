@@ -59,8 +59,7 @@ impl VariantConfig {
             overrides::set_key(&mut document, key, value.clone())
                 .map_err(|message| Problem::new(at("set"), format!("{key}: {message}")))?;
         }
-        ExperimentConfig::deserialize(document)
-            .map_err(|error| Problem::new(at("set"), error.to_string().trim_end()))
+        ExperimentConfig::deserialize(document).map_err(|error| Problem::new(at("set"), error.to_string().trim_end()))
     }
 
     fn remove_streams(&self, document: &mut Table) -> Result<(), Problem> {
@@ -96,9 +95,9 @@ impl VariantConfig {
     }
 }
 
-/// Text that is the same for variants whose replicas can train together: everything but what a replica has of its own
-/// ([`Hyper`](crate::training::Hyper)).
-pub(super) fn program_key(config: &ExperimentConfig) -> String {
+/// The part of an experiment that is equal for variants whose replicas can train together: everything but what a
+/// replica has of its own ([`Hyper`](crate::training::Hyper) and its first weights).
+pub(super) fn shared_config(config: &ExperimentConfig) -> ExperimentConfig {
     let mut shared = config.clone();
     shared.model.dropout = 0.0;
     shared.training.label_smoothing = 0.0;
@@ -115,6 +114,6 @@ pub(super) fn program_key(config: &ExperimentConfig) -> String {
             ..
         } => (*learning_rate, *weight_decay) = (0.0, 0.0),
     }
-    shared.training.start = None;
-    toml::to_string(&shared).unwrap_or_default()
+    shared.training.init_from = None;
+    shared
 }

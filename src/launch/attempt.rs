@@ -58,7 +58,11 @@ pub(super) fn open_manifest(
     Ok(manifest)
 }
 
-pub(super) fn end_attempt(directory: &RunDirectory, manifest: &mut Manifest, status: RunStatus) -> Result<(), RunError> {
+pub(super) fn end_attempt(
+    directory: &RunDirectory,
+    manifest: &mut Manifest,
+    status: RunStatus,
+) -> Result<(), RunError> {
     manifest.status = status;
     if let Some(attempt) = manifest.attempts.last_mut() {
         attempt.ended_unix_secs = Some(unix_secs());

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device};
 
 use super::ablation;
-use crate::launch::attempt::{end_attempt, open_manifest};
 use super::predict::{predict, prediction_rows};
 use super::recorder::Recorder;
 use super::results::{record_results, tracked, write_experiment};
@@ -13,6 +12,7 @@ use super::signals::StopFlag;
 use crate::cohort::split::SplitError;
 use crate::evaluation::{Ablation, Evaluation, EvaluationError, EvaluationOptions, Metric, evaluate};
 use crate::experiment::{ExperimentPlan, Program};
+use crate::launch::attempt::{end_attempt, open_manifest};
 use crate::runs::predictions::{self, PredictionsError};
 use crate::runs::{RunDirectory, RunError, RunStatus};
 use crate::tracking::{GroupStatus, Progress, RunTracker, TrackingError};

@@ -43,9 +43,9 @@ pub struct TrainingConfig {
     /// What the loss is made of.
     #[serde(default)]
     pub objective: Objective,
-    /// Weights to start from instead of random ones.
+    /// Trained weights to start from instead of random ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<StartConfig>,
+    pub init_from: Option<InitFromConfig>,
     /// Metric of the validation part that chooses the best weights, stops early and drives `plateau`.
     #[serde(default = "default_monitor")]
     pub monitor: String,
@@ -91,47 +91,71 @@ impl TrainingConfig {
         ] {
             problems.require(value > 0, key, || "must be at least 1");
         }
-        problems.require(self.windows_per_subject != Some(0), "windows_per_subject", || {
-            "must be at least 1"
-        });
+        problems.require(
+            self.windows_per_subject != Some(0),
+            "windows_per_subject",
+            || "must be at least 1",
+        );
         let rate = self.optimizer.learning_rate();
-        problems.require(rate > 0.0 && rate.is_finite(), "optimizer.learning_rate", || {
-            "must be greater than 0"
-        });
+        problems.require(
+            rate > 0.0 && rate.is_finite(),
+            "optimizer.learning_rate",
+            || "must be greater than 0",
+        );
         let decay = self.optimizer.weight_decay();
-        problems.require(decay >= 0.0 && decay.is_finite(), "optimizer.weight_decay", || {
-            "must be at least 0"
-        });
+        problems.require(
+            decay >= 0.0 && decay.is_finite(),
+            "optimizer.weight_decay",
+            || "must be at least 0",
+        );
         let clip = self.gradient_clip_norm;
-        problems.require(clip.is_none_or(|norm| norm > 0.0), "gradient_clip_norm", || {
-            "must be greater than 0"
-        });
-        problems.require((0.0..1.0).contains(&self.label_smoothing), "label_smoothing", || {
-            "must be at least 0 and less than 1"
-        });
+        problems.require(
+            clip.is_none_or(|norm| norm > 0.0),
+            "gradient_clip_norm",
+            || "must be greater than 0",
+        );
+        problems.require(
+            (0.0..1.0).contains(&self.label_smoothing),
+            "label_smoothing",
+            || "must be at least 0 and less than 1",
+        );
         let weights = [self.objective.classification, self.objective.reconstruction];
         let are_weights = weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite());
-        problems.require(are_weights && weights.iter().sum::<f64>() > 0.0, "objective", || {
-            "weights must be at least 0, and one of them greater"
-        });
-        if let Some(start) = &self.start {
-            let factor = start.learning_rate_factor;
-            problems.require(factor >= 0.0 && factor.is_finite(), "start.learning_rate_factor", || {
-                "must be at least 0 (0: frozen)"
-            });
-            problems.require(!start.streams.is_empty(), "start.streams", || {
-                "is empty: name the streams to take"
-            });
+        problems.require(
+            are_weights && weights.iter().sum::<f64>() > 0.0,
+            "objective",
+            || "weights must be at least 0, and one of them greater",
+        );
+        if let Some(init_from) = &self.init_from {
+            let factor = init_from.learning_rate_factor;
+            problems.require(
+                factor >= 0.0 && factor.is_finite(),
+                "init_from.learning_rate_factor",
+                || "must be at least 0 (0: frozen)",
+            );
+            problems.require(
+                !init_from.streams.is_empty(),
+                "init_from.streams",
+                || "is empty: name the streams to take",
+            );
         }
         let patience = self.early_stopping.as_ref().map(|stopping| stopping.patience_epochs);
-        problems.require(patience != Some(0), "early_stopping.patience_epochs", || "must be at least 1");
-        problems.require(self.checkpoint_every_secs >= 0.0, "checkpoint_every_secs", || {
-            "must be at least 0 (0: after every step)"
-        });
+        problems.require(
+            patience != Some(0),
+            "early_stopping.patience_epochs",
+            || "must be at least 1",
+        );
+        problems.require(
+            self.checkpoint_every_secs >= 0.0,
+            "checkpoint_every_secs",
+            || "must be at least 0 (0: after every step)",
+        );
         if let Some(mixup) = &self.mixup {
-            problems.require(self.batch_size > 1, "mixup", || {
-                "mixes samples of one batch: use a batch_size of at least 2"
-            });
+            problems.require(
+                self.batch_size > 1,
+                "mixup",
+                || "mixes samples of one batch: use a batch_size of at least 2",
+            );
             problems.extend_below("mixup", mixup.problems());
         }
         problems
@@ -164,8 +188,9 @@ impl Default for Objective {
 /// weight has seen a subject that it will be tested on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StartConfig {
-    /// Directory of a finished run, or of an experiment (`checkpoints/<name>`), whose newest finished run is taken.
+pub struct InitFromConfig {
+    /// A finished run, or an experiment whose newest finished run is taken: its folder, seen from the folder of runs
+    /// (`pretraining` or `pretraining/20261129-120000-0a1b2c3d`), or an absolute path.
     pub run: PathBuf,
     /// Variant of that run.
     #[serde(default = "base_variant")]

@@ -26,9 +26,11 @@ impl MixupConfig {
     pub fn problems(&self) -> Problems {
         let mut problems = Problems::default();
         // The range over which quantiles of the distribution are exact to 1e-12.
-        problems.require((0.01..=1000.0).contains(&self.alpha), "alpha", || {
-            "must be between 0.01 and 1000"
-        });
+        problems.require(
+            (0.01..=1000.0).contains(&self.alpha),
+            "alpha",
+            || "must be between 0.01 and 1000",
+        );
         problems
     }
 }

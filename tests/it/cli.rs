@@ -235,7 +235,7 @@ fn the_quickstart_runs_and_its_record_can_be_read_back() {
         "{resolved}"
     );
 
-    // The same experiment again: another run, the same predictions to the byte, and one look more.
+    // The same experiment again: another run, the same predictions to the byte, and one evaluation more.
     succeed(
         folder.path(),
         &[&[
@@ -260,16 +260,16 @@ fn the_quickstart_runs_and_its_record_can_be_read_back() {
         predictions[0] == predictions[1],
         "two runs of one experiment predict differently"
     );
-    let looks: Vec<Value> = runs
+    let evaluations: Vec<Value> = runs
         .iter()
         .map(|run| {
-            serde_json::from_slice::<Value>(&fs::read(run.join("manifest.json")).unwrap()).unwrap()["earlier_looks"]
+            serde_json::from_slice::<Value>(&fs::read(run.join("manifest.json")).unwrap()).unwrap()["test_evaluations_before"]
                 .clone()
         })
         .collect();
     assert!(
-        looks.contains(&Value::from(0)) && looks.contains(&Value::from(1)),
-        "{looks:?}"
+        evaluations.contains(&Value::from(0)) && evaluations.contains(&Value::from(1)),
+        "{evaluations:?}"
     );
 }
 
