@@ -9,7 +9,6 @@ mod data;
 mod error;
 pub mod file;
 mod init_from;
-pub mod memory;
 pub mod overrides;
 mod plan;
 pub mod program;

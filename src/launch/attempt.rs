@@ -19,7 +19,7 @@ pub(super) fn open_manifest(
     let mut manifest = match directory.manifest() {
         Ok(manifest) => manifest,
         Err(RunError::Io { .. }) => Manifest {
-            experiment: plan.config.name.clone(),
+            experiment: plan.config().name.clone(),
             status: RunStatus::Running,
             recoup_version: env!("CARGO_PKG_VERSION").into(),
             git_commit: option_env!("RECOUP_GIT_COMMIT")
@@ -28,23 +28,23 @@ pub(super) fn open_manifest(
             burn_version: option_env!("RECOUP_BURN_VERSION").unwrap_or("unknown").into(),
             device: format!("{device:?}"),
             precision: precision(plan),
-            experiment_hash: plan.hash.clone(),
-            data_hash: plan.prepared.content_hash().into(),
-            split_hash: plan.splits.hash().into(),
-            seeds: plan.config.seeds.clone(),
+            experiment_hash: plan.hash().into(),
+            data_hash: plan.prepared().content_hash().into(),
+            split_hash: plan.splits().hash().into(),
+            seeds: plan.config().seeds.clone(),
             num_replicas: plan.replicas().count(),
-            num_params: plan.base().model.layout().num_params(),
+            num_params: plan.base().model().layout().num_params(),
             test_evaluations_before,
             attempts: Vec::new(),
         },
         Err(error) => return Err(error.into()),
     };
-    if manifest.experiment_hash != plan.hash {
+    if manifest.experiment_hash != plan.hash() {
         return Err(LaunchError::Checkpoint(CheckpointError::Other {
             path: directory.root().into(),
             what: "experiment",
             found: manifest.experiment_hash,
-            expected: plan.hash.clone(),
+            expected: plan.hash().into(),
         }));
     }
     manifest.status = RunStatus::Running;
@@ -71,7 +71,7 @@ pub(super) fn end_attempt(
 }
 
 fn precision(plan: &ExperimentPlan) -> String {
-    format!("{:?}", plan.config.training.precision).to_lowercase()
+    format!("{:?}", plan.config().training.precision).to_lowercase()
 }
 
 fn unix_secs() -> u64 {

@@ -9,6 +9,15 @@ use crate::cohort::window::Window;
 
 use super::{EarlyStoppingConfig, MixupConfig, OptimizerConfig, Sampling, ScheduleConfig};
 
+/// Most epochs of a replica.
+const MAX_EPOCHS: usize = 1_000_000;
+
+/// Most windows of one forward pass: what an axis of a GPU's grid holds.
+const MAX_BATCH_SIZE: usize = 65_535;
+
+/// Most windows of one optimiser step.
+const MAX_WINDOWS_PER_STEP: usize = 1 << 20;
+
 /// The `[training]` table of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,13 +93,10 @@ impl TrainingConfig {
     /// Every value that cannot work.
     pub fn problems(&self) -> Problems {
         let mut problems = Problems::default();
-        for (key, value) in [
-            ("epochs", self.epochs),
-            ("batch_size", self.batch_size),
-            ("accumulate_steps", self.accumulate_steps),
-        ] {
-            problems.require(value > 0, key, || "must be at least 1");
-        }
+        problems.require_size(self.epochs, MAX_EPOCHS, "epochs");
+        problems.require_size(self.batch_size, MAX_BATCH_SIZE, "batch_size");
+        let most = MAX_WINDOWS_PER_STEP / self.batch_size.clamp(1, MAX_BATCH_SIZE);
+        problems.require_size(self.accumulate_steps, most, "accumulate_steps");
         problems.require(
             self.windows_per_subject != Some(0),
             "windows_per_subject",

@@ -52,7 +52,7 @@ fn the_replica_law_holds_under_every_change() {
     }
     // Cut off every two steps, in the middle of epochs, each attempt with another size of groups.
     let place = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(place.path(), &plan.hash, plan.base().model.layout());
+    let store = CheckpointStore::new(place.path(), plan.hash(), plan.base().model().layout());
     let mut attempts = 0;
     let done = loop {
         attempts += 1;
@@ -83,8 +83,8 @@ fn predictions_are_those_of_the_model_without_changes() {
         let plan = plan(&text, &[], folder.path());
         let (program, replica) = (plan.base(), replicas(&plan)[0]);
         let data = data(&plan, program, &device);
-        let group = Group::new(&program.model, &data, vec![replica], &program.config.training);
-        let layout = program.model.layout();
+        let group = Group::new(program.model(), &data, vec![replica], &program.config().training);
+        let layout = program.model().layout();
         let weights = matrix(replica.first_params(layout), 1, &device);
         let buffers = matrix(replica.first_buffers(layout), 1, &device);
         let predicted = group.predict(&weights, &buffers, &[&replica.test], 8);
