@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use recoup::evaluation::{Metric, MetricSet, Scores, softmax};
 use recoup::dataset::DataPaths;
+use recoup::evaluation::{Metric, MetricSet, Scores, softmax};
 use recoup::experiment::{ExperimentFile, ExperimentPlan};
 use recoup::models::{Model, ModelConfig};
 use recoup::training::checkpoint::CheckpointStore;
@@ -42,11 +42,12 @@ impl Work {
         training.early_stopping = None;
         training.checkpoint_every_secs = 1e9;
         training.precision = Precision::F32;
-        let prepared = DataPaths {
+        let paths = DataPaths {
             datasets: datasets.into(),
-        }
-        .open(&file)?;
-        Ok(Self::of(&ExperimentPlan::new(&file, prepared)?))
+        };
+        let prepared = open_data(&file, &paths)?;
+        let runs = Path::new("checkpoints");
+        Ok(Self::of(&ExperimentPlan::new(&file, prepared, runs, &|_, _| {})?))
     }
 
     /// The only function that knows how a plan is made up.
@@ -66,7 +67,11 @@ impl Work {
             model: program.model().clone(),
             sources,
             data,
-            replicas: program.replicas().iter().map(|planned| planned.replica().clone()).collect(),
+            replicas: program
+                .replicas()
+                .iter()
+                .map(|planned| planned.replica().clone())
+                .collect(),
             num_classes: plan.classes().len(),
         }
     }

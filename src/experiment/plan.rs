@@ -1,6 +1,6 @@
 //! The checked plan: the only thing that runs.
 
-use std::path::{Component, Path};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::config::ExperimentConfig;

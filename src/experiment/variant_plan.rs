@@ -276,4 +276,3 @@ fn check_objective(config: &ExperimentConfig, task: &Task, selection: Option<Sel
         problems.add("training.objective.classification", message);
     }
 }
-

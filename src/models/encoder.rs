@@ -81,6 +81,9 @@ impl EncoderConfig {
                     "hidden_sizes",
                     || "a layer of width 0 carries nothing: use at least 1",
                 );
+                for &size in hidden_sizes {
+                    problems.require_size(size.max(1), MAX_WIDTH, "hidden_sizes");
+                }
                 None
             }
             (Self::Cnn(cnn), InputShape::Sequence { length, .. }) => {

@@ -17,7 +17,7 @@ pub mod stopping;
 pub mod trainer;
 
 pub use batch::{DeviceData, StreamSource};
-pub use config::{ClassWeights, Objective, Precision, InitFromConfig, TrainingConfig};
+pub use config::{ClassWeights, InitFromConfig, Objective, Precision, TrainingConfig};
 pub use initial::{Columns, InitialWeights};
 pub use mixup::{Mixup, MixupConfig};
 pub use optimizer::OptimizerConfig;

@@ -10,7 +10,7 @@ use crate::features::image::{ImageFeature, ImageInfo};
 use crate::features::motion::{Joints, MotionFeature, MotionImage};
 use crate::features::signals::eeg::Eeg;
 use crate::features::signals::emg::EmgConfig;
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 use crate::features::signals::heart::{Hrv, Ppg};
 use crate::features::signals::spectrum::{StftConfig, WelchConfig};
 use crate::features::signals::statistics::{CleaningRules, StatisticsConfig};

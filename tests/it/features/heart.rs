@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
 use recoup::dataset::subjects::Channel;
-use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
+use recoup::features::signals::{Scratch, SignalFeature, SignalInfo};
 use recoup::features::signals::heart::{
     BeatIntervals, Hrv, Ppg, nonlinear, r_peaks, ratio_of_ratios, sample_entropy, spectral, systolic_peaks, time_domain,
 };

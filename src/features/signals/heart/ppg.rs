@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ecg::{highest, moving_average};
 use super::median;
 use crate::base::Problem;
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 use crate::features::signals::stride::ratio;
 use crate::signal::filter::{Passband, Sos};
 
