@@ -210,11 +210,10 @@ fn problems(text: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let prepared = Prepared::build(&WALKERS.generate(), folder.path()).unwrap();
     let file = ExperimentFile::parse("x.toml".as_ref(), text, &[]).unwrap();
-    match ExperimentPlan::new(&file, prepared, Path::new("checkpoints"), &|_, _| {}) {
-        Err(ExperimentError::Problems { problems, .. }) => problems
-            .iter()
-            .map(|located| located.problem.to_string())
-            .collect(),
+    match ExperimentPlan::new(&file, prepared, std::path::Path::new("checkpoints"), &|_, _| {}) {
+        Err(ExperimentError::Problems { problems, .. }) => {
+            problems.iter().map(|located| located.problem.to_string()).collect()
+        }
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("nothing is wrong"),
     }

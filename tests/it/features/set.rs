@@ -342,7 +342,11 @@ fn everything_that_is_wrong_is_said_at_once() {
         "features.f.compute",
     ];
     assert_eq!(keys, expected, "{problems:?}");
-    assert!(problems[6].message.ends_with("side by side with `join`"), "{}", problems[6].message);
+    assert!(
+        problems[6].message.ends_with("side by side with `join`"),
+        "{}",
+        problems[6].message
+    );
     for wrong in [
         "{ kind = \"statistic\" }",
         "{ kind = \"emg\", treshold = 1 }",

@@ -455,11 +455,7 @@ fn a_fusion_that_cannot_be_built_says_why() {
     let problems = |config: Value| {
         let config: FusionConfig = serde_json::from_value(config).unwrap();
         let text = |Problem { key, message }| format!("fusion.{key} {message}");
-        config
-            .problems(WIDTH)
-            .into_iter()
-            .map(text)
-            .collect::<Vec<_>>()
+        config.problems(WIDTH).into_iter().map(text).collect::<Vec<_>>()
     };
     for kind in ["attention", "gated"] {
         assert_eq!(

@@ -85,8 +85,7 @@ fn predictions_are_those_of_the_model_without_changes() {
         let data = data(&plan, program, &device);
         let group = Group::new(program.model(), &data, vec![replica], &program.config().training);
         let layout = program.model().layout();
-        let weights = matrix(replica.first_params(layout), 1, &device);
-        let buffers = matrix(replica.first_buffers(layout), 1, &device);
+        let [weights, buffers] = replica.first_values(layout).unwrap().map(|row| matrix(row, 1, &device));
         let predicted = group.predict(&weights, &buffers, &[&replica.test], 8);
         let batch = vec![vec![replica.train.concat().into_iter().take(8).map(Some).collect()]];
         (
