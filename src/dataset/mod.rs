@@ -5,10 +5,12 @@ pub mod card;
 pub mod draft;
 pub mod fetch;
 pub mod load;
+mod paths;
 mod rate;
 pub mod subjects;
 pub mod warning;
 
 pub use card::Card;
 pub use load::{SessionReader, load_cohort};
+pub use paths::DataPaths;
 pub use subjects::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
