@@ -1,6 +1,6 @@
 //! Checkpoints: sets of files that appear whole or not at all.
 //!
-//! A checkpoint is a folder with `replicas.safetensors` (per replica: weights, moments, buffers and the best of them),
+//! A checkpoint is a folder with `replicas.safetensors` (per replica: weights, optimiser state, buffers, best weights),
 //! `state.json` (where each replica stands) and `manifest.json` (size and SHA-256 of the two). It is written beside its
 //! place, synced and renamed; the manifest is checked before anything is read. Every tensor is stored per replica under
 //! `<replica>/<what>`, so any replica can be taken out and resumed alone.
@@ -17,7 +17,7 @@ use super::Progress;
 use crate::base::hash::digest as sha256;
 use crate::models::{Init, Layout, ParamSpec};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const TENSORS: &str = "replicas.safetensors";
 const STATE: &str = "state.json";
 const MANIFEST: &str = "manifest.json";
@@ -79,8 +79,8 @@ pub struct ReplicaState {
     pub epoch: usize,
     /// Steps made in the present epoch.
     pub step_in_epoch: usize,
-    /// Named vectors: `weights`, `first_moment`, `second_moment`, `best_weights` of P values, `buffers` and
-    /// `best_buffers` of Q.
+    /// Named vectors: `weights`, `best_weights` and, for each slot of the optimiser, `optimizer.<slot>` of P values,
+    /// `buffers` and `best_buffers` of Q.
     pub tensors: BTreeMap<String, Vec<f32>>,
 }
 
@@ -148,7 +148,7 @@ impl CheckpointStore {
     pub fn finish(&self, name: &str, state: &ReplicaState) -> Result<(), CheckpointError> {
         let place = self.finished_path(name);
         if place.exists() {
-            // Two lives of one run end with the same bytes: the first to arrive stays.
+            // Two attempts of one run end with the same bytes: the first to arrive stays.
             return Ok(());
         }
         self.write(&place, &BTreeMap::from([(name.to_owned(), state.clone())]))

@@ -3,9 +3,7 @@ use std::path::PathBuf;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-use crate::cohort::split::TrainFold;
-use crate::cohort::window::Window;
-
+use super::losses::{self, ClassWeights, LossConfig, default_losses};
 use super::{EarlyStoppingConfig, MixupConfig, OptimizerConfig, Sampling, ScheduleConfig};
 
 /// The `[training]` table of an experiment.
@@ -39,9 +37,9 @@ pub struct TrainingConfig {
     /// Weights of the classes in the loss.
     #[serde(default)]
     pub class_weights: ClassWeights,
-    /// What the loss is made of.
-    #[serde(default)]
-    pub objective: Objective,
+    /// Losses, which add up.
+    #[serde(default = "default_losses")]
+    pub loss: Vec<LossConfig>,
     /// Weights to start from instead of random ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<StartConfig>,
@@ -118,13 +116,6 @@ impl TrainingConfig {
             "label_smoothing",
             "must be at least 0 and less than 1",
         );
-        let objective = &self.objective;
-        let weights = [objective.classification, objective.reconstruction];
-        check(
-            weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite()) && weights.iter().sum::<f64>() > 0.0,
-            "objective",
-            "weights must be at least 0, and one of them greater",
-        );
         if let Some(start) = &self.start {
             let factor = start.learning_rate_factor;
             check(
@@ -157,27 +148,24 @@ impl TrainingConfig {
         );
         let mixup = self.mixup.iter().flat_map(MixupConfig::problems);
         problems.extend(mixup.map(|(key, message)| (format!("mixup.{key}"), message)));
+        problems.extend(losses::problems(&self.loss));
         problems
     }
-}
 
-/// `loss = classification * cross-entropy + reconstruction * mean squared error of the decoded streams`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Objective {
-    /// Weight of the cross-entropy. With 0 the model is an autoencoder: it never sees a class, and what it predicts is
-    /// the reconstruction error, as the score of the second of two classes.
-    pub classification: f64,
-    /// Weight of the reconstruction error of the streams that have a decoder.
-    pub reconstruction: f64,
-}
-
-impl Default for Objective {
-    fn default() -> Self {
-        Self {
-            classification: 1.0,
-            reconstruction: 0.0,
+    /// Every value that cannot work for a model with or without decoders on so many classes: key and reason.
+    pub fn model_problems(&self, has_decoder: bool, num_classes: usize) -> Vec<(String, String)> {
+        let mut problems = losses::model_problems(&self.loss, has_decoder, num_classes);
+        if !losses::see_classes(&self.loss) {
+            let mut unused = |is_set: bool, key: &str, message: &str| {
+                if is_set {
+                    problems.push((key.to_owned(), message.to_owned()));
+                }
+            };
+            let hidden = "an autoencoder must not see the classes: use none";
+            unused(self.class_weights != ClassWeights::None, "class_weights", hidden);
+            unused(self.label_smoothing > 0.0, "label_smoothing", "no loss looks at the classes: leave it out");
         }
+        problems
     }
 }
 
@@ -208,37 +196,6 @@ fn base_variant() -> String {
 }
 fn one_f64() -> f64 {
     1.0
-}
-
-/// Weights of the classes in the loss.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClassWeights {
-    /// All 1.
-    #[default]
-    None,
-    /// `windows / (classes * windows of the class)` over the training windows, as scikit-learn's `balanced`.
-    Balanced,
-}
-
-impl ClassWeights {
-    /// The weights, from the windows of the training subjects; `windows` are those of the whole cohort.
-    pub fn weights(self, fold: &TrainFold, windows: &[Window], num_classes: usize) -> Vec<f64> {
-        if self == Self::None {
-            return vec![1.0; num_classes];
-        }
-        let mut is_trained_on = vec![false; fold.num_subjects()];
-        fold.indices().iter().for_each(|&subject| is_trained_on[subject] = true);
-        let mut counts = vec![0usize; num_classes];
-        for window in windows.iter().filter(|window| is_trained_on[window.subject as usize]) {
-            counts[window.class as usize] += 1;
-        }
-        let total: usize = counts.iter().sum();
-        counts
-            .iter()
-            .map(|&count| total as f64 / (num_classes * count.max(1)) as f64)
-            .collect()
-    }
 }
 
 /// Arithmetic of the forward and backward pass.

@@ -7,18 +7,21 @@
 pub mod batch;
 pub mod checkpoint;
 mod config;
+pub mod losses;
 pub mod mixup;
 pub mod optimizer;
 mod replica;
 pub mod schedule;
+mod state;
 pub mod step;
 pub mod stopping;
 pub mod trainer;
 
 pub use batch::{DeviceData, StreamSource};
-pub use config::{ClassWeights, Objective, Precision, StartConfig, TrainingConfig};
+pub use config::{Precision, StartConfig, TrainingConfig};
+pub use losses::{ClassWeights, LossConfig};
 pub use mixup::{Mixup, MixupConfig};
 pub use optimizer::OptimizerConfig;
-pub use replica::{Hyper, Replica, Sampling, Start};
+pub use replica::{Hyperparameters, Replica, Sampling, Start};
 pub use schedule::ScheduleConfig;
 pub use stopping::{EarlyStoppingConfig, Progress, Status};
