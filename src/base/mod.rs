@@ -2,6 +2,8 @@
 
 pub mod error;
 pub(crate) mod hash;
+pub mod problems;
 pub(crate) mod text;
 
 pub use error::DataError;
+pub use problems::{Problem, Problems};

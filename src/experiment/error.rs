@@ -1,6 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::base::Problem;
 use crate::base::error::DataError;
 use crate::cohort::split::SplitError;
 
@@ -37,7 +38,7 @@ pub enum ExperimentError {
         /// Experiment file.
         path: PathBuf,
         /// What is wrong.
-        problems: Vec<Problem>,
+        problems: Vec<Located>,
     },
     /// The data cannot be read.
     #[error(transparent)]
@@ -55,26 +56,24 @@ pub enum ExperimentError {
     Split(#[from] SplitError),
 }
 
-/// One thing wrong with an experiment.
+/// One problem of an experiment and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Dotted key.
-    pub key: String,
+pub struct Located {
     /// Line of the experiment file, where the key is in it.
     pub line: Option<usize>,
-    /// What is wrong, and what was expected.
-    pub message: String,
+    /// The key and what is wrong.
+    pub problem: Problem,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Located {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
-            Some(line) => write!(formatter, "line {line}: {}: {}", self.key, self.message),
-            None => write!(formatter, "{}: {}", self.key, self.message),
+            Some(line) => write!(formatter, "line {line}: {}", self.problem),
+            None => write!(formatter, "{}", self.problem),
         }
     }
 }
 
-fn list(problems: &[Problem]) -> String {
+fn list(problems: &[Located]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }

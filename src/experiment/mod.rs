@@ -11,7 +11,6 @@ pub mod init_from;
 pub mod memory;
 pub mod overrides;
 pub mod plan;
-mod problems;
 pub mod program;
 mod task;
 pub mod variant;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::ExperimentFile;
 use super::config::{DataSource, ExperimentConfig};
 use super::error::ExperimentError;
-use super::problems::Problems;
 use super::program::{Draft, PlannedReplica, Program};
 use super::task::Task;
 use super::variant::{BASE_VARIANT, program_key};
 use super::view::View;
+use crate::base::Problems;
 use crate::dataset::card::Card;
 use crate::cohort::prepared::Prepared;
 use crate::base::hash::digest;
@@ -44,11 +44,9 @@ impl DataPaths {
     pub fn open(&self, file: &ExperimentFile) -> Result<Prepared, ExperimentError> {
         match &file.config.data.source {
             DataSource::Simulated(config) => {
-                let mut problems = Problems::new(file);
-                for (key, message) in config.problems() {
-                    problems.add(&format!("data.source.{key}"), message);
-                }
-                problems.finish()?;
+                let mut problems = Problems::default();
+                problems.extend_below("data.source", config.problems());
+                file.check(&problems)?;
                 Ok(Prepared::build(&config.generate(), &self.prepared("simulated"))?)
             }
             DataSource::Dataset(dataset) => {
@@ -110,7 +108,7 @@ impl ExperimentPlan {
     ) -> Result<Self, ExperimentError> {
         let prepared = Arc::new(prepared);
         let config = file.config.clone();
-        let mut problems = Problems::new(file);
+        let mut problems = Problems::default();
         check_names(&config, &mut problems);
         let task = Task::new(&config, &prepared, &mut problems);
         let base = ExperimentConfig {
@@ -127,10 +125,10 @@ impl ExperimentPlan {
                     name: variant.name.clone(),
                     config,
                 }),
-                Err((key, message)) => problems.add(&key, message),
+                Err(problem) => problems.extend([problem]),
             }
         }
-        problems.finish()?;
+        file.check(&problems)?;
 
         let mut drafts: Vec<Draft> = Vec::new();
         let mut views = Vec::new();
@@ -138,7 +136,7 @@ impl ExperimentPlan {
             let view = View::of(config, &prepared, &task, &mut views, &mut problems, progress)?;
             drafts.extend(Draft::new(name, config, view, &task, &mut problems));
         }
-        problems.finish()?;
+        file.check(&problems)?;
 
         let splits = Splits::make(&config.split, &task.subjects(&prepared), prepared.content_hash())?;
         let mut programs: Vec<(String, Program)> = Vec::new();

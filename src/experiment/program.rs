@@ -8,9 +8,9 @@ use recoup_kernels::random;
 
 use super::config::ExperimentConfig;
 use super::error::ExperimentError;
-use super::problems::Problems;
 use super::task::Task;
 use super::view::View;
+use crate::base::Problems;
 use crate::cohort::prepared::Prepared;
 use crate::cohort::split::{Part, Splits, SubjectInfo, TrainFold};
 use crate::cohort::window::Window;
@@ -128,9 +128,7 @@ impl Draft {
         task: &Task,
         problems: &mut Problems,
     ) -> Option<Self> {
-        for (key, message) in config.training.problems() {
-            problems.add(&format!("training.{key}"), message);
-        }
+        problems.extend_below("training", config.training.problems());
         let selection = selection(config, problems);
         let view = view?;
         let sources = sources(config, &view, problems);
@@ -138,9 +136,7 @@ impl Draft {
             return None;
         }
         let shapes: Vec<InputShape> = sources.iter().map(|source| source.shape).collect();
-        for problem in config.model.problems(&shapes) {
-            problems.add(&format!("model.{}", problem.key), problem.message);
-        }
+        problems.extend_below("model", config.model.problems(&shapes));
         check_objective(config, task, selection, problems);
         Some(Self {
             name: name.into(),

@@ -7,6 +7,7 @@ use toml::{Table, Value};
 
 use super::config::ExperimentConfig;
 use super::overrides;
+use crate::base::Problem;
 use crate::training::OptimizerConfig;
 
 /// Name of the experiment without changes, among its variants.
@@ -37,12 +38,12 @@ impl VariantConfig {
     ///
     /// # Errors
     /// The key below this variant that is wrong, and why.
-    pub fn apply(&self, base: &ExperimentConfig) -> Result<ExperimentConfig, (String, String)> {
+    pub fn apply(&self, base: &ExperimentConfig) -> Result<ExperimentConfig, Problem> {
         let at = |key: &str| format!("variant.{}.{key}", self.name);
-        let mut document = Table::try_from(base).map_err(|error| (at("set"), error.to_string()))?;
+        let mut document = Table::try_from(base).map_err(|error| Problem::new(at("set"), error.to_string()))?;
         document.remove("variant");
         self.remove_streams(&mut document)
-            .map_err(|(key, message)| (at(key), message))?;
+            .map_err(|problem| problem.below(format_args!("variant.{}", self.name)))?;
         for (key, value) in &self.set {
             let is_below = |root: &&str| {
                 key.strip_prefix(*root)
@@ -53,15 +54,16 @@ impl VariantConfig {
                     "{key} is what variants share, so that they can be compared: they may change {}",
                     CHANGEABLE.join(", ")
                 );
-                return Err((at("set"), message));
+                return Err(Problem::new(at("set"), message));
             }
             overrides::set_key(&mut document, key, value.clone())
-                .map_err(|message| (at("set"), format!("{key}: {message}")))?;
+                .map_err(|message| Problem::new(at("set"), format!("{key}: {message}")))?;
         }
-        ExperimentConfig::deserialize(document).map_err(|error| (at("set"), error.to_string().trim_end().to_owned()))
+        ExperimentConfig::deserialize(document)
+            .map_err(|error| Problem::new(at("set"), error.to_string().trim_end()))
     }
 
-    fn remove_streams(&self, document: &mut Table) -> Result<(), (&'static str, String)> {
+    fn remove_streams(&self, document: &mut Table) -> Result<(), Problem> {
         let streams = document
             .get_mut("model")
             .and_then(|model| model.get_mut("stream"))
@@ -80,7 +82,7 @@ impl VariantConfig {
                     .collect();
                 streams.retain(|stream| stream.get(field).and_then(Value::as_str) != Some(name));
                 if streams.len() == before {
-                    return Err((
+                    return Err(Problem::new(
                         key,
                         format!("no stream has {field} {name:?}; there is {}", known.join(", ")),
                     ));
@@ -88,7 +90,7 @@ impl VariantConfig {
             }
         }
         if streams.is_empty() {
-            return Err(("name", "this variant has no stream left".into()));
+            return Err(Problem::new("name", "this variant has no stream left"));
         }
         Ok(())
     }

@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use super::ExperimentFile;
 use super::config::ExperimentConfig;
 use super::error::ExperimentError;
-use super::problems::Problems;
 use super::task::Task;
+use crate::base::Problems;
 use crate::cohort::prepared::Prepared;
 use crate::cohort::split::{Splits, SubjectInfo};
 use crate::cohort::window::{Window, windows};
@@ -39,18 +39,18 @@ pub fn feature_tables(
     prepared: &Prepared,
     progress: Progress,
 ) -> Result<(Vec<FeatureTable>, Vec<Window>), ExperimentError> {
-    let mut problems = Problems::new(file);
+    let mut problems = Problems::default();
     let task = Task::new(&file.config, prepared, &mut problems);
-    if file.config.features.is_empty() {
-        problems.add("features", "there are none: name one, `[features.NAME]`");
-    }
-    problems.finish()?;
+    problems.require(!file.config.features.is_empty(), "features", || {
+        "there are none: name one, `[features.NAME]`"
+    });
+    file.check(&problems)?;
     let windows = task.windows(windows(prepared, file.config.data.window.as_ref())?);
-    let tables = set::extract(&file.config.features, prepared, &windows, progress).unwrap_or_else(|wrong| {
-        wrong.into_iter().for_each(|(key, message)| problems.add(&key, message));
+    let tables = tables::extract(&file.config.features, prepared, &windows, progress).unwrap_or_else(|wrong| {
+        problems.extend_below("features", wrong);
         Vec::new()
     });
-    problems.finish()?;
+    file.check(&problems)?;
     Ok((tables, windows))
 }
 
@@ -75,10 +75,10 @@ impl View {
             return Ok(Some(view.clone()));
         }
         let mut windows = task.windows(windows(prepared, config.data.window.as_ref())?);
-        let tables = match set::extract(&config.features, prepared, &windows, progress) {
+        let tables = match tables::extract(&config.features, prepared, &windows, progress) {
             Ok(tables) => tables,
             Err(wrong) => {
-                wrong.into_iter().for_each(|(key, message)| problems.add(&key, message));
+                problems.extend_below("features", wrong);
                 return Ok(None);
             }
         };
@@ -112,7 +112,7 @@ impl View {
         }
         let prepared = match tables.is_empty() {
             true => prepared.clone(),
-            false => Arc::new(set::with_features(prepared, &mut windows, &tables)),
+            false => Arc::new(tables::with_features(prepared, &mut windows, &tables)),
         };
         let view = Arc::new(Self {
             key,

@@ -5,7 +5,8 @@ use recoup_kernels::{Conv2dOptions, conv2d, conv2d_activated};
 use serde::{Deserialize, Serialize};
 
 use super::layers::{Activation, Norm, NormConfig, Pooling};
-use super::{ConfigProblem, Context, Init, LayoutBuilder, ParamId};
+use super::{Context, Init, LayoutBuilder, ParamId};
+use crate::base::Problems;
 
 /// A size along time, or along both axes of an image when given as one number; `[height, width]` otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,48 +136,27 @@ impl CnnConfig {
     }
 
     /// Every reason why this network cannot run on an input of `size` `[height, width]`.
-    pub fn problems(&self, key: &str, dims: Dims, mut size: [usize; 2]) -> Vec<ConfigProblem> {
-        let mut problems = Vec::new();
-        let mut problem = |key: String, message: String| problems.push(ConfigProblem { key, message });
-        if self.blocks.is_empty() {
-            problem(format!("{key}.blocks"), "is empty: expected at least one block".into());
-        }
+    pub fn problems(&self, dims: Dims, mut size: [usize; 2]) -> Problems {
+        let mut problems = Problems::default();
+        problems.require(!self.blocks.is_empty(), "blocks", || "is empty: expected at least one block");
         for (index, block) in self.blocks.iter().enumerate() {
-            let key = format!("{key}.blocks[{index}]");
+            let key = format!("blocks[{index}]");
             let [kernel, stride, dilation] = [block.kernel_size, block.stride, block.dilation].map(|e| e.over(dims));
             if block.channels == 0 || [kernel, stride, dilation].iter().flatten().any(|&v| v == 0) {
-                problem(
-                    key.clone(),
-                    "channels, kernel_size, stride and dilation must be at least 1".into(),
-                );
+                problems.add(key, "channels, kernel_size, stride and dilation must be at least 1");
                 break;
             }
-            if let NormConfig::Group { num_groups } = self.norm
-                && (num_groups == 0 || !block.channels.is_multiple_of(num_groups))
-            {
-                problem(
-                    format!("{key}.channels"),
-                    format!(
-                        "{} channels cannot be cut into {num_groups} groups of norm = {{ kind = \"group\" }}: \
-                         use a multiple, or set norm.num_groups",
-                        block.channels
-                    ),
+            problems.extend_below(&key, self.norm.problems(block.channels));
+            let Some(next) = self.output_size(block, dims, size) else {
+                let message = format!(
+                    "nothing is left of an input of {} positions: use fewer blocks, a smaller stride or pool, \
+                     or padding = \"same\"",
+                    size[1]
                 );
-            }
-            match self.output_size(block, dims, size) {
-                Some(next) => size = next,
-                None => {
-                    problem(
-                        key,
-                        format!(
-                            "nothing is left of an input of {} positions: use fewer blocks, a smaller stride or pool, \
-                             or padding = \"same\"",
-                            size[1]
-                        ),
-                    );
-                    break;
-                }
-            }
+                problems.add(key, message);
+                break;
+            };
+            size = next;
         }
         problems
     }

@@ -5,7 +5,8 @@ use recoup_kernels::{LstmWeights, lstm};
 use serde::{Deserialize, Serialize};
 
 use super::layers::{Dropout, Pooling};
-use super::{ConfigProblem, Context, Init, LayoutBuilder, ParamId};
+use super::{Context, Init, LayoutBuilder, ParamId};
+use crate::base::Problems;
 
 /// A stack of LSTM layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,18 +34,12 @@ fn last() -> Pooling {
 }
 
 impl LstmConfig {
-    /// Reasons why the configuration cannot run.
-    pub fn problems(&self, key: &str) -> Vec<ConfigProblem> {
-        let zero = |name: &str, value: usize| {
-            (value == 0).then(|| ConfigProblem {
-                key: format!("{key}.{name}"),
-                message: "must be at least 1".into(),
-            })
-        };
-        [zero("layers", self.layers), zero("hidden_size", self.hidden_size)]
-            .into_iter()
-            .flatten()
-            .collect()
+    /// Every reason why the configuration cannot run.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.require(self.layers > 0, "layers", || "must be at least 1");
+        problems.require(self.hidden_size > 0, "hidden_size", || "must be at least 1");
+        problems
     }
 
     fn width(&self) -> usize {

@@ -85,11 +85,3 @@ impl<'a> Context<'a> {
     }
 }
 
-/// A configuration that cannot be built for this input; collected by the plan, so all are reported at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigProblem {
-    /// Dotted key below `model`, e.g. `stream.force.encoder.blocks`.
-    pub key: String,
-    /// What is wrong and what was expected.
-    pub message: String,
-}

@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Problems;
+
 use super::losses::{self, ClassWeights, LossConfig, default_losses};
 use super::{EarlyStoppingConfig, MixupConfig, OptimizerConfig, Sampling, ScheduleConfig};
 
@@ -78,92 +80,63 @@ impl TrainingConfig {
         windows.div_ceil(self.batch_size * self.accumulate_steps)
     }
 
-    /// Every value that cannot work: key and reason.
-    pub fn problems(&self) -> Vec<(String, String)> {
-        let mut problems = Vec::new();
-        let mut check = |fine: bool, key: &str, message: &str| {
-            if !fine {
-                problems.push((key.to_owned(), message.to_owned()));
-            }
-        };
-        check(self.epochs > 0, "epochs", "must be at least 1");
-        check(self.batch_size > 0, "batch_size", "must be at least 1");
-        check(self.accumulate_steps > 0, "accumulate_steps", "must be at least 1");
-        check(
-            self.windows_per_subject != Some(0),
-            "windows_per_subject",
-            "must be at least 1",
-        );
-        let rate = self.optimizer.learning_rate();
-        check(
-            rate > 0.0 && rate.is_finite(),
-            "optimizer.learning_rate",
-            "must be greater than 0",
-        );
-        let decay = self.optimizer.weight_decay();
-        check(
-            decay >= 0.0 && decay.is_finite(),
-            "optimizer.weight_decay",
-            "must be at least 0",
-        );
-        check(
-            self.gradient_clip_norm.is_none_or(|norm| norm > 0.0),
-            "gradient_clip_norm",
-            "must be greater than 0",
-        );
-        check(
-            (0.0..1.0).contains(&self.label_smoothing),
-            "label_smoothing",
-            "must be at least 0 and less than 1",
-        );
+    /// Every value that cannot work.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        for (key, value) in [
+            ("epochs", self.epochs),
+            ("batch_size", self.batch_size),
+            ("accumulate_steps", self.accumulate_steps),
+        ] {
+            problems.require(value > 0, key, || "must be at least 1");
+        }
+        problems.require(self.windows_per_subject != Some(0), "windows_per_subject", || {
+            "must be at least 1"
+        });
+        problems.extend_below("optimizer", self.optimizer.problems());
+        problems.extend_below("schedule", self.schedule.problems());
+        let clip = self.gradient_clip_norm;
+        problems.require(clip.is_none_or(|norm| norm > 0.0), "gradient_clip_norm", || {
+            "must be greater than 0"
+        });
+        problems.require((0.0..1.0).contains(&self.label_smoothing), "label_smoothing", || {
+            "must be at least 0 and less than 1"
+        });
         if let Some(start) = &self.start {
             let factor = start.learning_rate_factor;
-            check(
-                factor >= 0.0 && factor.is_finite(),
-                "start.learning_rate_factor",
-                "must be at least 0 (0: frozen)",
-            );
-            check(
-                !start.streams.is_empty(),
-                "start.streams",
-                "is empty: name the streams to take",
-            );
+            problems.require(factor >= 0.0 && factor.is_finite(), "start.learning_rate_factor", || {
+                "must be at least 0 (0: frozen)"
+            });
+            problems.require(!start.streams.is_empty(), "start.streams", || {
+                "is empty: name the streams to take"
+            });
         }
-        check(
-            self.early_stopping
-                .as_ref()
-                .is_none_or(|stopping| stopping.patience_epochs > 0),
-            "early_stopping.patience_epochs",
-            "must be at least 1",
-        );
-        check(
-            self.checkpoint_every_secs >= 0.0,
-            "checkpoint_every_secs",
-            "must be at least 0 (0: after every step)",
-        );
-        check(
-            self.mixup.is_none() || self.batch_size > 1,
-            "mixup",
-            "mixes samples of one batch: use a batch_size of at least 2",
-        );
-        let mixup = self.mixup.iter().flat_map(MixupConfig::problems);
-        problems.extend(mixup.map(|(key, message)| (format!("mixup.{key}"), message)));
+        if let Some(stopping) = &self.early_stopping {
+            problems.extend_below("early_stopping", stopping.problems());
+        }
+        problems.require(self.checkpoint_every_secs >= 0.0, "checkpoint_every_secs", || {
+            "must be at least 0 (0: after every step)"
+        });
+        if let Some(mixup) = &self.mixup {
+            problems.require(self.batch_size > 1, "mixup", || {
+                "mixes samples of one batch: use a batch_size of at least 2"
+            });
+            problems.extend_below("mixup", mixup.problems());
+        }
         problems.extend(losses::problems(&self.loss));
         problems
     }
 
-    /// Every value that cannot work for a model with or without decoders on so many classes: key and reason.
-    pub fn model_problems(&self, has_decoder: bool, num_classes: usize) -> Vec<(String, String)> {
+    /// Every value that cannot work for a model with or without decoders on so many classes.
+    pub fn model_problems(&self, has_decoder: bool, num_classes: usize) -> Problems {
         let mut problems = losses::model_problems(&self.loss, has_decoder, num_classes);
         if !losses::see_classes(&self.loss) {
-            let mut unused = |is_set: bool, key: &str, message: &str| {
-                if is_set {
-                    problems.push((key.to_owned(), message.to_owned()));
-                }
-            };
-            let hidden = "an autoencoder must not see the classes: use none";
-            unused(self.class_weights != ClassWeights::None, "class_weights", hidden);
-            unused(self.label_smoothing > 0.0, "label_smoothing", "no loss looks at the classes: leave it out");
+            problems.require(self.class_weights == ClassWeights::None, "class_weights", || {
+                "an autoencoder must not see the classes: use none"
+            });
+            problems.require(self.label_smoothing == 0.0, "label_smoothing", || {
+                "an autoencoder does not see the labels that this smooths: leave it out"
+            });
         }
         problems
     }

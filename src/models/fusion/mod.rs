@@ -20,7 +20,8 @@ pub use cross_attention::CrossAttention;
 pub use gated::Gated;
 use transformer::LayerSize;
 
-use super::{ConfigProblem, Context, LayoutBuilder};
+use super::{Context, LayoutBuilder};
+use crate::base::Problems;
 
 /// How the embeddings of the streams become one vector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,21 +87,13 @@ fn default_num_exchanges() -> usize {
 
 impl FusionConfig {
     /// Every reason why embeddings of this size cannot be fused so.
-    pub fn problems(&self, key: &str, embedding_size: usize) -> Vec<ConfigProblem> {
-        let mut problems = Vec::new();
-        let mut at_least = |least: usize, name: &str, value: usize, reason: &str| {
-            if value < least {
-                let message = format!("must be at least {least}{reason}");
-                problems.push(ConfigProblem {
-                    key: format!("{key}.{name}"),
-                    message,
-                });
-            }
-        };
+    pub fn problems(&self, embedding_size: usize) -> Problems {
+        let mut problems = Problems::default();
+        let mut positive = |key: &str, value: usize| problems.require(value > 0, key, || "must be at least 1");
         let heads = match *self {
             Self::Concat {} => None,
             Self::Attention { hidden_size, .. } | Self::Gated { hidden_size } => {
-                at_least(1, "hidden_size", hidden_size, "");
+                positive("hidden_size", hidden_size);
                 None
             }
             Self::CrossAttention {
@@ -108,8 +101,8 @@ impl FusionConfig {
                 num_layers,
                 hidden_size,
             } => {
-                at_least(1, "hidden_size", hidden_size, "");
-                at_least(1, "num_layers", num_layers, "");
+                positive("hidden_size", hidden_size);
+                positive("num_layers", num_layers);
                 Some(num_heads)
             }
             Self::Bottleneck {
@@ -118,25 +111,18 @@ impl FusionConfig {
                 num_layers,
                 hidden_size,
             } => {
-                at_least(1, "hidden_size", hidden_size, "");
-                at_least(1, "num_tokens", num_tokens, "");
-                at_least(
-                    2,
-                    "num_layers",
-                    num_layers,
-                    ": in a first layer no stream has read anything of another yet",
-                );
+                positive("hidden_size", hidden_size);
+                positive("num_tokens", num_tokens);
+                problems.require(num_layers > 1, "num_layers", || {
+                    "must be at least 2: in a first layer no stream has read anything of another yet"
+                });
                 Some(num_heads)
             }
         };
-        if let Some(num_heads) = heads
-            && (num_heads == 0 || !embedding_size.is_multiple_of(num_heads))
-        {
-            let message =
-                format!("{num_heads} heads do not divide an embedding_size of {embedding_size}: use a divisor");
-            problems.push(ConfigProblem {
-                key: format!("{key}.num_heads"),
-                message,
+        if let Some(num_heads) = heads {
+            let divides = num_heads > 0 && embedding_size.is_multiple_of(num_heads);
+            problems.require(divides, "num_heads", || {
+                format!("{num_heads} heads do not divide an embedding_size of {embedding_size}: use a divisor")
             });
         }
         problems

@@ -1,5 +1,6 @@
 use burn::tensor::Tensor;
 
+use crate::base::Problems;
 use crate::models::ModelOutput;
 
 /// Part of a model's output that a loss judges.
@@ -22,9 +23,9 @@ pub trait Loss {
     /// Loss of each sample, `[R, B, 1]` in f32, for targets `[R, B, K]` that sum to 1 (0 for padding).
     fn per_sample(&self, output: &ModelOutput, one_hot: &Tensor<3>) -> Tensor<3>;
 
-    /// Every setting besides the weight that cannot work: key and reason.
-    fn problems(&self) -> Vec<(String, String)> {
-        Vec::new()
+    /// Every setting besides the weight that cannot work.
+    fn problems(&self) -> Problems {
+        Problems::default()
     }
 }
 

@@ -10,9 +10,12 @@ mod loss;
 mod reconstruction;
 mod targets;
 
+use std::mem;
+
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Problems;
 use crate::models::ModelOutput;
 
 pub use class_weights::ClassWeights;
@@ -64,50 +67,43 @@ pub fn see_classes(losses: &[LossConfig]) -> bool {
     losses.iter().any(|config| config.loss().basis() == Basis::Classes)
 }
 
-/// Every reason why these losses cannot be added up: key below `training`, and message.
-pub(super) fn problems(losses: &[LossConfig]) -> Vec<(String, String)> {
-    let mut problems = Vec::new();
-    if losses.is_empty() {
-        let message = "is empty: expected at least one loss, such as { kind = \"cross-entropy\" }";
-        problems.push(("loss".into(), message.into()));
-    }
+/// Every reason why these losses cannot be added up, seen from `training`.
+pub(super) fn problems(losses: &[LossConfig]) -> Problems {
+    let mut problems = Problems::default();
+    problems.require(!losses.is_empty(), "loss", || {
+        "is empty: expected at least one loss, such as { kind = \"cross-entropy\" }"
+    });
     for (index, config) in losses.iter().enumerate() {
+        let key = format!("loss[{index}]");
         let weight = config.loss().weight();
-        if !(weight > 0.0 && weight.is_finite()) {
-            let message = format!("is {weight}: must be greater than 0; leave the loss out to switch it off");
-            problems.push((format!("loss[{index}].weight"), message));
-        }
-        let same = |other: &LossConfig| std::mem::discriminant(other) == std::mem::discriminant(config);
-        if losses[..index].iter().any(same) {
-            problems.push((format!("loss[{index}]"), "this kind is in the list already: add up the weights".into()));
-        }
-        problems.extend(config.loss().problems().into_iter().map(|(key, message)| (format!("loss[{index}].{key}"), message)));
+        problems.require(weight > 0.0 && weight.is_finite(), &format!("{key}.weight"), || {
+            format!("is {weight}: must be greater than 0; leave the loss out to switch it off")
+        });
+        let is_same = |other: &LossConfig| mem::discriminant(other) == mem::discriminant(config);
+        problems.require(!losses[..index].iter().any(is_same), &key, || {
+            "this kind is in the list already: one entry with the sum of the weights is the same"
+        });
+        problems.extend_below(&key, config.loss().problems());
     }
     problems
 }
 
-/// Every reason why these losses cannot train a model with or without decoders on so many classes: key below
-/// `training`, and message.
-pub(super) fn model_problems(losses: &[LossConfig], has_decoder: bool, num_classes: usize) -> Vec<(String, String)> {
-    let mut problems = Vec::new();
-    let mut problem = |message: String| problems.push(("loss".to_owned(), message));
-    let rebuilds = |config: &LossConfig| config.loss().basis() == Basis::Reconstruction;
-    match (has_decoder, losses.iter().any(rebuilds)) {
-        (false, true) => problem(
-            "has a reconstruction, but no stream has a decoder: add `decoder = { kind = ... }` to one".into(),
-        ),
-        (true, false) => problem(
-            "has no reconstruction, but a stream has a decoder, which nothing would train: add \
-             { kind = \"reconstruction\" }"
-                .into(),
-        ),
-        _ => {}
-    }
-    if !losses.is_empty() && !see_classes(losses) && num_classes != 2 {
-        problem(format!(
+/// Every reason why these losses cannot train a model with or without decoders on so many classes, seen from
+/// `training`.
+pub(super) fn model_problems(losses: &[LossConfig], has_decoder: bool, num_classes: usize) -> Problems {
+    let mut problems = Problems::default();
+    let rebuilds = losses.iter().any(|config| config.loss().basis() == Basis::Reconstruction);
+    problems.require(has_decoder || !rebuilds, "loss", || {
+        "has a reconstruction, but no stream has a decoder: add `decoder = { kind = ... }` to one"
+    });
+    problems.require(rebuilds || !has_decoder, "loss", || {
+        "has no reconstruction, but a stream has a decoder, which nothing would train: add { kind = \"reconstruction\" }"
+    });
+    problems.require(losses.is_empty() || see_classes(losses) || num_classes == 2, "loss", || {
+        format!(
             "has no loss of the classes, so the prediction is one score per window, the reconstruction error: expected \
              two classes, the second being the anomaly, found {num_classes}"
-        ));
-    }
+        )
+    });
     problems
 }

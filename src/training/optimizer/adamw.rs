@@ -2,6 +2,7 @@ use recoup_kernels::{AdamwMoves, AdamwOptions, AdamwOutput, AdamwState, AdamwSte
 use serde::{Deserialize, Serialize};
 
 use super::step::{Optimizer, OptimizerOutput, OptimizerStep, ReplicaStep};
+use crate::base::Problems;
 
 /// Adam with decoupled weight decay (Loshchilov & Hutter 2019), in one kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +44,16 @@ impl Optimizer for AdamwConfig {
 
     fn weight_decay(&self) -> f64 {
         self.weight_decay
+    }
+
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        for (key, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            problems.require((0.0..1.0).contains(&beta), key, || "must be at least 0 and less than 1");
+        }
+        let epsilon = self.epsilon;
+        problems.require(epsilon > 0.0 && epsilon.is_finite(), "epsilon", || "must be greater than 0");
+        problems
     }
 
     fn slot_names(&self) -> &'static [&'static str] {

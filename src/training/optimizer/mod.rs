@@ -10,6 +10,8 @@ mod step;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Problems;
+
 pub use adamw::AdamwConfig;
 pub use sgd::SgdConfig;
 pub use step::{Optimizer, OptimizerOutput, OptimizerStep, ReplicaStep};
@@ -49,6 +51,16 @@ impl OptimizerConfig {
     /// Weight decay.
     pub fn weight_decay(&self) -> f64 {
         self.optimizer().weight_decay()
+    }
+
+    /// Every setting that cannot work.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        let [rate, decay] = [self.learning_rate(), self.weight_decay()];
+        problems.require(rate > 0.0 && rate.is_finite(), "learning_rate", || "must be greater than 0");
+        problems.require(decay >= 0.0 && decay.is_finite(), "weight_decay", || "must be at least 0");
+        problems.extend(self.optimizer().problems());
+        problems
     }
 
     /// State before the first step: zeros like `weights` `[R, P]`, one matrix per name in

@@ -2,6 +2,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::step::{Optimizer, OptimizerOutput, OptimizerStep};
+use crate::base::Problems;
 
 /// Stochastic gradient descent with momentum, as `torch.optim.SGD`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,17 @@ impl Optimizer for SgdConfig {
 
     fn weight_decay(&self) -> f64 {
         self.weight_decay
+    }
+
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.require((0.0..1.0).contains(&self.momentum), "momentum", || {
+            "must be at least 0 and less than 1"
+        });
+        problems.require(!self.nesterov || self.momentum > 0.0, "nesterov", || {
+            "looks ahead along the momentum: set momentum above 0"
+        });
+        problems
     }
 
     fn slot_names(&self) -> &'static [&'static str] {

@@ -1,4 +1,6 @@
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, Tensor, TensorData};
+
+use crate::base::Problems;
 
 /// An optimiser.
 pub trait Optimizer {
@@ -7,6 +9,9 @@ pub trait Optimizer {
 
     /// Weight decay.
     fn weight_decay(&self) -> f64;
+
+    /// Every setting besides these two that cannot work.
+    fn problems(&self) -> Problems;
 
     /// Names of the matrices `[R, P]` that it remembers between steps, 0 before the first; a checkpoint stores them
     /// under these names.
@@ -106,7 +111,6 @@ impl OptimizerStep<'_> {
     /// One value per replica as `[R, 1]`.
     pub(super) fn column(&self, value: impl Fn(&ReplicaStep) -> f64) -> Tensor<2> {
         let values: Vec<f32> = self.replicas.iter().map(|replica| value(replica) as f32).collect();
-        let device: Device = self.weights.device();
-        Tensor::from_data(TensorData::new(values, [self.replicas.len(), 1]), &device)
+        Tensor::from_data(TensorData::new(values, [self.replicas.len(), 1]), &self.weights.device())
     }
 }
