@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use recoup::simulate::FileLayout;
 use recoup::launch::DeviceChoice;
+use recoup::simulate::FileLayout;
 
 /// Trains every fold, seed and variant of an experiment as one program.
 #[derive(Debug, Parser)]

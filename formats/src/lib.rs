@@ -5,8 +5,8 @@ mod contents;
 pub mod delimited;
 pub mod describe;
 pub mod dicom;
-mod error;
 pub mod edf;
+mod error;
 pub mod image;
 pub mod keypoints;
 pub mod nearest;
@@ -18,7 +18,7 @@ pub mod skeleton;
 pub mod sniff;
 pub mod wfdb;
 
-pub use error::FileError;
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};
 pub use describe::{DescribeOptions, Description, describe};
+pub use error::FileError;
 pub use open::{Format, detect, open};

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::base::error::DataError;
 use crate::dataset::card::Card;
 use crate::dataset::subjects::{Cohort, ModalityKind, ModalitySpec};
-use crate::base::error::DataError;
 
 mod store;
 

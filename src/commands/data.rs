@@ -3,10 +3,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use recoup::cohort::audit::{Audit, Severity};
-use recoup::dataset::card::Card;
-use recoup::dataset::fetch::{AcceptedHash, FetchPlan, FileSpec, HttpOptions, Progress, Source, fetch, fetch_hash_list};
 use recoup::cohort::prepared::Prepared;
 use recoup::cohort::split::SubjectInfo;
+use recoup::dataset::card::Card;
+use recoup::dataset::fetch::{
+    AcceptedHash, FetchPlan, FileSpec, HttpOptions, Progress, Source, fetch, fetch_hash_list,
+};
 use recoup::experiment::plan::DataPaths;
 use recoup::experiment::{ExperimentFile, ExperimentPlan};
 use recoup::runs::write_document;

@@ -3,12 +3,12 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array2, Axis, concatenate};
-use recoup_formats::parquet::write_table;
 use recoup::cohort::prepared::Prepared;
 use recoup::experiment::plan::DataPaths;
 use recoup::experiment::{ExperimentFile, feature_tables};
 use recoup::features::tables::{self, FeatureTable, Per, RowKey};
 use recoup::runs::write_document;
+use recoup_formats::parquet::write_table;
 
 use super::Usage;
 use crate::cli::FeaturesArgs;

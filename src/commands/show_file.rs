@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use recoup_formats::{DescribeOptions, describe, open};
 use recoup::figures::{RenderOptions, render};
+use recoup_formats::{DescribeOptions, describe, open};
 
 use super::Usage;
 use crate::cli::ShowArgs;

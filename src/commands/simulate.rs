@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use recoup::simulate::{FileLayout, SimulateConfig, write};
 use recoup::experiment::overrides;
+use recoup::simulate::{FileLayout, SimulateConfig, write};
 use serde::Deserialize as _;
 
 use super::Usage;

@@ -2,17 +2,17 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use recoup::simulate::Outcome;
 use recoup::evaluation::{Level, table};
 use recoup::experiment::ExperimentFile;
 use recoup::experiment::config::{DataSource, TaskConfig};
+use recoup::experiment::init_from::attach;
 use recoup::experiment::plan::DataPaths;
 use recoup::experiment::{ExperimentPlan, Program, memory};
 use recoup::launch::local::headline_metrics;
 use recoup::launch::signals::StopFlag;
-use recoup::experiment::init_from::attach;
 use recoup::launch::{LocalOptions, run as launch};
 use recoup::runs::{RunDirectory, RunStatus, list_runs};
+use recoup::simulate::Outcome;
 
 use super::Usage;
 use crate::cli::TrainArgs;

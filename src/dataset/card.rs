@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::base::error::DataError;
-use recoup_formats::open;
 use crate::base::hash::digest;
+use recoup_formats::open;
 
 mod check;
 mod files;

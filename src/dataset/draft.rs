@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::base::error::DataError;
 use super::card::list_files;
+use crate::base::error::DataError;
 
 mod content;
 mod label;

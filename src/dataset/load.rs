@@ -5,12 +5,12 @@ use std::path::Path;
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::signal::align::lag_secs;
 use super::card::{Card, ColumnRule, DelimitedRule, ModalityRule, SignalFileRule, TimeUnit};
-use recoup_formats::order::natural_cmp;
-use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
-use crate::dataset::subjects::{Cohort, ModalityKind, Recording, Session, Subject};
 use crate::base::error::DataError;
+use crate::dataset::subjects::{Cohort, ModalityKind, Recording, Session, Subject};
+use crate::signal::align::lag_secs;
+use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
+use recoup_formats::order::natural_cmp;
 
 mod contents;
 mod found;

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::variant::VariantConfig;
-use crate::simulate::SimulateConfig;
 use crate::cohort::split::SplitConfig;
 use crate::cohort::window::WindowConfig;
 use crate::features::tables::FeatureConfigs;
 use crate::models::ModelConfig;
+use crate::simulate::SimulateConfig;
 use crate::training::TrainingConfig;
 
 /// One experiment: data, task, split, model, training. Every table refuses keys that it does not know.

@@ -11,10 +11,10 @@ use super::task::Task;
 use super::variant::{BASE_VARIANT, program_key};
 use super::view::View;
 use crate::base::Problems;
-use crate::dataset::card::Card;
-use crate::cohort::prepared::Prepared;
 use crate::base::hash::digest;
+use crate::cohort::prepared::Prepared;
 use crate::cohort::split::Splits;
+use crate::dataset::card::Card;
 use crate::features::tables::Progress;
 
 /// Where datasets lie.

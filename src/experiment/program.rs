@@ -16,10 +16,10 @@ use crate::cohort::split::{Part, Splits, SubjectInfo, TrainFold};
 use crate::cohort::window::Window;
 use crate::dataset::subjects::{ModalityKind, ModalitySpec};
 use crate::evaluation::{Metric, Monitor};
-use crate::features::transforms::Scaler;
 use crate::features::tables::Fitted;
+use crate::features::transforms::Scaler;
 use crate::models::{InputShape, Model, Scaling};
-use crate::training::{Hyper, Replica, StreamSource};
+use crate::training::{Hyperparameters, Replica, StreamSource, losses};
 
 /// Replicas of one model over one view of the data: what trains as one program on a device.
 #[derive(Clone, Debug)]
@@ -137,7 +137,10 @@ impl Draft {
         }
         let shapes: Vec<InputShape> = sources.iter().map(|source| source.shape).collect();
         problems.extend_below("model", config.model.problems(&shapes));
-        check_objective(config, task, selection, problems);
+        let has_decoder = config.model.stream.iter().any(|stream| stream.decoder.is_some());
+        let num_classes = task.classes.len();
+        problems.extend_below("training", config.training.model_problems(has_decoder, num_classes));
+        check_selection(config, has_decoder, selection, problems);
         Some(Self {
             name: name.into(),
             config: config.clone(),
@@ -237,9 +240,9 @@ impl Draft {
         Ok(replicas)
     }
 
-    fn hyper(&self, fold: &TrainFold, num_classes: usize) -> Hyper {
+    fn hyper(&self, fold: &TrainFold, num_classes: usize) -> Hyperparameters {
         let training = &self.config.training;
-        Hyper {
+        Hyperparameters {
             learning_rate: training.optimizer.learning_rate(),
             weight_decay: training.optimizer.weight_decay(),
             dropout: self.config.model.dropout,
@@ -286,40 +289,19 @@ fn selection(config: &ExperimentConfig, problems: &mut Problems) -> Option<Selec
     }
 }
 
-/// What the loss asks for has to be in the model, and what reconstruction alone selects must not look at classes.
-fn check_objective(config: &ExperimentConfig, task: &Task, selection: Option<Selection>, problems: &mut Problems) {
-    let objective = &config.training.objective;
-    let has_decoder = config.model.stream.iter().any(|stream| stream.decoder.is_some());
-    if has_decoder != (objective.reconstruction > 0.0) {
-        let message = match has_decoder {
-            true => "is 0, but a stream has a decoder: nothing would train it",
-            false => "is greater than 0, but no stream has a decoder: add `decoder = { kind = ... }` to one",
-        };
-        problems.add("training.objective.reconstruction", message);
-    }
+/// Selection by reconstruction needs a decoder, and that of an autoencoder must not look at classes.
+fn check_selection(
+    config: &ExperimentConfig,
+    has_decoder: bool,
+    selection: Option<Selection>,
+    problems: &mut Problems,
+) {
     if selection == Some(Selection::Reconstruction) && !has_decoder {
         problems.add("training.monitor", "valid/reconstruction needs a stream with a decoder");
     }
-    if objective.classification > 0.0 {
-        return;
-    }
-    if matches!(selection, Some(Selection::Metric(_))) {
+    if matches!(selection, Some(Selection::Metric(_))) && !losses::see_classes(&config.training.loss) {
         let message = "selects by the classes, which an autoencoder must not see: use valid/reconstruction";
         problems.add("training.monitor", message);
-    }
-    if config.training.class_weights != Default::default() {
-        problems.add(
-            "training.class_weights",
-            "an autoencoder must not see the classes: use none",
-        );
-    }
-    if task.classes.len() != 2 {
-        let message = format!(
-            "is 0, so the prediction is one score per window, the reconstruction error: expected two classes, the \
-             second being the anomaly, found {}",
-            task.classes.len()
-        );
-        problems.add("training.objective.classification", message);
     }
 }
 
@@ -348,7 +330,10 @@ fn sources(config: &ExperimentConfig, view: &View, problems: &mut Problems) -> V
             continue;
         };
         let spec = &prepared.modalities()[modality];
+        let is_window_scaled = stream.scaling == Scaling::Window;
+        let window_scaling = "only a signal at a constant rate can be scaled by its window";
         if let Some(columns) = view.fitted_columns(modality) {
+            problems.require(!is_window_scaled, &key("scaling"), || window_scaling);
             if stream.channels.is_some() {
                 let message = "the columns that a fit puts out cannot be chosen: choose what goes in, in `[features]`";
                 problems.add(&key("channels"), message);
@@ -369,12 +354,8 @@ fn sources(config: &ExperimentConfig, view: &View, problems: &mut Problems) -> V
         match columns(spec, stream.channels.as_deref()) {
             Ok(columns) => {
                 let shape = input_shape(spec, columns.len(), modality, windows);
-                if stream.scaling == Scaling::Window && !matches!(shape, InputShape::Sequence { fixed: true, .. }) {
-                    problems.add(
-                        &key("scaling"),
-                        "only a signal at a constant rate can be scaled by its window",
-                    );
-                }
+                let is_signal = matches!(shape, InputShape::Sequence { fixed: true, .. });
+                problems.require(is_signal || !is_window_scaled, &key("scaling"), || window_scaling);
                 sources.push(StreamSource {
                     modality,
                     columns,

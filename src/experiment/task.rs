@@ -119,9 +119,11 @@ fn regroup(config: &ExperimentConfig, prepared: &Prepared, problems: &mut Proble
             }
         }
     }
-    problems.require(config.task.classes.len() > 1, "task.class", || {
-        "one class leaves nothing to predict: expected at least two"
-    });
+    problems.require(
+        config.task.classes.len() > 1,
+        "task.class",
+        || "one class leaves nothing to predict: expected at least two",
+    );
     (
         config.task.classes.iter().map(|class| class.name.clone()).collect(),
         of_data_class,

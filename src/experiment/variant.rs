@@ -8,7 +8,6 @@ use toml::{Table, Value};
 use super::config::ExperimentConfig;
 use super::overrides;
 use crate::base::Problem;
-use crate::training::OptimizerConfig;
 
 /// Name of the experiment without changes, among its variants.
 pub const BASE_VARIANT: &str = "base";
@@ -59,8 +58,7 @@ impl VariantConfig {
             overrides::set_key(&mut document, key, value.clone())
                 .map_err(|message| Problem::new(at("set"), format!("{key}: {message}")))?;
         }
-        ExperimentConfig::deserialize(document)
-            .map_err(|error| Problem::new(at("set"), error.to_string().trim_end()))
+        ExperimentConfig::deserialize(document).map_err(|error| Problem::new(at("set"), error.to_string().trim_end()))
     }
 
     fn remove_streams(&self, document: &mut Table) -> Result<(), Problem> {
@@ -97,24 +95,13 @@ impl VariantConfig {
 }
 
 /// Text that is the same for variants whose replicas can train together: everything but what a replica has of its own
-/// ([`Hyper`](crate::training::Hyper)).
+/// ([`Hyperparameters`](crate::training::Hyperparameters)).
 pub(super) fn program_key(config: &ExperimentConfig) -> String {
     let mut shared = config.clone();
     shared.model.dropout = 0.0;
     shared.training.label_smoothing = 0.0;
     shared.training.class_weights = Default::default();
-    match &mut shared.training.optimizer {
-        OptimizerConfig::Adamw {
-            learning_rate,
-            weight_decay,
-            ..
-        }
-        | OptimizerConfig::Sgd {
-            learning_rate,
-            weight_decay,
-            ..
-        } => (*learning_rate, *weight_decay) = (0.0, 0.0),
-    }
+    shared.training.optimizer.rates_mut().map(|rate| *rate = 0.0);
     shared.training.start = None;
     toml::to_string(&shared).unwrap_or_default()
 }

@@ -41,9 +41,11 @@ pub fn feature_tables(
 ) -> Result<(Vec<FeatureTable>, Vec<Window>), ExperimentError> {
     let mut problems = Problems::default();
     let task = Task::new(&file.config, prepared, &mut problems);
-    problems.require(!file.config.features.is_empty(), "features", || {
-        "there are none: name one, `[features.NAME]`"
-    });
+    problems.require(
+        !file.config.features.is_empty(),
+        "features",
+        || "there are none: name one, `[features.NAME]`",
+    );
     file.check(&problems)?;
     let windows = task.windows(windows(prepared, file.config.data.window.as_ref())?);
     let tables = tables::extract(&file.config.features, prepared, &windows, progress).unwrap_or_else(|wrong| {

@@ -1,7 +1,7 @@
 //! An RGB picture: anti-aliased lines and discs of our own, text from embedded-graphics' built-in fonts.
 
-use crate::tracking::TrackingError;
 use super::Picture;
+use crate::tracking::TrackingError;
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_8X13_BOLD, FONT_9X15_BOLD};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
 use embedded_graphics::pixelcolor::Rgb888;

@@ -1,8 +1,8 @@
 //! The confusion matrix.
 
-use crate::tracking::TrackingError;
 use super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, HEADING, LIGHT_GRAY, Rgb, TITLE, WHITE};
 use super::{Picture, interpolate, shortened};
+use crate::tracking::TrackingError;
 
 const MAX_CLASSES: usize = 40;
 const MAX_NAME_CHARS: usize = 24;

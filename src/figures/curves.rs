@@ -1,9 +1,9 @@
 //! The line plot.
 
-use crate::tracking::TrackingError;
 use super::axes::{Axes, Axis};
 use super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, Rgb, TITLE};
 use super::{Picture, SERIES_COLORS, shortened};
+use crate::tracking::TrackingError;
 
 const MAX_NAME_CHARS: usize = 28;
 const LEGEND_ROW_PIXELS: f64 = 18.0;

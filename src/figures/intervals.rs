@@ -1,9 +1,9 @@
 //! Means with confidence intervals, one row each.
 
-use crate::tracking::TrackingError;
 use super::axes::{Axes, Axis};
 use super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, HEADING, TITLE};
 use super::{Picture, SERIES_COLORS, shortened};
+use crate::tracking::TrackingError;
 
 const MAX_NAME_CHARS: usize = 36;
 const MAX_ROWS: usize = 200;

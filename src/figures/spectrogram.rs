@@ -1,9 +1,9 @@
 //! The spectrogram.
 
-use crate::tracking::TrackingError;
 use super::axes::{Axes, Axis};
 use super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, LIGHT_GRAY, Rgb, TITLE};
 use super::{Picture, interpolate};
+use crate::tracking::TrackingError;
 
 /// Colours of matplotlib's viridis (Smith and van der Walt, 2015; CC0) at tenths of its range; between them, linear.
 const VIRIDIS: [Rgb; 11] = [

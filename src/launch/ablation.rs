@@ -3,8 +3,8 @@
 use super::local::LaunchError;
 use crate::evaluation::{Ablation, Evaluation, EvaluationError};
 use crate::experiment::{BASE_VARIANT, ExperimentPlan};
-use crate::runs::RunDirectory;
 use crate::figures::{self, IntervalRow};
+use crate::runs::RunDirectory;
 use crate::tracking::{RunTracker, TrackingError};
 
 /// Every variant against the base on the test subjects. Inner folds of nested cross-validation have other names, so

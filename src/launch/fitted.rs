@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::experiment::{ExperimentPlan, PlannedReplica, Program};
-use crate::features::transforms::Scaler;
 use crate::features::transforms::Pipeline;
+use crate::features::transforms::Scaler;
 
 /// What was fitted for one variant on one split.
 #[derive(Serialize)]

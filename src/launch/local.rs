@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device};
 
 use super::ablation;
-use crate::launch::attempt::{end_life, open_manifest};
 use super::predict::{predict, prediction_rows};
 use super::recorder::Recorder;
 use super::results::{record_results, tracked, write_experiment};
@@ -13,6 +12,7 @@ use super::signals::StopFlag;
 use crate::cohort::split::SplitError;
 use crate::evaluation::{Ablation, Evaluation, EvaluationError, EvaluationOptions, Metric, evaluate};
 use crate::experiment::{ExperimentPlan, Program};
+use crate::launch::attempt::{end_life, open_manifest};
 use crate::runs::predictions::{self, PredictionsError};
 use crate::runs::{RunDirectory, RunError, RunStatus};
 use crate::tracking::{GroupStatus, Progress, RunTracker, TrackingError};
@@ -114,7 +114,12 @@ impl<'a> Loaded<'a> {
         options: &LocalOptions,
     ) -> Result<(Self, Vec<String>), LaunchError> {
         let place = directory.checkpoints().join(&program.name);
-        let store = CheckpointStore::new(place, &plan.hash, program.model.layout());
+        let store = CheckpointStore::new(
+            place,
+            &plan.hash,
+            program.model.layout(),
+            &program.config.training.optimizer,
+        );
         let (states, warnings) = store.latest()?.unwrap_or_default();
         let mut finished = BTreeMap::new();
         for planned in program

@@ -1,9 +1,9 @@
 //! Running a plan: here, on one device.
 
 mod ablation;
+mod attempt;
 pub mod device;
 mod fitted;
-mod attempt;
 pub mod local;
 mod predict;
 mod recorder;

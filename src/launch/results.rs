@@ -6,9 +6,12 @@ use super::local::{LaunchError, Loaded};
 use crate::cohort::split::Part;
 use crate::evaluation::{Evaluation, Level, Prediction};
 use crate::experiment::{ExperimentConfig, ExperimentPlan, Program};
-use crate::runs::RunDirectory;
-use crate::tracking::{Chart, ChartCategory, DatasetRole, ExperimentSummary, HparamValue, MetricInfo, RunTracker, SessionStatus, TrackedReplica, TrackingError};
 use crate::figures;
+use crate::runs::RunDirectory;
+use crate::tracking::{
+    Chart, ChartCategory, DatasetRole, ExperimentSummary, HparamValue, MetricInfo, RunTracker, SessionStatus,
+    TrackedReplica, TrackingError,
+};
 use crate::training::Status;
 use crate::training::checkpoint::ReplicaState;
 use crate::training::step::{Predicted, floats};
@@ -312,7 +315,9 @@ fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figure::
     };
     let [_, _, _, bins, frames] = values.dims();
     let source = &program.sources[stream];
-    let crate::dataset::subjects::ModalityKind::Signal { rate_hz } = program.prepared.modalities()[source.modality].kind else {
+    let crate::dataset::subjects::ModalityKind::Signal { rate_hz } =
+        program.prepared.modalities()[source.modality].kind
+    else {
         return Ok(None);
     };
     let values = floats(values.narrow(2, 0, 1));

@@ -110,16 +110,24 @@ impl AugmentConfig {
                 share_of_rows(max_share, max_share > 0.0 && max_share < 1.0, expected);
                 problems.require(count > 0, "count", || "must be at least 1");
             }
-            Self::Scaling { deviation } => problems.require(deviation > 0.0 && deviation < 1.0, "deviation", || {
-                "must be greater than 0 and less than 1"
-            }),
+            Self::Scaling { deviation } => problems.require(
+                deviation > 0.0 && deviation < 1.0,
+                "deviation",
+                || "must be greater than 0 and less than 1",
+            ),
             Self::Jitter { deviation } => {
-                problems.require(deviation > 0.0 && deviation.is_finite(), "deviation", || {
-                    "must be greater than 0"
-                });
+                problems.require(
+                    deviation > 0.0 && deviation.is_finite(),
+                    "deviation",
+                    || "must be greater than 0",
+                );
             }
             Self::ChannelDropout { rate } => {
-                problems.require(rate > 0.0 && rate < 1.0, "rate", || "must be greater than 0 and less than 1");
+                problems.require(
+                    rate > 0.0 && rate < 1.0,
+                    "rate",
+                    || "must be greater than 0 and less than 1",
+                );
                 problems.require(channels > 1, "kind", || "channel-dropout needs at least two channels");
             }
         }

@@ -138,7 +138,11 @@ impl CnnConfig {
     /// Every reason why this network cannot run on an input of `size` `[height, width]`.
     pub fn problems(&self, dims: Dims, mut size: [usize; 2]) -> Problems {
         let mut problems = Problems::default();
-        problems.require(!self.blocks.is_empty(), "blocks", || "is empty: expected at least one block");
+        problems.require(
+            !self.blocks.is_empty(),
+            "blocks",
+            || "is empty: expected at least one block",
+        );
         for (index, block) in self.blocks.iter().enumerate() {
             let key = format!("blocks[{index}]");
             let [kernel, stride, dilation] = [block.kernel_size, block.stride, block.dilation].map(|e| e.over(dims));

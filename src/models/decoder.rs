@@ -108,12 +108,18 @@ impl DecoderConfig {
 impl CnnDecoderConfig {
     fn problems(&self) -> Problems {
         let mut problems = Problems::default();
-        problems.require(!self.blocks.is_empty(), "blocks", || "is empty: expected at least one block");
+        problems.require(
+            !self.blocks.is_empty(),
+            "blocks",
+            || "is empty: expected at least one block",
+        );
         for (index, block) in self.blocks.iter().enumerate() {
             let sizes = [block.channels, block.kernel_size.product(), block.upsample.product()];
-            problems.require(!sizes.contains(&0), &format!("blocks[{index}]"), || {
-                "channels, kernel_size and upsample must be at least 1"
-            });
+            problems.require(
+                !sizes.contains(&0),
+                &format!("blocks[{index}]"),
+                || "channels, kernel_size and upsample must be at least 1",
+            );
             problems.extend_below(format_args!("blocks[{index}]"), self.norm.problems(block.channels));
         }
         problems

@@ -76,9 +76,11 @@ impl EncoderConfig {
         let expected = match (self, input) {
             (Self::Mlp { .. }, InputShape::Sequence { fixed: false, .. }) => Some("rows of one length"),
             (Self::Mlp { hidden_sizes, .. }, _) => {
-                problems.require(!hidden_sizes.contains(&0), "hidden_sizes", || {
-                    "a layer of width 0 carries nothing: use at least 1"
-                });
+                problems.require(
+                    !hidden_sizes.contains(&0),
+                    "hidden_sizes",
+                    || "a layer of width 0 carries nothing: use at least 1",
+                );
                 None
             }
             (Self::Cnn(cnn), InputShape::Sequence { length, .. }) => {
@@ -92,9 +94,11 @@ impl EncoderConfig {
                 },
             ) => {
                 problems.extend(cnn.problems(Dims::Two, [height, width]));
-                problems.require(count <= 1 || cnn.norm != NormConfig::Batch, "norm", || {
-                    "batch statistics of several images per sample are not defined here: use group"
-                });
+                problems.require(
+                    count <= 1 || cnn.norm != NormConfig::Batch,
+                    "norm",
+                    || "batch statistics of several images per sample are not defined here: use group",
+                );
                 None
             }
             (Self::Lstm(lstm), InputShape::Sequence { .. }) => {
@@ -121,7 +125,10 @@ impl EncoderConfig {
         };
         if let Some(expected) = expected {
             let found = describe(input);
-            problems.add("kind", format!("this encoder needs {expected}, but the modality is {found}"));
+            problems.add(
+                "kind",
+                format!("this encoder needs {expected}, but the modality is {found}"),
+            );
         }
         problems
     }

@@ -84,4 +84,3 @@ impl<'a> Context<'a> {
         self.params.buffers_with(&self.buffer_updates.into_inner())
     }
 }
-

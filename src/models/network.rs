@@ -110,21 +110,27 @@ impl ModelConfig {
     /// Every reason why this model cannot be built for these inputs, one shape per stream.
     pub fn problems(&self, inputs: &[InputShape]) -> Problems {
         let mut problems = Problems::default();
-        problems.require(!self.stream.is_empty(), "stream", || {
-            "is empty: expected at least one [[model.stream]]"
-        });
+        problems.require(
+            !self.stream.is_empty(),
+            "stream",
+            || "is empty: expected at least one [[model.stream]]",
+        );
         for (key, rate) in [("dropout", self.dropout), ("modality_dropout", self.modality_dropout)] {
             problems.require((0.0..1.0).contains(&rate), key, || "must be at least 0 and less than 1");
         }
         problems.require(self.embedding_size > 0, "embedding_size", || "must be at least 1");
-        problems.require(!self.head.hidden_sizes.contains(&0), "head.hidden_sizes", || {
-            "must be at least 1"
-        });
+        problems.require(
+            !self.head.hidden_sizes.contains(&0),
+            "head.hidden_sizes",
+            || "must be at least 1",
+        );
         for (index, stream) in self.stream.iter().enumerate() {
             let is_taken = self.stream[..index].iter().any(|other| other.name == stream.name);
-            problems.require(!is_taken, &format!("stream.{}", stream.name), || {
-                "two streams have this name"
-            });
+            problems.require(
+                !is_taken,
+                &format!("stream.{}", stream.name),
+                || "two streams have this name",
+            );
         }
         problems.extend_below("fusion", self.fusion.problems(self.embedding_size));
         for (stream, &input) in self.stream.iter().zip(inputs) {

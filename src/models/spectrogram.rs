@@ -61,12 +61,16 @@ impl MaskConfig {
             let is_share = (0.0..1.0).contains(&share);
             problems.require(is_share, key, || "must be at least 0 and less than 1");
             let hides_one = share == 0.0 || share * size as f64 >= 1.0;
-            problems.require(!is_share || hides_one, key, || format!("is less than one of {size} {unit}"));
+            problems.require(!is_share || hides_one, key, || {
+                format!("is less than one of {size} {unit}")
+            });
         }
         let hides_any = self.frequency_share != 0.0 || self.time_share != 0.0;
-        problems.require(hides_any, "frequency_share", || {
-            "hides nothing: set frequency_share or time_share"
-        });
+        problems.require(
+            hides_any,
+            "frequency_share",
+            || "hides nothing: set frequency_share or time_share",
+        );
         problems.require(self.count > 0, "count", || "must be at least 1");
         problems
     }

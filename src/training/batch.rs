@@ -135,9 +135,7 @@ impl DeviceData {
                 };
                 let pairs = |scaler: &Scaler| {
                     let pairs = scaler.mean.iter().zip(&scaler.std);
-                    pairs
-                        .map(|(&mean, &std)| (mean as f32, std as f32))
-                        .collect()
+                    pairs.map(|(&mean, &std)| (mean as f32, std as f32)).collect()
                 };
                 let fitted: Vec<f32> = replicas
                     .iter()
@@ -288,7 +286,10 @@ impl DeviceData {
                         if source.scaling == Scaling::Window {
                             scale_plane(plane);
                         }
-                        plane.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = 0.0);
+                        plane
+                            .iter_mut()
+                            .filter(|value| !value.is_finite())
+                            .for_each(|value| *value = 0.0);
                     }
                 });
         }
@@ -314,7 +315,12 @@ impl DeviceData {
     }
 
     /// Sum of the class weights of one replica's batch, each sample times its amount in the batch (1 without mixup).
-    pub fn total_weight(&self, window_indices: &[Option<u32>], replica: &Replica, amount: impl Fn(usize) -> f64) -> f64 {
+    pub fn total_weight(
+        &self,
+        window_indices: &[Option<u32>],
+        replica: &Replica,
+        amount: impl Fn(usize) -> f64,
+    ) -> f64 {
         let weight = |window: u32| replica.hyper.class_weights[self.windows[window as usize].class as usize];
         window_indices
             .iter()

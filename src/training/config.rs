@@ -90,37 +90,51 @@ impl TrainingConfig {
         ] {
             problems.require(value > 0, key, || "must be at least 1");
         }
-        problems.require(self.windows_per_subject != Some(0), "windows_per_subject", || {
-            "must be at least 1"
-        });
+        problems.require(
+            self.windows_per_subject != Some(0),
+            "windows_per_subject",
+            || "must be at least 1",
+        );
         problems.extend_below("optimizer", self.optimizer.problems());
         problems.extend_below("schedule", self.schedule.problems());
         let clip = self.gradient_clip_norm;
-        problems.require(clip.is_none_or(|norm| norm > 0.0), "gradient_clip_norm", || {
-            "must be greater than 0"
-        });
-        problems.require((0.0..1.0).contains(&self.label_smoothing), "label_smoothing", || {
-            "must be at least 0 and less than 1"
-        });
+        problems.require(
+            clip.is_none_or(|norm| norm > 0.0),
+            "gradient_clip_norm",
+            || "must be greater than 0",
+        );
+        problems.require(
+            (0.0..1.0).contains(&self.label_smoothing),
+            "label_smoothing",
+            || "must be at least 0 and less than 1",
+        );
         if let Some(start) = &self.start {
             let factor = start.learning_rate_factor;
-            problems.require(factor >= 0.0 && factor.is_finite(), "start.learning_rate_factor", || {
-                "must be at least 0 (0: frozen)"
-            });
-            problems.require(!start.streams.is_empty(), "start.streams", || {
-                "is empty: name the streams to take"
-            });
+            problems.require(
+                factor >= 0.0 && factor.is_finite(),
+                "start.learning_rate_factor",
+                || "must be at least 0 (0: frozen)",
+            );
+            problems.require(
+                !start.streams.is_empty(),
+                "start.streams",
+                || "is empty: name the streams to take",
+            );
         }
         if let Some(stopping) = &self.early_stopping {
             problems.extend_below("early_stopping", stopping.problems());
         }
-        problems.require(self.checkpoint_every_secs >= 0.0, "checkpoint_every_secs", || {
-            "must be at least 0 (0: after every step)"
-        });
+        problems.require(
+            self.checkpoint_every_secs >= 0.0,
+            "checkpoint_every_secs",
+            || "must be at least 0 (0: after every step)",
+        );
         if let Some(mixup) = &self.mixup {
-            problems.require(self.batch_size > 1, "mixup", || {
-                "mixes samples of one batch: use a batch_size of at least 2"
-            });
+            problems.require(
+                self.batch_size > 1,
+                "mixup",
+                || "mixes samples of one batch: use a batch_size of at least 2",
+            );
             problems.extend_below("mixup", mixup.problems());
         }
         problems.extend(losses::problems(&self.loss));
@@ -131,12 +145,16 @@ impl TrainingConfig {
     pub fn model_problems(&self, has_decoder: bool, num_classes: usize) -> Problems {
         let mut problems = losses::model_problems(&self.loss, has_decoder, num_classes);
         if !losses::see_classes(&self.loss) {
-            problems.require(self.class_weights == ClassWeights::None, "class_weights", || {
-                "an autoencoder must not see the classes: use none"
-            });
-            problems.require(self.label_smoothing == 0.0, "label_smoothing", || {
-                "an autoencoder does not see the labels that this smooths: leave it out"
-            });
+            problems.require(
+                self.class_weights == ClassWeights::None,
+                "class_weights",
+                || "an autoencoder must not see the classes: use none",
+            );
+            problems.require(
+                self.label_smoothing == 0.0,
+                "label_smoothing",
+                || "an autoencoder does not see the labels that this smooths: leave it out",
+            );
         }
         problems
     }

@@ -26,9 +26,11 @@ impl MixupConfig {
     pub fn problems(&self) -> Problems {
         let mut problems = Problems::default();
         // The range over which quantiles of the distribution are exact to 1e-12.
-        problems.require((0.01..=1000.0).contains(&self.alpha), "alpha", || {
-            "must be between 0.01 and 1000"
-        });
+        problems.require(
+            (0.01..=1000.0).contains(&self.alpha),
+            "alpha",
+            || "must be between 0.01 and 1000",
+        );
         problems
     }
 }
@@ -159,7 +161,9 @@ fn draw_replica(alpha: f64, draw: &Draw, window_indices: &[Option<u32>]) -> (Vec
         step: draw.step,
         path,
     };
-    let samples: Vec<usize> = (0..window_indices.len()).filter(|&b| window_indices[b].is_some()).collect();
+    let samples: Vec<usize> = (0..window_indices.len())
+        .filter(|&b| window_indices[b].is_some())
+        .collect();
     let mut partners: Vec<usize> = (0..window_indices.len()).collect();
     for (&b, at) in samples.iter().zip(random::permutation(key(PARTNER), samples.len())) {
         partners[b] = samples[at];

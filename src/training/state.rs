@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-use super::checkpoint::ReplicaState;
+use super::checkpoint::{ReplicaState, slot_key};
 use super::step::{Group, floats};
 use super::{Progress, Replica};
 use crate::models::matrix;
@@ -62,7 +62,11 @@ impl State {
                 let stored = states.get(&replica.name).map(|state| state.tensors[name].clone());
                 stored.unwrap_or_else(|| fresh(replica))
             };
-            matrix(group.replicas.iter().flat_map(row).collect(), group.replicas.len(), device)
+            matrix(
+                group.replicas.iter().flat_map(row).collect(),
+                group.replicas.len(),
+                device,
+            )
         };
         let first_params = |replica: &Replica| replica.first_params(layout);
         let first_buffers = |replica: &Replica| replica.first_buffers(layout);
@@ -79,7 +83,11 @@ impl State {
             best_buffers: rows("best_buffers", &first_buffers),
             rates: Rates::new(group),
             alive: all_true(group.replicas.len(), device),
-            progress: group.replicas.iter().map(|replica| progress(replica).unwrap_or_default()).collect(),
+            progress: group
+                .replicas
+                .iter()
+                .map(|replica| progress(replica).unwrap_or_default())
+                .collect(),
             epoch: first.map_or(0, |state| state.epoch),
             step_in_epoch: first.map_or(0, |state| state.step_in_epoch),
         }
@@ -144,11 +152,6 @@ impl State {
         self.alive = all_true(left.len(), &device);
         self.progress = left.iter().map(|&r| self.progress[r].clone()).collect();
     }
-}
-
-/// Name of an optimiser's slot in a checkpoint.
-fn slot_key(name: &str) -> String {
-    format!("optimizer.{name}")
 }
 
 /// `new` where `choose` (`[R, 1]` for whole rows, or of their shape) is true, else `old`, by selection: no arithmetic touches either.

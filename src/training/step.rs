@@ -183,7 +183,9 @@ impl<'a> Group<'a> {
                 .iter()
                 .map(|list| (start..start + batch_size).map(|at| list.get(at).copied()).collect())
                 .collect();
-            let output = self.model.forward(&self.data.inputs(&window_indices, &self.scalers), &context);
+            let output = self
+                .model
+                .forward(&self.data.inputs(&window_indices, &self.scalers), &context);
             let classes = self.model.num_classes();
             let num_streams = output.stream_weights.dims()[2];
             let reconstruction = output.reconstruction.map(floats);

@@ -183,7 +183,9 @@ impl<'a> Trainer<'a> {
             .iter()
             .zip(&state.progress)
             .zip(orders)
-            .map(|((replica, progress), order)| replica_step(config, replica, progress, order.len(), state.step_in_epoch))
+            .map(|((replica, progress), order)| {
+                replica_step(config, replica, progress, order.len(), state.step_in_epoch)
+            })
             .collect();
         let steps: Vec<u64> = parts.iter().map(|part| part.step).collect();
         let made = self
@@ -209,9 +211,9 @@ impl<'a> Trainer<'a> {
         let update_mask = active.bool_and(state.alive.clone());
         let buffer_mask = match state.rates.as_ref().map(|rates| &rates.buffers) {
             // A model without buffers has [R, 0]: nothing can be expanded to no columns.
-            Some(factors) if factors.dims()[1] > 0 => {
-                update_mask.expand(factors.dims()).bool_and(factors.clone().greater_elem(0.0))
-            }
+            Some(factors) if factors.dims()[1] > 0 => update_mask
+                .expand(factors.dims())
+                .bool_and(factors.clone().greater_elem(0.0)),
             _ => update_mask,
         };
         state.weights = weights;

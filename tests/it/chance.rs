@@ -2,12 +2,12 @@
 
 use burn::tensor::Device;
 use recoup::cohort::prepared::Prepared;
-use recoup::simulate::SimulateConfig;
 use recoup::evaluation::{Evaluation, Interval, Level, Metric};
 use recoup::experiment::{ExperimentFile, ExperimentPlan};
 use recoup::launch::signals::StopFlag;
 use recoup::launch::{LocalOptions, run};
 use recoup::runs::RunDirectory;
+use recoup::simulate::SimulateConfig;
 
 /// Two rows per patient: cheap enough for a hundred cohorts.
 const CHEAP: &str = r#"

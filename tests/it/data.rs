@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use recoup_formats::order::natural_cmp;
-use recoup::dataset::card::Card;
-use recoup::dataset::subjects::Cohort;
 use recoup::base::error::DataError;
+use recoup::dataset::card::Card;
 use recoup::dataset::load::load_cohort;
+use recoup::dataset::subjects::Cohort;
+use recoup_formats::order::natural_cmp;
 use sha2::{Digest, Sha256};
 
 use crate::walkers::Walkers;

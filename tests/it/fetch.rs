@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use recoup::dataset::fetch::{AcceptedHash, FetchError, FetchPlan, FetchReport, FileSpec, HttpOptions, Outcome, Progress, Source, fetch, fetch_hash_list, parse_sha256sums};
+use recoup::dataset::fetch::{
+    AcceptedHash, FetchError, FetchPlan, FetchReport, FileSpec, HttpOptions, Outcome, Progress, Source, fetch,
+    fetch_hash_list, parse_sha256sums,
+};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 

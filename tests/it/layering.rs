@@ -95,7 +95,12 @@ impl Paths<'_> {
         let joined = |name: &syn::Ident| [prefix, &[name.to_string()]].concat();
         let (path, name) = match tree {
             UseTree::Path(path) => return self.add_use(&path.tree, &joined(&path.ident), is_public),
-            UseTree::Group(group) => return group.items.iter().for_each(|tree| self.add_use(tree, prefix, is_public)),
+            UseTree::Group(group) => {
+                return group
+                    .items
+                    .iter()
+                    .for_each(|tree| self.add_use(tree, prefix, is_public));
+            }
             UseTree::Name(leaf) if leaf.ident == "self" => (prefix.to_vec(), prefix.last().cloned()),
             UseTree::Name(leaf) => (joined(&leaf.ident), Some(leaf.ident.to_string())),
             UseTree::Rename(leaf) => (joined(&leaf.ident), Some(leaf.rename.to_string())),
@@ -174,7 +179,10 @@ fn violations(file: &Path, text: &str) -> Vec<Violation> {
         .filter(|(_, import)| self::rank(import).is_some_and(|imported| imported > rank))
         .map(|(line, import)| {
             let order = ORDER.join(" < ");
-            violation(line, format!("`{own}` must not use `{import}`, which comes after it: {order}"))
+            violation(
+                line,
+                format!("`{own}` must not use `{import}`, which comes after it: {order}"),
+            )
         })
         .collect();
     found.sort_by_key(|violation| violation.line);
@@ -205,15 +213,25 @@ impl Graph {
     fn read(src: &Path) -> Self {
         let texts = rust_files(src)
             .into_iter()
-            .map(|file| (file.strip_prefix(src).unwrap().to_path_buf(), fs::read_to_string(&file).unwrap()))
+            .map(|file| {
+                (
+                    file.strip_prefix(src).unwrap().to_path_buf(),
+                    fs::read_to_string(&file).unwrap(),
+                )
+            })
             .collect();
         Self::new(texts)
     }
 
     fn new(texts: Vec<(PathBuf, String)>) -> Self {
-        let files: BTreeMap<Module, PathBuf> = texts.iter().map(|(file, _)| (module_path(file), file.clone())).collect();
+        let files: BTreeMap<Module, PathBuf> = texts
+            .iter()
+            .map(|(file, _)| (module_path(file), file.clone()))
+            .collect();
         let children = |module: &Module| -> BTreeSet<String> {
-            let below = files.keys().filter(|other| other.len() == module.len() + 1 && other.starts_with(module));
+            let below = files
+                .keys()
+                .filter(|other| other.len() == module.len() + 1 && other.starts_with(module));
             below.filter_map(|other| other.last().cloned()).collect()
         };
         let mut imports = BTreeMap::new();
@@ -232,7 +250,12 @@ impl Graph {
                 let (target, name) = defining(&import.path, &files, &exports);
                 // A module and the files that it is made of are one thing.
                 if !target.starts_with(module) && !module.starts_with(&target) {
-                    edges.entry(module.clone()).or_default().entry(target).or_default().insert(name);
+                    edges
+                        .entry(module.clone())
+                        .or_default()
+                        .entry(target)
+                        .or_default()
+                        .insert(name);
                 }
             }
         }
@@ -278,7 +301,10 @@ fn defining(
     let mut path = path.to_vec();
     // More steps than any chain of re-exports has; a circle of them does not compile.
     for _ in 0..16 {
-        let len = (0..=path.len()).rev().find(|len| files.contains_key(&path[..*len])).unwrap_or(0);
+        let len = (0..=path.len())
+            .rev()
+            .find(|len| files.contains_key(&path[..*len]))
+            .unwrap_or(0);
         let name = path.get(len).cloned().unwrap_or_else(|| "*".into());
         match exports.get(&path[..len]).and_then(|exports| exports.get(&name)) {
             Some(target) => path = [target.as_slice(), &path[len + 1..]].concat(),
@@ -317,9 +343,17 @@ fn imports_go_from_later_rooms_to_earlier_ones() {
         found.extend(violations(relative, &fs::read_to_string(&file).unwrap()));
     }
     let report: Vec<String> = found.iter().map(Violation::to_string).collect();
-    assert!(report.is_empty(), "{} wrong imports:\n{}", report.len(), report.join("\n"));
+    assert!(
+        report.is_empty(),
+        "{} wrong imports:\n{}",
+        report.len(),
+        report.join("\n")
+    );
     for module in ORDER {
-        assert!(seen.iter().any(|name| name == module), "`{module}` is in the order, but not in src");
+        assert!(
+            seen.iter().any(|name| name == module),
+            "`{module}` is in the order, but not in src"
+        );
     }
 }
 
@@ -327,16 +361,30 @@ fn imports_go_from_later_rooms_to_earlier_ones() {
 fn no_files_import_each_other_in_a_circle() {
     for sources in ["src", "formats/src", "kernels/src"] {
         let circles = Graph::read(&root().join(sources)).circles();
-        assert!(circles.is_empty(), "imports on a circle in {sources}:\n{}", circles.join("\n"));
+        assert!(
+            circles.is_empty(),
+            "imports on a circle in {sources}:\n{}",
+            circles.join("\n")
+        );
     }
 }
 
 #[test]
 fn a_circle_is_reported_with_files_and_names() {
     let circles = |files: &[(&str, &str)]| {
-        Graph::new(files.iter().map(|(file, text)| (file.into(), (*text).to_owned())).collect()).circles()
+        Graph::new(
+            files
+                .iter()
+                .map(|(file, text)| (file.into(), (*text).to_owned()))
+                .collect(),
+        )
+        .circles()
     };
-    let pair = [("lib.rs", ""), ("a.rs", "use crate::b::{B, c::D};"), ("b.rs", "fn f(x: super::a::A) {}")];
+    let pair = [
+        ("lib.rs", ""),
+        ("a.rs", "use crate::b::{B, c::D};"),
+        ("b.rs", "fn f(x: super::a::A) {}"),
+    ];
     assert_eq!(circles(&pair), ["a.rs -> b.rs: B, c", "b.rs -> a.rs: A"]);
     let through_a_face = [
         ("lib.rs", ""),
@@ -344,7 +392,10 @@ fn a_circle_is_reported_with_files_and_names() {
         ("a/one.rs", "use super::two::Two;"),
         ("a/two.rs", "fn f() { assert!(super::One::new(1) == 2); }"),
     ];
-    assert_eq!(circles(&through_a_face), ["a/one.rs -> a/two.rs: Two", "a/two.rs -> a/one.rs: One"]);
+    assert_eq!(
+        circles(&through_a_face),
+        ["a/one.rs -> a/two.rs: Two", "a/two.rs -> a/one.rs: One"]
+    );
     let three = [
         ("lib.rs", ""),
         ("a.rs", "use crate::b;"),
@@ -352,8 +403,15 @@ fn a_circle_is_reported_with_files_and_names() {
         ("c.rs", "// of `crate::b`\nuse crate::a::A;"),
         ("d.rs", "use crate::a::A;"),
     ];
-    assert_eq!(circles(&three), ["a.rs -> b.rs: *", "b.rs -> c.rs: C", "c.rs -> a.rs: A"]);
-    let parent_and_child = [("lib.rs", ""), ("a.rs", "mod b;\nuse b::B;"), ("a/b.rs", "use super::A;")];
+    assert_eq!(
+        circles(&three),
+        ["a.rs -> b.rs: *", "b.rs -> c.rs: C", "c.rs -> a.rs: A"]
+    );
+    let parent_and_child = [
+        ("lib.rs", ""),
+        ("a.rs", "mod b;\nuse b::B;"),
+        ("a/b.rs", "use super::A;"),
+    ];
     assert_eq!(circles(&parent_and_child), [""; 0]);
 }
 
@@ -366,7 +424,11 @@ fn member_crates_know_nothing_of_the_framework() {
             let key = text.split(['=', '.', ' ']).next().unwrap();
             let table = text.trim_matches(['[', ']']).rsplit('.').next().unwrap();
             let names_us = key == "recoup" || (text.starts_with('[') && table == "recoup");
-            assert!(!names_us, "{member}/Cargo.toml:{}: `recoup-{member}` must not depend on `recoup`", line + 1);
+            assert!(
+                !names_us,
+                "{member}/Cargo.toml:{}: `recoup-{member}` must not depend on `recoup`",
+                line + 1
+            );
         }
     }
 }
@@ -374,14 +436,20 @@ fn member_crates_know_nothing_of_the_framework() {
 #[test]
 fn a_wrong_import_is_reported_with_file_line_and_rule() {
     let report = |file: &str, text: &str| {
-        violations(Path::new(file), text).iter().map(Violation::to_string).collect::<Vec<_>>()
+        violations(Path::new(file), text)
+            .iter()
+            .map(Violation::to_string)
+            .collect::<Vec<_>>()
     };
     let order = ORDER.join(" < ");
     let wrong = |file: &str, line: usize, own: &str, import: &str| {
         format!("src/{file}:{line}: `{own}` must not use `{import}`, which comes after it: {order}")
     };
     let text = "use std::fs;\nuse crate::training::trainer::Trainer;\n";
-    assert_eq!(report("models/cnn.rs", text), [wrong("models/cnn.rs", 2, "models", "training")]);
+    assert_eq!(
+        report("models/cnn.rs", text),
+        [wrong("models/cnn.rs", 2, "models", "training")]
+    );
     assert_eq!(report("evaluation/mod.rs", text), [""; 0]);
 
     let group = "use crate::{\n    dataset::{Cohort, tracking},\n    launch::run,\n    evaluation,\n};\n";
@@ -392,8 +460,15 @@ fn a_wrong_import_is_reported_with_file_line_and_rule() {
     assert_eq!(report("features/a/b.rs", group), expected);
 
     let supers = "fn f() {\n    super::super::runs::open()\n}\n";
-    assert_eq!(report("dataset/card.rs", supers), [wrong("dataset/card.rs", 2, "dataset", "runs")]);
-    assert_eq!(report("cohort/split/draw.rs", supers), [""; 0], "this is crate::cohort::runs");
+    assert_eq!(
+        report("dataset/card.rs", supers),
+        [wrong("dataset/card.rs", 2, "dataset", "runs")]
+    );
+    assert_eq!(
+        report("cohort/split/draw.rs", supers),
+        [""; 0],
+        "this is crate::cohort::runs"
+    );
 
     let fine = "//! See [`crate::launch`].\nuse my_crate::launch;\nuse crate::dataset::runs;\n";
     assert_eq!(report("dataset/card.rs", fine), [""; 0]);

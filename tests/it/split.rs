@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use recoup::cohort::split::{Group, InnerConfig, Part, ProtocolConfig, SplitConfig, SplitError, Splits, SubjectInfo, majority_class};
+use recoup::cohort::split::{
+    Group, InnerConfig, Part, ProtocolConfig, SplitConfig, SplitError, Splits, SubjectInfo, majority_class,
+};
 use serde::Deserialize;
 
 mod groups;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use chrono::NaiveDateTime;
 
-use crate::FileError;
 use crate::Annotation;
+use crate::FileError;
 
 /// Bytes of a record that every reader takes.
 const MOST_RECORD_BYTES: usize = 61_440;

@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::RATES_HZ;
-use crate::FileError;
 use crate::Annotation;
+use crate::FileError;
 
 /// The mnemonics of codes 0 to 41, as in the table of `annot(5)`; a space where there is none.
 const SYMBOLS: &[u8; 42] = b" NLRaVFJASEj/Q~ | sT*D\"=pB^t+u?![]en@xf()r";

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{FORMAT, INDEX, Index, Prepared, PreparedSession, PreparedSubject, RowRange, SUMS, times_file, values_file};
+use super::{
+    FORMAT, INDEX, Index, Prepared, PreparedSession, PreparedSubject, RowRange, SUMS, times_file, values_file,
+};
+use crate::base::error::DataError;
 use crate::base::hash::hex;
 use crate::dataset::subjects::{Cohort, ModalityKind, Session};
-use crate::base::error::DataError;
 
 /// Writes a complete folder beside its final place, syncs it, and renames it.
 pub(super) fn store(cohort: &Cohort, cache_dir: &Path, dir: &Path) -> Result<(), DataError> {

@@ -3,10 +3,10 @@
 use std::cmp::Ordering::{Equal, Less};
 use std::collections::{BTreeMap, HashSet};
 
-use recoup_formats::nearest::did_you_mean;
 use super::{Card, ColumnRule, FilePattern, LabelRule, ModalityRule, PathGroup, SubjectRule, TableRule};
 use crate::base::error::DataError;
 use recoup_formats::delimited::{DelimitedLayout, Header};
+use recoup_formats::nearest::did_you_mean;
 
 mod contents;
 mod modality;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::clinical;
+use crate::dataset::subjects::{Channel, ModalityKind, ModalitySpec};
 use recoup_formats::delimited::DelimitedLayout;
 use recoup_formats::image::Color;
-use crate::dataset::subjects::{Channel, ModalityKind, ModalitySpec};
 
 mod contents;
 mod visits;

@@ -9,11 +9,11 @@ use std::path::Path;
 use super::opened::Opened;
 use crate::base::error::DataError;
 use crate::dataset::card::TimeUnit;
+use crate::dataset::load::constant_rate;
 use recoup_formats::delimited::{DelimitedLayout, Header};
 use recoup_formats::image::{Color, image_size};
 use recoup_formats::sniff::{Sniffed, sniff};
 use recoup_formats::{Format, detect, open, parquet, wfdb};
-use crate::dataset::load::constant_rate;
 
 /// Enough of a text to see its columns.
 const HEAD_BYTES: u64 = 16 << 10;

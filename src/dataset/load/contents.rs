@@ -7,10 +7,10 @@ use ndarray::{Array2, arr2, s};
 
 use super::signal::{fill, resampler, side_by_side};
 use super::source::Source;
-use crate::dataset::card::{AnnotationsRule, Axis, MissingRule, PointsRule, SignalFileRule};
-use recoup_formats::{Contents, Part, Points, SignalChannel, open};
 use crate::base::error::DataError;
+use crate::dataset::card::{AnnotationsRule, Axis, MissingRule, PointsRule, SignalFileRule};
 use crate::dataset::subjects::Recording;
+use recoup_formats::{Contents, Part, Points, SignalChannel, open};
 
 /// A file with what a rule asks of it, for messages.
 pub(super) struct Wanted<'a> {

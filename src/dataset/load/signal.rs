@@ -8,10 +8,10 @@ use super::columns;
 use super::source::Source;
 use crate::base::error::DataError;
 use crate::dataset::card::{DelimitedSignalRule, MissingRule, ModalityRule, Scale, SignalRule, TimeUnit, WfdbRule};
+use crate::signal::resample::{Resampler, interpolate_missing};
 use recoup_formats::SignalChannel;
 use recoup_formats::delimited::DelimitedTable;
 use recoup_formats::wfdb::{self, AnyRecord};
-use crate::signal::resample::{Resampler, interpolate_missing};
 
 /// A time stamp may be this share of a step away from where a constant rate puts it.
 const MAX_JITTER: f64 = 0.25;

@@ -6,12 +6,12 @@ use std::path::Path;
 use super::Tables;
 use super::visits::{Outcomes, VisitRows};
 use crate::base::error::DataError;
-use recoup_formats::nearest::nearest;
-use crate::dataset::card::{Card, LabelRule, ModalityRule, list_files};
-use crate::base::text::spelling;
-use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
-use recoup_formats::parquet;
 use crate::base::hash::digest;
+use crate::base::text::spelling;
+use crate::dataset::card::{Card, LabelRule, ModalityRule, list_files};
+use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
+use recoup_formats::nearest::nearest;
+use recoup_formats::parquet;
 
 pub(super) struct Source<'a> {
     pub(super) card: &'a Card,

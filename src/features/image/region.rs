@@ -3,8 +3,8 @@
 use ndarray::{ArrayView2, s};
 use serde::{Deserialize, Serialize};
 
-use crate::base::Problem;
 use super::{ImageInfo, mean};
+use crate::base::Problem;
 
 /// A rectangle of pixels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +29,10 @@ impl Region {
             ("columns", self.columns, info.width),
         ] {
             if !(first < end && end <= size) {
-                return Err(Problem::new(key, format!("first and end within 0 to {size}, the first less than the end")));
+                return Err(Problem::new(
+                    key,
+                    format!("first and end within 0 to {size}, the first less than the end"),
+                ));
             }
         }
         Ok(())

@@ -68,11 +68,17 @@ impl Joints {
                     .filter_map(|c| c.name.strip_suffix(".x"))
                     .take(40)
                     .collect();
-                return Err(Problem::new(name.clone(), format!("a point with channels `.x` and `.y`, such as {}", known.join(", "))));
+                return Err(Problem::new(
+                    name.clone(),
+                    format!("a point with channels `.x` and `.y`, such as {}", known.join(", ")),
+                ));
             };
             let axes: Vec<usize> = [Some(x), Some(y), channel(".z")].into_iter().flatten().collect();
             if joints.num_axes != 0 && joints.num_axes != axes.len() {
-                return Err(Problem::new(name.clone(), format!("{} coordinates, as the other points have", joints.num_axes)));
+                return Err(Problem::new(
+                    name.clone(),
+                    format!("{} coordinates, as the other points have", joints.num_axes),
+                ));
             }
             joints.num_axes = axes.len();
             joints.unit = channels

@@ -24,8 +24,8 @@ pub use self::kinematics::{
     joint_angle, lengths, log_dimensionless_jerk, mean_squared_jerk, range_of_motion, velocity,
 };
 use crate::base::Problem;
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
 use crate::dataset::subjects::Channel;
+use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
 
 /// One kind of motion feature, as it stands in an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -159,7 +159,10 @@ impl MotionFeature {
         if let Self::Gait { forward, vertical, .. } = self {
             for (key, direction) in [("forward", forward), ("vertical", vertical)] {
                 if direction.is_some_and(|direction| direction.parts().0 >= joints.num_axes()) {
-                    return Err(Problem::new(key, format!("one of the {} axes of the points", joints.num_axes())));
+                    return Err(Problem::new(
+                        key,
+                        format!("one of the {} axes of the points", joints.num_axes()),
+                    ));
                 }
             }
         }
@@ -293,7 +296,10 @@ impl SignalFeature for MotionExtractor {
         // The same points may stand elsewhere in another signal.
         match self.feature.extractor(signal.channels)? == *self {
             true => Ok(()),
-            false => Err(Problem::new(self.feature.list(), "the channels that the extractor was made for")),
+            false => Err(Problem::new(
+                self.feature.list(),
+                "the channels that the extractor was made for",
+            )),
         }
     }
 

@@ -116,7 +116,10 @@ impl SignalFeature for Eeg {
         }
         let names = self.names(signal);
         if let Some(name) = self.pairs.iter().flatten().find(|name| !names.contains(&name.as_str())) {
-            return Err(Problem::new("pairs", format!("must be of the channels {}, but `{name}` is not", names.join(", "))));
+            return Err(Problem::new(
+                "pairs",
+                format!("must be of the channels {}, but `{name}` is not", names.join(", ")),
+            ));
         }
         if self.reference == Reference::Average && names.len() < 2 {
             let text = "must be `recorded` for a single channel: nothing is left of it without its average";

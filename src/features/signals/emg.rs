@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::Problem;
-use crate::signal::filter::{Filter, Passband, Phase, Sos};
 use super::spectrum::Welch;
 use super::statistics::{mean_variance, sum, sum_neighbours};
+use crate::base::Problem;
 use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo, squared};
+use crate::signal::filter::{Filter, Passband, Phase, Sos};
 
 /// Order of the envelope's low-pass.
 const ENVELOPE_ORDER: usize = 4;

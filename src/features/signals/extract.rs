@@ -54,7 +54,10 @@ impl<'a> SignalInfo<'a> {
     pub fn at_least(&self, key: &str, rate_hz: f64) -> Result<(), Problem> {
         match self.rate_hz >= rate_hz {
             true => Ok(()),
-            false => Err(Problem::new(key, format!("must have a rate of at least {rate_hz} Hz, but has {} Hz", self.rate_hz))),
+            false => Err(Problem::new(
+                key,
+                format!("must have a rate of at least {rate_hz} Hz, but has {} Hz", self.rate_hz),
+            )),
         }
     }
 }

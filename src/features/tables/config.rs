@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::compute::ComputeConfig;
 use crate::cohort::window::WindowConfig;
-use crate::signal::filter::FilterConfig;
 use crate::features::signals::statistics::CleaningRules;
 use crate::features::transforms::FitConfig;
+use crate::signal::filter::FilterConfig;
 
 /// One feature table, `[features.NAME]`; a stream reads it as `modality = "NAME"`.
 ///

@@ -73,9 +73,11 @@ pub fn extract(
     let mut tables: Vec<FeatureTable> = Vec::new();
     let mut problems = Problems::default();
     for (name, config) in configs {
-        problems.require(prepared.modality(name).is_none(), name, || {
-            "is the name of a modality of the data already"
-        });
+        problems.require(
+            prepared.modality(name).is_none(),
+            name,
+            || "is the name of a modality of the data already",
+        );
         if config.join.is_empty() {
             let table = run::Recipe::new(config, prepared).and_then(|recipe| recipe.table(name, windows, progress));
             match table {

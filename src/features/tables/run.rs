@@ -75,7 +75,10 @@ impl<'a> Recipe<'a> {
             }
             _ if config.filter.is_empty() && config.clean.is_none() => Vec::new(),
             _ => {
-                return Err(Problem::new("filter", format!("{:?} is no signal, and only signals are filtered", spec.name)));
+                return Err(Problem::new(
+                    "filter",
+                    format!("{:?} is no signal, and only signals are filtered", spec.name),
+                ));
             }
         };
         let mut extractors = Vec::new();
@@ -89,14 +92,20 @@ impl<'a> Recipe<'a> {
         }
         let image_size = config.compute.iter().find_map(ComputeConfig::image_size);
         if image_size.is_some() && (config.compute.len() > 1 || config.per == Per::Session || !config.fit.is_empty()) {
-            return Err(Problem::new("compute", "an image stands alone, one per window, and nothing is fitted to it"));
+            return Err(Problem::new(
+                "compute",
+                "an image stands alone, one per window, and nothing is fitted to it",
+            ));
         }
         if config.compute.is_empty() && spec.kind != ModalityKind::Row {
             let message = format!("{:?} is {}: say what to compute of it", spec.name, kind_name(spec.kind));
             return Err(Problem::new("compute", message));
         }
         if config.window.is_some() && config.per == Per::Window {
-            return Err(Problem::new("window", "is for `per = \"session\"`; rows per window use those of the experiment"));
+            return Err(Problem::new(
+                "window",
+                "is for `per = \"session\"`; rows per window use those of the experiment",
+            ));
         }
         Ok(Self {
             config,
@@ -261,11 +270,14 @@ impl<'a> Recipe<'a> {
             .enumerate()
             .find(|(at, column)| columns[..*at].iter().any(|other| other.name == column.name));
         match twice {
-            Some((_, column)) => Err(Problem::new("compute", format!(
+            Some((_, column)) => Err(Problem::new(
+                "compute",
+                format!(
                     "column {:?} is computed twice: move one of both into a table of its own and put the tables side by \
                      side with `join`",
                     column.name
-                ))),
+                ),
+            )),
             None => Ok(columns),
         }
     }

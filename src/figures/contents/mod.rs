@@ -12,9 +12,9 @@ mod spectrum;
 mod table;
 mod volume;
 
-use crate::tracking::TrackingError;
 use super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, TITLE};
 use super::{Picture, shortened};
+use crate::tracking::TrackingError;
 use recoup_formats::{Contents, Part};
 
 /// Of the first parts that can be drawn.

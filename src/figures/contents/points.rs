@@ -2,12 +2,12 @@
 
 use ndarray::Axis as Dimension;
 
-use crate::tracking::TrackingError;
 use super::super::axes::{Axes, Axis};
 use super::super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, HEADING, Rgb};
 use super::super::{SERIES_COLORS, shortened};
 use super::signals::{Span, grid, trace};
 use super::{Panel, RenderOptions};
+use crate::tracking::TrackingError;
 use recoup_formats::Points;
 
 /// Points whose coordinates are drawn over time.

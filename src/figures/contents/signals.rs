@@ -1,12 +1,12 @@
 //! Signals as traces below each other, on one time axis.
 
-use crate::tracking::TrackingError;
 use super::super::axes::{Axes, Axis};
 use super::super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, LIGHT_GRAY, Rgb};
 use super::super::{SERIES_COLORS, shortened};
 use super::annotations::Marks;
 use super::spectrum::Spectrum;
 use super::{Panel, RenderOptions, time_unit};
+use crate::tracking::TrackingError;
 use recoup_formats::{Annotation, SignalChannel};
 
 const MAX_LANES: usize = 16;

@@ -113,9 +113,11 @@ impl FusionConfig {
             } => {
                 positive("hidden_size", hidden_size);
                 positive("num_tokens", num_tokens);
-                problems.require(num_layers > 1, "num_layers", || {
-                    "must be at least 2: in a first layer no stream has read anything of another yet"
-                });
+                problems.require(
+                    num_layers > 1,
+                    "num_layers",
+                    || "must be at least 2: in a first layer no stream has read anything of another yet",
+                );
                 Some(num_heads)
             }
         };

@@ -119,12 +119,16 @@ impl FilterConfig {
                     }
                 }
                 for (key, hz, needed) in needs {
-                    problems.require(hz.is_some() || !needed, key, || {
-                        "is missing: this band has such a cut-off"
-                    });
-                    problems.require(hz.is_none() || needed, key, || {
-                        "must not stand here: `low` ends at high_hz, `high` begins at low_hz"
-                    });
+                    problems.require(
+                        hz.is_some() || !needed,
+                        key,
+                        || "is missing: this band has such a cut-off",
+                    );
+                    problems.require(
+                        hz.is_none() || needed,
+                        key,
+                        || "must not stand here: `low` ends at high_hz, `high` begins at low_hz",
+                    );
                 }
                 if let (Some(low), Some(high)) = (low_hz, high_hz) {
                     problems.require(low < high, "low_hz", || {
@@ -141,7 +145,11 @@ impl FilterConfig {
                 harmonics,
                 ..
             } => {
-                problems.require(*harmonics > 0, "harmonics", || "must be at least 1, the frequency itself");
+                problems.require(
+                    *harmonics > 0,
+                    "harmonics",
+                    || "must be at least 1, the frequency itself",
+                );
                 if *harmonics <= 1 {
                     frequency(&mut problems, "frequency_hz", "it", *frequency_hz);
                 } else {

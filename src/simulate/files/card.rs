@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use super::FileLayout::{Laboratory, Physionet};
 use super::{FileLayout, laboratory};
+use crate::dataset::subjects::{Channel, Cohort, ModalityKind, ModalitySpec};
 use crate::simulate::recordings::CLINICAL;
 use crate::simulate::{Outcome, SimulateConfig};
-use crate::dataset::subjects::{Channel, Cohort, ModalityKind, ModalitySpec};
 
 /// The text of the card.
 pub(super) fn text(config: &SimulateConfig, cohort: &Cohort, layout: FileLayout) -> String {

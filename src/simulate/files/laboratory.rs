@@ -6,14 +6,14 @@ use std::path::Path;
 use ndarray::{Array2, Array3, ArrayView1};
 
 use super::{create, each_recording, recording, save, sessions};
+use crate::base::error::DataError;
+use crate::dataset::subjects::{Channel, Cohort, ModalityKind, ModalitySpec};
+use crate::simulate::recordings::FORCE_GAIN;
 use recoup_formats::c3d::write_c3d;
 use recoup_formats::edf::{EdfRecording, EdfSignal, write_edf};
 use recoup_formats::nifti::write_nifti;
 use recoup_formats::parquet::write_table;
 use recoup_formats::{Points, SignalChannel};
-use crate::simulate::recordings::FORCE_GAIN;
-use crate::dataset::subjects::{Channel, Cohort, ModalityKind, ModalitySpec};
-use crate::base::error::DataError;
 
 /// Analog samples per frame of a C3D file, where the length of the recording is a multiple of it.
 const SAMPLES_PER_FRAME: usize = 5;

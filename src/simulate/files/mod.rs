@@ -13,8 +13,8 @@ use rayon::prelude::*;
 
 use super::patient::{PatientTruth, VISIT_WEEKS};
 use super::{NAME, Outcome, SimulateConfig, TRAITS};
-use crate::dataset::subjects::{Cohort, Recording, Session};
 use crate::base::error::DataError;
+use crate::dataset::subjects::{Cohort, Recording, Session};
 
 /// The formats in which [`write()`] stores the recordings; either way they load as the same cohort, bit for bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]

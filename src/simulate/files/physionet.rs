@@ -6,9 +6,9 @@ use std::path::Path;
 use ndarray::{ArrayView1, ArrayView2};
 
 use super::{create, each_recording, recording, save, sessions};
-use crate::simulate::recordings::{EMG_GAIN, FORCE_GAIN};
-use crate::dataset::subjects::{Cohort, ModalityKind, ModalitySpec};
 use crate::base::error::DataError;
+use crate::dataset::subjects::{Cohort, ModalityKind, ModalitySpec};
+use crate::simulate::recordings::{EMG_GAIN, FORCE_GAIN};
 
 /// All recordings of a modality.
 pub(super) fn write(cohort: &Cohort, modality: usize, spec: &ModalitySpec, raw: &Path) -> Result<(), DataError> {

@@ -70,9 +70,11 @@ pub fn see_classes(losses: &[LossConfig]) -> bool {
 /// Every reason why these losses cannot be added up, seen from `training`.
 pub(super) fn problems(losses: &[LossConfig]) -> Problems {
     let mut problems = Problems::default();
-    problems.require(!losses.is_empty(), "loss", || {
-        "is empty: expected at least one loss, such as { kind = \"cross-entropy\" }"
-    });
+    problems.require(
+        !losses.is_empty(),
+        "loss",
+        || "is empty: expected at least one loss, such as { kind = \"cross-entropy\" }",
+    );
     for (index, config) in losses.iter().enumerate() {
         let key = format!("loss[{index}]");
         let weight = config.loss().weight();
@@ -80,9 +82,11 @@ pub(super) fn problems(losses: &[LossConfig]) -> Problems {
             format!("is {weight}: must be greater than 0; leave the loss out to switch it off")
         });
         let is_same = |other: &LossConfig| mem::discriminant(other) == mem::discriminant(config);
-        problems.require(!losses[..index].iter().any(is_same), &key, || {
-            "this kind is in the list already: one entry with the sum of the weights is the same"
-        });
+        problems.require(
+            !losses[..index].iter().any(is_same),
+            &key,
+            || "this kind is in the list already: one entry with the sum of the weights is the same",
+        );
         problems.extend_below(&key, config.loss().problems());
     }
     problems
@@ -92,10 +96,14 @@ pub(super) fn problems(losses: &[LossConfig]) -> Problems {
 /// `training`.
 pub(super) fn model_problems(losses: &[LossConfig], has_decoder: bool, num_classes: usize) -> Problems {
     let mut problems = Problems::default();
-    let rebuilds = losses.iter().any(|config| config.loss().basis() == Basis::Reconstruction);
-    problems.require(has_decoder || !rebuilds, "loss", || {
-        "has a reconstruction, but no stream has a decoder: add `decoder = { kind = ... }` to one"
-    });
+    let rebuilds = losses
+        .iter()
+        .any(|config| config.loss().basis() == Basis::Reconstruction);
+    problems.require(
+        has_decoder || !rebuilds,
+        "loss",
+        || "has a reconstruction, but no stream has a decoder: add `decoder = { kind = ... }` to one",
+    );
     problems.require(rebuilds || !has_decoder, "loss", || {
         "has no reconstruction, but a stream has a decoder, which nothing would train: add { kind = \"reconstruction\" }"
     });

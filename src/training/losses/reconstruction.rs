@@ -24,6 +24,9 @@ impl Loss for Reconstruction {
     }
 
     fn per_sample(&self, output: &ModelOutput, _: &Tensor<3>) -> Tensor<3> {
-        output.reconstruction.clone().expect("a checked model with this loss has a decoder")
+        output
+            .reconstruction
+            .clone()
+            .expect("a checked model with this loss has a decoder")
     }
 }

@@ -52,7 +52,11 @@ impl Optimizer for AdamwConfig {
             problems.require((0.0..1.0).contains(&beta), key, || "must be at least 0 and less than 1");
         }
         let epsilon = self.epsilon;
-        problems.require(epsilon > 0.0 && epsilon.is_finite(), "epsilon", || "must be greater than 0");
+        problems.require(
+            epsilon > 0.0 && epsilon.is_finite(),
+            "epsilon",
+            || "must be greater than 0",
+        );
         problems
     }
 

@@ -57,8 +57,16 @@ impl OptimizerConfig {
     pub fn problems(&self) -> Problems {
         let mut problems = Problems::default();
         let [rate, decay] = [self.learning_rate(), self.weight_decay()];
-        problems.require(rate > 0.0 && rate.is_finite(), "learning_rate", || "must be greater than 0");
-        problems.require(decay >= 0.0 && decay.is_finite(), "weight_decay", || "must be at least 0");
+        problems.require(
+            rate > 0.0 && rate.is_finite(),
+            "learning_rate",
+            || "must be greater than 0",
+        );
+        problems.require(
+            decay >= 0.0 && decay.is_finite(),
+            "weight_decay",
+            || "must be at least 0",
+        );
         problems.extend(self.optimizer().problems());
         problems
     }

@@ -32,12 +32,16 @@ impl Optimizer for SgdConfig {
 
     fn problems(&self) -> Problems {
         let mut problems = Problems::default();
-        problems.require((0.0..1.0).contains(&self.momentum), "momentum", || {
-            "must be at least 0 and less than 1"
-        });
-        problems.require(!self.nesterov || self.momentum > 0.0, "nesterov", || {
-            "looks ahead along the momentum: set momentum above 0"
-        });
+        problems.require(
+            (0.0..1.0).contains(&self.momentum),
+            "momentum",
+            || "must be at least 0 and less than 1",
+        );
+        problems.require(
+            !self.nesterov || self.momentum > 0.0,
+            "nesterov",
+            || "looks ahead along the momentum: set momentum above 0",
+        );
         problems
     }
 

@@ -111,6 +111,9 @@ impl OptimizerStep<'_> {
     /// One value per replica as `[R, 1]`.
     pub(super) fn column(&self, value: impl Fn(&ReplicaStep) -> f64) -> Tensor<2> {
         let values: Vec<f32> = self.replicas.iter().map(|replica| value(replica) as f32).collect();
-        Tensor::from_data(TensorData::new(values, [self.replicas.len(), 1]), &self.weights.device())
+        Tensor::from_data(
+            TensorData::new(values, [self.replicas.len(), 1]),
+            &self.weights.device(),
+        )
     }
 }

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use ndarray::{Array2, arr2};
+use recoup::cohort::prepared::Prepared;
+use recoup::dataset::card::Card;
+use recoup::dataset::subjects::{Cohort, Recording};
+use recoup::signal::resample::Resampler;
 use recoup_formats::edf::{EdfRecording, EdfSignal, write_edf};
 use recoup_formats::image::{Scaling, read_scaled};
 use recoup_formats::{Contents, Images, Part, Points, dicom, open, parquet};
-use recoup::signal::resample::Resampler;
-use recoup::dataset::card::Card;
-use recoup::dataset::subjects::{Cohort, Recording};
-use recoup::cohort::prepared::Prepared;
 
 use super::cards::{Draws, load};
 use super::fixtures;

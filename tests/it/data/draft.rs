@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use recoup::dataset::draft::{Draft, draft};
 use recoup::dataset::card::Card;
-use recoup::dataset::subjects::{Cohort, ModalityKind};
+use recoup::dataset::draft::{Draft, draft};
 use recoup::dataset::load::load_cohort;
+use recoup::dataset::subjects::{Cohort, ModalityKind};
 
 use super::cards::{Layout, card_text, load, write_dataset};
 use super::{edit, real_data};

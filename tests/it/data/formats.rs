@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use recoup::signal::resample::{Resampler, interpolate_missing};
 use recoup_formats::delimited::DelimitedLayout;
 use recoup_formats::wfdb::{Record, read_record};
-use recoup::signal::resample::{Resampler, interpolate_missing};
 use serde::Deserialize;
 
 use super::{copy, edit, fixtures, hash, message, real_data};

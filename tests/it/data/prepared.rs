@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use recoup::dataset::card::Card;
-use recoup::dataset::subjects::{Cohort, ModalityKind};
 use recoup::cohort::prepared::{Prepared, RowRange};
 use recoup::cohort::window::{WindowConfig, windows};
+use recoup::dataset::card::Card;
 use recoup::dataset::load::load_cohort;
+use recoup::dataset::subjects::{Cohort, ModalityKind};
 
 use crate::walkers::Walkers;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use recoup::simulate::{Course, FileLayout, Outcome, PatientTruth, SimulateConfig, TRAITS, write};
 use recoup::dataset::subjects::{Cohort, Recording, Session, Subject};
+use recoup::simulate::{Course, FileLayout, Outcome, PatientTruth, SimulateConfig, TRAITS, write};
 use serde_json::Value;
 
 mod files;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
 use recoup::features::signals::extract::Scratch;
-use recoup::features::signals::spectrum::{Detrend, Edges, Frames, Integration, Scaling, Spectrum, StftConfig, Taper, Welch, WelchConfig};
+use recoup::features::signals::spectrum::{
+    Detrend, Edges, Frames, Integration, Scaling, Spectrum, StftConfig, Taper, Welch, WelchConfig,
+};
 use serde::Deserialize;
 
 use super::{difference, features, noise, refused, units};

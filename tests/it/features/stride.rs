@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use recoup::dataset::subjects::Channel;
-use recoup_formats::wfdb::read_record;
-use recoup::features::signals::stride::{ContactThreshold, GaitForce, Outliers, SeriesFeature, dfa_alpha, statistics};
 use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
+use recoup::features::signals::stride::{ContactThreshold, GaitForce, Outliers, SeriesFeature, dfa_alpha, statistics};
+use recoup_formats::wfdb::read_record;
 use serde::Deserialize;
 
 use super::random::Normal;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use recoup::features::signals::wavelet::{Decomposition, Padding, Wavelet, WaveletConfig, dwt, dwt_max_level, idwt, wavedec, waverec};
+use recoup::features::signals::wavelet::{
+    Decomposition, Padding, Wavelet, WaveletConfig, dwt, dwt_max_level, idwt, wavedec, waverec,
+};
 use serde::Deserialize;
 
 use super::{difference, features, noise, refused, units};

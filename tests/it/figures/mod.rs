@@ -6,8 +6,8 @@ mod signals;
 
 use image::RgbImage;
 use ndarray::{Array3, Array4};
-use recoup_formats::{Annotation, Contents, Images, Part, Points, SignalChannel};
 use recoup::figures::{Picture, RenderOptions, render};
+use recoup_formats::{Annotation, Contents, Images, Part, Points, SignalChannel};
 
 const WHITE: [u8; 3] = [255; 3];
 const FIRST_COLOR: [u8; 3] = [0, 114, 178];

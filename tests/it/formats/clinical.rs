@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use recoup::clinical::{ResponderConfig, Scale, Threshold, Trajectory, VisitsConfig, barthel_to_20, barthel_to_100, mixed_slope, weekly_minutes};
+use recoup::clinical::{
+    ResponderConfig, Scale, Threshold, Trajectory, VisitsConfig, barthel_to_20, barthel_to_100, mixed_slope,
+    weekly_minutes,
+};
 use recoup_formats::delimited::{DelimitedLayout, DelimitedTable};
 use serde_json::Value;
 

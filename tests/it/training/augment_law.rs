@@ -52,7 +52,7 @@ fn the_replica_law_holds_under_every_change() {
     }
     // Cut off every two steps, in the middle of epochs, each life with another size of groups.
     let place = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(place.path(), &plan.hash, plan.base().model.layout());
+    let store = store(&plan, place.path());
     let mut lives = 0;
     let done = loop {
         lives += 1;

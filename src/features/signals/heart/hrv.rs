@@ -52,7 +52,10 @@ impl SignalFeature for Hrv {
         self.outliers.check("outliers")?;
         // Two bins of 0.04 to 0.15 Hz.
         if !(self.segment_secs >= 30.0 && self.segment_secs.is_finite()) {
-            return Err(Problem::new("segment_secs", format!("must be at least 30 s, but is {} s", self.segment_secs)));
+            return Err(Problem::new(
+                "segment_secs",
+                format!("must be at least 30 s, but is {} s", self.segment_secs),
+            ));
         }
         signal.at_least("channel", ecg::MIN_RATE_HZ)
     }

@@ -6,8 +6,8 @@ use super::ecg::{highest, moving_average};
 use super::median;
 use crate::base::Problem;
 use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
-use crate::signal::filter::{Passband, Sos};
 use crate::features::signals::stride::ratio;
+use crate::signal::filter::{Passband, Sos};
 
 /// Pulse rate, `60 / median interval` between the [`systolic_peaks`] of the infrared channel, and with a red channel
 /// the [`ratio_of_ratios`] R and the oxygen saturation `c0 + c1 R + c2 R^2`.
@@ -125,11 +125,17 @@ impl SignalFeature for Ppg {
         if let Some(red) = &self.red {
             signal.channel("red", red)?;
             if *red == self.infrared {
-                return Err(Problem::new("red", format!("must be another channel than infrared, but both are `{red}`")));
+                return Err(Problem::new(
+                    "red",
+                    format!("must be another channel than infrared, but both are `{red}`"),
+                ));
             }
         }
         if self.coefficients.is_empty() || !self.coefficients.iter().all(|x| x.is_finite()) {
-            return Err(Problem::new("coefficients", format!("must be finite numbers, but is {:?}", self.coefficients)));
+            return Err(Problem::new(
+                "coefficients",
+                format!("must be finite numbers, but is {:?}", self.coefficients),
+            ));
         }
         signal.at_least("infrared", MIN_RATE_HZ)
     }

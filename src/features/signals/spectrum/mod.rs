@@ -161,7 +161,10 @@ fn check_bands(bands: &Bands, segment: usize, signal: &SignalInfo) -> Result<(),
         }
         if spectrum.bins(low, high).len() < 2 {
             let step = spectrum.step_hz;
-            return Err(Problem::new(key, format!("has fewer than 2 bins, which are {step} Hz apart: take longer segments")));
+            return Err(Problem::new(
+                key,
+                format!("has fewer than 2 bins, which are {step} Hz apart: take longer segments"),
+            ));
         }
     }
     Ok(())
@@ -174,7 +177,10 @@ fn check_segment(key: &str, secs: f64, signal: &SignalInfo) -> Result<usize, Pro
         return Ok(samples as usize);
     }
     let window_secs = signal.num_samples as f64 / signal.rate_hz;
-    Err(Problem::new(key, format!("must be 2 samples to the length of a window, {window_secs} s, but is {secs} s")))
+    Err(Problem::new(
+        key,
+        format!("must be 2 samples to the length of a window, {window_secs} s, but is {secs} s"),
+    ))
 }
 
 /// The first problem of an overlap.
@@ -182,5 +188,8 @@ fn check_overlap(overlap: f64) -> Result<(), Problem> {
     if (0.0..1.0).contains(&overlap) {
         return Ok(());
     }
-    Err(Problem::new("overlap", format!("must be a share of the segment, from 0 to less than 1, but is {overlap}")))
+    Err(Problem::new(
+        "overlap",
+        format!("must be a share of the segment, from 0 to less than 1, but is {overlap}"),
+    ))
 }

@@ -59,7 +59,10 @@ impl SignalFeature for StftConfig {
         let len = check_segment("frame_secs", self.frame_secs, signal)?;
         check_overlap(self.overlap)?;
         if self.bands.is_empty() {
-            return Err(Problem::new("bands", "must name at least one band, such as { alpha = [8, 13] }"));
+            return Err(Problem::new(
+                "bands",
+                "must name at least one band, such as { alpha = [8, 13] }",
+            ));
         }
         check_bands(&self.bands, len, signal)
     }

@@ -188,7 +188,10 @@ impl SignalFeature for WelchConfig {
         if self.edge_share > 0.0 && self.edge_share <= 1.0 {
             return Ok(());
         }
-        Err(Problem::new("edge_share", format!("must be above 0 and at most 1, but is {}", self.edge_share)))
+        Err(Problem::new(
+            "edge_share",
+            format!("must be above 0 and at most 1, but is {}", self.edge_share),
+        ))
     }
 
     fn extract(&self, window: &[&[f64]], rate_hz: f64, scratch: &mut Scratch, values: &mut Vec<f64>) {

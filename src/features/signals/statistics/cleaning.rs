@@ -179,16 +179,25 @@ impl SignalFeature for CleaningRules {
         ] {
             let most = window_secs * share;
             if let Some(secs) = secs.filter(|secs| !(*secs > 0.0 && *secs <= most)) {
-                return Err(Problem::new(key, format!("must be above 0 and at most {most} s to be seen in a window, but is {secs}")));
+                return Err(Problem::new(
+                    key,
+                    format!("must be above 0 and at most {most} s to be seen in a window, but is {secs}"),
+                ));
             }
         }
         for (key, range) in [("device_range", self.device_range), ("valid_range", self.valid_range)] {
             if let Some([low, high]) = range.filter(|[low, high]| low >= high || low.is_nan() || high.is_nan()) {
-                return Err(Problem::new(key, format!("must be [lowest, highest], but is [{low}, {high}]")));
+                return Err(Problem::new(
+                    key,
+                    format!("must be [lowest, highest], but is [{low}, {high}]"),
+                ));
             }
         }
         if self.faults().next().is_none() {
-            return Err(Problem::new("kind", "needs a rule: flat_secs, device_range, valid_range or packet_secs"));
+            return Err(Problem::new(
+                "kind",
+                "needs a rule: flat_secs, device_range, valid_range or packet_secs",
+            ));
         }
         Ok(())
     }

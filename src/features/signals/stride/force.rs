@@ -95,10 +95,16 @@ impl SignalFeature for GaitForce {
         signal.channel("left", &self.left)?;
         signal.channel("right", &self.right)?;
         if self.left == self.right {
-            return Err(Problem::new("right", format!("must be another channel than left, but both are `{}`", self.left)));
+            return Err(Problem::new(
+                "right",
+                format!("must be another channel than left, but both are `{}`", self.left),
+            ));
         }
         if !(self.min_phase_secs >= 0.0 && self.min_phase_secs.is_finite()) {
-            return Err(Problem::new("min_phase_secs", format!("must be at least 0, but is {}", self.min_phase_secs)));
+            return Err(Problem::new(
+                "min_phase_secs",
+                format!("must be at least 0, but is {}", self.min_phase_secs),
+            ));
         }
         self.threshold.check()?;
         self.outliers.check("outliers")?;

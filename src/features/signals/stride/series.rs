@@ -48,7 +48,10 @@ impl Outliers {
         };
         match value > 0.0 && value.is_finite() {
             true => Ok(()),
-            false => Err(Problem::new(format!("{key}.{name}"), format!("must be above 0, but is {value}"))),
+            false => Err(Problem::new(
+                format!("{key}.{name}"),
+                format!("must be above 0, but is {value}"),
+            )),
         }
     }
 

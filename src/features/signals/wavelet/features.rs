@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::transform::{Bank, dwt_into};
 use super::{Padding, Wavelet, dwt_max_level};
 use crate::base::Problem;
-use crate::features::signals::statistics::{mean_variance, sum};
 use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
+use crate::features::signals::statistics::{mean_variance, sum};
 
 /// Features of each band of a wavelet transform, from the details of level 1 (`d1`, the upper half of the frequencies)
 /// to the approximation of the last (`a4`). For the coefficients `c` of a band: `energy` = `sum c^2`; `relative_energy`
@@ -88,7 +88,10 @@ impl SignalFeature for WaveletConfig {
                 });
             };
             for band in &bands {
-                column(format!("{band}.energy"), &crate::features::signals::extract::squared(&channel.unit));
+                column(
+                    format!("{band}.energy"),
+                    &crate::features::signals::extract::squared(&channel.unit),
+                );
                 column(format!("{band}.relative_energy"), "1");
                 column(format!("{band}.entropy"), "1");
                 column(format!("{band}.mean_abs"), &channel.unit);
@@ -105,10 +108,13 @@ impl SignalFeature for WaveletConfig {
             return Ok(());
         }
         let (name, length) = (String::from(self.wavelet), signal.num_samples);
-        Err(Problem::new("level", format!(
+        Err(Problem::new(
+            "level",
+            format!(
                 "must be 1 to {most} for {name} and {length} samples, but is {}",
                 self.level
-            )))
+            ),
+        ))
     }
 
     fn extract(&self, window: &[&[f64]], _rate_hz: f64, scratch: &mut Scratch, values: &mut Vec<f64>) {

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use recoup::dataset::subjects::ModalityKind;
 use recoup::dataset::draft::draft;
+use recoup::dataset::subjects::ModalityKind;
 
 use super::super::cards::load;
 use super::super::edit;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use recoup::simulate::{FileLayout, Outcome, SimulateConfig, write};
 use recoup::dataset::card::Card;
-use recoup::dataset::subjects::{Cohort, ModalityKind};
 use recoup::dataset::load::load_cohort;
+use recoup::dataset::subjects::{Cohort, ModalityKind};
+use recoup::simulate::{FileLayout, Outcome, SimulateConfig, write};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
