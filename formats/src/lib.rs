@@ -7,6 +7,7 @@ pub mod describe;
 pub mod dicom;
 pub mod edf;
 mod error;
+pub mod file;
 pub mod image;
 pub mod keypoints;
 pub mod nearest;
@@ -20,5 +21,5 @@ pub mod wfdb;
 
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};
 pub use describe::{DescribeOptions, Description, describe};
-pub use error::FileError;
+pub use error::{FileError, printable, shortened};
 pub use open::{Format, detect, open};

@@ -14,6 +14,7 @@ mod plates;
 mod write;
 
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::path::Path;
 
 use self::bytes::Order;
@@ -34,13 +35,16 @@ const BLOCK: usize = 512;
 /// parameters become facts. Infinite values become NaN.
 ///
 /// # Errors
-/// [`FileError::File`] for another format, parameters that contradict their own lengths, and fewer bytes than frames.
+/// [`FileError`] for another format, parameters that contradict their own lengths, and fewer bytes than frames.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let (order, start) = processor(bytes, path)?;
     let data_start = usize::from(order.word_at(bytes, 16) as u16).saturating_sub(1) * BLOCK;
     let section = parameter_section(bytes, start, data_start);
-    let parameters = Parameters::parse(section, order)
-        .map_err(|(at, found, expected)| wrong(path, &format!("byte {}", start + at), found, expected))?;
+    let parameters = Parameters::parse(section, order).map_err(|(at, found, expected)| {
+        damaged(path, format!("byte {}", start + at))
+            .found(found)
+            .expected(expected)
+    })?;
     let mut warnings = Vec::new();
     let layout = Layout::new(bytes, order, &parameters, data_start, &mut warnings);
     let body = bytes.get(data_start..).filter(|_| data_start > 0).unwrap_or_default();
@@ -89,19 +93,18 @@ fn processor(bytes: &[u8], path: &Path) -> Result<(Order, usize), FileError> {
             bytes.len(),
             &bytes[..bytes.len().min(2)]
         );
-        return Err(wrong(
-            path,
-            "header",
-            found,
-            "512 bytes, the second of which is 50 (hexadecimal) in every C3D file",
-        ));
+        return Err(damaged(path, "header")
+            .found(found)
+            .expected("512 bytes, the second of which is 50 (hexadecimal) in every C3D file"));
     };
     let start = usize::from(block).saturating_sub(1) * BLOCK;
     let byte = bytes.get(start + 3).copied().filter(|_| start > 0);
     let order = byte.and_then(Order::from_processor).ok_or_else(|| {
         let found = byte.map_or("none".into(), |byte| byte.to_string());
         let place = format!("processor of the parameters (byte {})", start + 3);
-        wrong(path, &place, found, "84 (PC), 85 (DEC) or 86 (SGI)")
+        damaged(path, place)
+            .found(found)
+            .expected("84 (PC), 85 (DEC) or 86 (SGI)")
     })?;
     Ok((order, start))
 }
@@ -110,21 +113,15 @@ fn processor(bytes: &[u8], path: &Path) -> Result<(Order, usize), FileError> {
 fn num_frames(layout: &Layout, body: &[u8], path: &Path) -> Result<usize, FileError> {
     let rate_hz = layout.rate_hz;
     if !(rate_hz.is_finite() && rate_hz > 0.0) {
-        return Err(wrong(
-            path,
-            "POINT:RATE",
-            rate_hz.to_string(),
-            "a positive number of frames per second",
-        ));
+        return Err(damaged(path, "POINT:RATE")
+            .found(rate_hz)
+            .expected("a positive number of frames per second"));
     }
     let frame_bytes = layout.frame_bytes();
     if frame_bytes == 0 {
-        return Err(wrong(
-            path,
-            "POINT:USED, ANALOG:USED",
-            "no values".into(),
-            "at least one point or analog channel",
-        ));
+        return Err(damaged(path, "POINT:USED, ANALOG:USED")
+            .found("no values")
+            .expected("at least one point or analog channel"));
     }
     let num_frames = layout.num_frames.unwrap_or(body.len() / frame_bytes);
     if num_frames == 0
@@ -133,24 +130,16 @@ fn num_frames(layout: &Layout, body: &[u8], path: &Path) -> Result<usize, FileEr
             .is_none_or(|needed| needed > body.len())
     {
         let found = format!("{} bytes of frames", body.len());
-        return Err(wrong(
-            path,
-            "frames",
-            found,
-            &format!("{num_frames} frames of {frame_bytes} bytes, at least one"),
-        ));
+        return Err(damaged(path, "frames")
+            .found(found)
+            .expected(format!("{num_frames} frames of {frame_bytes} bytes, at least one")));
     }
     Ok(num_frames)
 }
 
-fn wrong(path: &Path, place: &str, found: String, expected: &str) -> FileError {
-    FileError::File {
-        file: path.to_path_buf(),
-        place: place.into(),
-        found,
-        expected: expected.into(),
-        hint: "the file is cut short or damaged; fetch it again, or export it again from the capture software".into(),
-    }
+fn damaged(path: &Path, place: impl Display) -> FileError {
+    let hint = "the file is cut short or damaged; fetch it again, or export it again from the capture software";
+    FileError::at(path).place(place).hint(hint)
 }
 
 /// From the section's start to what its third byte, a number of blocks, says; larger sections and those that

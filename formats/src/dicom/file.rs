@@ -65,11 +65,10 @@ impl<'b> Envelope<'b> {
             None => {
                 let guess = guess(raw).ok_or_else(|| {
                     let start = raw.get(..8).unwrap_or(raw);
-                    parser.error(
-                        body_at,
-                        format!("bytes {start:02x?}"),
-                        "the first element of a data set, or `DICM` at byte 128",
-                    )
+                    parser
+                        .error(body_at)
+                        .found(format!("bytes {start:02x?}"))
+                        .expected("the first element of a data set, or `DICM` at byte 128")
                 })?;
                 warnings.push("the file does not tell its transfer syntax; it was guessed".into());
                 guess
@@ -129,12 +128,12 @@ fn inflate<'b>(bytes: &[u8], path: &Path) -> Result<Cow<'b, [u8]>, FileError> {
     let result = flate2::read::DeflateDecoder::new(bytes)
         .take(most)
         .read_to_end(&mut inflated);
-    result.map_err(|error| FileError::File {
-        file: path.to_path_buf(),
-        place: "deflated data set".into(),
-        found: error.to_string(),
-        expected: "a deflate stream".into(),
-        hint: "the file is damaged or cut off; fetch it again".into(),
+    result.map_err(|error| {
+        FileError::at(path)
+            .place("deflated data set")
+            .found(error)
+            .expected("a deflate stream")
+            .hint("the file is damaged or cut off; fetch it again")
     })?;
     Ok(Cow::Owned(inflated))
 }

@@ -24,7 +24,11 @@ pub(super) fn pauses(
         let place = || format!("record {}", index + 1);
         if discontinuous && marks.onset_secs.is_none() {
             let hint = "each record of a discontinuous file must start with the annotation of its own time";
-            return Err(source.error(place(), "no time".into(), "the time of the record", hint));
+            return Err(source
+                .error(place())
+                .found("no time")
+                .expected("the time of the record")
+                .hint(hint));
         }
         let end_secs = start_secs + index as f64 * header.record_secs + total_secs;
         let onset_secs = marks.onset_secs.unwrap_or(end_secs);
@@ -46,7 +50,11 @@ pub(super) fn pauses(
             }
             if discontinuous && pause_secs < 0.0 {
                 let expected = format!("{end_secs:.6} s, the end of the record before it, or later");
-                return Err(source.error(place(), format!("{onset_secs:.6} s"), &expected, "the file is damaged"));
+                return Err(source
+                    .error(place())
+                    .found(format!("{onset_secs:.6} s"))
+                    .expected(expected)
+                    .hint("the file is damaged"));
             }
             total_secs += if discontinuous { pause_secs } else { 0.0 };
         }
@@ -69,7 +77,11 @@ fn check_memory(source: Source, header: &Header, num_records: usize, pause_secs:
             num_samples * num_records
         );
         let hint = "split the file at its pauses and read the pieces as sessions of their own";
-        return Err(source.error("records", format!("{pause_secs:.0} s of pauses"), &expected, hint));
+        return Err(source
+            .error("records")
+            .found(format!("{pause_secs:.0} s of pauses"))
+            .expected(expected)
+            .hint(hint));
     }
     Ok(())
 }

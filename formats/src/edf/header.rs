@@ -1,5 +1,6 @@
 //! The header of an EDF or BDF file: 256 bytes of the file, then 256 bytes for each signal, all of it text.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
@@ -65,27 +66,18 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
-    pub fn error(&self, place: impl Into<String>, found: String, expected: &str, hint: &str) -> FileError {
-        let (file, place) = (self.path.to_path_buf(), place.into());
-        FileError::File {
-            file,
-            place,
-            found,
-            expected: expected.into(),
-            hint: hint.into(),
-        }
+    pub fn error(&self, place: impl Display) -> FileError {
+        FileError::at(self.path).place(place)
     }
 
     /// The text of a field, without the blanks or zeros that fill it. UTF-8, or Latin-1 where it is not (a micro sign).
     fn text(&self, start: usize, width: usize) -> Result<String, FileError> {
         let field = self.bytes.get(start..start + width).ok_or_else(|| {
             let expected = "a whole header of 256 bytes and 256 more for each signal";
-            self.error(
-                "header",
-                format!("{} bytes", self.bytes.len()),
-                expected,
-                "the file is cut off; fetch it again",
-            )
+            self.error("header")
+                .found(format!("{} bytes", self.bytes.len()))
+                .expected(expected)
+                .hint("the file is cut off; fetch it again")
         })?;
         let text = match std::str::from_utf8(field) {
             Ok(text) => text.to_string(),
@@ -98,7 +90,10 @@ impl Source<'_> {
         let text = self.text(start, width)?;
         text.trim_start_matches('+').parse().map_err(|_| {
             let hint = "the header is damaged, or the file is neither EDF nor BDF";
-            self.error(format!("byte {start} ({what})"), format!("`{text}`"), "a number", hint)
+            self.error(format!("byte {start} ({what})"))
+                .found(format!("`{text}`"))
+                .expected("a number")
+                .hint(hint)
         })
     }
 }
@@ -113,7 +108,11 @@ impl Header {
                     format!("{:?}", String::from_utf8_lossy(start))
                 });
                 let expected = "`0` and seven blanks (EDF) or byte 255 and `BIOSEMI` (BDF)";
-                return Err(source.error("byte 0 (version)", found, expected, "this is neither EDF nor BDF"));
+                return Err(source
+                    .error("byte 0 (version)")
+                    .found(found)
+                    .expected(expected)
+                    .hint("this is neither EDF nor BDF"));
             }
         };
         let num_signals: usize = source.number(252, 4, "number of signals")?;
@@ -123,19 +122,22 @@ impl Header {
         );
         if declared != num_bytes {
             let expected = format!("{num_bytes} for {num_signals} signals");
-            return Err(source.error(
-                "byte 184 (bytes of the header)",
-                declared.to_string(),
-                &expected,
-                "the header is damaged",
-            ));
+            return Err(source
+                .error("byte 184 (bytes of the header)")
+                .found(declared)
+                .expected(expected)
+                .hint("the header is damaged"));
         }
         source.text(num_bytes - 1, 1)?;
         let num_records: i64 = source.number(236, 8, "number of records")?;
         let record_secs: f64 = source.number(244, 8, "seconds of a record")?;
         if !(record_secs.is_finite() && record_secs >= 0.0) {
             let place = "byte 244 (seconds of a record)";
-            return Err(source.error(place, record_secs.to_string(), "0 or more", "the header is damaged"));
+            return Err(source
+                .error(place)
+                .found(record_secs)
+                .expected("0 or more")
+                .hint("the header is damaged"));
         }
         let start_text = format!("{} {}", source.text(168, 8)?, source.text(176, 8)?);
         let mut header = Self {
@@ -156,7 +158,11 @@ impl Header {
             offset = header.end(&signal);
             if signal.num_samples > 0 && !signal.is_annotations && header.record_secs == 0.0 {
                 let hint = "only a file of annotations may have records without duration; the header is damaged";
-                return Err(source.error("byte 244 (seconds of a record)", "0".into(), "more than 0", hint));
+                return Err(source
+                    .error("byte 244 (seconds of a record)")
+                    .found("0")
+                    .expected("more than 0")
+                    .hint(hint));
             }
             header.signals.push(signal);
         }

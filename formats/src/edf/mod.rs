@@ -28,7 +28,7 @@ use crate::{Annotation, Contents, Part, SignalChannel};
 /// Reads a file; `path` is for messages.
 ///
 /// # Errors
-/// [`FileError::File`] for a header that does not hold, records of a discontinuous file that overlap or have no time,
+/// [`FileError`] for a header that does not hold, records of a discontinuous file that overlap or have no time,
 /// and pauses too long for memory.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let source = Source { bytes, path };

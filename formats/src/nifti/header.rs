@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::wrong;
+use super::damaged;
 use crate::FileError;
 
 /// Codes of `intent_code` that belong to CIFTI-2.
@@ -104,12 +104,9 @@ impl Header {
                 bytes.len(),
                 bytes.get(..4).unwrap_or(bytes)
             );
-            return Err(wrong(
-                path,
-                "byte 0",
-                found,
-                "the length of a header, 348 or 540, and that many bytes",
-            ));
+            return Err(damaged(path, "byte 0")
+                .found(found)
+                .expected("the length of a header, 348 or 540, and that many bytes"));
         };
         let fields = Fields {
             bytes,
@@ -124,7 +121,9 @@ impl Header {
             _ => {
                 let found = format!("`{}`", String::from_utf8_lossy(magic).escape_debug());
                 let expected = "n+1, ni1, n+2 or ni2 (ANALYZE 7.5 files, which have none, leave left and right open)";
-                return Err(wrong(path, &format!("byte {magic_at}"), found, expected));
+                return Err(damaged(path, format!("byte {magic_at}"))
+                    .found(found)
+                    .expected(expected));
             }
         };
         let dims = dims(&fields, path)?;
@@ -196,7 +195,11 @@ fn dims(fields: &Fields, path: &Path) -> Result<[usize; 4], FileError> {
     if CIFTI.contains(&intent) {
         let found = format!("{found} of CIFTI-2 (intent {intent})");
         let hint = "it holds a matrix of brain parts, not a volume; export volumes with `wb_command -cifti-separate`";
-        return Err(super::wrong_with(path, &place, found, "an image in space", hint));
+        return Err(FileError::at(path)
+            .place(place)
+            .found(found)
+            .expected("an image in space")
+            .hint(hint));
     }
     let size = |axis: usize| match used.get(axis) {
         Some(&size) => usize::try_from(size).ok().filter(|&size| size > 0),
@@ -205,12 +208,9 @@ fn dims(fields: &Fields, path: &Path) -> Result<[usize; 4], FileError> {
     let (sizes, rest) = ([0, 1, 2, 3].map(size), [4, 5, 6].map(size));
     match sizes {
         [Some(x), Some(y), Some(z), Some(t)] if (1..=7).contains(&num_dims) && rest == [Some(1); 3] => Ok([x, y, z, t]),
-        _ => Err(wrong(
-            path,
-            &place,
-            found,
-            "1 to 4 dimensions of at least 1, any others of 1",
-        )),
+        _ => Err(damaged(path, place)
+            .found(found)
+            .expected("1 to 4 dimensions of at least 1, any others of 1")),
     }
 }
 
@@ -225,11 +225,8 @@ fn data_offset(fields: &Fields, single: bool, length: usize, path: &Path) -> Res
     match offset {
         0.0 => Ok(least),
         offset if offset >= least as f64 && offset < 2f64.powi(48) => Ok(offset as usize),
-        _ => Err(wrong(
-            path,
-            &format!("byte {at}, vox_offset"),
-            offset.to_string(),
-            &format!("0, or at least {least}"),
-        )),
+        _ => Err(damaged(path, format!("byte {at}, vox_offset"))
+            .found(offset)
+            .expected(format!("0, or at least {least}"))),
     }
 }

@@ -77,20 +77,18 @@ fn refused(
     if num_others > 0 {
         counts.push(format!("{num_others} other"));
     }
-    FileError::File {
-        file: folder.to_path_buf(),
-        place: "folder".into(),
-        found: if counts.is_empty() {
-            "no file".into()
-        } else {
-            counts.join(", ")
-        },
-        expected: SEQUENCES.into(),
-        hint: match files {
-            [] => "name a file".into(),
-            _ => format!("name one of its files: {}", names(&files.iter().collect::<Vec<_>>())),
-        },
+    if counts.is_empty() {
+        counts.push("no file".into());
     }
+    let hint = match files {
+        [] => "name a file".into(),
+        _ => format!("name one of its files: {}", names(&files.iter().collect::<Vec<_>>())),
+    };
+    FileError::at(folder)
+        .place("folder")
+        .found(counts.join(", "))
+        .expected(SEQUENCES)
+        .hint(hint)
 }
 
 fn read_all(files: &[&PathBuf]) -> Result<Vec<(PathBuf, Vec<u8>)>, FileError> {

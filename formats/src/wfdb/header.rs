@@ -1,5 +1,6 @@
 //! The text header of a record, `header(5)` of the WFDB Applications Guide.
 
+use std::fmt::Display;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
@@ -61,24 +62,23 @@ struct Place<'a> {
 }
 
 /// The error for what a line of a header says.
-pub(super) fn line_error(file: &Path, line: usize, found: &str, expected: &str, hint: &str) -> FileError {
-    FileError::File {
-        file: file.to_path_buf(),
-        place: format!("line {line}"),
-        found: format!("`{found}`"),
-        expected: expected.into(),
-        hint: hint.into(),
-    }
+pub(super) fn line_error(file: &Path, line: usize, found: impl Display) -> FileError {
+    FileError::at(file)
+        .place(format!("line {line}"))
+        .found(format!("`{found}`"))
 }
 
 impl Place<'_> {
-    fn error(&self, found: &str, expected: &str, hint: &str) -> FileError {
-        line_error(self.file, self.number, found, expected, hint)
+    fn error(&self, found: &str) -> FileError {
+        line_error(self.file, self.number, found)
     }
 
     fn number<T: FromStr>(&self, text: &str, expected: &str) -> Result<T, FileError> {
-        text.parse()
-            .map_err(|_| self.error(text, expected, "see header(5) of the WFDB Applications Guide"))
+        text.parse().map_err(|_| {
+            self.error(text)
+                .expected(expected)
+                .hint("see header(5) of the WFDB Applications Guide")
+        })
     }
 
     /// A file that does not leave the folder of the header.
@@ -88,7 +88,7 @@ impl Place<'_> {
             .all(|part| matches!(part, Component::Normal(_)));
         if name.is_empty() || !inside || name.starts_with('~') || name.contains(['\\', ':', '\0']) {
             let hint = "files of a record may not lie outside its folder";
-            return Err(self.error(name, "a file beside the header", hint));
+            return Err(self.error(name).expected("a file beside the header").hint(hint));
         }
         Ok(self.file.with_file_name(format!("{name}{ending}")))
     }
@@ -111,9 +111,12 @@ impl Header {
                 .map(|(number, line)| (Place { file, number }, line.trim()))
         };
         let mut lines = numbered().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-        let (place, line) = lines
-            .next()
-            .ok_or_else(|| Place { file, number: 1 }.error("", "a record line", "the file is empty"))?;
+        let (place, line) = lines.next().ok_or_else(|| {
+            Place { file, number: 1 }
+                .error("")
+                .expected("a record line")
+                .hint("the file is empty")
+        })?;
         let (mut header, num_segments) = Self::parse_record(line, &place)?;
         let mut next = |expected: String| {
             let end = Place {
@@ -123,7 +126,7 @@ impl Header {
             let hint = "the header is cut short; fetch it again";
             lines
                 .next()
-                .ok_or_else(|| end.error("the end of the file", &expected, hint))
+                .ok_or_else(|| end.error("the end of the file").expected(expected).hint(hint))
         };
         if let Some(num_segments) = num_segments {
             let mut segments = Vec::new();
@@ -166,7 +169,10 @@ impl Header {
             None => (name, None),
         };
         if num_segments == Some(0) {
-            return Err(place.error(line, "at least one segment", "correct the header"));
+            return Err(place
+                .error(line)
+                .expected("at least one segment")
+                .hint("correct the header"));
         }
         let num_signals = place.number(fields.next().unwrap_or_default(), "a number of signals")?;
         // 250 Hz is the format's default.
@@ -174,7 +180,10 @@ impl Header {
         let rate = rate_field.split(['/', '(']).next().unwrap_or(rate_field);
         let rate_hz: f64 = place.number(rate, "a rate in Hz")?;
         if !RATES_HZ.contains(&rate_hz) {
-            return Err(place.error(rate, "a positive rate in Hz", "correct the header"));
+            return Err(place
+                .error(rate)
+                .expected("a positive rate in Hz")
+                .hint("correct the header"));
         }
         let num_frames = fields
             .next()
@@ -239,11 +248,17 @@ impl SignalLine {
         };
         let format = Format::parse(code);
         if format.is_none() && !none {
-            return Err(place.error(storage, &format!("format {}", Format::CODES), "correct the header"));
+            return Err(place
+                .error(storage)
+                .expected(format!("format {}", Format::CODES))
+                .hint("correct the header"));
         }
         let samples_per_frame = place.number(samples_per_frame, "a number of samples per frame")?;
         if samples_per_frame == 0 {
-            return Err(place.error(storage, "at least one sample per frame", "correct the header"));
+            return Err(place
+                .error(storage)
+                .expected("at least one sample per frame")
+                .hint("correct the header"));
         }
         let calibration = fields.next().unwrap_or("0");
         let (calibration, unit) = calibration.split_once('/').unwrap_or((calibration, "mV"));
@@ -253,7 +268,10 @@ impl SignalLine {
         };
         let gain: f64 = place.number(gain_text, "a gain")?;
         if !gain.is_finite() {
-            return Err(place.error(gain_text, "a finite gain", "correct the header"));
+            return Err(place
+                .error(gain_text)
+                .expected("a finite gain")
+                .hint("correct the header"));
         }
         let mut integers = fields
             .by_ref()
@@ -283,12 +301,12 @@ impl SignalLine {
 
     /// Compares the samples of the file with the initial value and the checksum of the header, as far as it has them.
     pub(super) fn verify(&self, format: Format, samples: &[i32], header: &Path) -> Result<(), FileError> {
-        let wrong = |place: &str, found: i32, expected: i32| FileError::File {
-            file: self.file.clone(),
-            place: place.into(),
-            found: found.to_string(),
-            expected: format!("{expected} ({}, line {})", header.display(), self.line),
-            hint: "file and header do not belong together, or the file is damaged; fetch both again".into(),
+        let wrong = |place: &str, found: i32, expected: i32| {
+            FileError::at(&self.file)
+                .place(place)
+                .found(found)
+                .expected(format!("{expected} ({}, line {})", header.display(), self.line))
+                .hint("file and header do not belong together, or the file is damaged; fetch both again")
         };
         let first = samples.first().copied().unwrap_or(0);
         // Writers put zero or the 16-bit code into the header for a missing first sample. In format 8 the initial value

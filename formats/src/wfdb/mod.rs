@@ -98,7 +98,7 @@ impl Signal {
 /// Reads the record whose header is the file `header`.
 ///
 /// # Errors
-/// [`FileError::Io`] for a missing file, [`FileError::File`] for a header, size or checksum that does not hold, and for a
+/// [`FileError`] for a missing file, [`FileError`] for a header, size or checksum that does not hold, and for a
 /// record of segments or of several samples per frame, which [`contents_with`] reads.
 pub fn read_record(header: &Path) -> Result<Record, FileError> {
     read_record_with(header, |path| std::fs::read(path).map_err(FileError::io(path, "read")))
@@ -116,18 +116,16 @@ pub fn read_record_with(
     let header = files.header(header)?;
     if header.segments.is_some() {
         let hint = "read the segments' own headers";
-        return Err(line_error(
-            &header.file,
-            1,
-            &header.name,
-            "a record of one segment",
-            hint,
-        ));
+        return Err(line_error(&header.file, 1, &header.name)
+            .expected("a record of one segment")
+            .hint(hint));
     }
     if let Some(line) = header.signals.iter().find(|line| line.samples_per_frame != 1) {
         let hint = "also 8, 310, 311, 508, 516 or 524, but always one sample per frame: such a record has one rate";
         let expected = "format 16, 24, 32, 61, 80, 160 or 212";
-        return Err(line_error(&header.file, line.line, &line.storage, expected, hint));
+        return Err(line_error(&header.file, line.line, &line.storage)
+            .expected(expected)
+            .hint(hint));
     }
     let signals = files.signals(&header)?;
     Ok(Record {
@@ -204,7 +202,7 @@ pub fn signal_files(header: &[u8], path: &Path) -> BTreeSet<PathBuf> {
 /// NaN where a sample, a signal or a segment is missing; the annotations of `NAME.atr`, if that file is there.
 ///
 /// # Errors
-/// Those of `read_file`, and [`FileError::File`] for whatever does not hold: header, sizes, initial values, checksums, a
+/// Those of `read_file`, and [`FileError`] for whatever does not hold: header, sizes, initial values, checksums, a
 /// segment's missing files, a damaged annotation file, and gaps that are very much longer than the data.
 pub fn contents_with(
     header: &Path,
@@ -238,7 +236,7 @@ pub fn contents_with(
             warnings.append(&mut found.warnings);
             found.in_secs(header.rate_hz)
         }
-        Err(FileError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) if error.io_kind() == Some(ErrorKind::NotFound) => Vec::new(),
         Err(error) => return Err(error),
     };
     facts.insert(0, ("frames per second".into(), header.rate_hz.to_string()));

@@ -41,13 +41,9 @@ impl<'a> Files<'a> {
         for (index, line) in header.signals.iter().enumerate() {
             let Some(format) = line.format else {
                 let hint = "a layout has no samples of its own; read the record that names it";
-                return Err(line_error(
-                    &header.file,
-                    line.line,
-                    "~",
-                    "a file beside the header",
-                    hint,
-                ));
+                return Err(line_error(&header.file, line.line, "~")
+                    .expected("a file beside the header")
+                    .hint(hint));
             };
             let group = || Group {
                 file: &line.file,
@@ -92,14 +88,8 @@ struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    fn error(&self, place: &str, found: String, expected: String, hint: &str) -> FileError {
-        FileError::File {
-            file: self.file.to_path_buf(),
-            place: place.into(),
-            found,
-            expected,
-            hint: hint.into(),
-        }
+    fn error(&self, place: &str) -> FileError {
+        FileError::at(self.file).place(place)
     }
 
     fn add(&mut self, index: usize, line: &'a SignalLine) -> Result<(), FileError> {
@@ -108,7 +98,11 @@ impl<'a> Group<'a> {
         if !same_place || (matches!(self.format, Format::Flac(_)) && !same_rate) {
             let expected = format!("`{}`, as signal 1 of this file", self.first.storage);
             let hint = "signals of one file share its format, and in FLAC their rate; correct the header";
-            return Err(self.error("format", format!("`{}`", line.storage), expected, hint));
+            return Err(self
+                .error("format")
+                .found(format!("`{}`", line.storage))
+                .expected(expected)
+                .hint(hint));
         }
         self.lines.push((index, line));
         Ok(())
@@ -161,7 +155,11 @@ impl<'a> Group<'a> {
                 None => "a number of samples that a file can hold".into(),
             };
             let hint = "the file is cut short; fetch it again";
-            return Err(self.error("size", format!("{} bytes", bytes.len()), expected, hint));
+            return Err(self
+                .error("size")
+                .found(format!("{} bytes", bytes.len()))
+                .expected(expected)
+                .hint(hint));
         };
         if body.len() - used > MOST_PADDING_BYTES {
             warnings.push(format!(
@@ -204,13 +202,9 @@ fn align(
 ) -> Result<(), FileError> {
     if line.skew > num_frames {
         let expected = format!("a skew within the {num_frames} samples of the record");
-        return Err(line_error(
-            header,
-            line.line,
-            &line.storage,
-            &expected,
-            "correct the header",
-        ));
+        return Err(line_error(header, line.line, &line.storage)
+            .expected(expected)
+            .hint("correct the header"));
     }
     let length = samples.len();
     samples.drain(..(line.skew * line.samples_per_frame).min(length));
