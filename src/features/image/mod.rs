@@ -16,7 +16,7 @@ pub use self::asymmetry::asymmetry;
 pub use self::histogram::{Histogram, histogram};
 pub use self::motion::motion_energy;
 pub use self::region::Region;
-pub use self::sobel::{edge_statistics, sobel_magnitude, sobel_magnitudes};
+pub use self::sobel::{edge_statistics, sobel_magnitude};
 use crate::base::Problem;
 use crate::features::signals::extract::Column;
 
