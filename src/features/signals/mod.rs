@@ -2,12 +2,9 @@
 
 pub mod eeg;
 pub mod emg;
-mod extract;
+pub mod extract;
 pub mod heart;
 pub mod spectrum;
 pub mod statistics;
 pub mod stride;
 pub mod wavelet;
-
-pub(crate) use extract::squared;
-pub use extract::{Column, Scratch, SignalFeature, SignalInfo};
