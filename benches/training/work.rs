@@ -6,7 +6,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use recoup::evaluation::{Metric, MetricSet, Scores, softmax};
-use recoup::experiment::plan::DataPaths;
+use recoup::dataset::DataPaths;
 use recoup::experiment::{ExperimentFile, ExperimentPlan};
 use recoup::models::{Model, ModelConfig};
 use recoup::training::checkpoint::CheckpointStore;
@@ -52,22 +52,22 @@ impl Work {
     /// The only function that knows how a plan is made up.
     fn of(plan: &ExperimentPlan) -> Self {
         let program = plan.base();
-        let (sources, windows) = (program.sources.clone(), program.windows.clone());
+        let (sources, windows) = (program.sources().to_vec(), program.windows().clone());
         let data = DeviceData::new(
-            &program.prepared,
+            program.prepared(),
             sources.clone(),
             windows,
-            plan.classes.len(),
+            plan.classes().len(),
             &Device::flex(),
         );
         Self {
-            model_config: program.config.model.clone(),
-            training: program.config.training.clone(),
-            model: program.model.clone(),
+            model_config: program.config().model.clone(),
+            training: program.config().training.clone(),
+            model: program.model().clone(),
             sources,
             data,
-            replicas: program.replicas.iter().map(|planned| planned.replica.clone()).collect(),
-            num_classes: plan.classes.len(),
+            replicas: program.replicas().iter().map(|planned| planned.replica().clone()).collect(),
+            num_classes: plan.classes().len(),
         }
     }
 

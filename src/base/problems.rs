@@ -47,6 +47,12 @@ impl Problems {
         }
     }
 
+    /// Adds a problem unless the count or size `value` is 1 to `max`.
+    pub fn require_size(&mut self, value: usize, max: usize, key: &str) {
+        self.require(value > 0, key, || "must be at least 1");
+        self.require(value <= max, key, || format!("is {value}, must be at most {max}"));
+    }
+
     /// Adds a problem.
     pub fn add(&mut self, key: impl Into<String>, message: impl Into<String>) {
         self.0.push(Problem::new(key, message));

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use crate::base::Problem;
 use crate::base::error::DataError;
 use crate::cohort::split::SplitError;
+use crate::runs::RunError;
+use crate::training::checkpoint::CheckpointError;
 
 /// Why an experiment cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,36 @@ pub enum ExperimentError {
     /// The cohort cannot be split so.
     #[error(transparent)]
     Split(#[from] SplitError),
+    /// The run that `training.init_from` names cannot be started from.
+    #[error(transparent)]
+    InitFrom(#[from] InitFromError),
+}
+
+/// Why weights of a run cannot be started from.
+#[derive(Debug, thiserror::Error)]
+pub enum InitFromError {
+    /// The run cannot be read.
+    #[error("training.init_from.run: {0}")]
+    Run(#[from] RunError),
+    /// Its experiment cannot be read.
+    #[error("training.init_from.run: {0}")]
+    Experiment(Box<ExperimentError>),
+    /// Its splits cannot be read.
+    #[error("training.init_from.run: {0}")]
+    Split(#[from] SplitError),
+    /// Its weights cannot be read.
+    #[error("training.init_from.run: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// It does not fit this experiment.
+    #[error("training.init_from.{key}: {problem}\nhint: {hint}")]
+    Unfit {
+        /// Key below `training.init_from`.
+        key: &'static str,
+        /// What was found.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
 }
 
 /// One problem of an experiment and where it stands.

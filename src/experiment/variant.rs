@@ -94,14 +94,16 @@ impl VariantConfig {
     }
 }
 
-/// Text that is the same for variants whose replicas can train together: everything but what a replica has of its own
-/// ([`Hyperparameters`](crate::training::Hyperparameters)).
-pub(super) fn program_key(config: &ExperimentConfig) -> String {
+/// The part of an experiment that is equal for variants whose replicas can train together: everything but what a
+/// replica has of its own ([`Hyperparameters`](crate::training::Hyperparameters) and its first weights).
+pub(super) fn shared_config(config: &ExperimentConfig) -> ExperimentConfig {
     let mut shared = config.clone();
     shared.model.dropout = 0.0;
     shared.training.label_smoothing = 0.0;
     shared.training.class_weights = Default::default();
-    shared.training.optimizer.rates_mut().map(|rate| *rate = 0.0);
-    shared.training.start = None;
-    toml::to_string(&shared).unwrap_or_default()
+    for rate in shared.training.optimizer.rates_mut() {
+        *rate = 0.0;
+    }
+    shared.training.init_from = None;
+    shared
 }

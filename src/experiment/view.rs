@@ -14,7 +14,7 @@ use crate::cohort::prepared::Prepared;
 use crate::cohort::split::{Splits, SubjectInfo};
 use crate::cohort::window::{Window, windows};
 use crate::features::signals::extract::Column;
-use crate::features::tables::{self, FeatureTable, Fitted, Progress};
+use crate::features::tables::{self, FeatureTable, FittedTransforms, Progress};
 use crate::features::transforms::{FitConfig, columns_after};
 
 /// Shared by variants with the same windows and features.
@@ -59,7 +59,7 @@ pub fn feature_tables(
 struct Fit {
     steps: Vec<FitConfig>,
     columns: Vec<Column>,
-    by_split: OnceLock<Result<Vec<Arc<Fitted>>, String>>,
+    by_split: OnceLock<Result<Vec<Arc<FittedTransforms>>, String>>,
 }
 
 impl View {
@@ -143,7 +143,7 @@ impl View {
         modality: usize,
         splits: &Splits,
         everyone: &[SubjectInfo],
-    ) -> Result<Option<&[Arc<Fitted>]>, ExperimentError> {
+    ) -> Result<Option<&[Arc<FittedTransforms>]>, ExperimentError> {
         let Some((table, fit)) = self.fit(modality) else {
             return Ok(None);
         };
@@ -151,7 +151,7 @@ impl View {
         let fit_splits = || {
             let fitted = splits.splits().par_iter().map(|split| {
                 let fold = split.train_fold(everyone).map_err(|error| error.to_string())?;
-                let fitted = Fitted::new(table, &fit.steps, &fold);
+                let fitted = FittedTransforms::new(table, &fit.steps, &fold);
                 Ok(Arc::new(fitted.map_err(|problem| format!("{split}: {problem}"))?))
             });
             // Collected first, so that of several errors always the same one is reported.

@@ -11,7 +11,7 @@ use crate::tracking::{RunTracker, TrackingError};
 /// there the base is absent and nothing is compared.
 pub(super) fn ablations(plan: &ExperimentPlan, evaluation: &Evaluation) -> Result<Vec<Ablation>, EvaluationError> {
     let variants: Vec<&str> = plan
-        .variants
+        .variants()
         .iter()
         .skip(1)
         .map(|variant| variant.name.as_str())
@@ -41,7 +41,7 @@ pub(super) fn record(
     Ok(())
 }
 
-fn draw(plan: &ExperimentPlan, ablations: &[Ablation]) -> Result<figure::Picture, TrackingError> {
+fn draw(plan: &ExperimentPlan, ablations: &[Ablation]) -> Result<figures::Picture, TrackingError> {
     let rows: Vec<IntervalRow> = ablations
         .iter()
         .flat_map(|ablation| {
@@ -58,6 +58,6 @@ fn draw(plan: &ExperimentPlan, ablations: &[Ablation]) -> Result<figure::Picture
             })
         })
         .collect();
-    let title = format!("{}: change against base, test subjects", plan.config.name);
-    figure::intervals(&rows, 0.0, "difference, 95 % interval", &title)
+    let title = format!("{}: change against base, test subjects", plan.config().name);
+    figures::intervals(&rows, 0.0, "difference, 95 % interval", &title)
 }

@@ -55,6 +55,9 @@ pub enum AugmentConfig {
     },
 }
 
+/// Most stretches that are hidden of one sample.
+pub(super) const MAX_STRETCHES: usize = 1000;
+
 /// What a shifted sample is filled up with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -108,7 +111,7 @@ impl AugmentConfig {
             Self::TimeMask { max_share, count } => {
                 let expected = "must be greater than 0 and less than 1";
                 share_of_rows(max_share, max_share > 0.0 && max_share < 1.0, expected);
-                problems.require(count > 0, "count", || "must be at least 1");
+                problems.require_size(count, MAX_STRETCHES, "count");
             }
             Self::Scaling { deviation } => problems.require(
                 deviation > 0.0 && deviation < 1.0,

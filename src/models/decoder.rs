@@ -8,7 +8,7 @@ use super::cnn::{Convolution, Dims, Extent};
 use super::encoder::InputShape;
 use super::layers::{Activation, Linear, Mlp, Norm, NormConfig, Pooling};
 use super::lstm::{Lstm, LstmConfig};
-use super::{Context, LayoutBuilder};
+use super::{Context, LayoutBuilder, MAX_LAYERS, MAX_WIDTH};
 use crate::base::Problems;
 
 /// A stream's decoder.
@@ -85,7 +85,9 @@ impl DecoderConfig {
         problems.require(latent_size > 0, "latent_size", || "must be at least 1");
         match (self, input) {
             (Self::Mlp { hidden_sizes, .. }, _) => {
-                problems.require(!hidden_sizes.contains(&0), "hidden_sizes", || "must be at least 1");
+                for &size in hidden_sizes {
+                    problems.require_size(size, MAX_WIDTH, "hidden_sizes");
+                }
             }
             (Self::Cnn(_), InputShape::Row { .. }) => problems.add(
                 "kind",
@@ -93,8 +95,8 @@ impl DecoderConfig {
             ),
             (Self::Cnn(cnn), _) => problems.extend(cnn.problems()),
             (Self::Lstm { hidden_size, layers }, InputShape::Sequence { .. }) => {
-                problems.require(*hidden_size > 0, "hidden_size", || "must be at least 1");
-                problems.require(*layers > 0, "layers", || "must be at least 1");
+                problems.require_size(*hidden_size, MAX_WIDTH, "hidden_size");
+                problems.require_size(*layers, MAX_LAYERS, "layers");
             }
             (Self::Lstm { .. }, _) => problems.add(
                 "kind",
@@ -103,9 +105,33 @@ impl DecoderConfig {
         }
         problems
     }
+
+    /// Values that the layers put out for one sample, the rebuilt input included.
+    pub fn activations(&self, input: InputShape) -> f64 {
+        let hidden = match self {
+            Self::Mlp { hidden_sizes, .. } => hidden_sizes.iter().map(|&size| size as f64).sum(),
+            Self::Cnn(cnn) => cnn.activations(input),
+            Self::Lstm { hidden_size, layers } => {
+                6.0 * *hidden_size as f64 * *layers as f64 * input.num_positions() as f64
+            }
+        };
+        hidden + 2.0 * input.num_values()
+    }
 }
 
 impl CnnDecoderConfig {
+    /// Enlarged grid and output of every block; the last has the size of the sample.
+    fn activations(&self, input: InputShape) -> f64 {
+        let mut positions = input.num_positions() as f64;
+        let mut values = 0.0;
+        for (index, block) in self.blocks.iter().enumerate().rev() {
+            let before = self.blocks[index.saturating_sub(1)].channels;
+            values += positions * (before + block.channels) as f64;
+            positions = (positions / block.upsample.product().max(1) as f64).ceil();
+        }
+        values
+    }
+
     fn problems(&self) -> Problems {
         let mut problems = Problems::default();
         problems.require(
@@ -119,6 +145,12 @@ impl CnnDecoderConfig {
                 !sizes.contains(&0),
                 &format!("blocks[{index}]"),
                 || "channels, kernel_size and upsample must be at least 1",
+            );
+            let largest = [block.channels, block.kernel_size.largest(), block.upsample.largest()];
+            problems.require(
+                largest.iter().all(|&size| size <= MAX_WIDTH),
+                &format!("blocks[{index}]"),
+                || format!("channels, kernel_size and upsample must be at most {MAX_WIDTH}"),
             );
             problems.extend_below(format_args!("blocks[{index}]"), self.norm.problems(block.channels));
         }

@@ -8,7 +8,7 @@ use super::layers::{Activation, Mlp, NormConfig, Pooling};
 use super::lstm::{Lstm, LstmConfig};
 use super::spectrogram::Spectrogram;
 pub use super::spectrogram::SpectrogramConfig;
-use super::{Context, LayoutBuilder, StreamInput};
+use super::{Context, LayoutBuilder, MAX_WIDTH, StreamInput};
 use crate::base::Problems;
 
 /// What a stream looks like to an encoder.
@@ -131,6 +131,53 @@ impl EncoderConfig {
             );
         }
         problems
+    }
+
+    /// Values that the layers put out for one sample.
+    pub fn activations(&self, input: InputShape) -> f64 {
+        let (dims, size, count) = match input {
+            InputShape::Image {
+                height, width, count, ..
+            } => (Dims::Two, [height, width], count),
+            _ => (Dims::One, [1, input.num_positions()], 1),
+        };
+        let encoded = match self {
+            Self::Mlp { hidden_sizes, .. } => hidden_sizes.iter().map(|&size| size as f64).sum(),
+            Self::Cnn(cnn) => cnn.activations(dims, size).0,
+            Self::Lstm(lstm) => lstm.activations(size[1]),
+            Self::CnnLstm { cnn, lstm } => {
+                let (values, [_, steps]) = cnn.activations(dims, size);
+                values + lstm.activations(steps)
+            }
+            Self::Spectrogram(config) => config.activations(input.num_channels(), size[1]),
+        };
+        encoded * count as f64
+    }
+}
+
+impl InputShape {
+    /// Channels of one sample.
+    pub fn num_channels(self) -> usize {
+        match self {
+            Self::Row { features } => features,
+            Self::Sequence { channels, .. } | Self::Image { channels, .. } => channels,
+        }
+    }
+
+    /// Positions of one sample: rows along time, or pixels of all images.
+    pub fn num_positions(self) -> usize {
+        match self {
+            Self::Row { .. } => 1,
+            Self::Sequence { length, .. } => length,
+            Self::Image {
+                height, width, count, ..
+            } => height * width * count,
+        }
+    }
+
+    /// Values of one sample.
+    pub fn num_values(self) -> f64 {
+        self.num_channels() as f64 * self.num_positions() as f64
     }
 }
 

@@ -5,7 +5,7 @@ use recoup_kernels::{LstmWeights, lstm};
 use serde::{Deserialize, Serialize};
 
 use super::layers::{Dropout, Pooling};
-use super::{Context, Init, LayoutBuilder, ParamId};
+use super::{Context, Init, LayoutBuilder, MAX_LAYERS, MAX_WIDTH, ParamId};
 use crate::base::Problems;
 
 /// A stack of LSTM layers.
@@ -37,9 +37,14 @@ impl LstmConfig {
     /// Every reason why the configuration cannot run.
     pub fn problems(&self) -> Problems {
         let mut problems = Problems::default();
-        problems.require(self.layers > 0, "layers", || "must be at least 1");
-        problems.require(self.hidden_size > 0, "hidden_size", || "must be at least 1");
+        problems.require_size(self.layers, MAX_LAYERS, "layers");
+        problems.require_size(self.hidden_size, MAX_WIDTH, "hidden_size");
         problems
+    }
+
+    /// Values that the layers put out for one sample of `steps` steps: gates, state and output of each.
+    pub fn activations(&self, steps: usize) -> f64 {
+        6.0 * self.width() as f64 * steps as f64 * self.layers as f64
     }
 
     fn width(&self) -> usize {

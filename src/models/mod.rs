@@ -27,6 +27,12 @@ pub use fusion::FusionConfig;
 pub use network::{HeadConfig, Model, ModelConfig, ModelOutput, Scaling, StreamConfig, StreamInput};
 pub use params::{BufferId, Init, Layout, LayoutBuilder, ParamId, ParamSpec, Params, matrix};
 
+/// Largest width of a layer: channels, units, tokens. With it products of four sizes stay below 2^64.
+pub const MAX_WIDTH: usize = 65_536;
+
+/// Most layers that one number can ask for.
+pub const MAX_LAYERS: usize = 256;
+
 /// What one replica's random draws in a forward pass are keyed by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Draw {

@@ -11,7 +11,7 @@ use super::encoder::{Encoder, EncoderConfig, InputShape};
 use super::fusion::{Combine, Fusion, FusionConfig};
 use super::layers::{Activation, Dropout, Linear, Mlp};
 use super::modality_dropout::ModalityDropout;
-use super::{Context, Draw, Layout, LayoutBuilder};
+use super::{Context, Draw, Layout, LayoutBuilder, MAX_WIDTH};
 use crate::base::Problems;
 
 /// One stream: a modality and its encoder. Two streams may read the same modality in two ways.
@@ -118,12 +118,10 @@ impl ModelConfig {
         for (key, rate) in [("dropout", self.dropout), ("modality_dropout", self.modality_dropout)] {
             problems.require((0.0..1.0).contains(&rate), key, || "must be at least 0 and less than 1");
         }
-        problems.require(self.embedding_size > 0, "embedding_size", || "must be at least 1");
-        problems.require(
-            !self.head.hidden_sizes.contains(&0),
-            "head.hidden_sizes",
-            || "must be at least 1",
-        );
+        problems.require_size(self.embedding_size, MAX_WIDTH, "embedding_size");
+        for &size in &self.head.hidden_sizes {
+            problems.require_size(size, MAX_WIDTH, "head.hidden_sizes");
+        }
         for (index, stream) in self.stream.iter().enumerate() {
             let is_taken = self.stream[..index].iter().any(|other| other.name == stream.name);
             problems.require(
@@ -140,6 +138,19 @@ impl ModelConfig {
             );
         }
         problems
+    }
+}
+
+impl ModelConfig {
+    /// Values that all layers put out for one sample, inputs included. A float: products of sizes may exceed integers.
+    pub fn activations(&self, inputs: &[InputShape]) -> f64 {
+        let stream = |(stream, &input): (&StreamConfig, &InputShape)| {
+            let decoded = (stream.decoder.as_ref()).map_or(0.0, |decoder| decoder.activations(input));
+            input.num_values() + stream.encoder.activations(input) + self.embedding_size as f64 + decoded
+        };
+        let streams: f64 = self.stream.iter().zip(inputs).map(stream).sum();
+        let head: f64 = self.head.hidden_sizes.iter().map(|&size| size as f64).sum();
+        streams + self.fusion.activations(self.stream.len(), self.embedding_size) + head
     }
 }
 

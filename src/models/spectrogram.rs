@@ -5,7 +5,7 @@ use recoup_kernels::random::path_hash;
 use recoup_kernels::{StftOptions, StftOutput, StftPadding, Window, group_norm, stft};
 use serde::{Deserialize, Serialize};
 
-use super::augment::Samples;
+use super::augment::{MAX_STRETCHES, Samples};
 use super::cnn::{Cnn, CnnConfig, Dims};
 use super::{Context, Draw, Init, LayoutBuilder, Mode, ParamId};
 use crate::base::Problems;
@@ -71,7 +71,7 @@ impl MaskConfig {
             "frequency_share",
             || "hides nothing: set frequency_share or time_share",
         );
-        problems.require(self.count > 0, "count", || "must be at least 1");
+        problems.require_size(self.count, MAX_STRETCHES, "count");
         problems
     }
 }
@@ -86,6 +86,10 @@ impl SpectrogramConfig {
         let mut problems = Problems::default();
         if self.num_fft < 2 || self.hop == 0 {
             problems.add("num_fft", "num_fft must be at least 2 and hop at least 1");
+            return problems;
+        }
+        if self.hop > length {
+            problems.add("hop", format!("is {}, must be at most the {length} samples of a window", self.hop));
             return problems;
         }
         if self.num_fft / 2 >= length {
@@ -103,6 +107,16 @@ impl SpectrogramConfig {
             problems.extend_below("mask", mask.problems(size));
         }
         problems
+    }
+}
+
+impl SpectrogramConfig {
+    /// Values that the layers put out for one window of `channels` signals of `length` samples.
+    pub fn activations(&self, channels: usize, length: usize) -> f64 {
+        let size = [self.num_fft / 2 + 1, self.frames(length)];
+        let spectrogram = channels as f64 * size[0] as f64 * size[1] as f64;
+        // The power, its normalisation and, in training, what the mask leaves.
+        3.0 * spectrogram + self.cnn.activations(Dims::Two, size).0
     }
 }
 

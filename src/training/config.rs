@@ -8,6 +8,15 @@ use crate::base::Problems;
 use super::losses::{self, ClassWeights, LossConfig, default_losses};
 use super::{EarlyStoppingConfig, MixupConfig, OptimizerConfig, Sampling, ScheduleConfig};
 
+/// Most epochs of a replica.
+const MAX_EPOCHS: usize = 1_000_000;
+
+/// Most windows of one forward pass: what an axis of a GPU's grid holds.
+const MAX_BATCH_SIZE: usize = 65_535;
+
+/// Most windows of one optimiser step.
+const MAX_WINDOWS_PER_STEP: usize = 1 << 20;
+
 /// The `[training]` table of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,9 +51,9 @@ pub struct TrainingConfig {
     /// Losses, which add up.
     #[serde(default = "default_losses")]
     pub loss: Vec<LossConfig>,
-    /// Weights to start from instead of random ones.
+    /// Trained weights to start from instead of random ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<StartConfig>,
+    pub init_from: Option<InitFromConfig>,
     /// Metric of the validation part that chooses the best weights, stops early and drives `plateau`.
     #[serde(default = "default_monitor")]
     pub monitor: String,
@@ -83,13 +92,10 @@ impl TrainingConfig {
     /// Every value that cannot work.
     pub fn problems(&self) -> Problems {
         let mut problems = Problems::default();
-        for (key, value) in [
-            ("epochs", self.epochs),
-            ("batch_size", self.batch_size),
-            ("accumulate_steps", self.accumulate_steps),
-        ] {
-            problems.require(value > 0, key, || "must be at least 1");
-        }
+        problems.require_size(self.epochs, MAX_EPOCHS, "epochs");
+        problems.require_size(self.batch_size, MAX_BATCH_SIZE, "batch_size");
+        let most = MAX_WINDOWS_PER_STEP / self.batch_size.clamp(1, MAX_BATCH_SIZE);
+        problems.require_size(self.accumulate_steps, most, "accumulate_steps");
         problems.require(
             self.windows_per_subject != Some(0),
             "windows_per_subject",
@@ -108,16 +114,16 @@ impl TrainingConfig {
             "label_smoothing",
             || "must be at least 0 and less than 1",
         );
-        if let Some(start) = &self.start {
-            let factor = start.learning_rate_factor;
+        if let Some(init_from) = &self.init_from {
+            let factor = init_from.learning_rate_factor;
             problems.require(
                 factor >= 0.0 && factor.is_finite(),
-                "start.learning_rate_factor",
+                "init_from.learning_rate_factor",
                 || "must be at least 0 (0: frozen)",
             );
             problems.require(
-                !start.streams.is_empty(),
-                "start.streams",
+                !init_from.streams.is_empty(),
+                "init_from.streams",
                 || "is empty: name the streams to take",
             );
         }
@@ -166,8 +172,9 @@ impl TrainingConfig {
 /// weight has seen a subject that it will be tested on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StartConfig {
-    /// Directory of a finished run, or of an experiment (`checkpoints/<name>`), whose newest finished run is taken.
+pub struct InitFromConfig {
+    /// A finished run, or an experiment whose newest finished run is taken: its folder, seen from the folder of runs
+    /// (`pretraining` or `pretraining/20261129-120000-0a1b2c3d`), or an absolute path.
     pub run: PathBuf,
     /// Variant of that run.
     #[serde(default = "base_variant")]

@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod checkpoint;
 mod config;
+mod initial;
 pub mod losses;
 pub mod mixup;
 pub mod optimizer;
@@ -18,10 +19,11 @@ pub mod stopping;
 pub mod trainer;
 
 pub use batch::{DeviceData, StreamSource};
-pub use config::{Precision, StartConfig, TrainingConfig};
+pub use config::{InitFromConfig, Precision, TrainingConfig};
+pub use initial::{Columns, InitialWeights};
 pub use losses::{ClassWeights, LossConfig};
 pub use mixup::{Mixup, MixupConfig};
 pub use optimizer::OptimizerConfig;
-pub use replica::{Hyperparameters, Replica, Sampling, Start};
+pub use replica::{Hyperparameters, Replica, Sampling};
 pub use schedule::ScheduleConfig;
 pub use stopping::{EarlyStoppingConfig, Progress, Status};

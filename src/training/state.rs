@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-use super::checkpoint::{ReplicaState, slot_key};
+use super::checkpoint::{CheckpointError, ReplicaState, slot_key};
 use super::step::{Group, floats};
 use super::{Progress, Replica};
 use crate::models::matrix;
@@ -35,7 +35,7 @@ pub(super) struct Rates {
 
 impl Rates {
     fn new(group: &Group) -> Option<Self> {
-        group.replicas.iter().any(|replica| replica.start.is_some()).then(|| {
+        group.replicas.iter().any(|replica| replica.init_from.is_some()).then(|| {
             let rows: Vec<[Vec<f32>; 2]> = group
                 .replicas
                 .iter()
@@ -55,32 +55,41 @@ impl Rates {
 
 impl State {
     /// State of replicas that go on from `states` or, where those do not name them, start from their seeds.
-    pub(super) fn new(group: &Group, states: &BTreeMap<String, ReplicaState>) -> Self {
+    ///
+    /// # Errors
+    /// Weights to start from that cannot be read.
+    pub(super) fn new(group: &Group, states: &BTreeMap<String, ReplicaState>) -> Result<Self, CheckpointError> {
         let (layout, device) = (group.model.layout(), group.data.device());
-        let rows = |name: &str, fresh: &dyn Fn(&Replica) -> Vec<f32>| {
-            let row = |replica: &&Replica| {
+        // A replica that goes on has its own values of everything.
+        let fresh = |replica: &&Replica| match states.contains_key(&replica.name) {
+            true => Ok([Vec::new(), Vec::new()]),
+            false => replica.first_values(layout),
+        };
+        let fresh: Vec<[Vec<f32>; 2]> = group.replicas.iter().map(fresh).collect::<Result<_, _>>()?;
+        let rows = |name: &str, fresh: &dyn Fn(usize) -> Vec<f32>| {
+            let row = |(at, replica): (usize, &&Replica)| {
                 let stored = states.get(&replica.name).map(|state| state.tensors[name].clone());
-                stored.unwrap_or_else(|| fresh(replica))
+                stored.unwrap_or_else(|| fresh(at))
             };
             matrix(
-                group.replicas.iter().flat_map(row).collect(),
+                group.replicas.iter().enumerate().flat_map(row).collect(),
                 group.replicas.len(),
                 device,
             )
         };
-        let first_params = |replica: &Replica| replica.first_params(layout);
-        let first_buffers = |replica: &Replica| replica.first_buffers(layout);
-        let zeros = |_: &Replica| vec![0.0; layout.num_params()];
+        let params = |at: usize| fresh[at][0].clone();
+        let buffers = |at: usize| fresh[at][1].clone();
+        let zeros = |_: usize| vec![0.0; layout.num_params()];
         let slot_names = group.config.optimizer.optimizer().slot_names();
         let first = group.replicas.first().and_then(|replica| states.get(&replica.name));
         let progress = |replica: &&Replica| states.get(&replica.name).map(|state| state.progress.clone());
-        Self {
-            weights: rows("weights", &first_params),
+        Ok(Self {
+            weights: rows("weights", &params),
             slots: slot_names.iter().map(|name| rows(&slot_key(name), &zeros)).collect(),
             slot_names,
-            buffers: rows("buffers", &first_buffers),
-            best_weights: rows("best_weights", &first_params),
-            best_buffers: rows("best_buffers", &first_buffers),
+            buffers: rows("buffers", &buffers),
+            best_weights: rows("best_weights", &params),
+            best_buffers: rows("best_buffers", &buffers),
             rates: Rates::new(group),
             alive: all_true(group.replicas.len(), device),
             progress: group
@@ -90,7 +99,7 @@ impl State {
                 .collect(),
             epoch: first.map_or(0, |state| state.epoch),
             step_in_epoch: first.map_or(0, |state| state.step_in_epoch),
-        }
+        })
     }
 
     /// State of each of `replicas`, whose rows these are.

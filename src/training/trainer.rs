@@ -99,11 +99,11 @@ impl<'a> Trainer<'a> {
         store: &'a CheckpointStore,
         log_every_steps: usize,
         states: &BTreeMap<String, ReplicaState>,
-    ) -> Self {
-        let state = State::new(&group, states);
+    ) -> Result<Self, CheckpointError> {
+        let state = State::new(&group, states)?;
         let mut others = states.clone();
         others.retain(|name, _| group.replicas.iter().all(|replica| replica.name != *name));
-        Self {
+        Ok(Self {
             config: group.config,
             group,
             store,
@@ -111,7 +111,7 @@ impl<'a> Trainer<'a> {
             state,
             last_checkpoint: Instant::now(),
             others,
-        }
+        })
     }
 
     /// Trains until no replica is left and gives the final state of each: `best_weights` and `best_buffers` are those

@@ -43,7 +43,7 @@ fn evaluation(assignments: &[String]) -> Evaluation {
     let cohort: &SimulateConfig = cohort;
     let prepared = Prepared::build(&cohort.generate(), &folder.path().join("prepared")).unwrap();
     let plan = ExperimentPlan::new(&file, prepared).unwrap();
-    let directory = RunDirectory::create(folder.path(), &plan.hash, std::time::SystemTime::now()).unwrap();
+    let directory = RunDirectory::create(folder.path(), plan.hash(), std::time::SystemTime::now()).unwrap();
     let options = LocalOptions {
         quiet: true,
         ..LocalOptions::default()

@@ -16,7 +16,7 @@ use ndarray::Array2;
 
 pub use compute::ComputeConfig;
 pub use config::{FeatureConfig, Per};
-pub use fitted::Fitted;
+pub use fitted::FittedTransforms;
 pub use run::Progress;
 
 use crate::base::Problems;

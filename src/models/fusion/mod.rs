@@ -20,7 +20,7 @@ pub use cross_attention::CrossAttention;
 pub use gated::Gated;
 use transformer::LayerSize;
 
-use super::{Context, LayoutBuilder};
+use super::{Context, LayoutBuilder, MAX_LAYERS, MAX_WIDTH};
 use crate::base::Problems;
 
 /// How the embeddings of the streams become one vector.
@@ -89,11 +89,10 @@ impl FusionConfig {
     /// Every reason why embeddings of this size cannot be fused so.
     pub fn problems(&self, embedding_size: usize) -> Problems {
         let mut problems = Problems::default();
-        let mut positive = |key: &str, value: usize| problems.require(value > 0, key, || "must be at least 1");
         let heads = match *self {
             Self::Concat {} => None,
             Self::Attention { hidden_size, .. } | Self::Gated { hidden_size } => {
-                positive("hidden_size", hidden_size);
+                problems.require_size(hidden_size, MAX_WIDTH, "hidden_size");
                 None
             }
             Self::CrossAttention {
@@ -101,8 +100,8 @@ impl FusionConfig {
                 num_layers,
                 hidden_size,
             } => {
-                positive("hidden_size", hidden_size);
-                positive("num_layers", num_layers);
+                problems.require_size(hidden_size, MAX_WIDTH, "hidden_size");
+                problems.require_size(num_layers, MAX_LAYERS, "num_layers");
                 Some(num_heads)
             }
             Self::Bottleneck {
@@ -111,8 +110,9 @@ impl FusionConfig {
                 num_layers,
                 hidden_size,
             } => {
-                positive("hidden_size", hidden_size);
-                positive("num_tokens", num_tokens);
+                problems.require_size(hidden_size, MAX_WIDTH, "hidden_size");
+                problems.require_size(num_tokens, MAX_WIDTH, "num_tokens");
+                problems.require_size(num_layers.max(1), MAX_LAYERS, "num_layers");
                 problems.require(
                     num_layers > 1,
                     "num_layers",
@@ -128,6 +128,32 @@ impl FusionConfig {
             });
         }
         problems
+    }
+
+    /// Values that the layers put out for one sample of `num_streams` embeddings.
+    pub fn activations(&self, num_streams: usize, embedding_size: usize) -> f64 {
+        let (streams, embedding) = (num_streams as f64, embedding_size as f64);
+        // Queries, keys, values, their products by head, and the feed-forward network.
+        let transformer = |tokens: f64, heads: usize, hidden: usize| {
+            let attention = tokens * tokens * (embedding + 2.0 * heads as f64);
+            attention + tokens * (7.0 * embedding + 2.0 * hidden as f64)
+        };
+        match *self {
+            Self::Concat {} => streams * embedding,
+            Self::Attention { hidden_size, .. } => streams * (hidden_size as f64 + 2.0 * embedding),
+            Self::Gated { hidden_size } => streams * (3.0 * hidden_size as f64 + embedding),
+            Self::CrossAttention {
+                num_heads,
+                num_layers,
+                hidden_size,
+            } => (num_layers as f64 + 1.0) * transformer(streams, num_heads, hidden_size),
+            Self::Bottleneck {
+                num_tokens,
+                num_heads,
+                num_layers,
+                hidden_size,
+            } => num_layers as f64 * streams * transformer(num_tokens as f64 + 1.0, num_heads, hidden_size),
+        }
     }
 }
 

@@ -153,11 +153,11 @@ fn cut_off_at_any_step_and_resumed_ends_with_the_same_bytes() {
     for cut in [1, 2, 3, 4, 7, 9] {
         let place = tempfile::tempdir().unwrap();
         let store = store(&plan, place.path());
-        let mut lives = 0;
-        // Cut off every `cut` steps until done, each life with another size of groups.
+        let mut attempts = 0;
+        // Cut off every `cut` steps until done, each attempt with another size of groups.
         let done: BTreeMap<_, _> = loop {
-            lives += 1;
-            let group_size = [5, 2, 1][lives % 3];
+            attempts += 1;
+            let group_size = [5, 2, 1][attempts % 3];
             match train(
                 &plan,
                 &five,
@@ -170,14 +170,14 @@ fn cut_off_at_any_step_and_resumed_ends_with_the_same_bytes() {
                 Err(TrainError::Interrupted) => {}
                 Err(error) => panic!("{error}"),
             }
-            assert!(lives < 200, "no progress");
+            assert!(attempts < 200, "no progress");
         };
-        assert!(lives > 1);
+        assert!(attempts > 1);
         for (name, state) in &done {
             assert_same_bytes(
                 state,
                 &straight[name],
-                &format!("{name} cut every {cut} steps, {lives} lives"),
+                &format!("{name} cut every {cut} steps, {attempts} attempts"),
             );
         }
     }

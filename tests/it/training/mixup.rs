@@ -252,7 +252,7 @@ optimizer = { kind = "adamw", learning_rate = 0.01 }
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(text, &[], folder.path());
     let (program, device) = (plan.base(), Device::flex());
-    let mixed = &program.config.training;
+    let mixed = &program.config().training;
     let (config, plain) = (
         mixed.mixup.unwrap(),
         TrainingConfig {
@@ -262,11 +262,11 @@ optimizer = { kind = "adamw", learning_rate = 0.01 }
     );
     let replica = replicas(&plan)[0];
     let data = data(&plan, program, &device);
-    let weights = matrix(replica.first_params(program.model.layout()), 1, &device);
-    let buffers = matrix(replica.first_buffers(program.model.layout()), 1, &device);
+    let weights = matrix(replica.first_params(program.model().layout()), 1, &device);
+    let buffers = matrix(replica.first_buffers(program.model().layout()), 1, &device);
     let gradients = |config: &TrainingConfig, step: u64, batches: &[Vec<Vec<Option<u32>>>]| {
         let made =
-            Group::new(&program.model, &data, vec![replica], config).gradients(&weights, &buffers, &[step], batches);
+            Group::new(program.model(), &data, vec![replica], config).gradients(&weights, &buffers, &[step], batches);
         (floats(made.losses)[0], floats(made.gradient))
     };
     let train = replica.train.concat();

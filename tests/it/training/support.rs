@@ -131,8 +131,8 @@ pub fn plan_of(walkers: &Walkers, text: &str, assignments: &[&str], folder: &Pat
 
 /// A program's data on a device.
 pub fn data(plan: &ExperimentPlan, program: &Program, device: &Device) -> DeviceData {
-    let (sources, windows) = (program.sources.clone(), program.windows.clone());
-    DeviceData::new(&program.prepared, sources, windows, plan.classes.len(), device)
+    let (sources, windows) = (program.sources().to_vec(), program.windows().clone());
+    DeviceData::new(program.prepared(), sources, windows, plan.classes().len(), device)
 }
 
 /// Scores by a function of the validation logits, and stops after a number of steps.
@@ -192,15 +192,15 @@ pub fn store(plan: &ExperimentPlan, folder: &Path) -> CheckpointStore {
 }
 
 fn program_store(plan: &ExperimentPlan, program: &Program, folder: &Path) -> CheckpointStore {
-    let optimizer = &program.config.training.optimizer;
-    CheckpointStore::new(folder, &plan.hash, program.model.layout(), optimizer)
+    let optimizer = &program.config().training.optimizer;
+    CheckpointStore::new(folder, plan.hash(), program.model().layout(), optimizer)
 }
 
 /// All replicas of a program, trained together in a store of its own.
 pub fn train_program(plan: &ExperimentPlan, program: &Program, device: &Device) -> BTreeMap<String, ReplicaState> {
     let folder = tempfile::tempdir().unwrap();
     let store = program_store(plan, program, folder.path());
-    let replicas: Vec<&Replica> = program.replicas.iter().map(|planned| &planned.replica).collect();
+    let replicas: Vec<&Replica> = program.replicas().iter().map(|planned| planned.replica()).collect();
     train_of(
         plan,
         program,
@@ -236,7 +236,7 @@ fn train_of(
         .into_values()
         .flat_map(|all| all.chunks(group_size).map(<[_]>::to_vec).collect::<Vec<_>>())
     {
-        let group = Group::new(&program.model, &data, group, &program.config.training);
+        let group = Group::new(program.model(), &data, group, &program.config().training);
         let trainer = Trainer::new(group, store, 3, &states);
         done.extend(trainer.run(script)?);
     }
@@ -257,7 +257,7 @@ pub fn train_fresh(
 
 /// All replicas of a plan.
 pub fn replicas(plan: &ExperimentPlan) -> Vec<&Replica> {
-    plan.replicas().map(|planned| &planned.replica).collect()
+    plan.replicas().map(|planned| planned.replica()).collect()
 }
 
 /// Fails with the first tensor, and the first value in it, that is not the same bytes.
