@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use recoup::evaluation::{Metric, MetricSet, Scores, softmax};
 use recoup::dataset::DataPaths;
+use recoup::evaluation::{Metric, MetricSet, Scores, softmax};
 use recoup::experiment::{ExperimentFile, ExperimentPlan};
 use recoup::models::{Model, ModelConfig};
 use recoup::training::checkpoint::CheckpointStore;
@@ -66,7 +66,11 @@ impl Work {
             model: program.model().clone(),
             sources,
             data,
-            replicas: program.replicas().iter().map(|planned| planned.replica().clone()).collect(),
+            replicas: program
+                .replicas()
+                .iter()
+                .map(|planned| planned.replica().clone())
+                .collect(),
             num_classes: plan.classes().len(),
         }
     }

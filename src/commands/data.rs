@@ -5,11 +5,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use recoup::cohort::audit::{Audit, Severity};
 use recoup::cohort::prepared::Prepared;
 use recoup::cohort::split::SubjectInfo;
+use recoup::dataset::DataPaths;
 use recoup::dataset::card::Card;
 use recoup::dataset::fetch::{
     AcceptedHash, FetchPlan, FileSpec, HttpOptions, Progress, Source, fetch, fetch_hash_list,
 };
-use recoup::dataset::DataPaths;
 use recoup::experiment::{ExperimentFile, ExperimentPlan, open_data};
 use recoup::runs::write_document;
 use serde_json::json;

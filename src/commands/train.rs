@@ -2,10 +2,10 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use recoup::dataset::DataPaths;
 use recoup::evaluation::{Level, table};
 use recoup::experiment::ExperimentFile;
 use recoup::experiment::config::{DataSource, TaskConfig};
-use recoup::dataset::DataPaths;
 use recoup::experiment::{ExperimentPlan, Program, open_data};
 use recoup::launch::local::headline_metrics;
 use recoup::launch::memory::{DeviceMemory, Size, bytes_per_replica, data_bytes, group_sizes};
@@ -140,9 +140,8 @@ fn newest_unfinished(
     runs: Vec<(RunDirectory, Manifest)>,
     plan: &ExperimentPlan,
 ) -> Result<RunDirectory, Usage> {
-    let goes_on = |manifest: &Manifest| {
-        manifest.status != RunStatus::Finished && manifest.experiment_hash == plan.hash()
-    };
+    let goes_on =
+        |manifest: &Manifest| manifest.status != RunStatus::Finished && manifest.experiment_hash == plan.hash();
     let newest = runs.into_iter().rev().find(|(_, manifest)| goes_on(manifest));
     newest.map(|(run, _)| run).ok_or_else(|| {
         Usage(format!(

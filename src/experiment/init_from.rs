@@ -82,8 +82,12 @@ impl InitFrom {
                 ));
             }
             let stored = &weights.stored;
-            weights.params.extend(columns(stream, layout.params(), stored.params())?);
-            weights.buffers.extend(columns(stream, layout.buffers(), stored.buffers())?);
+            weights
+                .params
+                .extend(columns(stream, layout.params(), stored.params())?);
+            weights
+                .buffers
+                .extend(columns(stream, layout.buffers(), stored.buffers())?);
         }
         Ok(weights)
     }
@@ -103,7 +107,11 @@ impl InitFrom {
         match folders.into_iter().find(|folder| folder.is_dir()) {
             Some(folder) => Ok(StoredReplica::open(&folder, &name)?),
             None => Err(InitFromError::Unfit {
-                key: if self.config.replica.is_some() { "replica" } else { "run" },
+                key: if self.config.replica.is_some() {
+                    "replica"
+                } else {
+                    "run"
+                },
                 problem: format!("{} has no finished replica {name}", self.root.display()),
                 hint: "the two experiments need the same splits and seeds; `recoup runs show` lists a run".into(),
             }),
@@ -112,7 +120,8 @@ impl InitFrom {
 
     /// No subject that is tested here may have been trained or selected on there.
     fn check_unseen(&self, name: &str, key: ReplicaKey, tested: &BTreeSet<&str>) -> Result<(), InitFromError> {
-        let is_same = |split: &&Split| (split.repeat(), split.fold(), split.inner()) == (key.repeat, key.fold, key.inner);
+        let is_same =
+            |split: &&Split| (split.repeat(), split.fold(), split.inner()) == (key.repeat, key.fold, key.inner);
         let Some(split) = self.splits.splits().iter().find(is_same) else {
             return Ok(());
         };

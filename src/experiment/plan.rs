@@ -16,6 +16,7 @@ use crate::base::Problems;
 use crate::base::hash::digest;
 use crate::cohort::prepared::Prepared;
 use crate::cohort::split::Splits;
+use crate::dataset::card::Card;
 use crate::features::tables::Progress;
 
 /// An experiment joined with its data and the weights that it starts from, checked in full.

@@ -258,4 +258,3 @@ fn check_selection(
         problems.add("training.monitor", message);
     }
 }
-

@@ -13,7 +13,7 @@ use crate::base::Problems;
 use crate::cohort::prepared::Prepared;
 use crate::cohort::split::{Splits, SubjectInfo};
 use crate::cohort::window::{Window, windows};
-use crate::features::signals::extract::Column;
+use crate::features::signals::Column;
 use crate::features::tables::{self, FeatureTable, FittedTransforms, Progress};
 use crate::features::transforms::{FitConfig, columns_after};
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device};
 
 use super::ablation;
-use super::predict::{predict, prediction_rows};
 use super::memory::{DeviceMemory, Size, group_sizes};
+use super::predict::{predict, prediction_rows};
 use super::recorder::Recorder;
 use super::results::{record_results, tracked, write_experiment};
 use super::signals::StopFlag;
@@ -40,6 +40,9 @@ pub enum LaunchError {
     /// Metrics could not be recorded.
     #[error(transparent)]
     Tracking(#[from] TrackingError),
+    /// A figure could not be drawn.
+    #[error(transparent)]
+    Figure(#[from] crate::figures::FigureError),
     /// Predictions could not be stored.
     #[error(transparent)]
     Predictions(#[from] PredictionsError),

@@ -46,7 +46,9 @@ impl<'a> Recorder<'a> {
         let names = program.replicas().iter().enumerate();
         Self {
             program,
-            index: names.map(|(at, planned)| (planned.replica().name.as_str(), at)).collect(),
+            index: names
+                .map(|(at, planned)| (planned.replica().name.as_str(), at))
+                .collect(),
             tracker,
             progress,
             group,

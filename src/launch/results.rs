@@ -293,13 +293,14 @@ fn record_pictures(
 }
 
 /// The first test window that has the modality of the first spectrogram stream, as that stream sees it.
-fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figures::Picture>, TrackingError> {
+fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figures::Picture>, figures::FigureError> {
     let Loaded { program, data, .. } = loaded;
     let Some(planned) = program.replicas().first() else {
         return Ok(None);
     };
-    let is_read =
-        |stream: usize, window: u32| program.windows()[window as usize].rows[program.sources()[stream].modality].count > 0;
+    let is_read = |stream: usize, window: u32| {
+        program.windows()[window as usize].rows[program.sources()[stream].modality].count > 0
+    };
     let (Some(stream), test) = (program.model().first_spectrogram(), &planned.replica().test) else {
         return Ok(None);
     };

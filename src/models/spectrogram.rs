@@ -89,7 +89,10 @@ impl SpectrogramConfig {
             return problems;
         }
         if self.hop > length {
-            problems.add("hop", format!("is {}, must be at most the {length} samples of a window", self.hop));
+            problems.add(
+                "hop",
+                format!("is {}, must be at most the {length} samples of a window", self.hop),
+            );
             return problems;
         }
         if self.num_fft / 2 >= length {

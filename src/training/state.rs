@@ -35,21 +35,25 @@ pub(super) struct Rates {
 
 impl Rates {
     fn new(group: &Group) -> Option<Self> {
-        group.replicas.iter().any(|replica| replica.init_from.is_some()).then(|| {
-            let rows: Vec<[Vec<f32>; 2]> = group
-                .replicas
-                .iter()
-                .map(|replica| replica.learning_rate_factors(group.model.layout()))
-                .collect();
-            let matrix = |which: usize| {
-                let values = rows.iter().flat_map(|row| row[which].iter().copied()).collect();
-                matrix(values, rows.len(), group.data.device())
-            };
-            Self {
-                params: matrix(0),
-                buffers: matrix(1),
-            }
-        })
+        group
+            .replicas
+            .iter()
+            .any(|replica| replica.init_from.is_some())
+            .then(|| {
+                let rows: Vec<[Vec<f32>; 2]> = group
+                    .replicas
+                    .iter()
+                    .map(|replica| replica.learning_rate_factors(group.model.layout()))
+                    .collect();
+                let matrix = |which: usize| {
+                    let values = rows.iter().flat_map(|row| row[which].iter().copied()).collect();
+                    matrix(values, rows.len(), group.data.device())
+                };
+                Self {
+                    params: matrix(0),
+                    buffers: matrix(1),
+                }
+            })
     }
 }
 

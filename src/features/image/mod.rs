@@ -18,7 +18,7 @@ pub use self::motion::motion_energy;
 pub use self::region::Region;
 pub use self::sobel::{edge_statistics, sobel_magnitude};
 use crate::base::Problem;
-use crate::features::signals::extract::Column;
+use crate::features::signals::Column;
 
 /// The images that samples are taken from.
 #[derive(Debug, Clone, Copy)]

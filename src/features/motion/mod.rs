@@ -25,7 +25,7 @@ pub use self::kinematics::{
 };
 use crate::base::Problem;
 use crate::dataset::subjects::Channel;
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
 /// One kind of motion feature, as it stands in an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

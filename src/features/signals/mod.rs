@@ -2,9 +2,12 @@
 
 pub mod eeg;
 pub mod emg;
-pub mod extract;
+mod extract;
 pub mod heart;
 pub mod spectrum;
 pub mod statistics;
 pub mod stride;
 pub mod wavelet;
+
+pub(crate) use extract::squared;
+pub use extract::{Column, Scratch, SignalFeature, SignalInfo};

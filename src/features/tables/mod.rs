@@ -23,7 +23,7 @@ use crate::base::Problems;
 use crate::cohort::prepared::{Computed, Prepared, RowRange};
 use crate::cohort::window::Window;
 use crate::dataset::subjects::{Channel, ModalityKind, ModalitySpec};
-use crate::features::signals::extract::Column;
+use crate::features::signals::Column;
 
 /// The `[features]` of an experiment.
 pub type FeatureConfigs = BTreeMap<String, FeatureConfig>;

@@ -13,7 +13,7 @@ use crate::base::Problem;
 use crate::cohort::prepared::{Prepared, RowRange};
 use crate::cohort::window::{Window, WindowConfig};
 use crate::dataset::subjects::{Channel, ModalityKind};
-use crate::features::signals::extract::Column;
+use crate::features::signals::Column;
 use crate::signal::filter::Filter;
 
 /// Called with how many sessions are done, and of how many.

@@ -1,9 +1,7 @@
 //! Features of images against numpy and SciPy, and against what was planted.
 
 use ndarray::{Array4, Axis, s};
-use recoup::features::image::{
-    ImageFeature, ImageInfo, asymmetry, histogram, motion_energy, sobel_magnitude,
-};
+use recoup::features::image::{ImageFeature, ImageInfo, asymmetry, histogram, motion_energy, sobel_magnitude};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

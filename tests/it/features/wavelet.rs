@@ -130,7 +130,10 @@ fn periodization_keeps_the_energy() {
     let energy = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>();
     for wavelet in wavelets() {
         let (low, high) = dwt(&signal, wavelet, Padding::Periodization);
-        assert!(((energy(&low) + energy(&high)) / energy(&signal) - 1.0).abs() < 1e-9, "{wavelet:?}");
+        assert!(
+            ((energy(&low) + energy(&high)) / energy(&signal) - 1.0).abs() < 1e-9,
+            "{wavelet:?}"
+        );
         assert_eq!(low.len() + high.len(), 256);
     }
 }
