@@ -45,7 +45,10 @@ pub trait Encode: Debug + Send + Sync {
 /// The problem of an input that an encoder cannot take.
 pub(super) fn wrong_input(expected: &str, found: InputShape) -> Problems {
     let mut problems = Problems::default();
-    let message = format!("this encoder needs {expected}, but the modality is {}", found.describe());
+    let message = format!(
+        "this encoder needs {expected}, but the modality is {}",
+        found.describe()
+    );
     problems.add("kind", message);
     problems
 }

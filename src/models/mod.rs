@@ -28,6 +28,6 @@ pub use context::{Context, Draw, Mode};
 pub use encoder::EncoderConfig;
 pub use fusion::FusionConfig;
 pub use input::{InputShape, StreamInput};
-pub use network::{HeadConfig, Model, ModelConfig, ModelOutput, Scaling, StreamConfig};
 pub use limits::{MAX_LAYERS, MAX_WIDTH};
+pub use network::{HeadConfig, Model, ModelConfig, ModelOutput, Scaling, StreamConfig};
 pub use params::{BufferId, Init, Layout, LayoutBuilder, ParamId, ParamSpec, Params, matrix};

@@ -6,7 +6,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::mean;
+use crate::signal::statistics::mean;
 
 /// The gradient's magnitude at each pixel.
 pub fn sobel_magnitude(image: ArrayView2<f32>) -> Array2<f64> {

@@ -17,7 +17,6 @@ mod lasso;
 mod pca;
 mod pipeline;
 mod rows;
-mod scale;
 mod scaler;
 
 pub use config::{FitConfig, KnnWeights, columns_after, problems};
