@@ -1,6 +1,7 @@
 //! Problems of a configuration, collected so that all of them are reported at once.
 
 use std::fmt;
+use std::ops::Deref;
 
 /// One thing that is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,22 +64,20 @@ impl Problems {
         self.0.extend(part.0.into_iter().map(|problem| problem.below(&prefix)));
     }
 
-    /// Whether nothing is wrong.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The problems in the order in which they were found.
-    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.0.iter()
-    }
-
     /// `value` if nothing is wrong.
     ///
     /// # Errors
     /// The problems themselves.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() { Ok(value) } else { Err(self) }
+    }
+}
+
+impl Deref for Problems {
+    type Target = [Problem];
+
+    fn deref(&self) -> &[Problem] {
+        &self.0
     }
 }
 

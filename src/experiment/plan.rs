@@ -1,6 +1,6 @@
 //! The checked plan: the only thing that runs.
 
-use std::path::{Component, Path};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::config::ExperimentConfig;
@@ -16,7 +16,6 @@ use crate::base::Problems;
 use crate::base::hash::digest;
 use crate::cohort::prepared::Prepared;
 use crate::cohort::split::Splits;
-use crate::dataset::card::Card;
 use crate::features::tables::Progress;
 
 /// An experiment joined with its data and the weights that it starts from, checked in full.

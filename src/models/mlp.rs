@@ -39,8 +39,13 @@ impl EncoderSettings for MlpConfig {
             return wrong_input("rows of one length", input);
         }
         let mut problems = Problems::default();
+        problems.require(
+            !self.hidden_sizes.contains(&0),
+            "hidden_sizes",
+            || "a layer of width 0 carries nothing: use at least 1",
+        );
         for &size in &self.hidden_sizes {
-            problems.require_size(size, MAX_WIDTH, "hidden_sizes");
+            problems.require_size(size.max(1), MAX_WIDTH, "hidden_sizes");
         }
         problems
     }

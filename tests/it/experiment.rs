@@ -43,7 +43,7 @@ fn variants_that_keep_the_program_share_it() {
     let programs: Vec<(&str, usize)> = plan
         .programs()
         .iter()
-        .map(|program| (program.name().as_str(), program.replicas().len()))
+        .map(|program| (program.name(), program.replicas().len()))
         .collect();
     let expected = [
         ("base", 20),
@@ -121,7 +121,7 @@ fn a_variant_trains_to_the_bytes_of_the_experiment_with_its_change() {
     ];
     for (variant, change) in changes {
         let program = together
-            .programs
+            .programs()
             .iter()
             .find(|program| program.replicas().iter().any(|planned| planned.variant() == variant))
             .unwrap();
@@ -202,7 +202,7 @@ fn a_resolved_experiment_is_the_same_experiment() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(&with(CHANGES), &[], folder.path());
     let again = ExperimentFile::parse("resolved.toml".as_ref(), &plan.resolved_toml(), &[]).unwrap();
-    assert_eq!(again.config, plan.config());
+    assert_eq!(again.config, *plan.config());
 }
 
 /// Everything that is wrong with an experiment, one line per problem.
@@ -210,11 +210,10 @@ fn problems(text: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let prepared = Prepared::build(&WALKERS.generate(), folder.path()).unwrap();
     let file = ExperimentFile::parse("x.toml".as_ref(), text, &[]).unwrap();
-    match ExperimentPlan::new(&file, prepared) {
-        Err(ExperimentError::Problems { problems, .. }) => problems
-            .iter()
-            .map(|problem| format!("{}: {}", problem.key, problem.message))
-            .collect(),
+    match ExperimentPlan::new(&file, prepared, std::path::Path::new("checkpoints"), &|_, _| {}) {
+        Err(ExperimentError::Problems { problems, .. }) => {
+            problems.iter().map(|located| located.problem.to_string()).collect()
+        }
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("nothing is wrong"),
     }

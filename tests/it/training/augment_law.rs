@@ -2,11 +2,10 @@
 
 use burn::tensor::Device;
 use recoup::models::matrix;
-use recoup::training::checkpoint::CheckpointStore;
 use recoup::training::step::{Group, floats};
 use recoup::training::trainer::TrainError;
 
-use super::support::{EVERY_LAYER, Script, assert_same_bytes, data, plan, replicas, train, train_fresh};
+use super::support::{EVERY_LAYER, Script, assert_same_bytes, data, plan, replicas, store, train, train_fresh};
 
 /// [`EVERY_LAYER`] with every kind of change where it can be, and mixup.
 fn every_change() -> String {
@@ -85,8 +84,7 @@ fn predictions_are_those_of_the_model_without_changes() {
         let data = data(&plan, program, &device);
         let group = Group::new(program.model(), &data, vec![replica], &program.config().training);
         let layout = program.model().layout();
-        let weights = matrix(replica.first_params(layout), 1, &device);
-        let buffers = matrix(replica.first_buffers(layout), 1, &device);
+        let [weights, buffers] = replica.first_values(layout).unwrap().map(|row| matrix(row, 1, &device));
         let predicted = group.predict(&weights, &buffers, &[&replica.test], 8);
         let batch = vec![vec![replica.train.concat().into_iter().take(8).map(Some).collect()]];
         (

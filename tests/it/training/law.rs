@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use recoup::training::checkpoint::CheckpointStore;
 use recoup::training::trainer::TrainError;
 use recoup::training::{Replica, Status};
 
-use super::support::{EVERY_LAYER, Script, assert_same_bytes, plan, replicas, train, train_fresh};
+use super::support::{EVERY_LAYER, Script, assert_same_bytes, plan, replicas, store, train, train_fresh};
 
 #[test]
 fn together_alone_and_in_chunks_end_with_the_same_bytes() {

@@ -48,7 +48,7 @@ gradient_clip_norm = 1.0
 /// Mean cross-entropy of each replica's training windows after training, with the newest weights.
 fn final_train_loss(plan: &ExperimentPlan) -> f64 {
     let device = Device::flex();
-    let mut replica = plan.base().replicas()[0].replica.clone();
+    let mut replica = plan.base().replicas()[0].replica().clone();
     let mut eight = 8;
     replica.train.retain(|windows| {
         eight -= windows.len().min(eight);

@@ -126,7 +126,8 @@ pub fn plan(text: &str, assignments: &[&str], folder: &Path) -> ExperimentPlan {
 pub fn plan_of(walkers: &Walkers, text: &str, assignments: &[&str], folder: &Path) -> ExperimentPlan {
     let assignments: Vec<String> = assignments.iter().map(|assignment| assignment.to_string()).collect();
     let file = ExperimentFile::parse(Path::new("test.toml"), text, &assignments).unwrap();
-    ExperimentPlan::new(&file, Prepared::build(&walkers.generate(), folder).unwrap()).unwrap()
+    let prepared = Prepared::build(&walkers.generate(), folder).unwrap();
+    ExperimentPlan::new(&file, prepared, Path::new("checkpoints"), &|_, _| {}).unwrap()
 }
 
 /// A program's data on a device.
@@ -237,7 +238,7 @@ fn train_of(
         .flat_map(|all| all.chunks(group_size).map(<[_]>::to_vec).collect::<Vec<_>>())
     {
         let group = Group::new(program.model(), &data, group, &program.config().training);
-        let trainer = Trainer::new(group, store, 3, &states);
+        let trainer = Trainer::new(group, store, 3, &states)?;
         done.extend(trainer.run(script)?);
     }
     Ok(done)
