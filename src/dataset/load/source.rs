@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::base::error::DataError;
 use crate::base::hash::digest;
-use crate::base::walk::walk;
+use crate::base::walk::{Skipped, walk};
 use crate::dataset::card::{Card, ModalityRule};
 use recoup_formats::FileError;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
@@ -18,15 +18,19 @@ pub(super) struct Source<'a> {
     pub(super) raw_dir: &'a Path,
     /// All files, relative to the folder.
     pub(super) files: Vec<String>,
+    /// Links and devices, which are not read.
+    pub(super) skipped: Vec<Skipped>,
     declared: BTreeMap<String, Vec<String>>,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn open(card: &'a Card, raw_dir: &'a Path) -> Result<Self, DataError> {
+        let walk = walk(raw_dir, false)?;
         Ok(Self {
             card,
             raw_dir,
-            files: walk(raw_dir, false)?.files,
+            files: walk.files,
+            skipped: walk.skipped,
             declared: card.declared_hashes(raw_dir)?,
         })
     }
