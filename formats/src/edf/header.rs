@@ -182,6 +182,9 @@ impl Header {
     /// record is one.
     fn find_annotations(&mut self, source: Source) {
         let width = self.width();
+        if source.bytes.len() < self.num_bytes.saturating_add(self.record_bytes()) {
+            return;
+        }
         for signal in self.signals.iter_mut().filter(|signal| !signal.is_annotations) {
             let start = self.num_bytes + signal.offset;
             let record = source
