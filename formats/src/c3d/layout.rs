@@ -236,7 +236,7 @@ pub(super) struct Channel {
 /// The number of frames and the number of the first one. Words end at 65535, so that long trials have their
 /// numbers in one of several other places: fields of two words, low one first, or a floating-point number.
 fn frames(parameters: &Parameters, [first, last]: [usize; 2]) -> (Option<usize>, usize) {
-    const MOST: usize = 65535;
+    const MAX_WORD: usize = 65535;
     let field = |name: &str| match parameters.unsigned("TRIAL", name)[..] {
         [low, high, ..] => Some(low as usize + ((high as usize) << 16)),
         _ => None,
@@ -248,15 +248,19 @@ fn frames(parameters: &Parameters, [first, last]: [usize; 2]) -> (Option<usize>,
         .count("POINT", "LONG_FRAMES")
         .or_else(|| {
             fields
-                .filter(|&(_, end)| end >= MOST)
+                .filter(|&(_, end)| end >= MAX_WORD)
                 .map(|(start, end)| end - start + 1)
         })
         .or_else(|| {
             parameters
                 .count("POINT", "FRAMES")
-                .filter(|&count| count != 0 && count != MOST)
+                .filter(|&count| count != 0 && count != MAX_WORD)
         })
-        .or_else(|| last.checked_sub(first).map(|more| more + 1).filter(|_| last != MOST));
+        .or_else(|| {
+            last.checked_sub(first)
+                .map(|more| more + 1)
+                .filter(|_| last != MAX_WORD)
+        });
     (num_frames, fields.map_or(first, |(start, _)| start).max(1))
 }
 
