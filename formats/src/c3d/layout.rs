@@ -49,40 +49,17 @@ impl Layout {
         let per_frame = word(10);
         let channels = word(3).checked_div(per_frame).unwrap_or(0);
         let num_channels = choose("ANALOG:USED", parameters.count("ANALOG", "USED"), channels);
-        // A rate in samples per second stands beside the samples per frame; the frames follow the latter.
-        let positive = |stored: f32| Some(written_hz(stored)).filter(|rate| *rate > 0.0 && rate.is_finite());
-        let rate = |group: &str| positive(*parameters.numbers(group, "RATE").first()? as f32);
-        let point_hz = rate("POINT").or_else(|| positive(order.float_at(header, 20)));
-        let stated_hz = rate("ANALOG").filter(|_| num_channels > 0);
-        let samples_per_frame = match (stated_hz, point_hz) {
-            (Some(analog_hz), Some(point_hz)) if per_frame == 0 => {
-                (analog_hz / point_hz).round().clamp(1.0, 65535.0) as usize
-            }
-            (Some(_), None) => per_frame.max(1),
-            _ => per_frame,
-        };
-        let per_frame = samples_per_frame as f64;
-        // A trial without points may leave their rate at 0.
-        let rate_hz = point_hz.or_else(|| Some(stated_hz? / per_frame));
-        let analog_hz = match (stated_hz, rate_hz) {
-            // Both are rounded to 32 bits.
-            (Some(analog_hz), Some(rate_hz)) if (analog_hz / rate_hz / per_frame - 1.0).abs() < 1e-6 => Some(analog_hz),
-            (Some(analog_hz), Some(rate_hz)) => {
-                if (analog_hz / rate_hz - per_frame).abs() > 1e-3 {
-                    let text = format!(
-                        "ANALOG:RATE is {analog_hz}, but frames at {rate_hz} Hz hold {samples_per_frame} samples"
-                    );
-                    warnings.push(Warning::new(WarningCode::Contradiction, text));
-                }
-                Some(rate_hz * per_frame)
-            }
-            (None, rate_hz) => rate_hz.map(|rate_hz| rate_hz * per_frame),
-            (stated_hz, None) => stated_hz,
-        };
-        if rate_hz.is_none() {
-            let text = "the file does not tell its frames per second (POINT:RATE)";
-            warnings.push(Warning::new(WarningCode::OddHeader, text));
-        }
+        let Rates {
+            rate_hz,
+            analog_hz,
+            samples_per_frame,
+        } = Rates::new(
+            parameters,
+            order.float_at(header, 20),
+            num_channels,
+            per_frame,
+            warnings,
+        );
         let stored = parameters
             .count("POINT", "DATA_START")
             .map(|block| block.saturating_sub(1) * BLOCK);
@@ -221,6 +198,61 @@ impl Layout {
             unsigned,
         };
         names.into_iter().enumerate().map(channel).collect()
+    }
+}
+
+/// Frames and analog samples per second, and samples per frame.
+struct Rates {
+    rate_hz: Option<f64>,
+    analog_hz: Option<f64>,
+    samples_per_frame: usize,
+}
+
+impl Rates {
+    /// The parameters, or for points the rate in the header. A rate in samples per second stands beside the samples per frame
+    /// (`per_frame`, 0 for unknown); the frames follow the latter.
+    fn new(
+        parameters: &Parameters,
+        header_hz: f32,
+        num_channels: usize,
+        per_frame: usize,
+        warnings: &mut Vec<Warning>,
+    ) -> Self {
+        let positive = |stored: f32| Some(written_hz(stored)).filter(|rate| *rate > 0.0 && rate.is_finite());
+        let rate = |group: &str| positive(*parameters.numbers(group, "RATE").first()? as f32);
+        let point_hz = rate("POINT").or_else(|| positive(header_hz));
+        let stated_hz = rate("ANALOG").filter(|_| num_channels > 0);
+        let samples_per_frame = match (stated_hz, point_hz) {
+            (Some(analog_hz), Some(point_hz)) if per_frame == 0 => {
+                (analog_hz / point_hz).round().clamp(1.0, 65535.0) as usize
+            }
+            (Some(_), None) => per_frame.max(1),
+            _ => per_frame,
+        };
+        let per_frame = samples_per_frame as f64;
+        // A trial without points may leave their rate at 0.
+        let rate_hz = point_hz.or_else(|| Some(stated_hz? / per_frame));
+        let Some(frame_hz) = rate_hz else {
+            let text = "the file does not tell its frames per second (POINT:RATE)";
+            warnings.push(Warning::new(WarningCode::OddHeader, text));
+            return Self {
+                rate_hz,
+                analog_hz: None,
+                samples_per_frame,
+            };
+        };
+        // Both are rounded to 32 bits: the rate of the samples is the stated one where they agree.
+        let agrees = |analog_hz: &f64| (analog_hz / frame_hz / per_frame - 1.0).abs() < 1e-6;
+        if let Some(analog_hz) = stated_hz.filter(|analog_hz| (analog_hz / frame_hz - per_frame).abs() > 1e-3) {
+            let text =
+                format!("ANALOG:RATE is {analog_hz}, but frames at {frame_hz} Hz hold {samples_per_frame} samples");
+            warnings.push(Warning::new(WarningCode::Contradiction, text));
+        }
+        Self {
+            rate_hz,
+            analog_hz: stated_hz.filter(agrees).or(Some(frame_hz * per_frame)),
+            samples_per_frame,
+        }
     }
 }
 

@@ -169,12 +169,7 @@ impl Header {
             header.signals.push(signal);
         }
         header.find_annotations(source);
-        let limits = BLOCK + PHYSICAL_MIN.0 * num_signals..BLOCK + PREFILTER.0 * num_signals;
-        let numbers = [source.bytes.get(244..252), source.bytes.get(limits)];
-        if numbers.into_iter().flatten().flatten().any(|&byte| byte == b',') {
-            let text = "numbers of the header have a decimal comma";
-            header.warnings.push(Warning::new(WarningCode::OddHeader, text));
-        }
+        header.warnings.extend(decimal_commas(source, num_signals));
         Ok(header)
     }
 
@@ -292,6 +287,16 @@ impl Header {
             (false, false) => "EDF".into(),
         }
     }
+}
+
+/// A warning where the numbers of the header have commas.
+fn decimal_commas(source: Source, num_signals: usize) -> Option<Warning> {
+    let limits = BLOCK + PHYSICAL_MIN.0 * num_signals..BLOCK + PREFILTER.0 * num_signals;
+    let numbers = [source.bytes.get(244..252)?, source.bytes.get(limits)?].concat();
+    let text = "numbers of the header have a decimal comma";
+    numbers
+        .contains(&b',')
+        .then(|| Warning::new(WarningCode::OddHeader, text))
 }
 
 /// Bytes before the first record, by the first 256 of them.
