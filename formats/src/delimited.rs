@@ -102,14 +102,14 @@ impl DelimitedTable {
     /// Index of a column; `key` is the card's key that asks for it, for the message.
     ///
     /// # Errors
-    /// [`FileError::File`] when no column or more than one has this name.
+    /// [`FileError`] when no column or more than one has this name.
     pub fn column(&self, name: &str, key: &str) -> Result<usize, FileError> {
-        let wrong = |found: String, hint: String| FileError::File {
-            file: self.file.clone(),
-            place: "header".into(),
-            found,
-            expected: format!("one column `{name}` (`{key}` in the card)"),
-            hint,
+        let wrong = |found: String, hint: String| {
+            FileError::at(&self.file)
+                .place("header")
+                .found(found)
+                .expected(format!("one column `{name}` (`{key}` in the card)"))
+                .hint(hint)
         };
         let mut fitting = self.columns.iter().enumerate().filter(|(_, column)| *column == name);
         match (fitting.next(), fitting.next()) {
@@ -186,19 +186,16 @@ impl DelimitedLayout {
     /// Cuts a file into rows. `file` is for messages.
     ///
     /// # Errors
-    /// [`FileError::File`] for UTF-16, for a file without a header where there should be one, and with the line of a row
+    /// [`FileError`] for UTF-16, for a file without a header where there should be one, and with the line of a row
     /// that has not as many fields as the header.
     pub fn table(&self, bytes: &[u8], file: &Path) -> Result<DelimitedTable, FileError> {
-        let wrong = |place: String, found: String, expected: String, hint: &str| FileError::File {
-            file: file.to_path_buf(),
-            place,
-            found,
-            expected,
-            hint: hint.into(),
-        };
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
             let hint = "save the file as CSV in UTF-8";
-            return Err(wrong("byte 0".into(), "UTF-16".into(), "UTF-8".into(), hint));
+            return Err(FileError::at(file)
+                .place("byte 0")
+                .found("UTF-16")
+                .expected("UTF-8")
+                .hint(hint));
         }
         let text = String::from_utf8_lossy(bytes);
         let mut lines = self
@@ -210,12 +207,11 @@ impl DelimitedLayout {
             Header::FirstLine => {
                 let header = lines.next().ok_or_else(|| {
                     let hint = "give the columns' names in the card: `header = [...]`";
-                    wrong(
-                        "content".into(),
-                        "no line".into(),
-                        "a header and rows below it".into(),
-                        hint,
-                    )
+                    FileError::at(file)
+                        .place("content")
+                        .found("no line")
+                        .expected("a header and rows below it")
+                        .hint(hint)
                 })?;
                 header.fields.iter().map(|name| name.trim().to_string()).collect()
             }
@@ -256,12 +252,11 @@ impl DelimitedLayout {
             Some(row) => {
                 let hint = "check `separator`, `header` and `join_short_lines` in the card's layout";
                 let expected = format!("{} ({})", columns.len(), list(&columns));
-                Err(wrong(
-                    format!("line {}", row.line),
-                    format!("{} fields", row.fields.len()),
-                    expected,
-                    hint,
-                ))
+                Err(FileError::at(file)
+                    .place(format!("line {}", row.line))
+                    .found(format!("{} fields", row.fields.len()))
+                    .expected(expected)
+                    .hint(hint))
             }
         }
     }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::contents::{Contents, Part, Points};
-use crate::FileError;
+use crate::{FileError, Warning, WarningCode};
 
 /// The 25 keypoints of OpenPose's model BODY_25, in the order of its documentation.
 pub const BODY_25: [&str; 25] = [
@@ -132,7 +132,7 @@ pub const BLAZEPOSE: [&str; 33] = [
 /// was told to scale them (`--keypoint_scale`), which the files do not tell.
 ///
 /// # Errors
-/// [`FileError::File`] for other JSON, another number of keypoints, and a number that differs between frames.
+/// [`FileError`] for other JSON, another number of keypoints, and a number that differs between frames.
 pub fn read_openpose(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError> {
     let mut names: Option<&'static [&'static str]> = None;
     let mut frames = Vec::new();
@@ -155,13 +155,11 @@ pub fn read_openpose(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError
     }
     let (Some(names), Some((first, _))) = (names, files.first()) else {
         let path = files.first().map_or(Path::new(""), |(path, _)| path);
-        return Err(wrong(
-            path,
-            "people",
-            "nobody in any frame".into(),
-            "a person in one frame at least",
-            REPAIR,
-        ));
+        return Err(FileError::at(path)
+            .place("people")
+            .found("nobody in any frame")
+            .expected("a person in one frame at least")
+            .hint(REPAIR));
     };
     guard(
         first,
@@ -199,7 +197,11 @@ pub fn read_openpose(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError
     Ok(Contents {
         format: format!("OpenPose {model}"),
         facts: vec![("frames".into(), num_frames.to_string())],
-        warnings: if num_crowded > 0 { vec![warning] } else { Vec::new() },
+        warnings: if num_crowded > 0 {
+            vec![Warning::new(WarningCode::SeveralPeople, warning)]
+        } else {
+            Vec::new()
+        },
         parts: vec![Part::Points(Points {
             unit: "px".into(),
             rate_hz: None,
@@ -219,7 +221,11 @@ fn model(
 ) -> Result<&'static [&'static str], FileError> {
     let place = "pose_keypoints_2d";
     if keypoints.iter().any(|value| !value.is_finite()) {
-        return Err(wrong(path, place, "a huge number".into(), "coordinates", REPAIR));
+        return Err(FileError::at(path)
+            .place(place)
+            .found("a huge number")
+            .expected("coordinates")
+            .hint(REPAIR));
     }
     let models: Vec<&'static [&'static str]> = before.map_or(vec![&BODY_25, &COCO_18], |names| vec![names]);
     models
@@ -230,7 +236,11 @@ fn model(
             let counts: Vec<String> = models.iter().map(|names| (3 * names.len()).to_string()).collect();
             let expected = format!("{}: x, y and confidence of each keypoint", counts.join(" or "));
             let hint = "models BODY_25 and COCO are read, one of them in all frames";
-            wrong(path, place, format!("{} numbers", keypoints.len()), &expected, hint)
+            FileError::at(path)
+                .place(place)
+                .found(format!("{} numbers", keypoints.len()))
+                .expected(expected)
+                .hint(hint)
         })
 }
 
@@ -250,7 +260,7 @@ struct Person {
 /// Frames that the file leaves out between others are NaN, as are joints that a frame does not have.
 ///
 /// # Errors
-/// [`FileError::File`] for other JSON, names of frames that are not ascending numbers, joints that belong to no known skeleton or
+/// [`FileError`] for other JSON, names of frames that are not ascending numbers, joints that belong to no known skeleton or
 /// differ in their number of coordinates.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let is_list = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
@@ -286,13 +296,11 @@ fn read_landmarks(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
                 format!("{} landmarks", frame.len()),
                 "33, or none where nobody was found",
             );
-            return Err(wrong(
-                path,
-                &format!("frame {index}"),
-                found,
-                expected,
-                "BlazePose has 33 landmarks",
-            ));
+            return Err(FileError::at(path)
+                .place(format!("frame {index}"))
+                .found(found)
+                .expected(expected)
+                .hint("BlazePose has 33 landmarks"));
         }
         for (point, landmark) in frame.iter().enumerate() {
             has_confidence |= landmark.visibility.is_some();
@@ -337,19 +345,22 @@ fn read_positions(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
             .parse::<f64>()
             .ok()
             .filter(|number| number.fract() == 0.0 && number.abs() < 1e9);
-        let number =
-            number.ok_or_else(|| wrong(path, "positions", format!("frame `{key}`"), "a whole number", REPAIR))?;
+        let number = number.ok_or_else(|| {
+            FileError::at(path)
+                .place("positions")
+                .found(format!("frame `{key}`"))
+                .expected("a whole number")
+                .hint(REPAIR)
+        })?;
         frames.push((number as i64, joints));
     }
     frames.sort_by_key(|(number, _)| *number);
     if let Some([(twice, _), _]) = frames.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Err(wrong(
-            path,
-            "positions",
-            format!("frame {twice} twice"),
-            "each frame once",
-            REPAIR,
-        ));
+        return Err(FileError::at(path)
+            .place("positions")
+            .found(format!("frame {twice} twice"))
+            .expected("each frame once")
+            .hint(REPAIR));
     }
     let joints = || frames.iter().flat_map(|(_, joints)| &joints.0);
     let Some(num_axes) = joints()
@@ -357,26 +368,22 @@ fn read_positions(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
         .map(|(_, position)| position.len())
         .filter(|axes| (2..=3).contains(axes))
     else {
-        return Err(wrong(
-            path,
-            "positions",
-            "no position with two or three coordinates".into(),
-            layout,
-            REPAIR,
-        ));
+        return Err(FileError::at(path)
+            .place("positions")
+            .found("no position with two or three coordinates")
+            .expected(layout)
+            .hint(REPAIR));
     };
     let is_known = |names: &[String]| joints().all(|(joint, _)| names.contains(&joint.to_lowercase()));
     let known = skeletons().into_iter().find(|(_, names, _)| is_known(names));
     let Some((format, keys, names)) = known else {
         let shown: Vec<&str> = joints().take(3).map(|(joint, _)| joint.as_str()).collect();
         let expected = "the joints of BlazePose, OpenPose COCO or AlphaPose COCO (0 to 16)";
-        return Err(wrong(
-            path,
-            "positions",
-            format!("joints such as {}", shown.join(", ")),
-            expected,
-            REPAIR,
-        ));
+        return Err(FileError::at(path)
+            .place("positions")
+            .found(format!("joints such as {}", shown.join(", ")))
+            .expected(expected)
+            .hint(REPAIR));
     };
     let (first, last) = (
         frames.first().map_or(0, |frame| frame.0),
@@ -396,7 +403,11 @@ fn read_positions(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
             if position.len() != num_axes {
                 let found = format!("{} coordinates of `{joint}`", position.len());
                 let expected = format!("{num_axes}, as in the first frame");
-                return Err(wrong(path, &format!("frame {number}"), found, &expected, REPAIR));
+                return Err(FileError::at(path)
+                    .place(format!("frame {number}"))
+                    .found(found)
+                    .expected(expected)
+                    .hint(REPAIR));
             }
             let Some(&point) = order.get(joint.to_lowercase().as_str()) else {
                 continue;
@@ -417,9 +428,8 @@ fn read_positions(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let mut contents = contents(format, points, path)?;
     if num_frames > frames.len() {
         let left_out = num_frames - frames.len();
-        contents.warnings.push(format!(
-            "{left_out} frames between {first} and {last} are left out; they are missing"
-        ));
+        let text = format!("{left_out} frames between {first} and {last} are left out; they are missing");
+        contents.warnings.push(Warning::new(WarningCode::MissingFrames, text));
     }
     contents.facts.push(("first frame".into(), first.to_string()));
     Ok(contents)
@@ -460,7 +470,11 @@ const REPAIR: &str = "the file is damaged or of another program; write it again"
 fn contents(format: &str, points: Points, path: &Path) -> Result<Contents, FileError> {
     let num_frames = points.positions.dim().0;
     if num_frames == 0 {
-        return Err(wrong(path, "frames", "none".into(), "at least one frame", REPAIR));
+        return Err(FileError::at(path)
+            .place("frames")
+            .found("none")
+            .expected("at least one frame")
+            .hint(REPAIR));
     }
     Ok(Contents {
         format: format.into(),
@@ -476,7 +490,11 @@ fn coordinate(value: f64, path: &Path, frame: usize) -> Result<f32, FileError> {
     if value.is_finite() {
         Ok(value)
     } else {
-        Err(wrong(path, &place, "a huge number".into(), "coordinates", REPAIR))
+        Err(FileError::at(path)
+            .place(place)
+            .found("a huge number")
+            .expected("coordinates")
+            .hint(REPAIR))
     }
 }
 
@@ -488,29 +506,20 @@ fn guard(path: &Path, num_frames: usize, values_per_frame: usize, num_bytes: usi
     }
     let found = format!("{num_frames} frames in {num_bytes} bytes");
     let expected = "positions in more frames, and few frames left out";
-    Err(wrong(
-        path,
-        "frames",
-        found,
-        expected,
-        "cut the file to where somebody is seen",
-    ))
+    Err(FileError::at(path)
+        .place("frames")
+        .found(found)
+        .expected(expected)
+        .hint("cut the file to where somebody is seen"))
 }
 
 fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8], path: &Path, expected: &str) -> Result<T, FileError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
-        wrong(path, &place, error.to_string(), expected, REPAIR)
+        FileError::at(path)
+            .place(place)
+            .found(error)
+            .expected(expected)
+            .hint(REPAIR)
     })
-}
-
-fn wrong(path: &Path, place: &str, found: String, expected: &str, hint: &str) -> FileError {
-    let (file, place, expected, hint) = (path.to_path_buf(), place.into(), expected.into(), hint.into());
-    FileError::File {
-        file,
-        place,
-        found,
-        expected,
-        hint,
-    }
 }

@@ -12,6 +12,7 @@ mod page;
 mod text;
 mod write;
 
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -39,7 +40,7 @@ const FIELD_BYTES: usize = size_of::<String>() + size_of::<i16>();
 /// Reads a whole file into fields; the line of a row is its number, from 1. `file` is for messages.
 ///
 /// # Errors
-/// [`FileError::File`] for what is no Parquet or a damaged one, a compression other than Snappy, and lists.
+/// [`FileError`] for what is no Parquet or a damaged one, a compression other than Snappy, and lists.
 pub fn read(bytes: &[u8], file: &Path) -> Result<DelimitedTable, FileError> {
     decode(bytes, file).map(|(table, _)| table)
 }
@@ -60,38 +61,23 @@ pub fn contents(bytes: &[u8], file: &Path) -> Result<Contents, FileError> {
 
 type Facts = Vec<(String, String)>;
 
-/// Place, what was found, what was expected, what to do.
-type Problem = (String, String, String, String);
-
 fn decode(bytes: &[u8], file: &Path) -> Result<(DelimitedTable, Facts), FileError> {
     let owned = Bytes::copy_from_slice(bytes);
     // The crate panics on some damaged pages; what it leaves behind is not looked at again.
     let decoded = catch_unwind(AssertUnwindSafe(|| table(owned, file)));
-    let panicked = |_| Err(damaged("file", "pages that do not decode"));
-    decoded
-        .unwrap_or_else(panicked)
-        .map_err(|(place, found, expected, hint)| FileError::File {
-            file: file.to_path_buf(),
-            place,
-            found,
-            expected,
-            hint,
-        })
+    decoded.unwrap_or_else(|_| Err(damaged(file, "file").found("pages that do not decode")))
 }
 
-fn damaged(place: &str, found: impl ToString) -> Problem {
-    let hint = "the file is truncated or damaged; copy or export it again";
-    (
-        place.to_string(),
-        found.to_string(),
-        "a whole Parquet file".into(),
-        hint.into(),
-    )
+fn damaged(file: &Path, place: impl Display) -> FileError {
+    FileError::at(file)
+        .place(place)
+        .expected("a whole Parquet file")
+        .hint("the file is truncated or damaged; copy or export it again")
 }
 
-fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), Problem> {
-    page::check_schema(&bytes).map_err(|problem| damaged("footer", problem))?;
-    let reader = SerializedFileReader::new(bytes.clone()).map_err(|error| damaged("footer", error))?;
+fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), FileError> {
+    page::check_schema(&bytes).map_err(|problem| damaged(file, "footer").found(problem))?;
+    let reader = SerializedFileReader::new(bytes.clone()).map_err(|error| damaged(file, "footer").found(error))?;
     let metadata = reader.metadata().file_metadata();
     let schema = metadata.schema_descr();
     let columns = schema.columns().iter().map(|column| column.path().string()).collect();
@@ -103,7 +89,9 @@ fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), Problem> 
     let mut budget = MOST_BYTES.saturating_add(bytes.len().saturating_mul(MOST_BYTES_PER_BYTE));
     for index in 0..reader.num_row_groups() {
         let place = format!("row group {}", index + 1);
-        let group = reader.get_row_group(index).map_err(|error| damaged(&place, error))?;
+        let group = reader
+            .get_row_group(index)
+            .map_err(|error| damaged(file, &place).found(error))?;
         let start = table.rows.len();
         for column in 0..table.columns.len() {
             let name = table.columns.get(column).map_or("", String::as_str);
@@ -112,8 +100,8 @@ fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), Problem> 
                 .metadata()
                 .columns()
                 .get(column)
-                .ok_or_else(|| damaged(&place, "no data"))?;
-            check_chunk(chunk, &bytes, &place)?;
+                .ok_or_else(|| damaged(file, &place).found("no data"))?;
+            check_chunk(chunk, &bytes, file, &place)?;
             let max_level = chunk.column_descr().max_def_level();
             let mut fields = Fields {
                 start,
@@ -125,13 +113,13 @@ fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), Problem> 
             };
             let reader = group
                 .get_column_reader(column)
-                .map_err(|error| damaged(&place, error))?;
+                .map_err(|error| damaged(file, &place).found(error))?;
             fields
                 .fill(reader, &Kind::of(chunk))
-                .map_err(|problem| damaged(&place, problem))?;
+                .map_err(|problem| damaged(file, &place).found(problem))?;
             if fields.taken as i64 != group.metadata().num_rows() {
                 let found = format!("{} of {} rows", fields.taken, group.metadata().num_rows());
-                return Err(damaged(&place, found));
+                return Err(damaged(file, &place).found(found));
             }
         }
     }
@@ -144,21 +132,26 @@ fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), Problem> 
     Ok((table, facts))
 }
 
-fn check_chunk(chunk: &ColumnChunkMetaData, bytes: &Bytes, place: &str) -> Result<(), Problem> {
+fn check_chunk(chunk: &ColumnChunkMetaData, bytes: &Bytes, file: &Path, place: &str) -> Result<(), FileError> {
     if chunk.column_descr().max_rep_level() > 0 {
-        let hint = "write one column per element, or one row per element";
-        let expected = "one value per row".to_string();
-        return Err((place.into(), "a list or map".into(), expected, hint.into()));
+        return Err(FileError::at(file)
+            .place(place)
+            .found("a list or map")
+            .expected("one value per row")
+            .hint("write one column per element, or one row per element"));
     }
     let snappy = match chunk.compression() {
         Compression::UNCOMPRESSED => false,
         Compression::SNAPPY => true,
         other => {
             let hint = "write the file again with Snappy; in Python: table.to_parquet(path, compression=\"snappy\")";
-            let expected = "no compression or Snappy".to_string();
             let name = format!("{other:?}");
             let name = name.split('(').next().unwrap_or_default();
-            return Err((place.into(), format!("compression {name}"), expected, hint.into()));
+            return Err(FileError::at(file)
+                .place(place)
+                .found(format!("compression {name}"))
+                .expected("no compression or Snappy")
+                .hint(hint));
         }
     };
     let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
@@ -166,8 +159,8 @@ fn check_chunk(chunk: &ColumnChunkMetaData, bytes: &Bytes, place: &str) -> Resul
         .ok()
         .zip(usize::try_from(chunk.compressed_size()).ok());
     let pages = range.and_then(|(start, length)| bytes.get(start..start.checked_add(length)?));
-    let pages = pages.ok_or_else(|| damaged(place, "an offset outside the file"))?;
-    page::check_pages(pages, snappy).map_err(|problem| damaged(place, problem))
+    let pages = pages.ok_or_else(|| damaged(file, place).found("an offset outside the file"))?;
+    page::check_pages(pages, snappy).map_err(|problem| damaged(file, place).found(problem))
 }
 
 /// One column of one row group on its way into the rows.

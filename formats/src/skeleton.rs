@@ -14,6 +14,7 @@ use ndarray::{Array2, Array3};
 
 use super::contents::{Contents, Part, Points};
 use crate::FileError;
+use crate::text::decode;
 
 /// The 25 joints of Kinect v2, in the order of its `JointType`.
 pub const KINECT_V2: [&str; 25] = [
@@ -105,16 +106,10 @@ impl Layout {
 /// confidences 0, 0.5 and 1. Orientations are not read.
 ///
 /// # Errors
-/// [`FileError::File`] with the line that is no number, or that has more or fewer numbers than the layout.
+/// [`FileError`] with the line that is no number, or that has more or fewer numbers than the layout.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
-    let wrong = |line: usize, found: String, expected: String, hint: &str| FileError::File {
-        file: path.to_path_buf(),
-        place: format!("line {line}"),
-        found,
-        expected,
-        hint: hint.into(),
-    };
-    let text = String::from_utf8_lossy(bytes);
+    let wrong = |line: usize| FileError::at(path).place(format!("line {line}"));
+    let text = decode(bytes);
     let mut values: Vec<f32> = Vec::new();
     let mut layout: Option<&Layout> = None;
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
@@ -126,12 +121,10 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
             let value = field.parse::<f32>().ok().filter(|value| !value.is_infinite());
             let Some(value) = value else {
                 let shown: String = field.chars().take(40).collect();
-                return Err(wrong(
-                    number,
-                    format!("`{shown}`"),
-                    "a number".into(),
-                    "the file has no header",
-                ));
+                return Err(wrong(number)
+                    .found(format!("`{shown}`"))
+                    .expected("a number")
+                    .hint("the file has no header"));
             };
             values.push(value);
         }
@@ -146,17 +139,18 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
             .find(|layout| layout.num_columns() == count);
         let Some(known) = known else {
             let hint = "the line is cut short, or this is another format";
-            return Err(wrong(number, format!("{count} numbers"), expected, hint));
+            return Err(wrong(number)
+                .found(format!("{count} numbers"))
+                .expected(expected)
+                .hint(hint));
         };
         layout = Some(known);
     }
     let Some(layout) = layout else {
-        return Err(wrong(
-            1,
-            "no frames".into(),
-            "one frame per line".into(),
-            "the file is empty",
-        ));
+        return Err(wrong(1)
+            .found("no frames")
+            .expected("one frame per line")
+            .hint("the file is empty"));
     };
     let frames = values.chunks_exact(layout.num_columns());
     let shape = (frames.len(), layout.names.len());

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::parameters::{Parameters, text};
-use super::{BLOCK, Layout, num_frames, parameter_section, processor, wrong};
+use super::{BLOCK, Layout, damaged, num_frames, parameter_section, processor};
 use crate::FileError;
 
 /// Parameters that stay; a number behind the name continues it.
@@ -78,12 +78,16 @@ struct Record<'b> {
 /// Names of the subjects, `SUBJECTS:NAMES`; `path` is for messages.
 ///
 /// # Errors
-/// [`FileError::File`] for parameters that contradict their own lengths.
+/// [`FileError`] for parameters that contradict their own lengths.
 pub fn subjects(bytes: &[u8], path: &Path) -> Result<Vec<String>, FileError> {
     let (order, start) = processor(bytes, path)?;
     let data_start = usize::from(order.word_at(bytes, 16) as u16).saturating_sub(1) * BLOCK;
-    let parameters = Parameters::parse(parameter_section(bytes, start, data_start), order)
-        .map_err(|(at, found, expected)| wrong(path, &format!("byte {}", start + at), found, expected))?;
+    let parameters =
+        Parameters::parse(parameter_section(bytes, start, data_start), order).map_err(|(at, found, expected)| {
+            damaged(path, format!("byte {}", start + at))
+                .found(found)
+                .expected(expected)
+        })?;
     Ok(parameters
         .texts("SUBJECTS", "NAMES")
         .into_iter()
@@ -100,14 +104,19 @@ pub fn deidentify(bytes: &[u8], path: &Path, keep_events: bool) -> Result<Vec<u8
     let (order, start) = processor(bytes, path)?;
     let data_start = usize::from(order.word_at(bytes, 16) as u16).saturating_sub(1) * BLOCK;
     let section = parameter_section(bytes, start, data_start);
-    let parameters = Parameters::parse(section, order)
-        .map_err(|(at, found, expected)| wrong(path, &format!("byte {}", start + at), found, expected))?;
+    let parameters = Parameters::parse(section, order).map_err(|(at, found, expected)| {
+        damaged(path, format!("byte {}", start + at))
+            .found(found)
+            .expected(expected)
+    })?;
     let layout = Layout::new(bytes, order, &parameters, data_start, &mut Vec::new());
     let body = bytes.get(data_start..).filter(|_| data_start > 0).unwrap_or_default();
     let data_bytes = num_frames(&layout, body, path)?.saturating_mul(layout.frame_bytes());
     if data_start < start + section.len() {
         let found = format!("frames at byte {data_start}");
-        return Err(wrong(path, "header", found, "frames behind the parameters"));
+        return Err(damaged(path, "header")
+            .found(found)
+            .expected("frames behind the parameters"));
     }
     let mut out = vec![0; data_start];
     let mut put = |at: usize, from: &[u8]| out.iter_mut().skip(at).zip(from).for_each(|(to, &byte)| *to = byte);
@@ -163,12 +172,9 @@ pub fn deidentify(bytes: &[u8], path: &Path, keep_events: bool) -> Result<Vec<u8
         clean.push(0);
     }
     if clean.len() > section.len() {
-        return Err(wrong(
-            path,
-            "parameters",
-            format!("{} bytes", clean.len()),
-            "no more than before",
-        ));
+        return Err(damaged(path, "parameters")
+            .found(format!("{} bytes", clean.len()))
+            .expected("no more than before"));
     }
     put(start, &clean);
     out.extend(body.get(..data_bytes).unwrap_or_default());

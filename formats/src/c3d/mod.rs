@@ -13,7 +13,7 @@ mod parameters;
 mod plates;
 mod write;
 
-use std::collections::HashSet;
+use std::fmt::Display;
 use std::path::Path;
 
 use self::bytes::Order;
@@ -21,7 +21,8 @@ use self::layout::{Layout, finite};
 use self::parameters::Parameters;
 pub use self::write::write_c3d;
 use super::contents::{Contents, Part, SignalChannel};
-use crate::FileError;
+use crate::contents::number_duplicates;
+use crate::{FileError, Warning, WarningCode};
 
 const BLOCK: usize = 512;
 
@@ -34,31 +35,36 @@ const BLOCK: usize = 512;
 /// parameters become facts. Infinite values become NaN.
 ///
 /// # Errors
-/// [`FileError::File`] for another format, parameters that contradict their own lengths, and fewer bytes than frames.
+/// [`FileError`] for another format, parameters that contradict their own lengths, and fewer bytes than frames.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let (order, start) = processor(bytes, path)?;
     let data_start = usize::from(order.word_at(bytes, 16) as u16).saturating_sub(1) * BLOCK;
     let section = parameter_section(bytes, start, data_start);
-    let parameters = Parameters::parse(section, order)
-        .map_err(|(at, found, expected)| wrong(path, &format!("byte {}", start + at), found, expected))?;
+    let parameters = Parameters::parse(section, order).map_err(|(at, found, expected)| {
+        damaged(path, format!("byte {}", start + at))
+            .found(found)
+            .expected(expected)
+    })?;
     let mut warnings = Vec::new();
     let layout = Layout::new(bytes, order, &parameters, data_start, &mut warnings);
     let body = bytes.get(data_start..).filter(|_| data_start > 0).unwrap_or_default();
     let num_frames = num_frames(&layout, body, path)?;
     if layout.num_frames.is_none() {
-        warnings.push(format!(
-            "the number of frames is not stored; {num_frames} fit into the file"
-        ));
+        let text = format!("the number of frames is not stored; {num_frames} fit into the file");
+        warnings.push(Warning::new(WarningCode::OddHeader, text));
     }
-    let (points, analog) = layout.decode(body, num_frames, &parameters);
-    let mut seen = HashSet::new();
-    if let Some(twice) = points.names.iter().find(|name| !seen.insert(name.as_str())) {
-        warnings.push(format!("several points are called `{twice}`"));
-    }
-    let rate_hz = layout.rate_hz * layout.samples_per_frame as f64;
+    let (mut points, mut analog) = layout.decode(body, num_frames, &parameters);
+    warnings.extend(number_duplicates("points", points.names.iter_mut()));
+    let channels = analog.iter_mut().map(|(channel, _)| &mut channel.name);
+    warnings.extend(number_duplicates("analog channels", channels));
+    let rate_hz = layout.analog_hz.unwrap_or(f64::NAN);
     let values: Vec<&[f64]> = analog.iter().map(|(_, values)| values.as_slice()).collect();
     let (plates, problems) = plates::plates(&parameters, &values, rate_hz, &points.unit);
-    warnings.extend(problems);
+    warnings.extend(
+        problems
+            .into_iter()
+            .map(|text| Warning::new(WarningCode::LeftOut, text)),
+    );
     let analog = (analog.into_iter()).map(|(channel, values)| SignalChannel {
         name: channel.name,
         unit: channel.unit,
@@ -69,7 +75,9 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
         .into_iter()
         .filter(|channels: &Vec<_>| !channels.is_empty());
     let points = (layout.num_points > 0).then_some(Part::Points(points));
-    let start_secs = (layout.first_frame as f64 - 1.0) / layout.rate_hz;
+    let start_secs = layout
+        .rate_hz
+        .map_or(0.0, |rate_hz| (layout.first_frame as f64 - 1.0) / rate_hz);
     let storage = if layout.real { "real" } else { "integer" };
     let first = ("first frame".to_string(), layout.first_frame.to_string());
     Ok(Contents {
@@ -89,42 +97,37 @@ fn processor(bytes: &[u8], path: &Path) -> Result<(Order, usize), FileError> {
             bytes.len(),
             &bytes[..bytes.len().min(2)]
         );
-        return Err(wrong(
-            path,
-            "header",
-            found,
-            "512 bytes, the second of which is 50 (hexadecimal) in every C3D file",
-        ));
+        return Err(damaged(path, "header")
+            .found(found)
+            .expected("512 bytes, the second of which is 50 (hexadecimal) in every C3D file"));
     };
     let start = usize::from(block).saturating_sub(1) * BLOCK;
     let byte = bytes.get(start + 3).copied().filter(|_| start > 0);
     let order = byte.and_then(Order::from_processor).ok_or_else(|| {
         let found = byte.map_or("none".into(), |byte| byte.to_string());
         let place = format!("processor of the parameters (byte {})", start + 3);
-        wrong(path, &place, found, "84 (PC), 85 (DEC) or 86 (SGI)")
+        damaged(path, place)
+            .found(found)
+            .expected("84 (PC), 85 (DEC) or 86 (SGI)")
     })?;
     Ok((order, start))
 }
 
 /// As many frames as the file says, or as many as fit if it does not say.
 fn num_frames(layout: &Layout, body: &[u8], path: &Path) -> Result<usize, FileError> {
-    let rate_hz = layout.rate_hz;
-    if !(rate_hz.is_finite() && rate_hz > 0.0) {
-        return Err(wrong(
-            path,
-            "POINT:RATE",
-            rate_hz.to_string(),
-            "a positive number of frames per second",
-        ));
+    if layout.analog_hz.is_none() && layout.num_channels > 0 {
+        let hint = "write the rate into the file with the capture software: analog samples need one";
+        return Err(FileError::at(path)
+            .place("ANALOG:RATE")
+            .found("no rate, nor POINT:RATE")
+            .expected("a positive number of samples per second")
+            .hint(hint));
     }
     let frame_bytes = layout.frame_bytes();
     if frame_bytes == 0 {
-        return Err(wrong(
-            path,
-            "POINT:USED, ANALOG:USED",
-            "no values".into(),
-            "at least one point or analog channel",
-        ));
+        return Err(damaged(path, "POINT:USED, ANALOG:USED")
+            .found("no values")
+            .expected("at least one point or analog channel"));
     }
     let num_frames = layout.num_frames.unwrap_or(body.len() / frame_bytes);
     if num_frames == 0
@@ -133,24 +136,16 @@ fn num_frames(layout: &Layout, body: &[u8], path: &Path) -> Result<usize, FileEr
             .is_none_or(|needed| needed > body.len())
     {
         let found = format!("{} bytes of frames", body.len());
-        return Err(wrong(
-            path,
-            "frames",
-            found,
-            &format!("{num_frames} frames of {frame_bytes} bytes, at least one"),
-        ));
+        return Err(damaged(path, "frames")
+            .found(found)
+            .expected(format!("{num_frames} frames of {frame_bytes} bytes, at least one")));
     }
     Ok(num_frames)
 }
 
-fn wrong(path: &Path, place: &str, found: String, expected: &str) -> FileError {
-    FileError::File {
-        file: path.to_path_buf(),
-        place: place.into(),
-        found,
-        expected: expected.into(),
-        hint: "the file is cut short or damaged; fetch it again, or export it again from the capture software".into(),
-    }
+fn damaged(path: &Path, place: impl Display) -> FileError {
+    let hint = "the file is cut short or damaged; fetch it again, or export it again from the capture software";
+    FileError::at(path).place(place).hint(hint)
 }
 
 /// From the section's start to what its third byte, a number of blocks, says; larger sections and those that

@@ -12,16 +12,9 @@ use crate::{Points, SignalChannel};
 /// coordinate is stored as not seen. Confidences and annotations have no place in the file.
 ///
 /// # Errors
-/// [`FileError::File`] for points without a rate or in the plane, signals that do not have the same whole number of samples
+/// [`FileError`] for points without a rate or in the plane, signals that do not have the same whole number of samples
 /// in each frame, and more names than the parameters can hold (about 130 kB).
 pub fn write_c3d(points: &Points, signals: &[SignalChannel], path: &Path) -> Result<Vec<u8>, FileError> {
-    let wrong = |place: &str, found: String, expected: &str, hint: &str| FileError::File {
-        file: path.to_path_buf(),
-        place: place.into(),
-        found,
-        expected: expected.into(),
-        hint: hint.into(),
-    };
     let (num_frames, num_points, num_axes) = points.positions.dim();
     let rate_hz = points.rate_hz.filter(|&rate_hz| rate_hz.is_finite() && rate_hz > 0.0);
     let (Some(rate_hz), 3, 1..) = (rate_hz, num_axes, num_frames) else {
@@ -29,12 +22,11 @@ pub fn write_c3d(points: &Points, signals: &[SignalChannel], path: &Path) -> Res
             "{num_frames} frames in {num_axes} dimensions at {:?} Hz",
             points.rate_hz
         );
-        return Err(wrong(
-            "points",
-            found,
-            "frames in 3 dimensions at a known rate",
-            "C3D holds nothing else",
-        ));
+        return Err(FileError::at(path)
+            .place("points")
+            .found(found)
+            .expected("frames in 3 dimensions at a known rate")
+            .hint("C3D holds nothing else"));
     };
     let analog_hz = signals.first().map_or(0.0, |signal| signal.rate_hz);
     let per_frame = analog_hz / rate_hz;
@@ -45,12 +37,11 @@ pub fn write_c3d(points: &Points, signals: &[SignalChannel], path: &Path) -> Res
         if !whole || samples_per_frame == 0 || hz != analog_hz || length != num_frames * samples_per_frame {
             let found = format!("{length} samples at {hz} Hz for {num_frames} frames at {rate_hz} Hz");
             let expected = "the same whole number of samples per frame in all signals";
-            return Err(wrong(
-                &format!("signal `{}`", signal.name),
-                found,
-                expected,
-                "resample the signal first",
-            ));
+            return Err(FileError::at(path)
+                .place(format!("signal `{}`", signal.name))
+                .found(found)
+                .expected(expected)
+                .hint("resample the signal first"));
         }
     }
     let samples_in_frame = u16::try_from(samples_per_frame * signals.len()).ok();
@@ -59,12 +50,11 @@ pub fn write_c3d(points: &Points, signals: &[SignalChannel], path: &Path) -> Res
             "{num_points} points, {} samples of signals",
             samples_per_frame * signals.len()
         );
-        return Err(wrong(
-            "frame",
-            found,
-            "at most 65535 of each in a frame",
-            "write several files",
-        ));
+        return Err(FileError::at(path)
+            .place("frame")
+            .found(found)
+            .expected("at most 65535 of each in a frame")
+            .hint("write several files"));
     };
 
     let largest = points
@@ -114,12 +104,11 @@ pub fn write_c3d(points: &Points, signals: &[SignalChannel], path: &Path) -> Res
     }
     let Some((parameters, num_blocks)) = section.finish() else {
         let found = format!("{num_points} points and {count} signals");
-        return Err(wrong(
-            "names",
-            found,
-            "at most 255 blocks of parameters",
-            "write several files",
-        ));
+        return Err(FileError::at(path)
+            .place("names")
+            .found(found)
+            .expected("at most 255 blocks of parameters")
+            .hint("write several files"));
     };
 
     let mut bytes = vec![2, 0x50];

@@ -81,21 +81,19 @@ pub(super) struct Parser<'b> {
 }
 
 impl<'b> Parser<'b> {
-    pub fn error(&self, at: usize, found: String, expected: &str) -> FileError {
-        FileError::File {
-            file: self.path.to_path_buf(),
-            place: format!("byte {at} of the data set"),
-            found,
-            expected: expected.into(),
-            hint: "the file is damaged or cut off, or it is not DICOM; fetch it again".into(),
-        }
+    pub fn error(&self, at: usize) -> FileError {
+        FileError::at(self.path)
+            .place(format!("byte {at} of the data set"))
+            .hint("the file is damaged or cut off, or it is not DICOM; fetch it again")
     }
 
     fn take(&self, at: usize, length: usize, end: usize) -> Result<&'b [u8], FileError> {
         let stop = at.checked_add(length).filter(|&stop| stop <= end);
         stop.and_then(|stop| self.bytes.get(at..stop)).ok_or_else(|| {
             let expected = format!("{length} bytes, as the element before them says");
-            self.error(at, format!("{} bytes", end.saturating_sub(at)), &expected)
+            self.error(at)
+                .found(format!("{} bytes", end.saturating_sub(at)))
+                .expected(expected)
         })
     }
 
@@ -132,11 +130,10 @@ impl<'b> Parser<'b> {
         wanted: impl Fn(Tag) -> bool,
     ) -> Result<(Dataset<'b>, usize), FileError> {
         if depth > MOST_DEPTH {
-            return Err(self.error(
-                at,
-                "a deeper sequence".into(),
-                &format!("at most {MOST_DEPTH} sequences in sequences"),
-            ));
+            return Err(self
+                .error(at)
+                .found("a deeper sequence")
+                .expected(format!("at most {MOST_DEPTH} sequences in sequences")));
         }
         let mut dataset = Dataset {
             encoding: self.encoding,
@@ -155,14 +152,17 @@ impl<'b> Parser<'b> {
             at = next;
         }
         if open {
-            return Err(self.error(at, "the end".into(), "the end of an item (FFFE,E00D)"));
+            return Err(self
+                .error(at)
+                .found("the end")
+                .expected("the end of an item (FFFE,E00D)"));
         }
         Ok((dataset, at))
     }
 
     fn element(&self, tag: Tag, at: usize, end: usize, depth: usize) -> Result<(Element<'b>, usize), FileError> {
         if tag.0 == 0xFFFE {
-            return Err(self.error(at, tag.to_string(), "an element of a data set"));
+            return Err(self.error(at).found(tag).expected("an element of a data set"));
         }
         let (vr, length, value_at) = if self.encoding.explicit {
             let written: [u8; 2] = self.take(at + 4, 2, end)?.try_into().unwrap_or_default();
@@ -229,11 +229,19 @@ impl<'b> Parser<'b> {
                     items.push(item);
                     at = next;
                 }
-                _ => return Err(self.error(at, tag.to_string(), "an item (FFFE,E000) or the end of a sequence")),
+                _ => {
+                    return Err(self
+                        .error(at)
+                        .found(tag)
+                        .expected("an item (FFFE,E000) or the end of a sequence"));
+                }
             }
         }
         if open {
-            return Err(self.error(at, "the end".into(), "the end of a sequence (FFFE,E0DD)"));
+            return Err(self
+                .error(at)
+                .found("the end")
+                .expected("the end of a sequence (FFFE,E0DD)"));
         }
         Ok((items, at))
     }
@@ -247,11 +255,10 @@ impl<'b> Parser<'b> {
                 SEQUENCE_END => return Ok((fragments, at + 8)),
                 ITEM => fragments.push(self.take(at + 8, length as usize, end)?),
                 _ => {
-                    return Err(self.error(
-                        at,
-                        tag.to_string(),
-                        "a fragment (FFFE,E000) or the end of the fragments",
-                    ));
+                    return Err(self
+                        .error(at)
+                        .found(tag)
+                        .expected("a fragment (FFFE,E000) or the end of the fragments"));
                 }
             }
             at += 8 + length as usize;

@@ -14,7 +14,6 @@ use sha2::Sha256;
 use super::dataset::{Dataset, EXPLICIT, Element, Encoding, Tag, Value, is_short};
 use super::file::Envelope;
 use super::profile::{Action, action};
-use super::refuse;
 use crate::FileError;
 
 const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
@@ -39,24 +38,26 @@ pub struct Deidentification<'a> {
 /// Pixels are not looked at: a file that says that text is burned into them is refused.
 ///
 /// # Errors
-/// [`FileError::File`] for a damaged file, a pseudonym that DICOM cannot hold, and burned-in text.
+/// [`FileError`] for a damaged file, a pseudonym that DICOM cannot hold, and burned-in text.
 pub fn deidentify(bytes: &[u8], path: &Path, how: Deidentification) -> Result<Vec<u8>, FileError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if how.pseudonym.is_empty() || how.pseudonym.len() > 64 || !how.pseudonym.bytes().all(allowed) {
         let expected = "1 to 64 letters, digits, `-` and `_`";
-        return Err(refuse(
-            path,
-            "pseudonym",
-            how.pseudonym,
-            expected,
-            "choose another pseudonym",
-        ));
+        return Err(FileError::at(path)
+            .place("pseudonym")
+            .found(how.pseudonym)
+            .expected(expected)
+            .hint("choose another pseudonym"));
     }
     let envelope = Envelope::open(bytes, path)?;
     let dataset = envelope.dataset()?;
     if dataset.text(BURNED_IN).as_deref() == Some("YES") {
         let hint = "blacken the text in the pixels first, and set BurnedInAnnotation to NO";
-        return Err(refuse(path, "BurnedInAnnotation", "YES", "pixels without text", hint));
+        return Err(FileError::at(path)
+            .place("BurnedInAnnotation")
+            .found("YES")
+            .expected("pixels without text")
+            .hint(hint));
     }
     let mut clean = how.clean(&dataset, false);
     how.add_marks(&mut clean);
@@ -99,7 +100,7 @@ pub struct Identity {
 /// What names the patient; `path` is for messages.
 ///
 /// # Errors
-/// [`FileError::File`] for a damaged file.
+/// [`FileError`] for a damaged file.
 pub fn identity(bytes: &[u8], path: &Path) -> Result<Identity, FileError> {
     const DIRECTORY: &str = "1.2.840.10008.1.3.10";
     let envelope = Envelope::open(bytes, path)?;

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::dataset::{Dataset, EXPLICIT, EXPLICIT_BIG_ENDIAN, Encoding, IMPLICIT, Parser, Tag};
-use crate::FileError;
+use crate::{FileError, Warning, WarningCode};
 
 const TRANSFER_SYNTAX: Tag = Tag(0x0002, 0x0010);
 /// The most that deflate can make of a byte, and the most that is taken.
@@ -23,7 +23,7 @@ pub(super) struct Envelope<'b> {
     pub declared: Encoding,
     /// Bytes of the data set, inflated.
     pub body: Cow<'b, [u8]>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 impl<'b> Envelope<'b> {
@@ -50,8 +50,9 @@ impl<'b> Envelope<'b> {
         };
         let raw = bytes.get(body_at..).unwrap_or_default();
         let mut warnings = Vec::new();
+        let mut warn = |text: &str| warnings.push(Warning::new(WarningCode::OddHeader, text));
         if !has_preamble {
-            warnings.push("the file has no preamble `DICM` of 128 bytes".into());
+            warn("the file has no preamble `DICM` of 128 bytes");
         }
         let (transfer_syntax, declared) = match meta.text(TRANSFER_SYNTAX) {
             Some(uid) => {
@@ -65,13 +66,12 @@ impl<'b> Envelope<'b> {
             None => {
                 let guess = guess(raw).ok_or_else(|| {
                     let start = raw.get(..8).unwrap_or(raw);
-                    parser.error(
-                        body_at,
-                        format!("bytes {start:02x?}"),
-                        "the first element of a data set, or `DICM` at byte 128",
-                    )
+                    parser
+                        .error(body_at)
+                        .found(format!("bytes {start:02x?}"))
+                        .expected("the first element of a data set, or `DICM` at byte 128")
                 })?;
-                warnings.push("the file does not tell its transfer syntax; it was guessed".into());
+                warn("the file does not tell its transfer syntax; it was guessed");
                 guess
             }
         };
@@ -83,7 +83,7 @@ impl<'b> Envelope<'b> {
         // Some writers compress the pixels and leave the data set implicit.
         let encoding = match guess(&body) {
             Some((_, found)) if found != declared => {
-                warnings.push("the data set is not encoded as its transfer syntax says".into());
+                warn("the data set is not encoded as its transfer syntax says");
                 found
             }
             _ => declared,
@@ -129,12 +129,12 @@ fn inflate<'b>(bytes: &[u8], path: &Path) -> Result<Cow<'b, [u8]>, FileError> {
     let result = flate2::read::DeflateDecoder::new(bytes)
         .take(most)
         .read_to_end(&mut inflated);
-    result.map_err(|error| FileError::File {
-        file: path.to_path_buf(),
-        place: "deflated data set".into(),
-        found: error.to_string(),
-        expected: "a deflate stream".into(),
-        hint: "the file is damaged or cut off; fetch it again".into(),
+    result.map_err(|error| {
+        FileError::at(path)
+            .place("deflated data set")
+            .found(error)
+            .expected("a deflate stream")
+            .hint("the file is damaged or cut off; fetch it again")
     })?;
     Ok(Cow::Owned(inflated))
 }

@@ -7,9 +7,7 @@ use ndarray::Array4;
 use super::dataset::{Dataset, Element, Tag, Value, integers};
 use super::geometry::{self, Plane};
 use super::pixels::{DAMAGED, Pixels};
-use super::refuse;
-use crate::FileError;
-use crate::Images;
+use crate::{FileError, Images, Warning, WarningCode};
 
 const IMAGE_TYPE: Tag = Tag(0x0008, 0x0008);
 const MODALITY: Tag = Tag(0x0008, 0x0060);
@@ -123,7 +121,7 @@ pub(super) struct Reading {
     pub images: Images,
     /// Place of each slice, where the file tells.
     pub planes: Vec<Option<Plane>>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Result<Reading, FileError> {
@@ -135,31 +133,28 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
         "MONOCHROME1" | "MONOCHROME2" => (&["gray"][..], monochrome(dataset, &pixels)?),
         other => {
             let expected = "MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB or YBR";
-            return Err(refuse(
-                path,
-                "PhotometricInterpretation",
-                other,
-                expected,
-                super::syntax::UNPACK,
-            ));
+            return Err(FileError::at(path)
+                .place("PhotometricInterpretation")
+                .found(other)
+                .expected(expected)
+                .hint(super::syntax::UNPACK));
         }
     };
     let shape = (pixels.num_frames, planes.len(), pixels.rows, pixels.columns);
     let values = Array4::from_shape_vec(shape, values).map_err(|error| {
-        refuse(
-            path,
-            "PixelData",
-            &error.to_string(),
-            &format!("{shape:?} values"),
-            DAMAGED,
-        )
+        FileError::at(path)
+            .place("PixelData")
+            .found(error)
+            .expected(format!("{shape:?} values"))
+            .hint(DAMAGED)
     })?;
     let gray = planes.len() == 1;
     let is_mosaic = dataset
         .text(IMAGE_TYPE)
         .is_some_and(|kinds| kinds.split('\\').any(|kind| kind.trim() == "MOSAIC"));
     if is_mosaic {
-        warnings.push("the slices lie side by side in one image (mosaic) and are not taken apart; no affine".into());
+        let text = "the slices lie side by side in one image (mosaic) and are not taken apart; no affine";
+        warnings.push(Warning::new(WarningCode::NoVolume, text));
     }
     let plane = |index| {
         if is_mosaic {
@@ -217,7 +212,11 @@ fn palette(dataset: &Dataset, pixels: &Pixels, path: &Path) -> Result<Vec<f32>, 
         .collect();
     let tables = tables.filter(|_| pixels.samples == 1).ok_or_else(|| {
         let expected = "the red, green and blue palette tables and one sample per pixel";
-        refuse(path, "palette", "not all of it", expected, super::syntax::UNPACK)
+        FileError::at(path)
+            .place("palette")
+            .found("not all of it")
+            .expected(expected)
+            .hint(super::syntax::UNPACK)
     })?;
     let mut values = Vec::new();
     for index in 0..pixels.num_frames {
@@ -238,13 +237,11 @@ fn colours(pixels: &Pixels, path: &Path) -> Result<Vec<f32>, FileError> {
     let largest = ((1u64 << pixels.bits_stored) - 1) as f64;
     if !pixels.is_rgb() && !matches!(pixels.photometric.as_str(), "YBR_FULL" | "YBR_FULL_422") {
         let found = &pixels.photometric;
-        return Err(refuse(
-            path,
-            "PhotometricInterpretation",
-            found,
-            "RGB, YBR_FULL or YBR_FULL_422",
-            super::syntax::UNPACK,
-        ));
+        return Err(FileError::at(path)
+            .place("PhotometricInterpretation")
+            .found(found)
+            .expected("RGB, YBR_FULL or YBR_FULL_422")
+            .hint(super::syntax::UNPACK));
     }
     let mut values = Vec::new();
     for index in 0..pixels.num_frames {

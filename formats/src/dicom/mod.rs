@@ -53,7 +53,7 @@ const FACTS: [(&str, Tag); 16] = [
 /// Reads a file; `path` is for messages. An affine maps to RAS+ millimetres.
 ///
 /// # Errors
-/// [`FileError::File`] for a damaged file, one without image or waveform, and pixels that cannot be unpacked.
+/// [`FileError`] for a damaged file, one without image or waveform, and pixels that cannot be unpacked.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let envelope = Envelope::open(bytes, path)?;
     let dataset = envelope.dataset()?;
@@ -70,13 +70,11 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
         let modality = dataset.text(MODALITY).unwrap_or_else(|| "unknown".into());
         let found = format!("neither, modality {modality}");
         let hint = "reports, plans and structures have nothing to learn from here; leave them out";
-        return Err(refuse(
-            path,
-            "data set",
-            &found,
-            "PixelData or a WaveformSequence",
-            hint,
-        ));
+        return Err(FileError::at(path)
+            .place("data set")
+            .found(found)
+            .expected("PixelData or a WaveformSequence")
+            .hint(hint));
     }
     Ok(contents)
 }
@@ -108,15 +106,5 @@ fn describe(envelope: &Envelope, dataset: &Dataset) -> Contents {
         facts,
         warnings: envelope.warnings.clone(),
         ..Contents::default()
-    }
-}
-
-fn refuse(path: &Path, place: &str, found: &str, expected: &str, hint: &str) -> FileError {
-    FileError::File {
-        file: path.to_path_buf(),
-        place: place.into(),
-        found: found.into(),
-        expected: expected.into(),
-        hint: hint.into(),
     }
 }

@@ -1,12 +1,13 @@
 //! Pixel data as integers, whatever they are packed into. PS3.5 chapter 8 and annexes A and G.
 
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use jpeg_decoder::{ColorTransform, Decoder, PixelFormat};
 
 use super::dataset::{Dataset, Element, PIXEL_DATA, Tag, Value, integers};
-use super::{refuse, syntax};
+use super::syntax;
 use crate::FileError;
 
 const SAMPLES_PER_PIXEL: Tag = Tag(0x0028, 0x0002);
@@ -47,7 +48,13 @@ impl<'b> Pixels<'b> {
     /// Checks the description of the pixels against the bytes that are there.
     pub fn describe(dataset: &'b Dataset<'b>, transfer_syntax: &str, path: &'b Path) -> Result<Self, FileError> {
         let codec = syntax::codec(transfer_syntax, path)?;
-        let missing = |name: &str| refuse(path, name, "nothing that can be read", "a whole number", DAMAGED);
+        let missing = |name: &str| {
+            FileError::at(path)
+                .place(name)
+                .found("nothing that can be read")
+                .expected("a whole number")
+                .hint(DAMAGED)
+        };
         let count = |tag, name| dataset.count(tag).ok_or_else(|| missing(name));
         let element = dataset.get(PIXEL_DATA).ok_or_else(|| missing("PixelData"))?;
         let num_frames = match dataset.get(FRAMES).and(dataset.text(FRAMES)) {
@@ -77,8 +84,13 @@ impl<'b> Pixels<'b> {
     }
 
     fn check(&self) -> Result<(), FileError> {
-        let wrong =
-            |place: &str, found: String, expected: &str| Err(refuse(self.path, place, &found, expected, DAMAGED));
+        let wrong = |place: &str, found: String, expected: &str| {
+            Err(FileError::at(self.path)
+                .place(place)
+                .found(found)
+                .expected(expected)
+                .hint(DAMAGED))
+        };
         if ![1, 8, 16, 32].contains(&self.bits_allocated) || (self.bits_allocated == 1 && self.samples != 1) {
             return wrong("BitsAllocated", self.bits_allocated.to_string(), "1, 8, 16 or 32");
         }
@@ -210,14 +222,18 @@ impl<'b> Pixels<'b> {
             .collect()
     }
 
-    fn damaged(&self, found: String) -> FileError {
-        refuse(self.path, "PixelData", &found, "whole compressed frames", DAMAGED)
+    fn damaged(&self, found: impl Display) -> FileError {
+        FileError::at(self.path)
+            .place("PixelData")
+            .found(found)
+            .expected("whole compressed frames")
+            .hint(DAMAGED)
     }
 
     /// The bytes of a frame: its own fragment, all of them, or those between two entries of the offset table.
     fn fragments_of(&self, fragments: &[&[u8]], index: usize) -> Result<Vec<u8>, FileError> {
         let Some((table, fragments)) = fragments.split_first() else {
-            return Err(self.damaged("no fragments".into()));
+            return Err(self.damaged("no fragments"));
         };
         if self.num_frames == 1 {
             return Ok(fragments.concat());
@@ -313,7 +329,11 @@ impl<'b> Pixels<'b> {
                     "a JPEG image of {} x {} pixels of 8 bits, or lossless",
                     self.rows, self.columns
                 );
-                refuse(self.path, "PixelData", &found, &expected, syntax::UNPACK)
+                FileError::at(self.path)
+                    .place("PixelData")
+                    .found(found)
+                    .expected(expected)
+                    .hint(syntax::UNPACK)
             })?;
         Ok(self.planes(integers(&decoded, bits, false, cfg!(target_endian = "big")).collect()))
     }

@@ -7,9 +7,8 @@ use ndarray::{Axis, concatenate};
 use super::dataset::{Dataset, PIXEL_DATA, Tag};
 use super::file::Envelope;
 use super::geometry::{self, Plane};
-use super::{describe, image, refuse};
-use crate::FileError;
-use crate::{Contents, Images, Part};
+use super::{describe, image};
+use crate::{Contents, FileError, Images, Part, Warning, WarningCode};
 
 const SERIES: Tag = Tag(0x0020, 0x000E);
 const INSTANCE_NUMBER: Tag = Tag(0x0020, 0x0013);
@@ -27,17 +26,15 @@ struct Slice<'f> {
 /// numbers where a file does not tell its position. The facts are those of the first slice.
 ///
 /// # Errors
-/// Those of [`super::read`]; [`FileError::File`] for no file, for one of several frames, another series, another size or
+/// Those of [`super::read`]; [`FileError`] for no file, for one of several frames, another series, another size or
 /// another direction, and for two at one place.
 pub fn read_series(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError> {
     let Some((first_path, _)) = files.first() else {
-        return Err(refuse(
-            &PathBuf::from("series"),
-            "files",
-            "none",
-            "at least one",
-            "check the pattern",
-        ));
+        return Err(FileError::at(&PathBuf::from("series"))
+            .place("files")
+            .found("none")
+            .expected("at least one")
+            .hint("check the pattern"));
     };
     let (mut slices, mut contents) = (Vec::new(), Vec::new());
     for (path, bytes) in files {
@@ -49,7 +46,11 @@ pub fn read_series(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError> 
     for slice in slices.iter().skip(1) {
         if let Some((place, found, expected)) = slices.first().and_then(|first| difference(first, slice)) {
             let hint = "files of several series or sizes lie together; select one series";
-            return Err(refuse(slice.path, place, &found, &expected, hint));
+            return Err(FileError::at(slice.path)
+                .place(place)
+                .found(found)
+                .expected(expected)
+                .hint(hint));
         }
     }
     let (order, placed) = order(&slices)?;
@@ -65,20 +66,17 @@ pub fn read_series(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError> 
         );
     }
     if !placed {
-        sorted
-            .warnings
-            .push("ordered by InstanceNumber: not every file tells its position".into());
+        let text = "ordered by InstanceNumber: not every file tells its position";
+        sorted.warnings.push(Warning::new(WarningCode::UnorderedSlices, text));
     }
     let in_order: Vec<&Slice> = order.iter().filter_map(|&index| slices.get(index)).collect();
     let views: Vec<_> = in_order.iter().map(|slice| slice.images.values.view()).collect();
     let values = concatenate(Axis(0), &views).map_err(|error| {
-        refuse(
-            first_path,
-            "series",
-            &error.to_string(),
-            "slices of one size",
-            "select one series",
-        )
+        FileError::at(first_path)
+            .place("series")
+            .found(error)
+            .expected("slices of one size")
+            .hint("select one series")
     })?;
     let planes: Vec<Option<Plane>> = in_order.iter().map(|slice| slice.plane.clone()).collect();
     let affine = geometry::affine(&planes, &mut sorted.warnings);
@@ -108,13 +106,11 @@ fn order(slices: &[Slice]) -> Result<(Vec<usize>, bool), FileError> {
     for (index, slice) in slices.iter().enumerate() {
         let key = key(slice).ok_or_else(|| {
             let hint = "without one of them nobody knows the order of the files";
-            refuse(
-                slice.path,
-                "slice",
-                "neither",
-                "ImagePositionPatient or InstanceNumber",
-                hint,
-            )
+            FileError::at(slice.path)
+                .place("slice")
+                .found("neither")
+                .expected("ImagePositionPatient or InstanceNumber")
+                .hint(hint)
         })?;
         order.push((key, index));
     }
@@ -124,7 +120,11 @@ fn order(slices: &[Slice]) -> Result<(Vec<usize>, bool), FileError> {
         {
             let hint = "the folder holds several volumes, such as times or echoes; select one of them";
             let expected = format!("another place than {}", one.path.display());
-            return Err(refuse(other.path, "slice", "the same place", &expected, hint));
+            return Err(FileError::at(other.path)
+                .place("slice")
+                .found("the same place")
+                .expected(expected)
+                .hint(hint));
         }
     }
     Ok((order.into_iter().map(|(_, index)| index).collect(), placed))
@@ -132,24 +132,20 @@ fn order(slices: &[Slice]) -> Result<(Vec<usize>, bool), FileError> {
 
 fn slice<'f>(dataset: &Dataset, transfer_syntax: &str, path: &'f PathBuf) -> Result<Slice<'f>, FileError> {
     if dataset.get(PIXEL_DATA).is_none() {
-        return Err(refuse(
-            path,
-            "data set",
-            "no PixelData",
-            "an image",
-            "leave the file out of the series",
-        ));
+        return Err(FileError::at(path)
+            .place("data set")
+            .found("no PixelData")
+            .expected("an image")
+            .hint("leave the file out of the series"));
     }
     let mut reading = image::read(dataset, transfer_syntax, path)?;
     if reading.images.values.len_of(Axis(0)) != 1 {
         let found = format!("{} frames", reading.images.values.len_of(Axis(0)));
-        return Err(refuse(
-            path,
-            "NumberOfFrames",
-            &found,
-            "one slice in each file",
-            "read the file alone: it is a volume",
-        ));
+        return Err(FileError::at(path)
+            .place("NumberOfFrames")
+            .found(found)
+            .expected("one slice in each file")
+            .hint("read the file alone: it is a volume"));
     }
     Ok(Slice {
         path,

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::refuse;
 use crate::FileError;
 
 /// How pixels are compressed.
@@ -49,13 +48,11 @@ pub(super) fn codec(uid: &str, path: &Path) -> Result<Codec, FileError> {
         Some(".4.50" | ".4.51" | ".4.57" | ".4.70") => Ok(Codec::Jpeg),
         _ => {
             let expected = "uncompressed or deflated pixels, RLE, JPEG baseline, extended of 8 bits or lossless";
-            Err(refuse(
-                path,
-                "transfer syntax",
-                &format!("{} ({uid})", name(uid)),
-                expected,
-                UNPACK,
-            ))
+            Err(FileError::at(path)
+                .place("transfer syntax")
+                .found(format!("{} ({uid})", name(uid)))
+                .expected(expected)
+                .hint(UNPACK))
         }
     }
 }

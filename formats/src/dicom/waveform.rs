@@ -8,7 +8,6 @@ use std::path::Path;
 
 use super::dataset::{Dataset, EXPLICIT, Tag, integers};
 use super::pixels::DAMAGED;
-use super::refuse;
 use crate::FileError;
 use crate::{Annotation, SignalChannel};
 
@@ -66,7 +65,11 @@ pub(super) fn read(dataset: &Dataset, path: &Path) -> Result<(Vec<SignalChannel>
         for mut channel in group.channels {
             if lead > (MOST_LEAD_PER_SAMPLE * channel.values.len() + MOST_LEAD) as f64 {
                 let found = format!("a start {lead} samples after the first group's");
-                return Err(refuse(path, &place(index), &found, "groups of one recording", DAMAGED));
+                return Err(FileError::at(path)
+                    .place(place(index))
+                    .found(found)
+                    .expected("groups of one recording")
+                    .hint(DAMAGED));
             }
             channel
                 .values
@@ -82,7 +85,13 @@ fn place(index: usize) -> String {
 }
 
 fn group(item: &Dataset, index: usize, path: &Path) -> Result<Group, FileError> {
-    let wrong = |found: &str, expected: &str| refuse(path, &place(index), found, expected, DAMAGED);
+    let wrong = |found: &str, expected: &str| {
+        FileError::at(path)
+            .place(place(index))
+            .found(found)
+            .expected(expected)
+            .hint(DAMAGED)
+    };
     let missing = |name: &str| wrong(&format!("no {name} that can be read"), name);
     let num_channels = item
         .count(NUM_CHANNELS)

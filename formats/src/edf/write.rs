@@ -1,5 +1,6 @@
 //! Writes EDF+C.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use chrono::NaiveDateTime;
@@ -72,7 +73,7 @@ impl EdfSignal {
 /// The duration of the records is the one nearest to one second that divides all signals, so that no sample is padded.
 ///
 /// # Errors
-/// [`FileError::File`] for a text or number that its field cannot hold, samples beyond their digital range, and signals
+/// [`FileError`] for a text or number that its field cannot hold, samples beyond their digital range, and signals
 /// that differ in duration.
 pub fn write_edf(recording: &EdfRecording, path: &Path) -> Result<Vec<u8>, FileError> {
     let writer = Writer { path };
@@ -125,27 +126,26 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn error(&self, place: &str, found: String, expected: &str) -> FileError {
+    fn error(&self, place: impl Display) -> FileError {
         let hint = "EDF cannot hold it; change what is to be written";
-        let (file, place) = (self.path.to_path_buf(), place.to_string());
-        FileError::File {
-            file,
-            place,
-            found,
-            expected: expected.into(),
-            hint: hint.into(),
-        }
+        FileError::at(self.path).place(place).hint(hint)
     }
 
     fn check_annotations(&self, annotations: &[Annotation]) -> Result<(), FileError> {
         for annotation in annotations {
             if annotation.text.is_empty() || annotation.text.contains(['\0', '\x14', '\x15']) {
                 let expected = "text without the control characters 0, 20 and 21";
-                return Err(self.error("annotation", format!("{:?}", annotation.text), expected));
+                return Err(self
+                    .error("annotation")
+                    .found(format!("{:?}", annotation.text))
+                    .expected(expected));
             }
             let secs = [Some(annotation.onset_secs), annotation.duration_secs];
             if let Some(secs) = secs.into_iter().flatten().find(|secs| !secs.is_finite()) {
-                return Err(self.error("annotation", format!("{secs} s"), "a finite time"));
+                return Err(self
+                    .error("annotation")
+                    .found(format!("{secs} s"))
+                    .expected("a finite time"));
             }
         }
         Ok(())
@@ -155,26 +155,31 @@ impl Writer<'_> {
         let range = signal.physical_range;
         if range.iter().any(|limit| decimal(*limit).is_none()) || range[0] == range[1] {
             let place = format!("physical range of `{}`", signal.name);
-            return Err(self.error(
-                &place,
-                format!("{range:?}"),
-                "two different numbers of at most 8 characters",
-            ));
+            return Err(self
+                .error(place)
+                .found(format!("{range:?}"))
+                .expected("two different numbers of at most 8 characters"));
         }
         let ([low, high], place) = (signal.digital_range, format!("digital range of `{}`", signal.name));
         if low >= high {
-            return Err(self.error(&place, format!("{low} to {high}"), "an ascending range"));
+            return Err(self
+                .error(place)
+                .found(format!("{low} to {high}"))
+                .expected("an ascending range"));
         }
         match signal.digital.iter().find(|sample| !(low..=high).contains(*sample)) {
             None => Ok(()),
-            Some(sample) => Err(self.error(&place, format!("a sample of {sample}"), &format!("{low} to {high}"))),
+            Some(sample) => Err(self
+                .error(place)
+                .found(format!("a sample of {sample}"))
+                .expected(format!("{low} to {high}"))),
         }
     }
 
     /// Number and seconds of the records.
     fn records(&self, signals: &[EdfSignal]) -> Result<(usize, f64), FileError> {
         let Some(first) = signals.first() else {
-            return Err(self.error("signals", "none".into(), "at least one"));
+            return Err(self.error("signals").found("none").expected("at least one"));
         };
         let mut divisor = 0;
         for signal in signals {
@@ -182,7 +187,10 @@ impl Writer<'_> {
             let expected = first.digital.len() as f64 / first.rate_hz;
             if !(secs > 0.0 && (secs - expected).abs() < 1e-9 * expected) {
                 let expected = format!("{expected} s, as the first signal, and more than 0");
-                return Err(self.error(&format!("signal `{}`", signal.name), format!("{secs} s"), &expected));
+                return Err(self
+                    .error(format!("signal `{}`", signal.name))
+                    .found(format!("{secs} s"))
+                    .expected(expected));
             }
             self.check_ranges(signal)?;
             divisor = greatest_common_divisor(divisor, signal.digital.len());
@@ -202,11 +210,9 @@ impl Writer<'_> {
         let nearest = divisors.min_by(|&one, &other| secs(one).ln().abs().total_cmp(&secs(other).ln().abs()));
         let num_records = nearest.ok_or_else(|| {
             let expected = "a duration that equal records divide, each of a decimal number of seconds of 8 characters";
-            self.error(
-                "signals",
-                format!("{} samples at {} Hz", first.digital.len(), first.rate_hz),
-                expected,
-            )
+            self.error("signals")
+                .found(format!("{} samples at {} Hz", first.digital.len(), first.rate_hz))
+                .expected(expected)
         })?;
         Ok((num_records, secs(num_records)))
     }
@@ -233,11 +239,10 @@ impl Writer<'_> {
         let mut bytes = Vec::new();
         let mut field = |name: &str, text: String, width: usize| {
             if text.len() > width || !text.bytes().all(|byte| (32..127).contains(&byte)) {
-                return Err(self.error(
-                    name,
-                    format!("{text:?}"),
-                    &format!("at most {width} characters of ASCII"),
-                ));
+                return Err(self
+                    .error(name)
+                    .found(format!("{text:?}"))
+                    .expected(format!("at most {width} characters of ASCII")));
             }
             bytes.extend(format!("{text:width$}").bytes());
             Ok(())

@@ -7,8 +7,7 @@ use ndarray::Array4;
 use super::page::Page;
 use super::raster::{self, wrong};
 use super::tiff;
-use crate::FileError;
-use crate::{Contents, Images, Part};
+use crate::{Contents, FileError, Images, Part, Warning, WarningCode};
 
 /// What samples of the file become.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,7 +28,7 @@ pub enum Scaling {
 /// Reads a PNG, JPEG or TIFF file, unsigned samples as shares of the largest.
 ///
 /// # Errors
-/// [`FileError::File`] for another format, a damaged or huge image, transparent pixels, and pages of different sizes.
+/// [`FileError`] for another format, a damaged or huge image, transparent pixels, and pages of different sizes.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     read_scaled(bytes, path, Scaling::Share)
 }
@@ -45,18 +44,15 @@ pub fn read_scaled(bytes: &[u8], path: &Path, scaling: Scaling) -> Result<Conten
         let tiff = tiff::decode(bytes, path)?;
         contents.format = format!("TIFF, compression {}", tiff.compression);
         if tiff.num_reduced > 0 {
-            contents
-                .warnings
-                .push(format!("{} copies of lower resolution were left out", tiff.num_reduced));
+            let text = format!("{} copies of lower resolution were left out", tiff.num_reduced);
+            contents.warnings.push(Warning::new(WarningCode::LeftOut, text));
         }
         if tiff.white_is_zero && scaling != Scaling::Share {
             let hint = "save the image as black-is-zero";
-            return Err(wrong(
-                path,
-                "white-is-zero".into(),
-                "counts that grow with brightness",
-                hint,
-            ));
+            return Err(wrong(path)
+                .found("white-is-zero")
+                .expected("counts that grow with brightness")
+                .hint(hint));
         }
         tiff.pages
     } else {
@@ -64,12 +60,10 @@ pub fn read_scaled(bytes: &[u8], path: &Path, scaling: Scaling) -> Result<Conten
         contents.format = if page.lossy { "JPEG" } else { "PNG" }.into();
         if page.lossy && scaling != Scaling::Share {
             let hint = "export the counts as 16-bit TIFF or PNG";
-            return Err(wrong(
-                path,
-                "JPEG".into(),
-                "counts that no lossy compression has changed",
-                hint,
-            ));
+            return Err(wrong(path)
+                .found("JPEG")
+                .expected("counts that no lossy compression has changed")
+                .hint(hint));
         }
         vec![page]
     };
@@ -95,12 +89,10 @@ pub fn read_scaled(bytes: &[u8], path: &Path, scaling: Scaling) -> Result<Conten
 pub fn read_sequence(files: &[(PathBuf, Vec<u8>)], rate_hz: f64, scaling: Scaling) -> Result<Images, FileError> {
     let first = files.first().map_or(Path::new("."), |(path, _)| path);
     if !(rate_hz.is_finite() && rate_hz > 0.0) {
-        return Err(wrong(
-            first,
-            format!("{rate_hz} Hz"),
-            "frames per second above zero",
-            "correct `rate_hz`",
-        ));
+        return Err(wrong(first)
+            .found(format!("{rate_hz} Hz"))
+            .expected("frames per second above zero")
+            .hint("correct `rate_hz`"));
     }
     let mut stack = Stack::new(scaling);
     for (path, bytes) in files {
@@ -141,12 +133,10 @@ impl Stack {
     fn push(&mut self, page: &Page, path: &Path) -> Result<(), FileError> {
         if page.num_planes != 1 && matches!(self.scaling, Scaling::Celsius { .. }) {
             let hint = "a colour picture of temperatures is not a thermal image; export the counts as 16-bit TIFF";
-            return Err(wrong(
-                path,
-                format!("{} planes", page.num_planes),
-                "one plane of counts",
-                hint,
-            ));
+            return Err(wrong(path)
+                .found(format!("{} planes", page.num_planes))
+                .expected("one plane of counts")
+                .hint(hint));
         }
         self.check(page.plane_names(), page.height, page.width, path)?;
         let largest = page.largest();
@@ -180,7 +170,10 @@ impl Stack {
                 describe(&self.planes, self.height, self.width)
             );
             let hint = "images of one file or film share their size and colours; split them";
-            return Err(wrong(path, describe(&planes, height, width), &expected, hint));
+            return Err(wrong(path)
+                .found(describe(&planes, height, width))
+                .expected(expected)
+                .hint(hint));
         }
         Ok(())
     }
@@ -188,12 +181,10 @@ impl Stack {
     fn finish(self, path: &Path, rate_hz: Option<f64>) -> Result<Images, FileError> {
         let shape = (self.num_images, self.planes.len(), self.height, self.width);
         let nothing = || {
-            wrong(
-                path,
-                "no image".into(),
-                "one or more",
-                "correct the pattern in the card",
-            )
+            wrong(path)
+                .found("no image")
+                .expected("one or more")
+                .hint("correct the pattern in the card")
         };
         let values = Array4::from_shape_vec(shape, self.values)
             .ok()

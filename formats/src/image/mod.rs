@@ -65,7 +65,7 @@ pub struct Image {
 /// Reads a PNG or JPEG file; `file` is for messages.
 ///
 /// # Errors
-/// [`FileError::File`] for another format, a damaged or huge image, and one with transparent pixels.
+/// [`FileError`] for another format, a damaged or huge image, and one with transparent pixels.
 pub fn read_image(bytes: &[u8], file: &Path, color: Color) -> Result<Image, FileError> {
     let page = raster::decode(bytes, file)?;
     let (height, width) = (page.height, page.width);

@@ -10,41 +10,34 @@ use super::page::Page;
 use super::{MAX_BYTES, MAX_SIDE, MOST_BYTES_PER_BYTE};
 use crate::FileError;
 
-pub fn wrong(file: &Path, found: String, expected: &str, hint: &str) -> FileError {
-    FileError::File {
-        file: file.to_path_buf(),
-        place: "image".into(),
-        found,
-        expected: expected.into(),
-        hint: hint.into(),
-    }
+pub fn wrong(file: &Path) -> FileError {
+    FileError::at(file).place("image")
 }
 
 pub fn transparent(file: &Path) -> FileError {
     let hint = "put the image on a background and save it without transparency";
-    wrong(file, "transparent pixels".into(), "an opaque image", hint)
+    wrong(file)
+        .found("transparent pixels")
+        .expected("an opaque image")
+        .hint(hint)
 }
 
 /// The one picture of the file, turned as it says, one or three planes of 8 or 16 bits.
 pub fn decode(bytes: &[u8], file: &Path) -> Result<Page, FileError> {
     let damaged = |found: String| {
-        wrong(
-            file,
-            found,
-            "a whole image of at most 16384 x 16384 pixels",
-            "save the image again, or remove it",
-        )
+        wrong(file)
+            .found(found)
+            .expected("a whole image of at most 16384 x 16384 pixels")
+            .hint("save the image again, or remove it")
     };
     let failed = |error: ImageError| damaged(error.to_string());
     let format = image::guess_format(bytes).ok();
     let Some(format) = format.filter(|format| matches!(format, ImageFormat::Png | ImageFormat::Jpeg)) else {
         let found = format.map_or("neither".into(), |format| format!("{format:?}"));
-        return Err(wrong(
-            file,
-            found,
-            "PNG or JPEG",
-            "convert the image, or correct the pattern in the card",
-        ));
+        return Err(wrong(file)
+            .found(found)
+            .expected("PNG or JPEG")
+            .hint("convert the image, or correct the pattern in the card"));
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();

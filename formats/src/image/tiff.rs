@@ -47,16 +47,17 @@ pub fn is_tiff(bytes: &[u8]) -> bool {
 pub fn decode(bytes: &[u8], file: &Path) -> Result<Tiff, FileError> {
     let damaged = |page: usize, error: TiffError| {
         let hint = "save the image again, or remove it";
-        wrong(file, format!("page {page}: {error}"), "a whole TIFF image", hint)
+        wrong(file)
+            .found(format!("page {page}: {error}"))
+            .expected("a whole TIFF image")
+            .hint(hint)
     };
     if !first_directory_fits(bytes) {
-        let found = "page 1: a field with more values than the file has bytes, or no fields".into();
-        return Err(wrong(
-            file,
-            found,
-            "a whole TIFF image",
-            "save the image again, or remove it",
-        ));
+        let found = "page 1: a field with more values than the file has bytes, or no fields";
+        return Err(wrong(file)
+            .found(found)
+            .expected("a whole TIFF image")
+            .hint("save the image again, or remove it"));
     }
     // Shared by all pages, as pages can lie on the same bytes.
     let mut budget = (MOST_BYTES_PER_BYTE * bytes.len() as u64).min(MAX_BYTES);
@@ -82,12 +83,10 @@ pub fn decode(bytes: &[u8], file: &Path) -> Result<Tiff, FileError> {
             let compression = tag(&mut decoder, Tag::Compression)?.unwrap_or(1);
             tiff.compression = compression_name(compression).ok_or_else(|| {
                 let hint = "save the image with LZW, deflate, PackBits or without compression";
-                wrong(
-                    file,
-                    format!("page {number}: compression {compression}"),
-                    "a compression without loss",
-                    hint,
-                )
+                wrong(file)
+                    .found(format!("page {number}: compression {compression}"))
+                    .expected("a compression without loss")
+                    .hint(hint)
             })?;
             let orientation = tag(&mut decoder, Tag::Orientation)?.unwrap_or(1);
             tiff.white_is_zero |= tag(&mut decoder, Tag::PhotometricInterpretation)? == Some(0);
@@ -146,12 +145,10 @@ fn read_page(
 ) -> Result<Page, FileError> {
     let failed = |error| damaged(number, error);
     let refuse = |found: String, expected: &str| {
-        wrong(
-            file,
-            format!("page {number}: {found}"),
-            expected,
-            "convert the image, or correct the pattern in the card",
-        )
+        wrong(file)
+            .found(format!("page {number}: {found}"))
+            .expected(expected)
+            .hint("convert the image, or correct the pattern in the card")
     };
     let (width, height) = decoder.dimensions().map_err(failed)?;
     let color = decoder.colortype().map_err(failed)?;

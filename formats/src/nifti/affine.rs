@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::damaged;
 use super::header::Header;
-use super::wrong;
 use crate::FileError;
 
 /// Three rows of a 4 x 4 matrix whose last row is 0, 0, 0, 1.
@@ -43,7 +43,9 @@ impl Header {
             )
         };
         if affine.iter().flatten().any(|value| !value.is_finite()) {
-            return Err(wrong(path, source, format!("{affine:?}"), "finite numbers"));
+            return Err(damaged(path, source)
+                .found(format!("{affine:?}"))
+                .expected("finite numbers"));
         }
         let scale = self.mm_per_unit();
         Ok((affine.map(|row| row.map(|value| value * scale)), source))
@@ -61,12 +63,9 @@ impl Header {
             rest if rest.abs() < 3.0 * epsilon => 0.0,
             rest if rest > 0.0 => rest.sqrt(),
             _ => {
-                return Err(wrong(
-                    path,
-                    "qform",
-                    format!("the quaternion {b}, {c}, {d}"),
-                    "a length of at most 1",
-                ));
+                return Err(damaged(path, "qform")
+                    .found(format!("the quaternion {b}, {c}, {d}"))
+                    .expected("a length of at most 1"));
             }
         };
         let s = 2.0 / (a * a + b * b + c * c + d * d);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::header::{Header, length};
-use super::{end_of_data, wrong};
+use super::{damaged, end_of_data};
 use crate::FileError;
 
 /// Texts and unused bytes of a header, by version: `data_type`, `db_name`, `extents`, `session_error`; `descrip`,
@@ -17,10 +17,10 @@ const TEXTS: [&[(usize, usize)]; 2] = [
 /// after the data. Other bytes stay.
 ///
 /// # Errors
-/// [`FileError::File`] for a header that does not hold, and fewer bytes than voxels.
+/// [`FileError`] for a header that does not hold, and fewer bytes than voxels.
 pub fn deidentify(bytes: &[u8], path: &Path) -> Result<Vec<u8>, FileError> {
     let header = Header::parse(bytes, path)?;
-    let (length, ..) = length(bytes).ok_or_else(|| wrong(path, "byte 0", "no header".into(), "a header"))?;
+    let (length, ..) = length(bytes).ok_or_else(|| damaged(path, "byte 0").found("no header").expected("a header"))?;
     let mut out = bytes.to_vec();
     for &(start, end) in TEXTS.get(usize::from(header.version) - 1).copied().unwrap_or_default() {
         clear(&mut out, start, end);
@@ -43,12 +43,9 @@ pub fn deidentify_data(header: &[u8], bytes: &[u8], path: &Path) -> Result<Vec<u
 fn data(mut out: Vec<u8>, header: &Header, length: usize, path: &Path) -> Result<Vec<u8>, FileError> {
     let end = end_of_data(header, path)?;
     if out.len() < end {
-        return Err(wrong(
-            path,
-            "size",
-            format!("{} bytes, uncompressed", out.len()),
-            &format!("{end}"),
-        ));
+        return Err(damaged(path, "size")
+            .found(format!("{} bytes, uncompressed", out.len()))
+            .expected(end));
     }
     out.truncate(end);
     clear(&mut out, length, header.data_offset);

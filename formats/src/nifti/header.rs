@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::wrong;
+use super::damaged;
 use crate::FileError;
+use crate::text::decode;
 
 /// Codes of `intent_code` that belong to CIFTI-2.
 const CIFTI: std::ops::Range<i32> = 3000..3100;
@@ -104,12 +105,9 @@ impl Header {
                 bytes.len(),
                 bytes.get(..4).unwrap_or(bytes)
             );
-            return Err(wrong(
-                path,
-                "byte 0",
-                found,
-                "the length of a header, 348 or 540, and that many bytes",
-            ));
+            return Err(damaged(path, "byte 0")
+                .found(found)
+                .expected("the length of a header, 348 or 540, and that many bytes"));
         };
         let fields = Fields {
             bytes,
@@ -124,7 +122,9 @@ impl Header {
             _ => {
                 let found = format!("`{}`", String::from_utf8_lossy(magic).escape_debug());
                 let expected = "n+1, ni1, n+2 or ni2 (ANALYZE 7.5 files, which have none, leave left and right open)";
-                return Err(wrong(path, &format!("byte {magic_at}"), found, expected));
+                return Err(damaged(path, format!("byte {magic_at}"))
+                    .found(found)
+                    .expected(expected));
             }
         };
         let dims = dims(&fields, path)?;
@@ -133,7 +133,7 @@ impl Header {
         let description = bytes
             .get(if version == 1 { 148..228 } else { 240..320 })
             .unwrap_or_default();
-        let description = String::from_utf8_lossy(description.split(|&byte| byte == 0).next().unwrap_or_default());
+        let description = decode(description.split(|&byte| byte == 0).next().unwrap_or_default());
         let header = Self {
             version,
             big_endian,
@@ -196,7 +196,11 @@ fn dims(fields: &Fields, path: &Path) -> Result<[usize; 4], FileError> {
     if CIFTI.contains(&intent) {
         let found = format!("{found} of CIFTI-2 (intent {intent})");
         let hint = "it holds a matrix of brain parts, not a volume; export volumes with `wb_command -cifti-separate`";
-        return Err(super::wrong_with(path, &place, found, "an image in space", hint));
+        return Err(FileError::at(path)
+            .place(place)
+            .found(found)
+            .expected("an image in space")
+            .hint(hint));
     }
     let size = |axis: usize| match used.get(axis) {
         Some(&size) => usize::try_from(size).ok().filter(|&size| size > 0),
@@ -205,12 +209,9 @@ fn dims(fields: &Fields, path: &Path) -> Result<[usize; 4], FileError> {
     let (sizes, rest) = ([0, 1, 2, 3].map(size), [4, 5, 6].map(size));
     match sizes {
         [Some(x), Some(y), Some(z), Some(t)] if (1..=7).contains(&num_dims) && rest == [Some(1); 3] => Ok([x, y, z, t]),
-        _ => Err(wrong(
-            path,
-            &place,
-            found,
-            "1 to 4 dimensions of at least 1, any others of 1",
-        )),
+        _ => Err(damaged(path, place)
+            .found(found)
+            .expected("1 to 4 dimensions of at least 1, any others of 1")),
     }
 }
 
@@ -225,11 +226,8 @@ fn data_offset(fields: &Fields, single: bool, length: usize, path: &Path) -> Res
     match offset {
         0.0 => Ok(least),
         offset if offset >= least as f64 && offset < 2f64.powi(48) => Ok(offset as usize),
-        _ => Err(wrong(
-            path,
-            &format!("byte {at}, vox_offset"),
-            offset.to_string(),
-            &format!("0, or at least {least}"),
-        )),
+        _ => Err(damaged(path, format!("byte {at}, vox_offset"))
+            .found(offset)
+            .expected(format!("0, or at least {least}"))),
     }
 }

@@ -15,6 +15,7 @@ mod volume;
 mod write;
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -25,8 +26,7 @@ pub use self::affine::{Affine, orientation, orientation_code};
 use self::header::Header;
 pub use self::volume::{Mask, Volume};
 pub use self::write::{gzipped, write_nifti};
-use crate::FileError;
-use crate::{Contents, Images, Part};
+use crate::{Contents, FileError, Images, Part, Warning, WarningCode};
 
 /// Deflate gives at most 1032 bytes for one.
 const MOST_BYTES_PER_BYTE: usize = 1_032;
@@ -34,32 +34,16 @@ const RGB24: i16 = 128;
 /// A volume takes seconds; thousands of them are milliseconds under a wrong unit.
 const LONGEST_TR_SECS: f64 = 100.0;
 
-fn wrong(path: &Path, place: &str, found: String, expected: &str) -> FileError {
-    wrong_with(
-        path,
-        place,
-        found,
-        expected,
-        "the file is damaged or not NIfTI; convert it again, or fetch it again",
-    )
-}
-
-fn wrong_with(path: &Path, place: &str, found: String, expected: &str, hint: &str) -> FileError {
-    let (place, expected, hint) = (place.into(), expected.into(), hint.into());
-    FileError::File {
-        file: path.to_path_buf(),
-        place,
-        found,
-        expected,
-        hint,
-    }
+fn damaged(path: &Path, place: impl Display) -> FileError {
+    let hint = "the file is damaged or not NIfTI; convert it again, or fetch it again";
+    FileError::at(path).place(place).hint(hint)
 }
 
 /// Reads a single-file image, `.nii` or `.nii.gz`. Slices are images in the order of the third axis, volume after
 /// volume; lines and columns are the second and first axis, as stored. [`Images::rate_hz`] is that of the volumes.
 ///
 /// # Errors
-/// [`FileError::File`] for another format, a header that contradicts itself or the size of the file, more than four
+/// [`FileError`] for another format, a header that contradicts itself or the size of the file, more than four
 /// dimensions (CIFTI-2 among them), complex numbers, 128-bit fractions, bits and colours with transparency.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let (header, bytes) = single(bytes, path)?;
@@ -84,20 +68,22 @@ pub fn read_volume(bytes: &[u8], path: &Path) -> Result<Volume, FileError> {
     let (header, bytes) = single(bytes, path)?;
     let images = images(&header, &bytes, path)?;
     let volume = Volume::from_images(images, header.dims[2]);
-    volume.ok_or_else(|| wrong(path, "byte 70, datatype", "colours".into(), "one number per voxel"))
+    volume.ok_or_else(|| {
+        damaged(path, "byte 70, datatype")
+            .found("colours")
+            .expected("one number per voxel")
+    })
 }
 
 fn single<'a>(bytes: &'a [u8], path: &Path) -> Result<(Header, Cow<'a, [u8]>), FileError> {
     let header = Header::parse(&head(bytes), path)?;
     if !header.single {
         let hint = "name the `.hdr` file with its `.img` file beside it, or convert both to one `.nii`";
-        return Err(wrong_with(
-            path,
-            "magic",
-            "the header of a pair".into(),
-            "header and data in one file",
-            hint,
-        ));
+        return Err(FileError::at(path)
+            .place("magic")
+            .found("the header of a pair")
+            .expected("header and data in one file")
+            .hint(hint));
     }
     let end = end_of_data(&header, path)?;
     Ok((header, unzipped(bytes, end)))
@@ -149,24 +135,19 @@ fn end_of_data(header: &Header, path: &Path) -> Result<usize, FileError> {
     let (_, voxel_bytes) = datatype(header.datatype).map_err(|name| {
         let expected = "integers of 8 to 64 bits, float32, float64 or RGB24";
         let hint = "convert the image, for complex numbers to magnitude and phase";
-        wrong_with(
-            path,
-            "datatype",
-            format!("{name} (code {})", header.datatype),
-            expected,
-            hint,
-        )
+        FileError::at(path)
+            .place("datatype")
+            .found(format!("{name} (code {})", header.datatype))
+            .expected(expected)
+            .hint(hint)
     })?;
     let mut factors = header.dims.into_iter().chain([voxel_bytes]);
     let end = factors.try_fold(1usize, |product, factor| product.checked_mul(factor));
     let end = end.and_then(|num_bytes| num_bytes.checked_add(header.data_offset));
     end.ok_or_else(|| {
-        wrong(
-            path,
-            "dim",
-            format!("{:?} voxels", header.dims),
-            "sizes that a file can have",
-        )
+        damaged(path, "dim")
+            .found(format!("{:?} voxels", header.dims))
+            .expected("sizes that a file can have")
     })
 }
 
@@ -189,14 +170,16 @@ fn contents(header: &Header, bytes: &[u8], path: &Path) -> Result<Contents, File
     facts.push(("voxel size".into(), format!("{x:.4} x {y:.4} x {z:.4} mm")));
     match orientation_code(&affine) {
         Some(code) => facts.push(("orientation".into(), code)),
-        None => warnings.push("the affine flattens space: the image has no orientation".into()),
+        None => {
+            let text = "the affine flattens space: the image has no orientation";
+            warnings.push(Warning::new(WarningCode::NoVolume, text));
+        }
     }
     if let Some(secs) = header.volume_secs() {
         facts.push(("TR".into(), format!("{secs} s")));
         if secs > LONGEST_TR_SECS {
-            warnings.push(format!(
-                "{secs} s from one volume to the next: the header's unit of time is likely wrong"
-            ));
+            let text = format!("{secs} s from one volume to the next: the header's unit of time is likely wrong");
+            warnings.push(Warning::new(WarningCode::Contradiction, text));
         }
     }
     if !header.description.is_empty() {
@@ -216,12 +199,9 @@ fn images(header: &Header, bytes: &[u8], path: &Path) -> Result<Images, FileErro
     let end = end_of_data(header, path)?;
     let Some(data) = bytes.get(header.data_offset..end) else {
         let expected = format!("{end} for {:?} voxels", header.dims);
-        return Err(wrong(
-            path,
-            "size",
-            format!("{} bytes, uncompressed", bytes.len()),
-            &expected,
-        ));
+        return Err(damaged(path, "size")
+            .found(format!("{} bytes, uncompressed", bytes.len()))
+            .expected(expected));
     };
     let (affine, _) = header.affine(path)?;
     let [columns, lines, slices, volumes] = header.dims;
@@ -244,7 +224,7 @@ fn images(header: &Header, bytes: &[u8], path: &Path) -> Result<Images, FileErro
         ((slices * volumes, 1, lines, columns), decoded(header, data, path)?)
     };
     let values = Array4::from_shape_vec(shape, values)
-        .map_err(|error| wrong(path, "size", error.to_string(), "as many values as voxels"))?;
+        .map_err(|error| damaged(path, "size").found(error).expected("as many values as voxels"))?;
     let names: &[&str] = if color { &["red", "green", "blue"] } else { &["gray"] };
     Ok(Images {
         planes: names.iter().map(|&name| name.into()).collect(),
@@ -265,12 +245,9 @@ fn images(header: &Header, bytes: &[u8], path: &Path) -> Result<Images, FileErro
 fn decoded(header: &Header, data: &[u8], path: &Path) -> Result<Vec<f32>, FileError> {
     let scaled = header.slope.is_finite() && header.slope != 0.0;
     if scaled && !header.intercept.is_finite() {
-        return Err(wrong(
-            path,
-            "scl_inter",
-            header.intercept.to_string(),
-            "a finite number beside a slope",
-        ));
+        return Err(damaged(path, "scl_inter")
+            .found(header.intercept)
+            .expected("a finite number beside a slope"));
     }
     let (slope, intercept) = if scaled {
         (header.slope, header.intercept)

@@ -201,14 +201,14 @@ fn holds(signature: Signature, head: &[u8]) -> bool {
 /// The format of a file that begins with `head` (16 kB or all of it); `path` is for messages.
 ///
 /// # Errors
-/// [`FileError::File`] for a format that is known but not read, with the way to convert it, and for an unknown one.
+/// [`FileError`] for a format that is known but not read, with the way to convert it, and for an unknown one.
 pub fn detect(head: &[u8], path: &Path) -> Result<Format, FileError> {
-    let refused = |found: String, hint: &str| FileError::File {
-        file: path.to_path_buf(),
-        place: "first bytes".into(),
-        found,
-        expected: SUPPORTED.into(),
-        hint: hint.into(),
+    let refused = |found: String, hint: &str| {
+        FileError::at(path)
+            .place("first bytes")
+            .found(found)
+            .expected(SUPPORTED)
+            .hint(hint)
     };
     if head.is_empty() {
         return Err(refused("an empty file".into(), "fetch or export it again"));

@@ -31,7 +31,7 @@ const MAX_INFLATED_BYTES: u64 = 8 << 30;
 /// A WFDB record may be named by its header, by one of its signal or annotation files, or without extension.
 ///
 /// # Errors
-/// [`FileError::Io`] for what cannot be read from disk; [`FileError::File`] for a format that is not read, with what it
+/// [`FileError`] for what cannot be read from disk; [`FileError`] for a format that is not read, with what it
 /// looks like and how to convert it, and whatever the format's own reader finds wrong.
 pub fn open(path: &Path) -> Result<Contents, FileError> {
     if path.is_dir() {
@@ -127,24 +127,19 @@ pub fn parts_of(path: &Path) -> BTreeSet<PathBuf> {
 /// The files of one series or sequence, in its order: images, slices of a DICOM volume, frames of OpenPose.
 ///
 /// # Errors
-/// [`FileError::File`] when they are none of these, and those of the format's reader.
+/// [`FileError`] when they are none of these, and those of the format's reader.
 pub fn open_files(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError> {
     let formats = files
         .iter()
         .map(|(path, bytes)| detect(&head_of(bytes), path))
         .collect::<Result<BTreeSet<_>, _>>()?;
     folder::read_files(&formats, files).unwrap_or_else(|| {
-        let (found, names) = (
-            files.first().map(|(path, _)| path.clone()),
-            formats.iter().map(|format| format.name()),
-        );
-        Err(FileError::File {
-            file: found.unwrap_or_default(),
-            place: "files of one session".into(),
-            found: names.collect::<Vec<_>>().join(", "),
-            expected: folder::SEQUENCES.into(),
-            hint: "let the pattern match one file per session".into(),
-        })
+        let names: Vec<_> = formats.iter().map(|format| format.name()).collect();
+        Err(FileError::at(files.first().map_or(Path::new(""), |(path, _)| path))
+            .place("files of one session")
+            .found(names.join(", "))
+            .expected(folder::SEQUENCES)
+            .hint("let the pattern match one file per session"))
     })
 }
 
@@ -175,13 +170,11 @@ fn read(
 /// A table whose separator, header and decimal comma are guessed; numbers get a decimal point.
 fn read_delimited(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let Some(sniffed) = sniff(bytes) else {
-        return Err(FileError::File {
-            file: path.to_path_buf(),
-            place: "text".into(),
-            found: "lines with different numbers of fields".into(),
-            expected: "a table with one separator, in UTF-8".into(),
-            hint: "correct the lines, or describe the layout in a dataset card".into(),
-        });
+        return Err(FileError::at(path)
+            .place("text")
+            .found("lines with different numbers of fields")
+            .expected("a table with one separator, in UTF-8")
+            .hint("correct the lines, or describe the layout in a dataset card"));
     };
     let (layout, mut table) = (sniffed.layout, sniffed.table);
     table.file = path.to_path_buf();
@@ -260,21 +253,17 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
 /// [`FileError`] for a damaged stream, and for one that holds more than `max_bytes`.
 pub fn inflate(bytes: &[u8], path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     let mut inflated = Vec::new();
-    let wrong = |found: String, expected: String| FileError::File {
-        file: path.to_path_buf(),
-        place: "gzip".into(),
-        found,
-        expected,
-        hint: "fetch it again, or unpack it yourself".into(),
-    };
+    let wrong = FileError::at(path)
+        .place("gzip")
+        .hint("fetch it again, or unpack it yourself");
     match MultiGzDecoder::new(bytes)
         .take(max_bytes + 1)
         .read_to_end(&mut inflated)
     {
-        Err(error) => Err(wrong(error.to_string(), "a whole gzip file".into())),
-        Ok(_) if inflated.len() as u64 > max_bytes => {
-            Err(wrong(format!("more than {max_bytes} bytes"), "at most as many".into()))
-        }
+        Err(error) => Err(wrong.found(error).expected("a whole gzip file")),
+        Ok(_) if inflated.len() as u64 > max_bytes => Err(wrong
+            .found(format!("more than {max_bytes} bytes"))
+            .expected("at most as many")),
         Ok(_) => Ok(inflated),
     }
 }

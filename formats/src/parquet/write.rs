@@ -16,6 +16,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 
 use crate::FileError;
+use crate::file::write_atomic;
 
 const ROWS_PER_GROUP: usize = 1 << 16;
 /// JSON: name of each column of numbers to its unit.
@@ -34,24 +35,7 @@ pub fn write_table(
     values: ArrayView2<f64>,
 ) -> Result<(), FileError> {
     check(path, ids, columns, values)?;
-    let io = |source| FileError::Io {
-        path: path.to_owned(),
-        action: "write",
-        source,
-    };
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask; the default is 0600
-    let temporary = builder.prefix(".table-").tempfile_in(folder).map_err(io)?;
-    write(temporary.as_file(), ids, columns, values).map_err(|error| io(io::Error::other(error)))?;
-    temporary.as_file().sync_all().map_err(io)?;
-    temporary.persist(path).map_err(|error| io(error.error))?;
-    // The rename is durable once the folder is synced.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
+    write_atomic(path, |file| write(file, ids, columns, values).map_err(io::Error::other))
 }
 
 fn check(
@@ -61,14 +45,11 @@ fn check(
     values: ArrayView2<f64>,
 ) -> Result<(), FileError> {
     let wrong = |place: String, found: String, expected: String| {
-        let hint = "this is a mistake of the caller, not of the data".to_string();
-        Err(FileError::File {
-            file: path.to_owned(),
-            place,
-            found,
-            expected,
-            hint,
-        })
+        Err(FileError::at(path)
+            .place(place)
+            .found(found)
+            .expected(expected)
+            .hint("this is a mistake of the caller, not of the data"))
     };
     if let Some((name, column)) = ids.iter().find(|(_, column)| column.len() != values.nrows()) {
         let expected = format!("{}, as many as rows of numbers", values.nrows());

@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::RATES_HZ;
-use crate::Annotation;
-use crate::FileError;
+use crate::text::decode;
+use crate::{Annotation, FileError, Warning, WarningCode};
 
 /// The mnemonics of codes 0 to 41, as in the table of `annot(5)`; a space where there is none.
 const SYMBOLS: &[u8; 42] = b" NLRaVFJASEj/Q~ | sT*D\"=pB^t+u?![]en@xf()r";
@@ -31,7 +31,7 @@ pub struct Annotations {
     /// In the order of the file.
     pub marks: Vec<Mark>,
     /// What is missing or cut off, and was tolerated.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// One annotation.
@@ -82,7 +82,7 @@ impl Annotations {
 /// Notes at time 0 that define the file's time resolution or its mnemonics are applied and left out.
 ///
 /// # Errors
-/// [`FileError::File`], with the byte, for text or a skip that goes beyond the end, and for a definition that cannot be.
+/// [`FileError`], with the byte, for text or a skip that goes beyond the end, and for a definition that cannot be.
 pub fn read_annotations(bytes: &[u8], file: &Path) -> Result<Annotations, FileError> {
     let mut words = Words {
         bytes,
@@ -111,7 +111,12 @@ pub fn read_annotations(bytes: &[u8], file: &Path) -> Result<Annotations, FileEr
                     (SUB, Some(mark)) => mark.subtype = low as i8,
                     (CHN, Some(mark)) => mark.channel = low,
                     (_, Some(mark)) => mark.text = text,
-                    (_, None) => return Err(words.error(format!("code {code}"), "an annotation before it")),
+                    (_, None) => {
+                        return Err(words
+                            .error()
+                            .found(format!("code {code}"))
+                            .expected("an annotation before it"));
+                    }
                 }
             }
             code => {
@@ -132,7 +137,8 @@ pub fn read_annotations(bytes: &[u8], file: &Path) -> Result<Annotations, FileEr
     }
     let mut warnings = Vec::new();
     if !ended {
-        warnings.push(format!("{}: no end mark: the file may be cut short", file.display()));
+        let text = format!("{}: no end mark: the file may be cut short", file.display());
+        warnings.push(Warning::new(WarningCode::Unclosed, text));
     }
     marks.retain(|mark| mark.code != 0);
     let (rate_hz, symbols) = define(&mut marks, file)?;
@@ -181,13 +187,11 @@ fn define(marks: &mut Vec<Mark>, file: &Path) -> Result<(Option<f64>, BTreeMap<u
     });
     match wrong {
         None => Ok((rate_hz, symbols)),
-        Some(found) => Err(FileError::File {
-            file: file.to_path_buf(),
-            place: "notes at time 0".into(),
-            found: format!("`{found}`"),
-            expected: "a positive rate, or a code and its mnemonic".into(),
-            hint: "see annot(5) of the WFDB Applications Guide".into(),
-        }),
+        Some(found) => Err(FileError::at(file)
+            .place("notes at time 0")
+            .found(format!("`{found}`"))
+            .expected("a positive rate, or a code and its mnemonic")
+            .hint("see annot(5) of the WFDB Applications Guide")),
     }
 }
 
@@ -204,35 +208,34 @@ impl Words<'_> {
         Some(word)
     }
 
-    fn error(&self, found: String, expected: &str) -> FileError {
-        FileError::File {
-            file: self.file.to_path_buf(),
-            place: format!("byte {}", self.position.saturating_sub(2)),
-            found,
-            expected: expected.into(),
-            hint: "the file is cut short or no annotation file in the MIT format; fetch it again".into(),
-        }
+    fn error(&self) -> FileError {
+        FileError::at(self.file)
+            .place(format!("byte {}", self.position.saturating_sub(2)))
+            .hint("the file is cut short or no annotation file in the MIT format; fetch it again")
     }
 
     /// A 32-bit interval, its high word first.
     fn skip(&mut self) -> Result<i64, FileError> {
-        let error = self.error("the end of the file".into(), "an interval of four bytes");
+        let error = self
+            .error()
+            .found("the end of the file")
+            .expected("an interval of four bytes");
         let (Some([c, d]), Some([a, b])) = (self.next(), self.next()) else {
             return Err(error);
         };
         Ok(i32::from_le_bytes([a, b, c, d]).into())
     }
 
-    /// Text of so many bytes, and one more if they are odd: UTF-8, or Latin-1.
+    /// Text of so many bytes, and one more if they are odd: UTF-8, or windows-1252.
     fn text(&mut self, length: usize) -> Result<String, FileError> {
         let Some(bytes) = self.bytes.get(self.position..).and_then(|rest| rest.get(..length)) else {
-            return Err(self.error(format!("a text of {length} bytes"), "one within the file"));
+            return Err(self
+                .error()
+                .found(format!("a text of {length} bytes"))
+                .expected("one within the file"));
         };
         self.position += length.next_multiple_of(2);
         let bytes = &bytes[..bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)];
-        Ok(match std::str::from_utf8(bytes) {
-            Ok(text) => text.into(),
-            Err(_) => bytes.iter().copied().map(char::from).collect(),
-        })
+        Ok(decode(bytes).into_owned())
     }
 }

@@ -27,27 +27,20 @@ pub(super) fn decode(
     skip: usize,
     wanted: Option<usize>,
 ) -> Result<Vec<Vec<i32>>, FileError> {
-    let wrong = |place: String, found: String, expected: String| FileError::File {
-        file: file.to_path_buf(),
-        place,
-        found,
-        expected,
-        hint: "the file is damaged, cut short, or not of the header's format; fetch both again".into(),
+    let wrong = |place: &str| {
+        let hint = "the file is damaged, cut short, or not of the header's format; fetch both again";
+        FileError::at(file).place(place).hint(hint)
     };
     let (info, frames) = stream(bytes).ok_or_else(|| {
-        wrong(
-            "byte 0".into(),
-            "something else".into(),
-            "the header of a FLAC stream".into(),
-        )
+        wrong("byte 0")
+            .found("something else")
+            .expected("the header of a FLAC stream")
     })?;
     if info.channels as usize != num_channels || info.bits_per_sample > max_bits {
         let found = format!("{} channels of {} bits", info.channels, info.bits_per_sample);
-        return Err(wrong(
-            "byte 8".into(),
-            found,
-            format!("{num_channels} of at most {max_bits} bits"),
-        ));
+        return Err(wrong("byte 8")
+            .found(found)
+            .expected(format!("{num_channels} of at most {max_bits} bits")));
     }
     let known = info
         .samples
@@ -59,15 +52,13 @@ pub(super) fn decode(
     while position < end {
         let place = || format!("sample {position}");
         let next = reader.read_next_or_eof(buffer);
-        let Some(block) = next.map_err(|error| wrong(place(), error.to_string(), "a FLAC frame".into()))? else {
+        let Some(block) = next.map_err(|error| wrong(&place()).found(error).expected("a FLAC frame"))? else {
             break;
         };
         if block.channels() as usize != num_channels {
-            return Err(wrong(
-                place(),
-                format!("{} channels", block.channels()),
-                format!("{num_channels}"),
-            ));
+            return Err(wrong(&place())
+                .found(format!("{} channels", block.channels()))
+                .expected(num_channels));
         }
         let length = block.duration() as usize;
         let range = skip.saturating_sub(position).min(length)..(end - position).min(length);
@@ -77,31 +68,25 @@ pub(super) fn decode(
                 .iter()
                 .find(|&&sample| !matches!(sample >> (max_bits - 1), 0 | -1))
             {
-                return Err(wrong(
-                    place(),
-                    sample.to_string(),
-                    format!("samples of at most {max_bits} bits"),
-                ));
+                return Err(wrong(&place())
+                    .found(sample)
+                    .expected(format!("samples of at most {max_bits} bits")));
             }
             channel.extend_from_slice(samples);
         }
         position += length;
         if position.saturating_mul(num_channels) > bytes.len().saturating_mul(MOST_PER_BYTE) + MOST_MORE {
             let expected = format!("at most {MOST_PER_BYTE} per byte");
-            return Err(wrong(
-                format!("sample {position}"),
-                format!("samples from {} bytes", bytes.len()),
-                expected,
-            ));
+            return Err(wrong(&format!("sample {position}"))
+                .found(format!("samples from {} bytes", bytes.len()))
+                .expected(expected));
         }
         buffer = block.into_buffer();
     }
     if position < end && (wanted.is_some() || info.samples.is_some()) {
-        return Err(wrong(
-            "size".into(),
-            format!("{position} samples"),
-            format!("at least {end}"),
-        ));
+        return Err(wrong("size")
+            .found(format!("{position} samples"))
+            .expected(format!("at least {end}")));
     }
     Ok(channels)
 }

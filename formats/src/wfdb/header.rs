@@ -1,11 +1,13 @@
 //! The text header of a record, `header(5)` of the WFDB Applications Guide.
 
+use std::fmt::Display;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
 use super::RATES_HZ;
 use super::storage::Format;
-use crate::FileError;
+use crate::text::decode;
+use crate::{FileError, Warning, WarningCode};
 
 /// A header: of signals, or of segments that have headers of their own.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub(super) struct Header {
     /// `None` in the header of a single segment.
     pub(super) segments: Option<Vec<SegmentLine>>,
     pub(super) facts: Vec<(String, String)>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 #[derive(Debug)]
@@ -61,24 +63,23 @@ struct Place<'a> {
 }
 
 /// The error for what a line of a header says.
-pub(super) fn line_error(file: &Path, line: usize, found: &str, expected: &str, hint: &str) -> FileError {
-    FileError::File {
-        file: file.to_path_buf(),
-        place: format!("line {line}"),
-        found: format!("`{found}`"),
-        expected: expected.into(),
-        hint: hint.into(),
-    }
+pub(super) fn line_error(file: &Path, line: usize, found: impl Display) -> FileError {
+    FileError::at(file)
+        .place(format!("line {line}"))
+        .found(format!("`{found}`"))
 }
 
 impl Place<'_> {
-    fn error(&self, found: &str, expected: &str, hint: &str) -> FileError {
-        line_error(self.file, self.number, found, expected, hint)
+    fn error(&self, found: &str) -> FileError {
+        line_error(self.file, self.number, found)
     }
 
     fn number<T: FromStr>(&self, text: &str, expected: &str) -> Result<T, FileError> {
-        text.parse()
-            .map_err(|_| self.error(text, expected, "see header(5) of the WFDB Applications Guide"))
+        text.parse().map_err(|_| {
+            self.error(text)
+                .expected(expected)
+                .hint("see header(5) of the WFDB Applications Guide")
+        })
     }
 
     /// A file that does not leave the folder of the header.
@@ -88,17 +89,9 @@ impl Place<'_> {
             .all(|part| matches!(part, Component::Normal(_)));
         if name.is_empty() || !inside || name.starts_with('~') || name.contains(['\\', ':', '\0']) {
             let hint = "files of a record may not lie outside its folder";
-            return Err(self.error(name, "a file beside the header", hint));
+            return Err(self.error(name).expected("a file beside the header").hint(hint));
         }
         Ok(self.file.with_file_name(format!("{name}{ending}")))
-    }
-}
-
-/// Text of a header. Old ones hold units in Latin-1, such as a micro sign.
-fn decode(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => bytes.iter().copied().map(char::from).collect(),
     }
 }
 
@@ -111,9 +104,12 @@ impl Header {
                 .map(|(number, line)| (Place { file, number }, line.trim()))
         };
         let mut lines = numbered().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-        let (place, line) = lines
-            .next()
-            .ok_or_else(|| Place { file, number: 1 }.error("", "a record line", "the file is empty"))?;
+        let (place, line) = lines.next().ok_or_else(|| {
+            Place { file, number: 1 }
+                .error("")
+                .expected("a record line")
+                .hint("the file is empty")
+        })?;
         let (mut header, num_segments) = Self::parse_record(line, &place)?;
         let mut next = |expected: String| {
             let end = Place {
@@ -123,7 +119,7 @@ impl Header {
             let hint = "the header is cut short; fetch it again";
             lines
                 .next()
-                .ok_or_else(|| end.error("the end of the file", &expected, hint))
+                .ok_or_else(|| end.error("the end of the file").expected(expected).hint(hint))
         };
         if let Some(num_segments) = num_segments {
             let mut segments = Vec::new();
@@ -144,7 +140,7 @@ impl Header {
                 file.display(),
                 place.number
             );
-            header.warnings.push(warning);
+            header.warnings.push(Warning::new(WarningCode::OddHeader, warning));
         }
         let comments = numbered()
             .filter_map(|(_, line)| line.strip_prefix('#'))
@@ -166,7 +162,10 @@ impl Header {
             None => (name, None),
         };
         if num_segments == Some(0) {
-            return Err(place.error(line, "at least one segment", "correct the header"));
+            return Err(place
+                .error(line)
+                .expected("at least one segment")
+                .hint("correct the header"));
         }
         let num_signals = place.number(fields.next().unwrap_or_default(), "a number of signals")?;
         // 250 Hz is the format's default.
@@ -174,7 +173,10 @@ impl Header {
         let rate = rate_field.split(['/', '(']).next().unwrap_or(rate_field);
         let rate_hz: f64 = place.number(rate, "a rate in Hz")?;
         if !RATES_HZ.contains(&rate_hz) {
-            return Err(place.error(rate, "a positive rate in Hz", "correct the header"));
+            return Err(place
+                .error(rate)
+                .expected("a positive rate in Hz")
+                .hint("correct the header"));
         }
         let num_frames = fields
             .next()
@@ -239,11 +241,17 @@ impl SignalLine {
         };
         let format = Format::parse(code);
         if format.is_none() && !none {
-            return Err(place.error(storage, &format!("format {}", Format::CODES), "correct the header"));
+            return Err(place
+                .error(storage)
+                .expected(format!("format {}", Format::CODES))
+                .hint("correct the header"));
         }
         let samples_per_frame = place.number(samples_per_frame, "a number of samples per frame")?;
         if samples_per_frame == 0 {
-            return Err(place.error(storage, "at least one sample per frame", "correct the header"));
+            return Err(place
+                .error(storage)
+                .expected("at least one sample per frame")
+                .hint("correct the header"));
         }
         let calibration = fields.next().unwrap_or("0");
         let (calibration, unit) = calibration.split_once('/').unwrap_or((calibration, "mV"));
@@ -253,7 +261,10 @@ impl SignalLine {
         };
         let gain: f64 = place.number(gain_text, "a gain")?;
         if !gain.is_finite() {
-            return Err(place.error(gain_text, "a finite gain", "correct the header"));
+            return Err(place
+                .error(gain_text)
+                .expected("a finite gain")
+                .hint("correct the header"));
         }
         let mut integers = fields
             .by_ref()
@@ -281,30 +292,54 @@ impl SignalLine {
         })
     }
 
-    /// Compares the samples of the file with the initial value and the checksum of the header, as far as it has them.
-    pub(super) fn verify(&self, format: Format, samples: &[i32], header: &Path) -> Result<(), FileError> {
-        let wrong = |place: &str, found: i32, expected: i32| FileError::File {
-            file: self.file.clone(),
-            place: place.into(),
-            found: found.to_string(),
-            expected: format!("{expected} ({}, line {})", header.display(), self.line),
-            hint: "file and header do not belong together, or the file is damaged; fetch both again".into(),
-        };
-        let first = samples.first().copied().unwrap_or(0);
+    /// What contradicts the initial value and the checksum of the header, as far as it has them: the place, what was found
+    /// there and what the header says. `first` is the first sample of the file, `sum` that of all its samples.
+    pub(super) fn contradiction(&self, format: Format, first: i32, sum: i16) -> Option<(&'static str, i32, i32)> {
         // Writers put zero or the 16-bit code into the header for a missing first sample. In format 8 the initial value
         // is where the differences start from.
         let tolerated = first == format.missing_code() && matches!(self.initial, Some(0 | -0x8000));
         let is_wrong = |&initial: &i32| initial != first && !tolerated && format != Format::F8;
-        if let Some(initial) = self.initial.filter(is_wrong) {
-            return Err(wrong("first sample", first, initial));
-        }
+        // Some writers keep the sum unsigned: equal in the lower 16 bits is equal.
+        let is_other = |&checksum: &i32| checksum as i16 != sum;
+        let initial = self.initial.filter(is_wrong);
+        let initial = initial.map(|initial| ("first sample", first, initial));
+        initial.or_else(|| Some(("checksum", sum.into(), self.checksum.filter(is_other)?)))
+    }
+
+    /// Compares the samples of the file with the header: an error where they do not agree, or a warning in `tolerated`.
+    pub(super) fn verify(
+        &self,
+        format: Format,
+        samples: &[i32],
+        header: &Path,
+        tolerated: Option<&mut Vec<Warning>>,
+    ) -> Result<(), FileError> {
+        let first = samples.first().copied().unwrap_or(0);
         let sum = samples
             .iter()
             .fold(0i16, |sum, &sample| sum.wrapping_add(sample as i16));
-        match self.checksum {
-            // Some writers keep the sum unsigned: equal in the lower 16 bits is equal.
-            Some(checksum) if checksum as i16 != sum => Err(wrong("checksum", sum.into(), checksum)),
-            _ => Ok(()),
+        self.judge(self.contradiction(format, first, sum), header, tolerated)
+    }
+
+    pub(super) fn judge(
+        &self,
+        contradiction: Option<(&'static str, i32, i32)>,
+        header: &Path,
+        tolerated: Option<&mut Vec<Warning>>,
+    ) -> Result<(), FileError> {
+        let Some((place, found, expected)) = contradiction else {
+            return Ok(());
+        };
+        let expected = format!("{expected} ({}, line {})", header.display(), self.line);
+        if let Some(warnings) = tolerated {
+            let text = format!("{}: {place}: found {found}, expected {expected}", self.file.display());
+            warnings.push(Warning::new(WarningCode::Checksum, text));
+            return Ok(());
         }
+        Err(FileError::at(&self.file)
+            .place(place)
+            .found(found)
+            .expected(expected)
+            .hint("file and header do not belong together, or the file is damaged; fetch both again"))
     }
 }

@@ -53,7 +53,9 @@ pub(super) fn channels(
     if tracks.len() != master.num_signals {
         let found = format!("{} signals in the segments", tracks.len());
         let expected = format!("{}, as the first line announces", master.num_signals);
-        return Err(line_error(&master.file, 1, &found, &expected, "correct the header"));
+        return Err(line_error(&master.file, 1, found)
+            .expected(expected)
+            .hint("correct the header"));
     }
     let per_frame = tracks
         .iter()
@@ -83,10 +85,14 @@ fn distribute(
     if names.is_none() && header.signals.len() != tracks.len() {
         let found = format!("{} signals", header.signals.len());
         let expected = format!("{}, as in the first segment", tracks.len());
-        return Err(line_error(&header.file, 1, &found, &expected, hint));
+        return Err(line_error(&header.file, 1, found).expected(expected).hint(hint));
     }
     for (index, (signal, place)) in signals.into_iter().zip(&header.signals).enumerate() {
-        let wrong = |found: &str, expected: &str| line_error(&header.file, place.line, found, expected, hint);
+        let wrong = |found: &str, expected: &str| {
+            line_error(&header.file, place.line, found)
+                .expected(expected)
+                .hint(hint)
+        };
         let target = names.map_or(Some(index), |names| names.get(&signal.name).copied());
         let track = target
             .and_then(|target| tracks.get_mut(target))
@@ -111,13 +117,9 @@ fn total(master: &Header, lines: &[SegmentLine]) -> Result<usize, FileError> {
             let found = sum.map_or("too many".into(), |sum| sum.to_string());
             let found = format!("{found} samples in all segments");
             let expected = master.num_frames.map_or("fewer".into(), |number| number.to_string());
-            Err(line_error(
-                &master.file,
-                1,
-                &found,
-                &expected,
-                "a segment's line is missing or wrong",
-            ))
+            Err(line_error(&master.file, 1, found)
+                .expected(expected)
+                .hint("a segment's line is missing or wrong"))
         }
     }
 }
@@ -155,7 +157,7 @@ fn segment_header(master: &Header, line: &SegmentLine, path: &Path, files: &File
             line.line,
             master.file.display()
         );
-        Err(line_error(path, 1, &found, &expected, &hint))
+        Err(line_error(path, 1, found).expected(expected).hint(hint))
     };
     if header.segments.is_some() {
         return wrong("a record of segments".into(), "signals".into());
@@ -174,16 +176,14 @@ fn segment_header(master: &Header, line: &SegmentLine, path: &Path, files: &File
 
 /// Says which segment lacks a file; other errors name their place themselves.
 fn absent(master: &Header, line: &SegmentLine, error: FileError) -> FileError {
-    match error {
-        FileError::Io { path, source, .. } if source.kind() == ErrorKind::NotFound => FileError::File {
-            file: master.file.clone(),
-            place: format!("line {}, segment `{}`", line.line, line.name),
-            found: format!("no file {}", path.display()),
-            expected: "the headers and signal files of all segments".into(),
-            hint: "fetch the missing files, or read single segments by their own headers".into(),
-        },
-        error => error,
+    if error.io_kind() != Some(ErrorKind::NotFound) {
+        return error;
     }
+    FileError::at(&master.file)
+        .place(format!("line {}, segment `{}`", line.line, line.name))
+        .found(format!("no file {}", error.path().display()))
+        .expected("the headers and signal files of all segments")
+        .hint("fetch the missing files, or read single segments by their own headers")
 }
 
 fn check_size(master: &Header, num_values: usize, files: &Files) -> Result<(), FileError> {
@@ -196,13 +196,9 @@ fn check_size(master: &Header, num_values: usize, files: &Files) -> Result<(), F
     }
     let found = format!("{num_values} samples of all signals");
     let expected = format!("at most {most} where the files hold {}", files.num_values);
-    Err(line_error(
-        &master.file,
-        1,
-        &found,
-        &expected,
-        "correct the lengths of the segments, or read them one by one",
-    ))
+    Err(line_error(&master.file, 1, found)
+        .expected(expected)
+        .hint("correct the lengths of the segments, or read them one by one"))
 }
 
 fn tracks_of(header: &Header) -> Vec<Track> {
@@ -226,13 +222,9 @@ fn names(layout: &Header) -> Result<BTreeMap<String, usize>, FileError> {
     for (index, line) in layout.signals.iter().enumerate() {
         if names.insert(line.name.clone(), index).is_some() {
             let hint = "signals are found by name in a variable layout; correct the header";
-            return Err(line_error(
-                &layout.file,
-                line.line,
-                &line.name,
-                "a name of its own",
-                hint,
-            ));
+            return Err(line_error(&layout.file, line.line, &line.name)
+                .expected("a name of its own")
+                .hint(hint));
         }
     }
     Ok(names)

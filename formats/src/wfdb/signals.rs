@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::header::{Header, SignalLine, line_error};
 use super::storage::Format;
 use super::{Signal, flac};
-use crate::FileError;
+use crate::{FileError, Warning, WarningCode};
 
 /// Files that may be longer than needed by so many bytes: the rest of a block.
 const MOST_PADDING_BYTES: usize = 3;
@@ -16,15 +16,18 @@ pub(super) struct Files<'a> {
     pub(super) read: &'a dyn Fn(&Path) -> Result<Vec<u8>, FileError>,
     /// Files that were decoded.
     seen: BTreeSet<PathBuf>,
+    /// Whether samples that contradict their header are an error rather than a warning.
+    strict: bool,
     /// Samples in them, each file counted once.
     pub(super) num_values: usize,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl<'a> Files<'a> {
-    pub(super) fn new(read: &'a dyn Fn(&Path) -> Result<Vec<u8>, FileError>) -> Self {
+    pub(super) fn new(read: &'a dyn Fn(&Path) -> Result<Vec<u8>, FileError>, strict: bool) -> Self {
         Self {
             read,
+            strict,
             seen: BTreeSet::new(),
             num_values: 0,
             warnings: Vec::new(),
@@ -41,13 +44,9 @@ impl<'a> Files<'a> {
         for (index, line) in header.signals.iter().enumerate() {
             let Some(format) = line.format else {
                 let hint = "a layout has no samples of its own; read the record that names it";
-                return Err(line_error(
-                    &header.file,
-                    line.line,
-                    "~",
-                    "a file beside the header",
-                    hint,
-                ));
+                return Err(line_error(&header.file, line.line, "~")
+                    .expected("a file beside the header")
+                    .hint(hint));
             };
             let group = || Group {
                 file: &line.file,
@@ -74,7 +73,8 @@ impl<'a> Files<'a> {
                 };
             }
             for ((index, line), mut samples) in group.lines.into_iter().zip(decoded) {
-                line.verify(group.format, &samples, &header.file)?;
+                let tolerated = (!self.strict).then_some(&mut self.warnings);
+                line.verify(group.format, &samples, &header.file, tolerated)?;
                 align(line, group.format, &mut samples, frames, &header.file)?;
                 signals.insert(index, signal(line, group.format, samples));
             }
@@ -92,14 +92,8 @@ struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    fn error(&self, place: &str, found: String, expected: String, hint: &str) -> FileError {
-        FileError::File {
-            file: self.file.to_path_buf(),
-            place: place.into(),
-            found,
-            expected,
-            hint: hint.into(),
-        }
+    fn error(&self, place: &str) -> FileError {
+        FileError::at(self.file).place(place)
     }
 
     fn add(&mut self, index: usize, line: &'a SignalLine) -> Result<(), FileError> {
@@ -108,7 +102,11 @@ impl<'a> Group<'a> {
         if !same_place || (matches!(self.format, Format::Flac(_)) && !same_rate) {
             let expected = format!("`{}`, as signal 1 of this file", self.first.storage);
             let hint = "signals of one file share its format, and in FLAC their rate; correct the header";
-            return Err(self.error("format", format!("`{}`", line.storage), expected, hint));
+            return Err(self
+                .error("format")
+                .found(format!("`{}`", line.storage))
+                .expected(expected)
+                .hint(hint));
         }
         self.lines.push((index, line));
         Ok(())
@@ -142,7 +140,7 @@ impl<'a> Group<'a> {
         &self,
         bytes: &[u8],
         num_frames: Option<usize>,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Warning>,
     ) -> Result<(Vec<Vec<i32>>, usize), FileError> {
         let body = bytes.get(self.first.offset..).unwrap_or_default();
         let per_frame = self
@@ -161,14 +159,19 @@ impl<'a> Group<'a> {
                 None => "a number of samples that a file can hold".into(),
             };
             let hint = "the file is cut short; fetch it again";
-            return Err(self.error("size", format!("{} bytes", bytes.len()), expected, hint));
+            return Err(self
+                .error("size")
+                .found(format!("{} bytes", bytes.len()))
+                .expected(expected)
+                .hint(hint));
         };
         if body.len() - used > MOST_PADDING_BYTES {
-            warnings.push(format!(
+            let text = format!(
                 "{}: {} bytes after the last sample",
                 self.file.display(),
                 body.len() - used
-            ));
+            );
+            warnings.push(Warning::new(WarningCode::SurplusBytes, text));
         }
         let decoded = self.format.decode(body, total);
         let mut start = 0;
@@ -204,13 +207,9 @@ fn align(
 ) -> Result<(), FileError> {
     if line.skew > num_frames {
         let expected = format!("a skew within the {num_frames} samples of the record");
-        return Err(line_error(
-            header,
-            line.line,
-            &line.storage,
-            &expected,
-            "correct the header",
-        ));
+        return Err(line_error(header, line.line, &line.storage)
+            .expected(expected)
+            .hint("correct the header"));
     }
     let length = samples.len();
     samples.drain(..(line.skew * line.samples_per_frame).min(length));

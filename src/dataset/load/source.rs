@@ -39,24 +39,20 @@ impl<'a> Source<'a> {
             return Ok(bytes);
         };
         let Some(hashes) = self.declared.get(file) else {
-            return Err(FileError::File {
-                file: self.card.path.clone(),
-                place: "files".into(),
-                found: format!("no pattern with a line in {list} that matches `{file}`"),
-                expected: "one, because the file is read".into(),
-                hint: "add it to `files`, or its hash under [[accept]]".into(),
-            });
+            return Err(FileError::at(&self.card.path)
+                .place("files")
+                .found(format!("no pattern with a line in {list} that matches `{file}`"))
+                .expected("one, because the file is read")
+                .hint("add it to `files`, or its hash under [[accept]]"));
         };
         let found = digest(&bytes);
         match hashes.contains(&found) {
             true => Ok(bytes),
-            false => Err(FileError::File {
-                file: path,
-                place: "content".into(),
-                found: format!("sha256 {found}"),
-                expected: hashes.join(" or "),
-                hint: self.card.restore_hint(file),
-            }),
+            false => Err(FileError::at(&path)
+                .place("content")
+                .found(format!("sha256 {found}"))
+                .expected(hashes.join(" or "))
+                .hint(self.card.restore_hint(file))),
         }
     }
 
