@@ -92,7 +92,7 @@ test
   1 h 6 min 40 s             V
 
 warnings
-  the last record is cut short
+  the last record is cut short (cut-off)
 "
     );
     let personal = describe(&contents, DescribeOptions { personal: true }).to_string();
@@ -301,7 +301,7 @@ fn long_lists_and_long_words_are_cut() {
         annotations: (0..60)
             .map(|index| mark(f64::from(index) * 1e5, Some(1e9), &format!("{index} {long}")))
             .collect(),
-        warnings: vec![Warning::new(WarningCode::CutOff, long.clone()); 60],
+        warnings: vec![Warning::new(WarningCode::LeftOut, long.clone()); 60],
     };
     let text = text(&contents);
     assert_eq!(
