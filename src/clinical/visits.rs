@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::scales::Scale;
-use crate::base::error::DataError;
+use crate::base::FileError;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedTable};
 
 /// Mean length of a month: 365.25 / 12 days.
@@ -189,15 +189,15 @@ impl VisitsConfig {
     /// numbers are written. By patient, then item.
     ///
     /// # Errors
-    /// [`DataError::File`] naming patient, time, item and value of a score outside its scale, of a field that is no
+    /// [`FileError`] naming patient, time, item and value of a score outside its scale, of a field that is no
     /// number or date, and of two different scores of an item at one time.
-    pub fn trajectories(&self, table: &DelimitedTable, layout: &DelimitedLayout) -> Result<Vec<Trajectory>, DataError> {
-        let wrong = |place: String, found: String, expected: String| DataError::File {
-            file: table.file.clone(),
-            place,
-            found,
-            expected,
-            hint: "correct the table, or leave the field empty if the score is not known".into(),
+    pub fn trajectories(&self, table: &DelimitedTable, layout: &DelimitedLayout) -> Result<Vec<Trajectory>, FileError> {
+        let wrong = |place: String, found: String, expected: String| {
+            FileError::at(&table.file)
+                .place(place)
+                .found(found)
+                .expected(expected)
+                .hint("correct the table, or leave the field empty if the score is not known")
         };
         self.check()
             .map_err(|problem| wrong("visits".into(), problem, "another configuration".into()))?;
@@ -314,12 +314,12 @@ impl VisitsConfig {
 /// table of programmes, whose columns are named in this order after the patient's.
 ///
 /// # Errors
-/// [`DataError::File`] for a field that is no number from 0.
+/// [`FileError`] for a field that is no number from 0.
 pub fn weekly_minutes(
     table: &DelimitedTable,
     layout: &DelimitedLayout,
     columns: [&str; 3],
-) -> Result<BTreeMap<String, f64>, DataError> {
+) -> Result<BTreeMap<String, f64>, FileError> {
     let [patient, frequency, duration] = columns;
     let patient = table.column(patient, "programme.patient")?;
     let frequency = table.column(frequency, "programme.sessions_per_week")?;
@@ -331,16 +331,16 @@ pub fn weekly_minutes(
             let number = layout
                 .number::<f64>(text)
                 .filter(|number| number.is_finite() && *number >= 0.0);
-            number.ok_or_else(|| DataError::File {
-                file: table.file.clone(),
-                place: format!(
-                    "line {}: column `{}`",
-                    row.line,
-                    table.columns.get(column).map_or("", |name| name)
-                ),
-                found: format!("`{text}`"),
-                expected: "a number from 0".into(),
-                hint: "take the row out of the table if the programme is not known".into(),
+            number.ok_or_else(|| {
+                FileError::at(&table.file)
+                    .place(format!(
+                        "line {}: column `{}`",
+                        row.line,
+                        table.columns.get(column).map_or("", |name| name)
+                    ))
+                    .found(format!("`{text}`"))
+                    .expected("a number from 0")
+                    .hint("take the row out of the table if the programme is not known")
             })
         };
         *minutes.entry(row.field(patient).to_string()).or_insert(0.0) += number(frequency)? * number(duration)?;

@@ -14,7 +14,7 @@ use super::Usage;
 use crate::cli::FeaturesArgs;
 
 /// Writes the feature tables of an experiment, side by side.
-pub fn run(args: FeaturesArgs, paths: &DataPaths) -> anyhow::Result<()> {
+pub fn run(args: FeaturesArgs, paths: &DataPaths) -> super::Result<()> {
     let file = ExperimentFile::load(&args.experiment, &args.overrides.set)?;
     let prepared = paths.open(&file)?;
     let bar = if args.quiet {
@@ -72,7 +72,7 @@ pub fn run(args: FeaturesArgs, paths: &DataPaths) -> anyhow::Result<()> {
 }
 
 /// Subject, session and, for windows, their start, then the features.
-fn write(path: &Path, table: &FeatureTable, prepared: &Prepared) -> anyhow::Result<()> {
+fn write(path: &Path, table: &FeatureTable, prepared: &Prepared) -> super::Result<()> {
     let subject = |row: &RowKey| &prepared.subjects()[row.subject as usize];
     let subjects: Vec<String> = table.rows.iter().map(|row| subject(row).id.clone()).collect();
     let sessions: Vec<String> = table

@@ -4,7 +4,7 @@ use serde_json::json;
 use crate::cli::RunsCommand;
 
 /// Lists and shows runs.
-pub fn run(command: RunsCommand) -> anyhow::Result<()> {
+pub fn run(command: RunsCommand) -> super::Result<()> {
     match command {
         RunsCommand::List { folder, json } => {
             let mut rows = Vec::new();

@@ -1,7 +1,6 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
 use recoup::evaluation::{Level, table};
 use recoup::experiment::ExperimentFile;
 use recoup::experiment::config::{DataSource, TaskConfig};
@@ -18,7 +17,7 @@ use super::Usage;
 use crate::cli::TrainArgs;
 
 /// Trains an experiment.
-pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
+pub fn run(args: TrainArgs, paths: &DataPaths) -> super::Result<()> {
     let file = ExperimentFile::load(&args.experiment, &args.overrides.set)?;
     let device = if args.dry_run { None } else { Some(args.device.open()?) };
     let prepared = paths.open(&file)?;
@@ -43,7 +42,7 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
         earlier_looks: looks(&folder)?,
         quiet: args.quiet,
     };
-    let stop = StopFlag::install().context("cannot listen for signals")?;
+    let stop = StopFlag::install().map_err(|error| Error::other(format!("cannot listen for signals: {error}")))?;
     if !args.quiet {
         eprintln!("{} on {device:?}\nrun {}", summary(&plan), directory.root().display());
     }
@@ -122,7 +121,7 @@ fn check_names(plan: &ExperimentPlan, only: &[String]) -> Result<(), Usage> {
     }
 }
 
-fn newest_unfinished(folder: &Path, plan: &ExperimentPlan) -> anyhow::Result<RunDirectory> {
+fn newest_unfinished(folder: &Path, plan: &ExperimentPlan) -> super::Result<RunDirectory> {
     for run in list_runs(folder)?.into_iter().rev() {
         let manifest = run.manifest()?;
         if manifest.status != RunStatus::Finished && manifest.experiment_hash == plan.hash {
@@ -138,7 +137,7 @@ fn newest_unfinished(folder: &Path, plan: &ExperimentPlan) -> anyhow::Result<Run
 }
 
 /// Finished runs of the experiment: each has shown the test metrics once.
-fn looks(folder: &Path) -> anyhow::Result<usize> {
+fn looks(folder: &Path) -> super::Result<usize> {
     let mut looks = 0;
     for run in list_runs(folder)? {
         looks += usize::from(run.manifest()?.status == RunStatus::Finished);

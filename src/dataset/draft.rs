@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::card::list_files;
-use crate::base::error::DataError;
+use crate::base::FileError;
+use crate::dataset::error::DataError;
 
 mod content;
 mod label;
@@ -35,7 +36,7 @@ pub struct Draft {
 /// Looks through `dir/raw`, or `dir` itself where there is no such folder.
 ///
 /// # Errors
-/// [`DataError::Io`] for a folder or file that cannot be read; a file that makes no sense is a finding.
+/// [`FileError`] for a folder or file that cannot be read; a file that makes no sense is a finding.
 pub fn draft(dir: &Path) -> Result<Draft, DataError> {
     let raw = dir.join("raw");
     let (raw, in_place) = if raw.is_dir() {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::survey::{Entry, Kind, Survey, read, table, wrong};
+use super::survey::{Entry, Kind, Survey, read, table};
 use super::{AnnotationRule, Deidentifier, annotations, pictures, tiff};
-use crate::base::error::DataError;
+use crate::base::FileError;
 use recoup_formats::dicom::deidentify::Deidentification;
 use recoup_formats::wfdb::read_annotations;
 use recoup_formats::{Format, c3d, dicom, nifti, skeleton};
@@ -27,12 +27,18 @@ impl Deidentifier {
         entry: &Entry,
         survey: &Survey,
         names: &BTreeMap<String, String>,
-    ) -> Result<Converted, DataError> {
+    ) -> Result<Converted, FileError> {
         let path = folder.join(&entry.path);
         let (bytes, zipped) = read(&path)?;
         let patient = entry.patient.as_deref().unwrap_or_default();
         let keep = self.rules.annotations == AnnotationRule::Keep;
-        let damaged = |what: &str| wrong(&path, what, "what does not hold".into(), "a whole file", DAMAGED);
+        let damaged = |what: &str| {
+            FileError::at(&path)
+                .place(what)
+                .found("what does not hold")
+                .expected("a whole file")
+                .hint(DAMAGED)
+        };
         let marks = if keep {
             "texts of annotations kept"
         } else {
@@ -144,7 +150,11 @@ impl Deidentifier {
                 let json = serde_json::from_slice(&bytes).map_err(|_| damaged("JSON"))?;
                 if has_text(&json) {
                     let hint = "remove the texts; poses are numbers";
-                    return Err(wrong(&path, "JSON", "a text".into(), "numbers only", hint));
+                    return Err(FileError::at(&path)
+                        .place("JSON")
+                        .found("a text")
+                        .expected("numbers only")
+                        .hint(hint));
                 }
                 texts.push(bytes.clone());
                 (bytes, format.name(), vec!["copied"])
@@ -153,7 +163,11 @@ impl Deidentifier {
                 skeleton::read(&bytes, &path)?;
                 let is_number = |byte: &u8| byte.is_ascii_digit() || b" \t\r\n,.+-eENaAinfINF".contains(byte);
                 if !bytes.iter().all(is_number) {
-                    return Err(wrong(&path, "text", "letters".into(), "numbers only", "remove them"));
+                    return Err(FileError::at(&path)
+                        .place("text")
+                        .found("letters")
+                        .expected("numbers only")
+                        .hint("remove them"));
                 }
                 (bytes, "skeletons", vec!["copied"])
             }
@@ -163,10 +177,14 @@ impl Deidentifier {
             .any(|text| survey.ids.stands_in(&String::from_utf8_lossy(text)))
         {
             let hint = "remove it from names of signals and marks, or drop annotations";
-            return Err(wrong(&path, "what is kept", "the id of a patient".into(), "none", hint));
+            return Err(FileError::at(&path)
+                .place("what is kept")
+                .found("the id of a patient")
+                .expected("none")
+                .hint(hint));
         }
         let bytes = if zipped {
-            zip(&bytes).map_err(DataError::io(&path, "compress"))?
+            zip(&bytes).map_err(FileError::io(&path, "compress"))?
         } else {
             bytes
         };
@@ -184,7 +202,7 @@ impl Deidentifier {
         entry: &Entry,
         names: &BTreeMap<String, String>,
         path: &Path,
-    ) -> Result<Vec<u8>, DataError> {
+    ) -> Result<Vec<u8>, FileError> {
         let folder = entry
             .path
             .rfind('/')
@@ -198,13 +216,11 @@ impl Deidentifier {
         let own = own.strip_suffix(".hea").unwrap_or(&own).to_string();
         let missing = || {
             let hint = "fetch the whole record";
-            wrong(
-                path,
-                "header",
-                "a file that is not in the folder".into(),
-                "files beside the header",
-                hint,
-            )
+            FileError::at(path)
+                .place("header")
+                .found("a file that is not in the folder")
+                .expected("files beside the header")
+                .hint(hint)
         };
         let mut out = Vec::new();
         let mut left: Option<usize> = None;

@@ -6,26 +6,16 @@ use chrono::{Datelike as _, NaiveDate};
 
 use super::known::KnownIds;
 use super::{Deidentifier, dates};
-use crate::base::error::DataError;
-
-fn wrong(file: &Path, place: &str, found: &str, expected: &str, hint: &str) -> DataError {
-    DataError::File {
-        file: file.to_path_buf(),
-        place: place.into(),
-        found: found.into(),
-        expected: expected.into(),
-        hint: hint.into(),
-    }
-}
+use crate::base::FileError;
 
 impl Deidentifier {
     /// A WFDB header (`.hea`) without comments, where ages and diagnoses stand, and without base time and date. Other
     /// lines stay byte for byte.
     ///
     /// # Errors
-    /// [`DataError::File`] when the record line is absent, or the patient's id stands in what is left: the record's
+    /// [`FileError`] when the record line is absent, or the patient's id stands in what is left: the record's
     /// name, or that of a file or signal.
-    pub fn wfdb_header(&self, patient: &str, bytes: &[u8], file: &Path) -> Result<Vec<u8>, DataError> {
+    pub fn wfdb_header(&self, patient: &str, bytes: &[u8], file: &Path) -> Result<Vec<u8>, FileError> {
         let mut out = Vec::new();
         let mut has_record = false;
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
@@ -51,13 +41,11 @@ impl Deidentifier {
         }
         if !has_record {
             let hint = "is this the header of a WFDB record?";
-            return Err(wrong(
-                file,
-                "line 1",
-                "no record line",
-                "name, number of signals, rate",
-                hint,
-            ));
+            return Err(FileError::at(file)
+                .place("line 1")
+                .found("no record line")
+                .expected("name, number of signals, rate")
+                .hint(hint));
         }
         let text = String::from_utf8_lossy(&out);
         let mut id = KnownIds::default();
@@ -66,7 +54,11 @@ impl Deidentifier {
             false => Ok(out),
             true => {
                 let hint = "rename the record, its files and signals before";
-                Err(wrong(file, "header", "the patient's id", "a header without it", hint))
+                Err(FileError::at(file)
+                    .place("header")
+                    .found("the patient's id")
+                    .expected("a header without it")
+                    .hint(hint))
             }
         }
     }
@@ -76,22 +68,36 @@ impl Deidentifier {
     /// has a signal of annotations, whose texts are not touched and may identify.
     ///
     /// # Errors
-    /// [`DataError::File`] when the header is cut off or its start date is none; `bytes` are then what they were.
-    pub fn edf_header(&self, patient: &str, bytes: &mut [u8], file: &Path) -> Result<bool, DataError> {
+    /// [`FileError`] when the header is cut off or its start date is none; `bytes` are then what they were.
+    pub fn edf_header(&self, patient: &str, bytes: &mut [u8], file: &Path) -> Result<bool, FileError> {
         let hint = "is this a whole EDF or BDF file?";
         let Some(header) = bytes.first_chunk_mut::<256>() else {
-            return Err(wrong(file, "byte 0", "less than 256 bytes", "a header", hint));
+            return Err(FileError::at(file)
+                .place("byte 0")
+                .found("less than 256 bytes")
+                .expected("a header")
+                .hint(hint));
         };
         let (version, rest) = header.split_at_mut(8);
         let (patient_field, rest) = rest.split_at_mut(80);
         let (recording_field, rest) = rest.split_at_mut(80);
         let (date_field, rest) = rest.split_at_mut(8);
         if version != b"0       " && version != b"\xffBIOSEMI" {
-            return Err(wrong(file, "byte 0", "another format", "`0` or BIOSEMI", hint));
+            return Err(FileError::at(file)
+                .place("byte 0")
+                .found("another format")
+                .expected("`0` or BIOSEMI")
+                .hint(hint));
         }
         let date = std::str::from_utf8(date_field).ok().and_then(two_digit_date);
         let moved = date.and_then(|date| dates::move_date(date, self.shift_days(patient)));
-        let moved = moved.ok_or_else(|| wrong(file, "byte 168", "no date", "a start date, dd.mm.yy", hint))?;
+        let moved = moved.ok_or_else(|| {
+            FileError::at(file)
+                .place("byte 168")
+                .found("no date")
+                .expected("a start date, dd.mm.yy")
+                .hint(hint)
+        })?;
         let is_plus = rest.get(16..20).is_some_and(|kind| kind == b"EDF+" || kind == b"BDF+");
         let signals = rest
             .get(76..80)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::known::KnownIds;
 use super::{Deidentifier, PatientFrom, annotations, is_distinctive};
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::dataset::card::{FilePattern, PathGroup, PathGroups};
 use recoup_formats::delimited::DelimitedTable;
 use recoup_formats::open::{head_of, inflate, is_gzip, open_with};
@@ -48,19 +48,9 @@ pub(super) struct Survey {
     pub patients: BTreeSet<String>,
 }
 
-pub(super) fn wrong(file: &Path, place: &str, found: String, expected: &str, hint: &str) -> DataError {
-    DataError::File {
-        file: file.to_path_buf(),
-        place: place.into(),
-        found,
-        expected: expected.into(),
-        hint: hint.into(),
-    }
-}
-
 /// The bytes of a file, decompressed, and whether they were compressed.
-pub(super) fn read(path: &Path) -> Result<(Vec<u8>, bool), DataError> {
-    let bytes = std::fs::read(path).map_err(DataError::io(path, "read"))?;
+pub(super) fn read(path: &Path) -> Result<(Vec<u8>, bool), FileError> {
+    let bytes = std::fs::read(path).map_err(FileError::io(path, "read"))?;
     if is_gzip(&bytes) {
         Ok((inflate(&bytes, path, MAX_INFLATED_BYTES)?, true))
     } else {
@@ -69,7 +59,7 @@ pub(super) fn read(path: &Path) -> Result<(Vec<u8>, bool), DataError> {
 }
 
 /// A table, and whether its first line has the names of its columns.
-pub(super) fn table(format: Format, bytes: &[u8], path: &Path) -> Result<(DelimitedTable, bool), DataError> {
+pub(super) fn table(format: Format, bytes: &[u8], path: &Path) -> Result<(DelimitedTable, bool), FileError> {
     if format == Format::Parquet {
         return Ok((parquet::read(bytes, path)?, true));
     }
@@ -82,30 +72,34 @@ pub(super) fn table(format: Format, bytes: &[u8], path: &Path) -> Result<(Delimi
         Part::Table(table) => Some(table),
         _ => None,
     });
-    let table = table.ok_or_else(|| wrong(path, "text", "no table".into(), "a table", "convert it to CSV"))?;
+    let table = table.ok_or_else(|| {
+        FileError::at(path)
+            .place("text")
+            .found("no table")
+            .expected("a table")
+            .hint("convert it to CSV")
+    })?;
     Ok((table, header))
 }
 
 /// Files below a folder, in order. Links are refused: they lead elsewhere.
-fn walk(folder: &Path, below: &str, files: &mut Vec<String>) -> Result<(), DataError> {
+fn walk(folder: &Path, below: &str, files: &mut Vec<String>) -> Result<(), FileError> {
     let mut entries = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
-        entries.push(entry.map_err(DataError::io(folder, "list"))?.path());
+    for entry in std::fs::read_dir(folder).map_err(FileError::io(folder, "list"))? {
+        entries.push(entry.map_err(FileError::io(folder, "list"))?.path());
     }
     entries.sort();
     for path in entries {
         let kind = std::fs::symlink_metadata(&path)
-            .map_err(DataError::io(&path, "read"))?
+            .map_err(FileError::io(&path, "read"))?
             .file_type();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             let hint = "rename it";
-            return Err(wrong(
-                &path,
-                "name",
-                "bytes that are not UTF-8".into(),
-                "a name in UTF-8",
-                hint,
-            ));
+            return Err(FileError::at(&path)
+                .place("name")
+                .found("bytes that are not UTF-8")
+                .expected("a name in UTF-8")
+                .hint(hint));
         };
         let name = format!("{below}{name}");
         if kind.is_dir() {
@@ -114,20 +108,18 @@ fn walk(folder: &Path, below: &str, files: &mut Vec<String>) -> Result<(), DataE
             files.push(name);
         } else {
             let hint = "copy what it leads to into the folder, or remove it";
-            return Err(wrong(
-                &path,
-                "file",
-                "a link or a device".into(),
-                "a file or folder",
-                hint,
-            ));
+            return Err(FileError::at(&path)
+                .place("file")
+                .found("a link or a device")
+                .expected("a file or folder")
+                .hint(hint));
         }
     }
     Ok(())
 }
 
 impl Deidentifier {
-    pub(super) fn survey(&self, folder: &Path) -> Result<Survey, DataError> {
+    pub(super) fn survey(&self, folder: &Path) -> Result<Survey, FileError> {
         let pattern = self.pattern()?;
         let mut files = Vec::new();
         walk(folder, "", &mut files)?;
@@ -201,26 +193,18 @@ impl Deidentifier {
         }
         match homeless.is_empty() {
             true => Ok(survey),
-            false => Err(wrong(
-                folder,
-                "files",
-                format!("no patient for {}", homeless.join(", ")),
-                "a patient for every file",
-                "correct `pattern` of the rules; EDF, DICOM and C3D can name the patient: `patient_from = \"header\"`",
-            )),
+            false => Err(FileError::at(folder).place("files").found(format!("no patient for {}", homeless.join(", "))).expected("a patient for every file").hint("correct `pattern` of the rules; EDF, DICOM and C3D can name the patient: `patient_from = \"header\"`")),
         }
     }
 
-    fn pattern(&self) -> Result<Option<Pattern>, DataError> {
+    fn pattern(&self) -> Result<Option<Pattern>, FileError> {
         let (from, pattern) = (self.rules.patient_from, &self.rules.pattern);
         let refuse = |found: String, hint: &str| {
-            Err(wrong(
-                Path::new("rules"),
-                "pattern",
-                found,
-                "a pattern with `{patient}`",
-                hint,
-            ))
+            Err(FileError::at(Path::new("rules"))
+                .place("pattern")
+                .found(found)
+                .expected("a pattern with `{patient}`")
+                .hint(hint))
         };
         let Some(text) = pattern.as_ref().filter(|_| from == PatientFrom::Path) else {
             return Ok(None);
@@ -236,7 +220,7 @@ impl Deidentifier {
     }
 
     /// Adds what the file itself tells about its patient. False for a file that must not be copied.
-    fn identify(&self, path: &Path, entry: &mut Entry, survey: &mut Survey) -> Result<bool, DataError> {
+    fn identify(&self, path: &Path, entry: &mut Entry, survey: &mut Survey) -> Result<bool, FileError> {
         let by_header = self.rules.patient_from == PatientFrom::Header;
         let (mut id, mut names) = (String::new(), Vec::<String>::new());
         match entry.kind {
@@ -265,13 +249,11 @@ impl Deidentifier {
                     .is_some_and(|patient| !id.is_empty() && *patient != id);
                 if differs {
                     let hint = "rename the folders, or set `patient_from = \"header\"`: one patient has one pseudonym";
-                    return Err(wrong(
-                        path,
-                        "PatientID",
-                        "another patient than in the path".into(),
-                        "the same",
-                        hint,
-                    ));
+                    return Err(FileError::at(path)
+                        .place("PatientID")
+                        .found("another patient than in the path")
+                        .expected("the same")
+                        .hint(hint));
                 }
                 if entry.patient.is_none() && !id.is_empty() {
                     entry.patient = Some(id.clone());
@@ -371,17 +353,17 @@ fn find((pattern, num_folders): &Pattern, path: &str) -> Option<std::ops::Range<
     Some(start..start + patient.len())
 }
 
-fn head(path: &Path) -> Result<Vec<u8>, DataError> {
+fn head(path: &Path) -> Result<Vec<u8>, FileError> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(DataError::io(path, "read"))?;
+    let file = std::fs::File::open(path).map_err(FileError::io(path, "read"))?;
     file.take(16 << 10)
         .read_to_end(&mut bytes)
-        .map_err(DataError::io(path, "read"))?;
+        .map_err(FileError::io(path, "read"))?;
     Ok(head_of(&bytes))
 }
 
-fn is_annotations(path: &Path) -> Result<bool, DataError> {
+fn is_annotations(path: &Path) -> Result<bool, FileError> {
     let (bytes, _) = read(path)?;
     let whole = wfdb::read_annotations(&bytes, path).is_ok_and(|found| found.warnings.is_empty());
     Ok(whole && annotations::drop_notes(&bytes).is_some())

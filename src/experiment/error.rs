@@ -1,8 +1,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::base::error::DataError;
+use crate::base::{Class, Classified};
 use crate::cohort::split::SplitError;
+use crate::cohort::window::WindowError;
+use crate::dataset::DataError;
 
 /// Why an experiment cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +44,9 @@ pub enum ExperimentError {
     /// The data cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The cohort cannot be cut into windows so.
+    #[error(transparent)]
+    Window(#[from] WindowError),
     /// A transform of features cannot be fitted on the training subjects of a fold.
     #[error("features.{table}.fit: {message}")]
     Features {
@@ -53,6 +58,12 @@ pub enum ExperimentError {
     /// The cohort cannot be split so.
     #[error(transparent)]
     Split(#[from] SplitError),
+}
+
+impl Classified for ExperimentError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
 }
 
 /// One thing wrong with an experiment.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::hash::digest;
+use crate::base::{Class, Classified};
 use crate::cohort::split::{Part, Split, SplitError, Splits};
 use crate::experiment::config::DataSource;
 use crate::experiment::program::{PlannedReplica, replica_name};
@@ -39,6 +40,12 @@ pub enum StartError {
         /// What to do.
         hint: String,
     },
+}
+
+impl Classified for StartError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
 }
 
 /// Gives every replica whose variant has a `training.start` its weights, and makes them part of the plan's hash.

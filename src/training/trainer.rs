@@ -9,6 +9,7 @@ use super::checkpoint::{CheckpointError, CheckpointStore, ReplicaState};
 use super::optimizer::{Moments, StepSize, Stepped, step};
 use super::step::{Group, floats};
 use super::{Progress, Replica, ScheduleConfig, Status, TrainingConfig};
+use crate::base::{Class, Classified};
 use crate::models::matrix;
 
 /// What the loop tells, and asks, while it runs. Scores and records are the caller's: the loop knows losses only.
@@ -69,6 +70,16 @@ pub enum TrainError {
     /// A signal asked to stop; a checkpoint was written.
     #[error("interrupted: a checkpoint was written, --resume continues from it")]
     Interrupted,
+}
+
+impl Classified for TrainError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Checkpoint(error) => error.class(),
+            Self::Observer(_) => Class::Failure,
+            Self::Interrupted => Class::Interrupted,
+        }
+    }
 }
 
 /// Rows of the group: one per replica still in training.

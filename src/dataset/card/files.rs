@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::base::error::DataError;
+use crate::base::FileError;
+use crate::dataset::error::DataError;
 
 /// Deeper folders are taken for a loop of links.
 const MAX_DEPTH: usize = 32;
@@ -11,7 +12,7 @@ const MAX_DEPTH: usize = 32;
 /// names begin with a dot) do not count, nor do names that are not UTF-8.
 ///
 /// # Errors
-/// [`DataError::Io`] for a folder that cannot be read.
+/// [`FileError`] for a folder that cannot be read.
 pub(crate) fn list_files(dir: &Path) -> Result<Vec<String>, DataError> {
     let mut files = Vec::new();
     let mut folders = vec![(String::new(), 0)];
@@ -21,8 +22,8 @@ pub(crate) fn list_files(dir: &Path) -> Result<Vec<String>, DataError> {
         } else {
             dir.join(&prefix)
         };
-        for entry in std::fs::read_dir(&folder).map_err(DataError::io(&folder, "read"))? {
-            let entry = entry.map_err(DataError::io(&folder, "read"))?;
+        for entry in std::fs::read_dir(&folder).map_err(FileError::io(&folder, "read"))? {
+            let entry = entry.map_err(FileError::io(&folder, "read"))?;
             let Some(name) = entry
                 .file_name()
                 .to_str()

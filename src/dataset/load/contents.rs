@@ -7,8 +7,9 @@ use ndarray::{Array2, arr2, s};
 
 use super::signal::{fill, resampler, side_by_side};
 use super::source::Source;
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::dataset::card::{AnnotationsRule, Axis, MissingRule, PointsRule, SignalFileRule};
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::Recording;
 use recoup_formats::{Contents, Part, Points, SignalChannel, open};
 
@@ -26,13 +27,12 @@ impl Wanted<'_> {
         expected: impl Into<String>,
         hint: &str,
     ) -> DataError {
-        DataError::File {
-            file: self.file.to_path_buf(),
-            place: place.into(),
-            found: found.into(),
-            expected: expected.into(),
-            hint: format!("{hint} in {}", self.card.display()),
-        }
+        FileError::at(self.file)
+            .place(place)
+            .found(found)
+            .expected(expected)
+            .hint(format!("{hint} in {}", self.card.display()))
+            .into()
     }
 
     /// The unit of the file must be that of the card: units are not converted.

@@ -6,8 +6,8 @@ use ndarray::{Array2, ArrayView3, Axis};
 
 use super::contents::{Wanted, read, read_sequence};
 use super::source::Source;
-use crate::base::error::DataError;
 use crate::dataset::card::ImageRule;
+use crate::dataset::error::DataError;
 use recoup_formats::image::{self, Color, Image, Scaling};
 use recoup_formats::{Contents, Format, Images, Part, detect};
 

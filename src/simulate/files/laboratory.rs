@@ -6,7 +6,8 @@ use std::path::Path;
 use ndarray::{Array2, Array3, ArrayView1};
 
 use super::{create, each_recording, recording, save, sessions};
-use crate::base::error::DataError;
+use crate::base::FileError;
+use crate::dataset::DataError;
 use crate::dataset::subjects::{Channel, Cohort, ModalityKind, ModalitySpec};
 use crate::simulate::recordings::FORCE_GAIN;
 use recoup_formats::c3d::write_c3d;
@@ -117,7 +118,7 @@ fn force(
 
 /// A volume of one slice; a pixel has no size of its own and counts as a millimetre.
 fn volume(pixels: ArrayView1<f32>, [height, width]: [usize; 2], path: &Path) -> Result<Vec<u8>, DataError> {
-    let failed = |problem: String| DataError::io(path, "write")(std::io::Error::other(problem));
+    let failed = |problem: String| FileError::io(path, "write")(std::io::Error::other(problem));
     let values = pixels
         .into_shape_with_order((1, 1, height, width))
         .map_err(|error| failed(error.to_string()))?;
@@ -133,7 +134,7 @@ fn write_rows(cohort: &Cohort, modality: usize, channels: &[Channel], path: &Pat
         .flat_map(|(_, recording)| recording.values.iter().map(|&value| f64::from(value)))
         .collect();
     let values = Array2::from_shape_vec((ids.len(), channels.len()), values)
-        .map_err(|error| DataError::io(path, "write")(std::io::Error::other(error)))?;
+        .map_err(|error| FileError::io(path, "write")(std::io::Error::other(error)))?;
     let columns: Vec<_> = channels
         .iter()
         .map(|channel| (channel.name.as_str(), channel.unit.as_str()))

@@ -6,7 +6,8 @@ use std::path::Path;
 use ndarray::{ArrayView1, ArrayView2};
 
 use super::{create, each_recording, recording, save, sessions};
-use crate::base::error::DataError;
+use crate::base::FileError;
+use crate::dataset::DataError;
 use crate::dataset::subjects::{Cohort, ModalityKind, ModalitySpec};
 use crate::simulate::recordings::{EMG_GAIN, FORCE_GAIN};
 
@@ -60,7 +61,7 @@ fn write_wfdb(
 fn write_png(path: &Path, pixels: ArrayView1<f32>, [height, width]: [usize; 2]) -> Result<(), DataError> {
     let bytes: Vec<u8> = pixels.iter().map(|&value| (255.0 * value).round() as u8).collect();
     let saved = image::save_buffer(path, &bytes, width as u32, height as u32, image::ExtendedColorType::L8);
-    saved.map_err(|error| DataError::io(path, "write")(std::io::Error::other(error)))
+    saved.map_err(|error| FileError::io(path, "write")(std::io::Error::other(error)))
 }
 
 /// One line per session that has the modality; an empty field is a missing value.
