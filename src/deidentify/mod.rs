@@ -10,15 +10,11 @@
 //!
 //! A date of birth that is shifted still tells an age above 89: drop it and keep the age.
 
-mod annotations;
 mod convert;
 mod dates;
 mod folder;
-mod headers;
 mod known;
-mod pictures;
 mod survey;
-mod tiff;
 
 pub use folder::{FileReport, FolderReport, deidentify_folder};
 
@@ -144,15 +140,6 @@ pub fn key_from_file(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut key = std::fs::read(path).map_err(FileError::io(path, "read"))?;
     key.truncate(key.trim_ascii_end().len());
     Ok(key)
-}
-
-/// Reads the key from an environment variable.
-///
-/// # Errors
-/// When it is not set.
-pub fn key_from_environment(variable: &str) -> Result<Vec<u8>, String> {
-    let key = std::env::var_os(variable).ok_or_else(|| format!("environment variable `{variable}` is not set"))?;
-    Ok(key.into_encoded_bytes())
 }
 
 impl Deidentifier {

@@ -1,33 +1,24 @@
 //! What is in a folder: kinds of files, whose they are, and all ids.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::known::KnownIds;
-use super::{Deidentifier, PatientFrom, annotations, is_distinctive};
+use super::{Deidentifier, PatientFrom, is_distinctive};
 use crate::base::FileError;
 use crate::dataset::card::{FilePattern, PathGroup, PathGroups};
 use recoup_formats::delimited::DelimitedTable;
-use recoup_formats::open::{head_of, inflate, is_gzip, open_with};
-use recoup_formats::{Format, Part, c3d, detect, dicom, parquet, wfdb};
-
-/// The most that a compressed file may hold.
-const MAX_INFLATED_BYTES: u64 = 8 << 30;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    File(Format),
-    WfdbSignal,
-    WfdbAnnotations,
-    /// The values of a NIfTI pair.
-    NiftiData,
-}
+use recoup_formats::format::Input;
+use recoup_formats::open::{MAX_INFLATED_BYTES, head, inflate, is_gzip};
+use recoup_formats::registry::reader_of;
+use recoup_formats::strip::Deidentify;
+use recoup_formats::{Format, Part, detect};
 
 /// One file that is known.
 pub(super) struct Entry {
     /// Below the folder, with `/`.
     pub path: String,
-    pub kind: Kind,
+    pub format: &'static Format,
     /// Whose file it is.
     pub patient: Option<String>,
     /// Where the pattern found the patient in the path.
@@ -59,11 +50,12 @@ pub(super) fn read(path: &Path) -> Result<(Vec<u8>, bool), FileError> {
 }
 
 /// A table, and whether its first line has the names of its columns.
-pub(super) fn table(format: Format, bytes: &[u8], path: &Path) -> Result<(DelimitedTable, bool), FileError> {
-    if format == Format::Parquet {
-        return Ok((parquet::read(bytes, path)?, true));
-    }
-    let contents = open_with(path, &|_| Ok(bytes.to_vec()))?;
+pub(super) fn table(format: &Format, bytes: &[u8], path: &Path) -> Result<(DelimitedTable, bool), FileError> {
+    let contents = (format.read)(&Input {
+        bytes,
+        path,
+        read_file: &|path| Ok(read(path)?.0),
+    })?;
     let header = !contents
         .facts
         .iter()
@@ -124,60 +116,34 @@ impl Deidentifier {
         let mut files = Vec::new();
         walk(folder, "", &mut files)?;
         let mut survey = Survey::default();
-        let mut kinds: BTreeMap<&String, Result<Format, String>> = BTreeMap::new();
-        let (mut signals, mut headers) = (BTreeSet::new(), BTreeSet::new());
-        for file in &files {
-            let path = folder.join(file);
-            let head = head(&path)?;
-            let found = detect(&head, &path);
-            if file.ends_with(".hea") && matches!(found, Ok(Format::Wfdb)) {
-                signals.extend(wfdb::signal_files(&read(&path)?.0, &path));
-                headers.insert(path);
-            }
-            kinds.insert(file, found.map_err(|error| error.to_string()));
-        }
         let mut homeless = Vec::new();
         for file in &files {
             let path = folder.join(file);
-            let kind = match kinds.get(file) {
-                _ if signals.contains(&path) => Kind::WfdbSignal,
-                Some(Ok(format)) => Kind::File(*format),
-                _ if headers.contains(&path.with_extension("hea")) && is_annotations(&path)? => Kind::WfdbAnnotations,
-                _ if path.extension().is_some_and(|extension| extension == "img")
-                    && file
-                        .strip_suffix(".img")
-                        .and_then(|stem| kinds.get(&format!("{stem}.hdr")))
-                        .is_some_and(|found| *found == Ok(Format::Nifti)) =>
-                {
-                    Kind::NiftiData
-                }
-                Some(Err(reason)) => {
-                    survey.unknown.push((path, reason.clone()));
+            let format = match reader_of(&head(&path)?, &path) {
+                Ok(format) => format,
+                Err(reason) => {
+                    survey.unknown.push((path, reason.to_string()));
                     continue;
                 }
-                None => continue,
             };
             let found = pattern.as_ref().and_then(|pattern| find(pattern, file));
             let place = found.clone();
             let named = found.and_then(|range| file.get(range).map(str::to_string));
             let mut entry = Entry {
                 path: file.clone(),
-                kind,
+                format,
                 patient: named,
                 place,
                 uids: Vec::new(),
             };
-            if !self.identify(&path, &mut entry, &mut survey)? {
-                survey
-                    .unknown
-                    .push((path, "the index of a DICOM medium, which names its files".into()));
+            if let Err(reason) = self.identify(&path, &mut entry, &mut survey)? {
+                survey.unknown.push((path, reason));
                 continue;
             }
-            let needs = match kind {
-                Kind::File(Format::Dicom | Format::Edf | Format::Wfdb) => true,
+            let needs = match format.deidentify {
+                Deidentify::ByFile(stripper) => stripper.needs_patient || self.rules.patient_from == PatientFrom::Path,
                 // Whether a table has a column for it is seen when it is read.
-                Kind::File(Format::Delimited | Format::Parquet) => false,
-                _ => self.rules.patient_from == PatientFrom::Path,
+                _ => false,
             };
             if needs && entry.patient.is_none() {
                 homeless.push(file.clone());
@@ -219,85 +185,69 @@ impl Deidentifier {
         }
     }
 
-    /// Adds what the file itself tells about its patient. False for a file that must not be copied.
-    fn identify(&self, path: &Path, entry: &mut Entry, survey: &mut Survey) -> Result<bool, FileError> {
-        let by_header = self.rules.patient_from == PatientFrom::Header;
-        let (mut id, mut names) = (String::new(), Vec::<String>::new());
-        match entry.kind {
-            Kind::File(format @ (Format::Delimited | Format::Parquet)) => {
-                let (table, _) = table(format, &read(path)?.0, path)?;
-                for id in self.table_ids(&table) {
-                    survey.ids.add(id, &self.pseudonym(id));
-                }
-                if let Some(column) = self.patient_column(&table) {
-                    let ids = table.rows.iter().map(|row| row.field(column).trim());
-                    let missing = &self.rules.missing;
-                    let present = ids.filter(|id| !id.is_empty() && !missing.iter().any(|code| code == id));
-                    survey.patients.extend(present.map(String::from));
-                }
+    /// Adds what the file itself tells about its patient, or says why the file must not be copied.
+    fn identify(&self, path: &Path, entry: &mut Entry, survey: &mut Survey) -> Result<Result<(), String>, FileError> {
+        let stripper = match entry.format.deidentify {
+            Deidentify::Unknown => {
+                let reason = format!("{}, which is not known to be free of names", entry.format.name);
+                return Ok(Err(reason));
             }
-            Kind::File(Format::Dicom) => {
-                let identity = dicom::deidentify::identity(&read(path)?.0, path)?;
-                if identity.is_directory {
-                    return Ok(false);
-                }
-                (id, entry.uids) = (identity.patient_id, identity.uids);
-                names.push(identity.patient_name);
-                let differs = entry
-                    .patient
-                    .as_ref()
-                    .is_some_and(|patient| !id.is_empty() && *patient != id);
-                if differs {
-                    let hint = "rename the folders, or set `patient_from = \"header\"`: one patient has one pseudonym";
-                    return Err(FileError::at(path)
-                        .place("PatientID")
-                        .found("another patient than in the path")
-                        .expected("the same")
-                        .hint(hint));
-                }
-                if entry.patient.is_none() && !id.is_empty() {
-                    entry.patient = Some(id.clone());
-                }
+            Deidentify::ByColumn => {
+                self.identify_table(&table(entry.format, &read(path)?.0, path)?.0, survey);
+                return Ok(Ok(()));
             }
-            Kind::File(Format::Edf) => {
-                let (bytes, _) = read(path)?;
-                let field = String::from_utf8_lossy(bytes.get(8..88).unwrap_or_default())
-                    .trim()
-                    .to_string();
-                let mut fields = field.split_whitespace();
-                id = fields
-                    .next()
-                    .filter(|code| *code != "X")
-                    .unwrap_or_default()
-                    .to_string();
-                let rest: Vec<&str> = fields.collect();
-                let is_plus = matches!(bytes.get(192..196), Some(b"EDF+" | b"BDF+"));
-                names.extend(
-                    rest.iter()
-                        .skip(if is_plus { 2 } else { 0 })
-                        .map(|name| name.to_string()),
-                );
-            }
-            Kind::File(Format::C3d) => {
-                names = c3d::deidentify::subjects(&read(path)?.0, path)?;
-                id = names.first().cloned().unwrap_or_default();
-            }
-            _ => {}
+            Deidentify::ByFile(stripper) => stripper,
+        };
+        let Some(identity) = stripper.identity else {
+            return Ok(Ok(()));
+        };
+        let (bytes, _) = read(path)?;
+        let identity = match identity(&bytes, path) {
+            Ok(identity) => identity,
+            // A file that is known by its name alone is not what its name says.
+            Err(error) if detect(&head(path)?, path).is_err() => return Ok(Err(error.to_string())),
+            Err(error) => return Err(error),
+        };
+        if identity.is_index {
+            return Ok(Err("the index of a DICOM medium, which names its files".into()));
         }
-        if by_header && entry.patient.is_none() && !id.is_empty() {
+        let id = identity.id;
+        entry.uids = identity.uids;
+        if identity.is_binding && !id.is_empty() && entry.patient.as_ref().is_some_and(|patient| *patient != id) {
+            return Err(FileError::at(path)
+                .place("patient in the header")
+                .found("another patient than in the path")
+                .expected("the same")
+                .hint("rename the folders, or set `patient_from = \"header\"`: one patient has one pseudonym"));
+        }
+        let is_told = identity.is_binding || self.rules.patient_from == PatientFrom::Header;
+        if is_told && entry.patient.is_none() && !id.is_empty() {
             entry.patient = Some(id.clone());
         }
         let pseudonym = self.pseudonym(entry.patient.as_deref().unwrap_or(&id));
         if is_distinctive(&id) {
             survey.ids.add(&id, &pseudonym);
         }
-        let words = names
+        let words = identity
+            .names
             .iter()
             .flat_map(|name| name.split(|letter: char| !letter.is_alphanumeric()));
         for word in words.filter(|word| word.chars().count() >= 3 && word.chars().all(char::is_alphabetic)) {
             survey.names.add(word, &pseudonym);
         }
-        Ok(true)
+        Ok(Ok(()))
+    }
+
+    fn identify_table(&self, table: &DelimitedTable, survey: &mut Survey) {
+        for id in self.table_ids(table) {
+            survey.ids.add(id, &self.pseudonym(id));
+        }
+        if let Some(column) = self.patient_column(table) {
+            let ids = table.rows.iter().map(|row| row.field(column).trim());
+            let missing = &self.rules.missing;
+            let present = ids.filter(|id| !id.is_empty() && !missing.iter().any(|code| code == id));
+            survey.patients.extend(present.map(String::from));
+        }
     }
 
     /// The path of a file in the new folder.
@@ -324,12 +274,9 @@ impl Deidentifier {
             }
             _ => rename(&entry.path)?,
         };
-        match entry.kind {
-            Kind::File(Format::Parquet) => Some(
-                path.strip_suffix(".parquet")
-                    .map(|stem| format!("{stem}.csv"))
-                    .unwrap_or(path),
-            ),
+        // Tables are written as text.
+        match (entry.format.deidentify, path.strip_suffix(".parquet")) {
+            (Deidentify::ByColumn, Some(stem)) => Some(format!("{stem}.csv")),
             _ => Some(path),
         }
     }
@@ -351,20 +298,4 @@ fn find((pattern, num_folders): &Pattern, path: &str) -> Option<std::ops::Range<
     // The text found is a part of the path.
     let start = (patient.as_ptr() as usize).checked_sub(path.as_ptr() as usize)?;
     Some(start..start + patient.len())
-}
-
-fn head(path: &Path) -> Result<Vec<u8>, FileError> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(FileError::io(path, "read"))?;
-    file.take(16 << 10)
-        .read_to_end(&mut bytes)
-        .map_err(FileError::io(path, "read"))?;
-    Ok(head_of(&bytes))
-}
-
-fn is_annotations(path: &Path) -> Result<bool, FileError> {
-    let (bytes, _) = read(path)?;
-    let whole = wfdb::read_annotations(&bytes, path).is_ok_and(|found| found.warnings.is_empty());
-    Ok(whole && annotations::drop_notes(&bytes).is_some())
 }

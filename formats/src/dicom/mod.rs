@@ -12,6 +12,7 @@
 mod dataset;
 pub mod deidentify;
 mod file;
+pub mod format;
 mod geometry;
 mod image;
 mod pixels;

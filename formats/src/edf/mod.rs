@@ -13,7 +13,9 @@
 
 mod annotations;
 mod clock;
+pub mod format;
 mod header;
+mod strip;
 mod write;
 
 use std::path::Path;

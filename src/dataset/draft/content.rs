@@ -89,9 +89,9 @@ pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError
             });
         }
         let opened = detect(&open::head(&path)?, &path).ok();
-        if let Some(format) = opened.filter(|format| !matches!(format, Format::Delimited | Format::Wfdb)) {
+        if let Some(format) = opened.filter(|format| ![&delimited::format::FORMAT, &wfdb::format::FORMAT].contains(format)) {
             return Ok(Kind::Known {
-                signature: format.name().into(),
+                signature: format.name.into(),
             });
         }
         // The last line may be cut.
@@ -172,7 +172,7 @@ pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
             sniffed,
         });
     }
-    if detect(&open::head(&path)?, &path).is_ok_and(|format| !matches!(format, Format::Delimited | Format::Wfdb)) {
+    if detect(&open::head(&path)?, &path).is_ok_and(|format| ![&delimited::format::FORMAT, &wfdb::format::FORMAT].contains(format)) {
         return Ok(opened(&path));
     }
     Ok(match sniff(&bytes) {

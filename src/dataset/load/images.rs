@@ -69,7 +69,7 @@ fn is_series(source: &Source, files: &[String]) -> Result<bool, DataError> {
     let [file, _, ..] = files else { return Ok(false) };
     let bytes = source.read(file)?;
     let head = bytes.get(..HEAD_BYTES).unwrap_or(&bytes);
-    Ok(detect(head, &source.raw_dir.join(file)).is_ok_and(|format| format == Format::Dicom))
+    Ok(detect(head, &source.raw_dir.join(file)).is_ok_and(|format| format == &dicom::format::FORMAT))
 }
 
 /// A PNG or JPEG file, whose rounding is that of Pillow.
