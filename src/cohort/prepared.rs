@@ -10,9 +10,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::base::FileError;
+use crate::base::hash::digest;
 use crate::dataset::DataError;
 use crate::dataset::card::Card;
 use crate::dataset::subjects::{Cohort, ModalityKind, ModalitySpec};
@@ -351,7 +350,7 @@ impl Mapped {
         // SAFETY: a mapping is undefined when the file changes below it. Files of a prepared folder are written once,
         // under another name, and never opened for writing again: damaged folders are moved away, not changed.
         let map = unsafe { memmap2::Mmap::map(&file) };
-        map.map(Self).map_err(FileError::io(path, "map"))
+        Ok(map.map(Self).map_err(FileError::io(path, "map"))?)
     }
 
     fn bytes(&self) -> &[u8] {
@@ -360,7 +359,7 @@ impl Mapped {
 }
 
 fn damaged(file: &Path, place: String, found: String, expected: String) -> DataError {
-    let hint = "remove this folder; it is built again from the dataset".into();
+    let hint = "remove this folder; it is built again from the dataset";
     FileError::at(file)
         .place(place)
         .found(found)

@@ -6,8 +6,7 @@
 //! `<replica>/<what>`, so any replica can be taken out and resumed alone.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -412,7 +411,7 @@ impl StoredModel {
                 first += spec.len();
                 cut.push((spec, values.to_vec()));
             }
-            Ok(cut)
+            Ok::<_, CheckpointError>(cut)
         };
         Ok(Self {
             params: cut("best_weights", params)?,

@@ -1,6 +1,6 @@
 //! What can be wrong with splits.
 
-use std::{io, path::PathBuf};
+use std::path::PathBuf;
 
 use super::{FORMAT, Part};
 use crate::base::{Class, Classified, FileError};

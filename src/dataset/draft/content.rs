@@ -14,7 +14,7 @@ use crate::dataset::load::constant_rate;
 use recoup_formats::delimited::{DelimitedLayout, Header};
 use recoup_formats::image::{Color, image_size};
 use recoup_formats::sniff::{Sniffed, sniff};
-use recoup_formats::{Format, detect, open, parquet, wfdb};
+use recoup_formats::{delimited, detect, open, parquet, wfdb};
 
 /// Enough of a text to see its columns.
 const HEAD_BYTES: u64 = 16 << 10;
@@ -89,7 +89,9 @@ pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError
             });
         }
         let opened = detect(&open::head(&path)?, &path).ok();
-        if let Some(format) = opened.filter(|format| ![&delimited::format::FORMAT, &wfdb::format::FORMAT].contains(format)) {
+        if let Some(format) =
+            opened.filter(|format| ![&delimited::format::FORMAT, &wfdb::format::FORMAT].contains(format))
+        {
             return Ok(Kind::Known {
                 signature: format.name.into(),
             });
@@ -172,7 +174,9 @@ pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
             sniffed,
         });
     }
-    if detect(&open::head(&path)?, &path).is_ok_and(|format| ![&delimited::format::FORMAT, &wfdb::format::FORMAT].contains(format)) {
+    if detect(&open::head(&path)?, &path)
+        .is_ok_and(|format| ![&delimited::format::FORMAT, &wfdb::format::FORMAT].contains(&format))
+    {
         return Ok(opened(&path));
     }
     Ok(match sniff(&bytes) {

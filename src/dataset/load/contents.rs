@@ -1,5 +1,6 @@
 //! Modalities from files of any format: signals, points, annotations.
 
+use std::fmt::Display;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -23,9 +24,9 @@ pub(super) struct Wanted<'a> {
 impl Wanted<'_> {
     pub(super) fn error(
         &self,
-        place: impl Into<String>,
-        found: impl Into<String>,
-        expected: impl Into<String>,
+        place: impl Display,
+        found: impl Display,
+        expected: impl Display,
         hint: &str,
     ) -> DataError {
         FileError::at(self.file)

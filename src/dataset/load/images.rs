@@ -9,7 +9,7 @@ use super::source::Source;
 use crate::dataset::card::ImageRule;
 use crate::dataset::error::DataError;
 use recoup_formats::image::{self, Color, Image, Scaling};
-use recoup_formats::{Contents, Format, Images, Part, detect};
+use recoup_formats::{Contents, Images, Part, detect, dicom};
 
 /// Enough of a file to know its format.
 const HEAD_BYTES: usize = 16 << 10;
@@ -79,7 +79,11 @@ fn picture(source: &Source, rule: &ImageRule, file: &str) -> Result<Option<Image
         .iter()
         .any(|extension| name.ends_with(extension));
     match is_picture && rule.scale.is_none() {
-        true => image::read_image(&source.read(file)?, &source.raw_dir.join(file), rule.color).map(Some),
+        true => Ok(Some(image::read_image(
+            &source.read(file)?,
+            &source.raw_dir.join(file),
+            rule.color,
+        )?)),
         false => Ok(None),
     }
 }

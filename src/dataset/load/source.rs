@@ -33,17 +33,18 @@ impl<'a> Source<'a> {
     }
 
     /// The content of a file, which has one of the declared hashes.
-    pub(super) fn read(&self, file: &str) -> Result<Vec<u8>, DataError> {
+    pub(super) fn read(&self, file: &str) -> Result<Vec<u8>, FileError> {
         let path = self.raw_dir.join(file);
         let bytes = std::fs::read(&path).map_err(FileError::io(&path, "read"))?;
         let Some(list) = &self.card.hashes else {
             return Ok(bytes);
         };
         let Some(hashes) = self.declared.get(file) else {
-            let problem = format!("`{file}` is read, but no pattern of `files` with a line in {list} matches it");
-            return Err(self
-                .card
-                .error("files", problem, "add it to `files`, or its hash under [[accept]]"));
+            return Err(FileError::at(&self.card.path)
+                .place("files")
+                .found(format!("no pattern with a line in {list} that matches `{file}`"))
+                .expected("one, because the file is read")
+                .hint("add it to `files`, or its hash under [[accept]]"));
         };
         let found = digest(&bytes);
         match hashes.contains(&found) {
@@ -61,7 +62,7 @@ impl<'a> Source<'a> {
     pub(super) fn table(&self, file: &str, layout: &DelimitedLayout) -> Result<DelimitedTable, DataError> {
         let (bytes, path) = (self.read(file)?, self.raw_dir.join(file));
         if !bytes.starts_with(b"PAR1") {
-            return layout.table(&bytes, &path);
+            return Ok(layout.table(&bytes, &path)?);
         }
         if layout.decimal_comma {
             return Err(FileError::at(&path)
@@ -74,7 +75,7 @@ impl<'a> Source<'a> {
                 ))
                 .into());
         }
-        parquet::read(&bytes, &path)
+        Ok(parquet::read(&bytes, &path)?)
     }
 
     /// A table that the card names; `place` is the table of the card that does.

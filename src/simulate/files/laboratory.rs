@@ -7,7 +7,6 @@ use ndarray::{Array2, Array3, ArrayView1};
 
 use super::{create, each_recording, recording, save, sessions};
 use crate::base::FileError;
-use crate::dataset::DataError;
 use crate::dataset::subjects::{Channel, Cohort, ModalityKind, ModalitySpec};
 use crate::simulate::recordings::FORCE_GAIN;
 use recoup_formats::c3d::write_c3d;
@@ -25,7 +24,7 @@ const FORCE_NEWTONS: [f64; 2] = [-2047.0, 2048.0];
 const FORCE_DIGITAL: [i16; 2] = [-32753, 32767];
 
 /// All recordings of a modality.
-pub(super) fn write(cohort: &Cohort, modality: usize, spec: &ModalitySpec, raw: &Path) -> Result<(), DataError> {
+pub(super) fn write(cohort: &Cohort, modality: usize, spec: &ModalitySpec, raw: &Path) -> Result<(), FileError> {
     let folder = raw.join(&spec.name);
     match spec.kind {
         ModalityKind::Row | ModalityKind::Series => {
@@ -58,7 +57,7 @@ pub(super) fn signal_extension(modality: &str) -> &'static str {
 }
 
 /// A C3D file without markers.
-fn analog(channels: &[Channel], rate_hz: f64, values: &Array2<f32>, path: &Path) -> Result<Vec<u8>, DataError> {
+fn analog(channels: &[Channel], rate_hz: f64, values: &Array2<f32>, path: &Path) -> Result<Vec<u8>, FileError> {
     let samples_per_frame = if values.nrows().is_multiple_of(SAMPLES_PER_FRAME) {
         SAMPLES_PER_FRAME
     } else {
@@ -81,7 +80,7 @@ fn analog(channels: &[Channel], rate_hz: f64, values: &Array2<f32>, path: &Path)
         }
     };
     let signals: Vec<_> = channels.iter().zip(values.columns()).map(signal).collect();
-    write_c3d(&points, &signals, path)
+    Ok(write_c3d(&points, &signals, path)?)
 }
 
 /// An EDF+ file whose steps are those of the recording.
@@ -91,7 +90,7 @@ fn force(
     rate_hz: f64,
     values: &Array2<f32>,
     path: &Path,
-) -> Result<Vec<u8>, DataError> {
+) -> Result<Vec<u8>, FileError> {
     let zero = FORCE_NEWTONS[1] * FORCE_GAIN - f64::from(FORCE_DIGITAL[1]);
     let signal = |(channel, values): (&Channel, ArrayView1<f32>)| EdfSignal {
         name: channel.name.clone(),
@@ -106,18 +105,16 @@ fn force(
             .collect(),
     };
     let signals = channels.iter().zip(values.columns()).map(signal).collect();
-    write_edf(
-        &EdfRecording {
-            subject: id.into(),
-            signals,
-            ..EdfRecording::default()
-        },
-        path,
-    )
+    let recording = EdfRecording {
+        subject: id.into(),
+        signals,
+        ..EdfRecording::default()
+    };
+    Ok(write_edf(&recording, path)?)
 }
 
 /// A volume of one slice; a pixel has no size of its own and counts as a millimetre.
-fn volume(pixels: ArrayView1<f32>, [height, width]: [usize; 2], path: &Path) -> Result<Vec<u8>, DataError> {
+fn volume(pixels: ArrayView1<f32>, [height, width]: [usize; 2], path: &Path) -> Result<Vec<u8>, FileError> {
     let failed = |problem: String| FileError::io(path, "write")(std::io::Error::other(problem));
     let values = pixels
         .into_shape_with_order((1, 1, height, width))
@@ -127,7 +124,7 @@ fn volume(pixels: ArrayView1<f32>, [height, width]: [usize; 2], path: &Path) -> 
 }
 
 /// One row per session that has the modality; NaN is a missing value.
-fn write_rows(cohort: &Cohort, modality: usize, channels: &[Channel], path: &Path) -> Result<(), DataError> {
+fn write_rows(cohort: &Cohort, modality: usize, channels: &[Channel], path: &Path) -> Result<(), FileError> {
     let rows = || sessions(cohort).filter_map(|session| Some((session, recording(session, modality)?)));
     let ids: Vec<String> = rows().map(|(session, _)| session.id.clone()).collect();
     let values = rows()
@@ -139,5 +136,5 @@ fn write_rows(cohort: &Cohort, modality: usize, channels: &[Channel], path: &Pat
         .iter()
         .map(|channel| (channel.name.as_str(), channel.unit.as_str()))
         .collect();
-    write_table(path, &[("patient", &ids)], &columns, values.view())
+    Ok(write_table(path, &[("patient", &ids)], &columns, values.view())?)
 }

@@ -46,7 +46,7 @@ pub fn write(config: &SimulateConfig, layout: FileLayout, dir: &Path) -> Result<
     // A recording left from another cohort would turn up where this one lacks it.
     if fs::read_dir(dir).map_err(FileError::io(dir, "read"))?.next().is_some() {
         let reason = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "the folder is not empty");
-        return Err(FileError::io(dir, "write a cohort to")(reason));
+        return Err(FileError::io(dir, "write a cohort to")(reason).into());
     }
     let (cohort, truth) = (config.generate(), config.truth());
     for (modality, spec) in cohort.modalities.iter().enumerate() {
@@ -64,12 +64,12 @@ pub fn write(config: &SimulateConfig, layout: FileLayout, dir: &Path) -> Result<
     Ok(path)
 }
 
-fn create(folder: &Path) -> Result<(), DataError> {
+fn create(folder: &Path) -> Result<(), FileError> {
     fs::create_dir_all(folder).map_err(FileError::io(folder, "create"))
 }
 
 /// Writes a file and the folders above it.
-fn save(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+fn save(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     path.parent().map_or(Ok(()), create)?;
     fs::write(path, bytes).map_err(FileError::io(path, "write"))
 }
@@ -78,8 +78,8 @@ fn save(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
 fn each_recording(
     cohort: &Cohort,
     modality: usize,
-    write: impl Fn(&str, &Array2<f32>) -> Result<(), DataError> + Sync,
-) -> Result<(), DataError> {
+    write: impl Fn(&str, &Array2<f32>) -> Result<(), FileError> + Sync,
+) -> Result<(), FileError> {
     sessions(cohort)
         .par_bridge()
         .try_for_each(|session| match recording(session, modality) {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use recoup::base::error::DataError;
+use recoup::dataset::DataError;
 use recoup::cohort::prepared::Prepared;
 use recoup::dataset::card::Card;
 use recoup::dataset::load::load_cohort;
