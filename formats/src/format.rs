@@ -7,7 +7,9 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crate::FileError;
+use crate::blocks::SignalBlocks;
 use crate::contents::Contents;
+use crate::keypoints::openpose::Person;
 use crate::strip::Deidentify;
 
 /// Bytes that must stand at places of a file, all of them.
@@ -17,7 +19,10 @@ pub type Signature = &'static [(usize, &'static [u8])];
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> Result<Vec<u8>, FileError>;
 
 /// Reader of several files as one sequence.
-pub type ReadMany = fn(&[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError>;
+pub type ReadMany = fn(&[(PathBuf, Vec<u8>)], Person) -> Result<Contents, FileError>;
+
+/// Opener of a file that is read in blocks of at most about so many bytes; `None` for one that has to be read whole.
+pub type ReadBlocks = fn(&Path, usize) -> Result<Option<SignalBlocks>, FileError>;
 
 /// The beginning of a file: its first 16 KiB after decompression, or all of it.
 #[derive(Clone, Copy)]
@@ -87,6 +92,8 @@ pub struct Format {
     pub read: fn(&Input) -> Result<Contents, FileError>,
     /// Several files as one sequence, in its order; none for formats whose files stand alone.
     pub read_many: Option<ReadMany>,
+    /// Reads the signals of a long recording in blocks; none for formats that are read whole.
+    pub blocks: Option<ReadBlocks>,
     /// The files beside one that reading it may open, whether they are there or not.
     pub files_beside: fn(&Path) -> BTreeSet<PathBuf>,
     /// Whether `read` takes compressed bytes and decompresses no more than it needs.
@@ -106,6 +113,7 @@ impl Format {
             owns: |_, _, _| false,
             read,
             read_many: None,
+            blocks: None,
             files_beside: |_| BTreeSet::new(),
             inflates: false,
             deidentify: Deidentify::Unknown,

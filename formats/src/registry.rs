@@ -17,8 +17,8 @@ pub static FORMATS: [&Format; 11] = [
     &nifti::format::FORMAT,
     &parquet::format::FORMAT,
     &c3d::format::FORMAT,
-    &keypoints::OPENPOSE,
-    &keypoints::KEYPOINTS,
+    &keypoints::format::OPENPOSE,
+    &keypoints::format::KEYPOINTS,
     &wfdb::format::FORMAT,
     &skeleton::FORMAT,
     // Last of all: many texts are tables.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::card::list_files;
+use crate::base::FileError;
 use crate::dataset::error::DataError;
 
 mod content;
@@ -35,7 +35,7 @@ pub struct Draft {
 /// Looks through `dir/raw`, or `dir` itself where there is no such folder.
 ///
 /// # Errors
-/// [`DataError::File`] for a folder or file that cannot be read; a file that makes no sense is a finding.
+/// [`FileError`] for a folder or file that cannot be read; a file that makes no sense is a finding.
 pub fn draft(dir: &Path) -> Result<Draft, DataError> {
     let raw = dir.join("raw");
     let (raw, in_place) = if raw.is_dir() {
@@ -43,7 +43,7 @@ pub fn draft(dir: &Path) -> Result<Draft, DataError> {
     } else {
         (dir.to_path_buf(), true)
     };
-    let mut files = list_files(&raw)?;
+    let mut files = crate::base::walk::walk(&raw, false)?.files;
     // What `recoup` itself writes there.
     let ours =
         |file: &String| matches!(file.as_str(), "card.toml" | "experiment.toml") || file.starts_with("prepared/");

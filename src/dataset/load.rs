@@ -30,7 +30,7 @@ use visits::{Outcomes, VisitRows};
 /// Reads the dataset of `card` from `raw_dir`, checking the hash of each file it opens.
 ///
 /// # Errors
-/// [`DataError::File`] for a missing file, one with another hash than declared, one that is not what its format, its own
+/// [`FileError`] for a missing file, one with another hash than declared, one that is not what its format, its own
 /// header or the card promise, that contradicts another, or that lacks samples where the card does not expect it;
 /// [`DataError::Card`] for a card that does not fit the data.
 pub fn load_cohort(card: &Card, raw_dir: &Path) -> Result<Cohort, DataError> {

@@ -64,20 +64,20 @@ const THINGS: [&str; 11] = [
 pub struct ColumnDescription {
     /// Name in the header.
     pub name: String,
-    /// What the values are.
+    /// Kind of the values.
     #[serde(flatten)]
     pub kind: ColumnKind,
     /// Rows without a value.
     pub num_missing: usize,
 }
 
-/// What the values of a column are.
+/// Kinds of values of a column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ColumnKind {
     /// All of them numbers.
     Number {
-        /// Of the numbers.
+        /// Range of the numbers.
         range: Option<Range>,
     },
     /// Few different ones.

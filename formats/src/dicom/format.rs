@@ -8,7 +8,7 @@ use crate::strip::{Deidentify, Stripper};
 pub static FORMAT: Format = Format {
     signatures: &[&[(128, b"DICM")]],
     sniff: is_bare_dicom,
-    read_many: Some(read_series),
+    read_many: Some(|files, _| read_series(files)),
     deidentify: Deidentify::ByFile(Stripper {
         needs_patient: true,
         identity: Some(deidentify::identity),

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::contents::{Scaling, read, read_sequence};
 use super::strip;
 use crate::FileError;
-use crate::contents::{Contents, Images, Part};
+use crate::contents::{Contents, Part};
 use crate::format::Format;
+use crate::keypoints::openpose::Person;
 use crate::strip::{Deidentify, Stripper};
 
 /// Pictures, films of pictures and thermal images.
@@ -32,15 +33,11 @@ pub static FORMAT: Format = Format {
     )
 };
 
-fn sequence(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError> {
-    // No file tells the rate, and the reader wants one.
-    let images = read_sequence(files, 1.0, Scaling::Share)?;
-    Ok(Contents {
+fn sequence(files: &[(PathBuf, Vec<u8>)], _: Person) -> Result<Contents, FileError> {
+    read_sequence(files, None, Scaling::Share).map(|(images, warnings)| Contents {
         format: "sequence of images".into(),
-        parts: vec![Part::Images(Images {
-            rate_hz: None,
-            ..images
-        })],
+        parts: vec![Part::Images(images)],
+        warnings,
         ..Contents::default()
     })
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{head, read_file};
 use crate::contents::Contents;
 use crate::format::{Format, ReadMany};
+use crate::keypoints::Person;
 use crate::order::natural_cmp;
 use crate::registry::detect;
 use crate::{FileError, Warning, WarningCode};
@@ -28,7 +29,7 @@ pub(super) fn open(folder: &Path) -> Result<Contents, FileError> {
     let known: BTreeSet<&Format> = formats.keys().flatten().copied().collect();
     let read = match formats.values().next() {
         Some(files) => match sequence_of(&known) {
-            Some(read_many) => Some(read_many(&read_all(files)?)),
+            Some(read_many) => Some(read_many(&read_all(files)?, Person::default())),
             None => None,
         },
         None => None,

@@ -3,15 +3,17 @@
 mod folder;
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
 use crate::FileError;
+use crate::blocks::SignalBlocks;
 use crate::contents::Contents;
+use crate::file::{open_regular, read_regular};
 use crate::format::{Format, HEAD_BYTES, Input, ReadFile};
+use crate::keypoints::Person;
 use crate::registry::{detect, reader_of};
 
 /// What a compressed file may grow to.
@@ -64,7 +66,28 @@ fn read(format: &Format, bytes: &[u8], path: &Path, read_file: ReadFile) -> Resu
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
-    std::fs::read(path).map_err(FileError::io(path, "read"))
+    read_regular(path)
+}
+
+/// Opens the signals of a file to be read in blocks, each from at most about `max_bytes` of the file, so that a recording may be
+/// longer than memory. `None` where the file has to be read whole: compressed files, records of segments and in FLAC, and all
+/// formats but EDF, BDF and the header of a WFDB record.
+///
+/// # Errors
+/// Errors of [`open`], as far as they do not concern samples.
+pub fn blocks(path: &Path, max_bytes: usize) -> Result<Option<SignalBlocks>, FileError> {
+    let mut start = Vec::new();
+    open_regular(path)?
+        .take(HEAD_BYTES as u64)
+        .read_to_end(&mut start)
+        .map_err(FileError::io(path, "read"))?;
+    if is_gzip(&start) {
+        return Ok(None);
+    }
+    match detect(&start, path)?.blocks {
+        Some(blocks) => blocks(path, max_bytes),
+        None => Ok(None),
+    }
 }
 
 /// The files beside one that reading it may open, whether they are there or not: all of a WFDB record for its header or its
@@ -74,17 +97,17 @@ pub fn parts_of(path: &Path) -> BTreeSet<PathBuf> {
     format.map_or(BTreeSet::new(), |format| (format.files_beside)(path))
 }
 
-/// The files of one series or sequence, in its order: images, slices of a DICOM volume, frames of OpenPose.
+/// The files of one series or sequence: images, slices of a DICOM volume, frames of OpenPose, of which `person` is taken.
 ///
 /// # Errors
 /// [`FileError`] when they are none of these, and those of the format's reader.
-pub fn open_files(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError> {
+pub fn open_files(files: &[(PathBuf, Vec<u8>)], person: Person) -> Result<Contents, FileError> {
     let formats = files
         .iter()
         .map(|(path, bytes)| detect(&head_of(bytes), path))
         .collect::<Result<BTreeSet<_>, _>>()?;
     if let Some(read_many) = folder::sequence_of(&formats) {
-        return read_many(files);
+        return read_many(files, person);
     }
     let names: Vec<_> = formats.iter().map(|format| format.name).collect();
     Err(FileError::at(files.first().map_or(Path::new(""), |(path, _)| path))
@@ -100,7 +123,7 @@ pub fn open_files(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError> {
 /// [`FileError`] for a file that cannot be read.
 pub fn head(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(FileError::io(path, "read"))?;
+    let file = open_regular(path)?;
     file.take(HEAD_BYTES as u64)
         .read_to_end(&mut bytes)
         .map_err(FileError::io(path, "read"))?;

@@ -18,6 +18,7 @@ pub static FORMAT: Format = Format {
             || (!looks_known && header_of_annotations(path).is_some())
     },
     files_beside,
+    blocks: Some(super::blocks),
     deidentify: Deidentify::ByFile(Stripper {
         needs_patient: true,
         identity: Some(strip::identity),

@@ -1,7 +1,7 @@
 //! Modalities from files of any format: signals, points, annotations.
 
-use std::fmt::Display;
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, arr2, s};
@@ -12,6 +12,7 @@ use crate::base::FileError;
 use crate::dataset::card::{AnnotationsRule, Axis, MissingRule, PointsRule, SignalFileRule};
 use crate::dataset::error::DataError;
 use crate::dataset::subjects::Recording;
+use recoup_formats::keypoints::Person;
 use recoup_formats::units::same_unit;
 use recoup_formats::{Contents, Part, Points, SignalChannel, open, refuse_unaccepted};
 
@@ -66,7 +67,7 @@ pub(super) fn read_sequence(source: &Source, files: &[String]) -> Result<(Conten
         .iter()
         .map(|file| Ok((source.raw_dir.join(file), source.read(file)?)));
     let files = bytes.collect::<Result<Vec<_>, DataError>>()?;
-    let contents = open::open_files(&files)?;
+    let contents = open::open_files(&files, Person::default())?;
     let path = files.into_iter().next().unwrap_or_default().0;
     refuse_unaccepted(&contents.warnings, &[], &path)?;
     Ok((contents, path))

@@ -27,7 +27,7 @@ impl<'a> Source<'a> {
         Ok(Self {
             card,
             raw_dir,
-            files: list_files(raw_dir)?,
+            files: walk(raw_dir, false)?.files,
             declared: card.declared_hashes(raw_dir)?,
         })
     }

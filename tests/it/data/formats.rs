@@ -140,7 +140,7 @@ fn wfdb_errors_name_the_place() {
     let path = |name: &str| folder.path().join(name);
     let text = |name: &str| {
         message(
-            read_record(&path(name)).map_err(recoup::base::DataError::from),
+            read_record(&path(name)).map_err(recoup::dataset::DataError::from),
             folder.path(),
         )
     };
