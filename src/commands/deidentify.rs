@@ -1,5 +1,4 @@
 use recoup::base::FileError;
-use recoup::dataset::DataError;
 use recoup::deidentify::{Deidentifier, DeidentifyRules, deidentify_folder, key_from_file};
 
 use super::Usage;

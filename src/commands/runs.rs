@@ -42,7 +42,7 @@ pub fn run(command: RunsCommand) -> super::Result<()> {
                 ("TensorBoard", run.tensorboard()),
                 ("checkpoints", run.checkpoints()),
             ];
-            let mut text = format!("{}\n", serde_json::to_string_pretty(&manifest)?);
+            let mut text = format!("{}\n", serde_json::to_string_pretty(&manifest).map_err(std::io::Error::from)?);
             for (name, path) in parts {
                 let there = if path.exists() { "" } else { " (not there)" };
                 text.push_str(&format!("{name:<12} {}{there}\n", path.display()));

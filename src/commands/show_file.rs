@@ -1,6 +1,5 @@
 use std::path::Path;
 
-use recoup::base::FileError;
 use recoup::figures::{RenderOptions, render};
 use recoup_formats::{DescribeOptions, describe, open};
 

@@ -1,3 +1,4 @@
+use std::io::Error;
 use std::path::Path;
 use std::time::SystemTime;
 

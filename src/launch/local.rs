@@ -73,6 +73,7 @@ impl Classified for LaunchError {
             Self::Run(error) => error.class(),
             Self::Split(error) => error.class(),
             Self::Tracking(error) => error.class(),
+            Self::Figure(error) => error.class(),
             Self::Predictions(error) => error.class(),
             Self::Evaluation(error) => error.class(),
             Self::Precision { .. } => Class::Input,

@@ -18,7 +18,7 @@ pub mod format;
 mod header;
 mod recording;
 mod samples;
-mod strip;
+pub mod strip;
 mod write;
 
 use std::path::Path;

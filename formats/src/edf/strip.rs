@@ -69,7 +69,7 @@ fn num_signals(bytes: &[u8]) -> usize {
 ///
 /// # Errors
 /// [`FileError`] when the header is cut off or its start date is none; `bytes` are then what they were.
-fn clean_header(bytes: &mut [u8], file: &Path, pseudonym: &str, shift_days: i64) -> Result<bool, FileError> {
+pub fn clean_header(bytes: &mut [u8], file: &Path, pseudonym: &str, shift_days: i64) -> Result<bool, FileError> {
     let hint = "is this a whole EDF or BDF file?";
     let Some(header) = bytes.first_chunk_mut::<256>() else {
         return Err(FileError::at(file)

@@ -17,7 +17,7 @@ mod header;
 mod segments;
 mod signals;
 mod storage;
-mod strip;
+pub mod strip;
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;

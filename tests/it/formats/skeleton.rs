@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use recoup_formats::FileError;
 use recoup_formats::skeleton::{KERAAL_VICON, KINECT_V2, read};
 use recoup_formats::{Contents, Part, Points};
 

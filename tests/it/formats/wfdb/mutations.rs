@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use recoup_formats::FileError;
 use recoup_formats::wfdb::read_annotations;
 
 use super::damage::folder;
