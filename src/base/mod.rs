@@ -2,8 +2,8 @@
 
 pub mod error;
 pub(crate) mod hash;
+pub mod problems;
 pub(crate) mod text;
 pub mod walk;
 
-pub use error::{Class, Classified, FileError};
-pub(crate) use recoup_formats::file;
+pub use problems::{Problem, Problems};

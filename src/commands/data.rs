@@ -4,12 +4,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use recoup::cohort::audit::{Audit, Severity};
 use recoup::cohort::prepared::Prepared;
 use recoup::cohort::split::SubjectInfo;
+use recoup::dataset::DataPaths;
 use recoup::dataset::card::Card;
 use recoup::dataset::fetch::{
     AcceptedHash, FetchPlan, FileSpec, HttpOptions, Progress, Source, fetch, fetch_hash_list,
 };
-use recoup::experiment::plan::DataPaths;
-use recoup::experiment::{ExperimentFile, ExperimentPlan};
+use recoup::experiment::{ExperimentFile, ExperimentPlan, open_data};
 use recoup::runs::write_document;
 use serde_json::json;
 
@@ -242,15 +242,17 @@ fn describe(prepared: &Prepared) -> String {
 }
 
 fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool) -> super::Result<()> {
-    let file = ExperimentFile::load(experiment, overrides)?;
-    let plan = ExperimentPlan::new(&file, paths.open(&file)?)?;
+    let mut file = ExperimentFile::load(experiment, overrides)?;
+    // Whatever a model starts from, the data and the splits are the same.
+    file.config.training.init_from = None;
+    let plan = ExperimentPlan::new(&file, open_data(&file, paths)?, Path::new(""), &|_, _| {})?;
     // In the order of the files, because one probe asks whether that order tells the class.
-    let prepared = &plan.base().prepared;
+    let prepared = plan.base().prepared();
     let subjects: Vec<SubjectInfo> = prepared
         .subjects()
         .iter()
         .filter_map(|subject| {
-            plan.splits
+            plan.splits()
                 .subjects()
                 .iter()
                 .find(|info| info.id == subject.id)
@@ -264,7 +266,7 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
         .filter(|subject| subjects.iter().any(|info| info.id == subject.id))
     {
         for session in &subject.sessions {
-            for source in &plan.base().sources {
+            for source in plan.base().sources() {
                 let spec = &prepared.modalities()[source.modality];
                 let Some(values) = prepared.values(source.modality, session.rows[source.modality]) else {
                     continue;
@@ -286,14 +288,14 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
             }
         }
     }
-    let report = audit.finish(&plan.splits)?;
+    let report = audit.finish(plan.splits())?;
     if json {
         super::print_json(&report)?
     } else {
         super::print(&format!("{report}\n"))?
     }
     if report.worst() == Some(Severity::Error) {
-        let message = format!("{}: the audit found errors: results would be wrong", plan.config.name);
+        let message = format!("{}: the audit found errors: results would be wrong", plan.config().name);
         return Err(super::Findings(message).into());
     }
     Ok(())

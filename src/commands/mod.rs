@@ -46,7 +46,7 @@ pub type Result<T> = std::result::Result<T, Box<dyn Classified>>;
 
 /// Carries out one command.
 pub fn run(cli: Cli) -> Result<()> {
-    let paths = recoup::experiment::plan::DataPaths { datasets: cli.datasets };
+    let paths = recoup::dataset::DataPaths { datasets: cli.datasets };
     match cli.command {
         Command::Devices(json) => devices::run(json.json),
         Command::Data(command) => data::run(command, &paths),

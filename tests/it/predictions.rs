@@ -182,7 +182,10 @@ fn missing_files_and_folders_are_named() {
         read(&path).unwrap_err(),
         write(&path, &classes(), &rows(1)).unwrap_err(),
     ] {
-        assert!(matches!(&error, PredictionsError::File(error) if error.path() == path), "{error}");
+        assert!(
+            matches!(&error, PredictionsError::File(error) if error.path() == path),
+            "{error}"
+        );
     }
 }
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use recoup::deidentify::{Deidentifier, DeidentifyRules, key_from_file};
-use recoup_formats::strip::StripOptions;
-use recoup_formats::{FileError, edf, wfdb};
 use recoup_formats::delimited::{DelimitedLayout, DelimitedTable};
 use recoup_formats::parquet;
+use recoup_formats::strip::StripOptions;
+use recoup_formats::{FileError, edf, wfdb};
 
 use super::mutate::survives;
 
@@ -257,10 +257,7 @@ fn a_wfdb_header_loses_comments_and_times_only() {
         error.contains("found the patient's id") && error.contains("rename the record"),
         "{error}"
     );
-    assert!(
-        wfdb_header(&one, "MRN-004711", b"# only\n", Path::new("r001.hea"))
-            .is_err()
-    );
+    assert!(wfdb_header(&one, "MRN-004711", b"# only\n", Path::new("r001.hea")).is_err());
 }
 
 fn edf(kind: &str, label: &str) -> Vec<u8> {
@@ -333,10 +330,7 @@ fn an_edf_header_loses_patient_and_date_only() {
             .contains("byte 168")
     );
     assert_eq!(wrong, before);
-    assert!(
-        edf_header(&one, "MRN-004711", &mut before[..100].to_vec(), Path::new("a.edf"))
-            .is_err()
-    );
+    assert!(edf_header(&one, "MRN-004711", &mut before[..100].to_vec(), Path::new("a.edf")).is_err());
 }
 
 #[test]

@@ -174,7 +174,10 @@ fn files_without_a_reader_are_named_for_what_they_are() {
     assert_eq!(detect(&both, Path::new("f.tif")).unwrap().name, "DICOM");
     // Nothing else that begins with the numbers of a header is one.
     assert_eq!(detect(b"3 4\n1 2\n", Path::new("f")).unwrap().name, "delimited text");
-    assert_eq!(detect(b"a b\n1 2\n3 4\n", Path::new("f")).unwrap().name, "delimited text");
+    assert_eq!(
+        detect(b"a b\n1 2\n3 4\n", Path::new("f")).unwrap().name,
+        "delimited text"
+    );
 }
 
 #[test]
