@@ -6,4 +6,6 @@ pub mod problems;
 pub(crate) mod text;
 pub mod walk;
 
+pub use error::{Class, Classified, FileError};
 pub use problems::{Problem, Problems};
+pub(crate) use recoup_formats::file;

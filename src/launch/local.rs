@@ -92,7 +92,7 @@ impl Classified for LaunchError {
             Self::Figure(error) => error.class(),
             Self::Predictions(error) => error.class(),
             Self::Evaluation(error) => error.class(),
-            Self::Precision { .. } => Class::Input,
+            Self::Precision { .. } | Self::Memory { .. } => Class::Input,
             Self::AllDiverged(_) => Class::Failure,
         }
     }

@@ -461,7 +461,7 @@ impl StoredReplica {
                 first += spec.len();
                 cut.push((spec.clone(), values.to_vec()));
             }
-            Ok(cut)
+            Ok::<_, CheckpointError>(cut)
         };
         Ok(StoredModel {
             params: cut("best_weights", &self.params)?,
