@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::base::FileError;
 use crate::dataset::error::DataError;
 
 mod content;

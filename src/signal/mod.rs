@@ -1,5 +1,7 @@
-//! Operations on sampled signals: resampling, alignment of clocks, filters.
+//! Operations on sampled signals: resampling, alignment of clocks, filters, statistics.
 
 pub mod align;
 pub mod filter;
 pub mod resample;
+pub mod statistics;
+pub mod sums;
