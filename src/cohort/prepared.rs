@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::base::hash::digest;
 use crate::dataset::card::Card;
 use crate::dataset::load::SessionReader;

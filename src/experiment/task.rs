@@ -30,7 +30,7 @@ impl Task {
             task.permute(seed);
         }
         // An autoencoder has no scores.
-        let is_scored = config.model.decoder.is_none();
+        let is_scored = config.model.stream.iter().all(|stream| stream.decoder.is_none());
         if is_scored && let Some(message) = several_classes(&mixed, prepared.subjects().len()) {
             problems.add("task", message);
         }

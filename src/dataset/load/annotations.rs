@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ndarray::arr2;
 
 use super::reading::Reading;
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::dataset::card::AnnotationsRule;
 use crate::dataset::subjects::Recording;
 

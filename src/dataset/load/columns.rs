@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::reading::Reading;
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::dataset::card::ColumnRule;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 

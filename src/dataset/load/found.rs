@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::source::{Source, file_error, whose};
 use super::tables::{SubjectTable, Tables};
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::dataset::card::{ModalityRule, PathGroup, PathGroups, SubjectRule, TableRule};
 use recoup_formats::order::natural_cmp;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::source::{Source, whose};
 use super::tables::Tables;
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::dataset::card::{LabelRule, ResponderRule, Unlabelled};
 
 const LEAVE_OUT: &str = "write `unlabelled = \"leave-out\"` to leave such sessions out";

@@ -4,7 +4,7 @@ use ndarray::{Array2, s};
 
 use super::reading::Reading;
 use super::samples::{fill, side_by_side};
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::dataset::card::{Axis, PointsRule};
 use recoup_formats::{Part, Points};
 

@@ -2,7 +2,7 @@
 
 use super::columns::columns;
 use super::reading::Reading;
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::dataset::card::SeriesRule;
 use crate::dataset::subjects::Recording;
 

@@ -16,13 +16,13 @@ use super::signal::signal;
 use super::source::{Source, whose};
 use super::stream::{BLOCK_BYTES, MIN_FILE_BYTES, SignalStream, open_stream};
 use super::tables::Tables;
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::dataset::card::{AlignRule, Card, ContentRule, ModalityRule, PathGroups, SignalRule};
 use crate::dataset::subjects::{ModalityKind, ModalitySpec, Recording, Session};
 use crate::dataset::warning::FileWarning;
 use crate::signal::align::lag_secs;
 use recoup_formats::order::natural_cmp;
-use recoup_formats::{Format, WarningCode, detect, open};
+use recoup_formats::{WarningCode, detect, open};
 
 /// A subject before its files are read.
 pub struct FoundSubject {
@@ -182,7 +182,7 @@ impl<'a> SessionReader<'a> {
     fn has_blocks(&self, file: &str) -> bool {
         let path = self.source.raw_dir.join(file);
         let format = open::head(&path).and_then(|head| detect(&head, &path));
-        matches!(format, Ok(Format::Edf | Format::Wfdb))
+        format.is_ok_and(|format| format.blocks.is_some())
     }
 
     /// Whether a modality's files of so many bytes come as a stream, if their format has blocks: long signals that are

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::base::hash::digest;
 use crate::base::walk::{Skipped, walk};
 use crate::dataset::card::{Card, ModalityRule};
@@ -151,11 +151,6 @@ pub(super) fn file_error(
     expected: impl Into<String>,
     hint: impl Into<String>,
 ) -> DataError {
-    DataError::File {
-        file: file.to_path_buf(),
-        place: place.into(),
-        found: found.into(),
-        expected: expected.into(),
-        hint: hint.into(),
-    }
+    let error = FileError::at(file).place(place.into()).found(found.into());
+    error.expected(expected.into()).hint(hint.into()).into()
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::{Source, file_error, whose};
 use super::visits::{Outcomes, VisitRows};
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::base::text::spelling;
 use crate::dataset::card::{ContentRule, LabelRule};
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering::Less;
 
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::dataset::card::{AnnotationsRule, Card, ImageRule};
 
 /// Larger images are not what a small model looks at.

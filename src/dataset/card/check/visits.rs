@@ -1,6 +1,6 @@
 //! Scores of several visits.
 
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::clinical::VisitsConfig;
 use crate::dataset::card::{Card, LabelRule, ModalityRule, ResponderRule, VisitsRule};
 use recoup_formats::delimited::DelimitedLayout;
