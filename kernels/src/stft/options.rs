@@ -181,24 +181,24 @@ impl StftOptions {
 
     /// Frames of a signal of so many samples.
     pub fn frames(&self, samples: usize) -> usize {
-        (samples + 2 * self.side()).saturating_sub(self.n_fft) / self.hop + 1
+        (samples + 2 * self.pad()).saturating_sub(self.n_fft) / self.hop + 1
     }
 
     /// Samples padded at each end.
-    pub(super) fn side(&self) -> usize {
+    pub(super) fn pad(&self) -> usize {
         if self.center { self.n_fft / 2 } else { 0 }
     }
 
     pub(super) fn check(&self, op: &'static str, x: [usize; 4]) -> Result<(), KernelError> {
         self.check_frame(op)?;
-        let side = self.side();
+        let pad = self.pad();
         let mirrored = self.center && self.padding == StftPadding::Reflect;
-        if mirrored && side >= x[3] {
-            let problem = format!("mirrors {side} samples at each end, but x {x:?} has only {}", x[3]);
+        if mirrored && pad >= x[3] {
+            let problem = format!("mirrors {pad} samples at each end, but x {x:?} has only {}", x[3]);
             return Err(KernelError::option(op, "n_fft", self.n_fft, problem));
         }
-        if x[3] + 2 * side < self.n_fft {
-            let problem = format!("is longer than the {} padded samples of x {x:?}", x[3] + 2 * side);
+        if x[3] + 2 * pad < self.n_fft {
+            let problem = format!("is longer than the {} padded samples of x {x:?}", x[3] + 2 * pad);
             return Err(KernelError::option(op, "n_fft", self.n_fft, problem));
         }
         Ok(())

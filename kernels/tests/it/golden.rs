@@ -77,14 +77,20 @@ impl Case {
         match self.kind.as_str() {
             "conv1d" => {
                 let p: ConvParameters = self.parameters();
-                let options = Conv1dOptions {
-                    stride: p.stride[0],
-                    padding: p.padding[0],
-                    dilation: p.dilation[0],
+                let options = Conv2dOptions {
+                    stride: [1, p.stride[0]],
+                    padding: [(0, 0), p.padding[0]],
+                    dilation: [1, p.dilation[0]],
                     groups: p.groups,
                 };
+                let (input, filters) = (self.input::<4>(x, 0), self.input::<4>(x, 1));
                 let bias = Some(self.input(x, 2));
-                vec![flat(conv1d(self.input(x, 0), self.input(x, 1), bias, &options))]
+                vec![flat(conv2d(
+                    input.unsqueeze_dim(3),
+                    filters.unsqueeze_dim(3),
+                    bias,
+                    &options,
+                ))]
             }
             "conv2d" => {
                 let p: ConvParameters = self.parameters();

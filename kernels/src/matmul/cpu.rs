@@ -1,7 +1,7 @@
 //! CPU path of [`matmul`](super::matmul): single-threaded products of fixed blocks.
 
-use super::tape::MatmulOps;
-use crate::native::{FlexTensor, Matrix, add_parts, contiguous, dims, product, tasks, tensor, values};
+use super::autodiff::MatmulOps;
+use crate::cpu::{FlexTensor, Matrix, add_parts, contiguous, dims, product, tasks, tensor, values};
 use burn::backend::Flex;
 use rayon::prelude::*;
 
