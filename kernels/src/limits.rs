@@ -1,4 +1,4 @@
-//! What a GPU gives to one launch, and what an operation asks of it.
+//! Limits of a GPU on one launch, and the demands of an operation.
 #![cfg_attr(not(feature = "cube"), allow(dead_code))] // the CPU has no such limits
 
 /// Cubes along one axis of a grid: what WebGPU promises, and CUDA along the second and third axis.

@@ -27,7 +27,7 @@ pub struct Parts {
     pub parts: usize,
 }
 
-/// What is read of each parameter.
+/// Inputs of each parameter.
 #[derive(CubeType, CubeLaunch)]
 pub struct Parameters<N: Size> {
     pub weights: Box<[Vector<f32, N>]>,
@@ -38,7 +38,7 @@ pub struct Parameters<N: Size> {
     pub factors: Box<[Vector<f32, N>]>,
 }
 
-/// What is read of each replica.
+/// Inputs of each replica.
 #[derive(CubeType, CubeLaunch)]
 pub struct Replicas {
     /// `[R]`: 0 for replicas that are not updated; unread where there is no mask.
@@ -68,7 +68,7 @@ pub struct Hyperparameters {
     pub max_norm: f32,
 }
 
-/// What is given of what may be left out.
+/// Which of the optional arguments are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Given {
     pub max_norm: bool,

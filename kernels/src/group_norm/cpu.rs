@@ -2,7 +2,7 @@
 
 use super::GroupNormProblem;
 use super::autodiff::{GroupNormAdjoint, GroupNormOps};
-use crate::cpu::{FlexTensor, Output, add_parts, contiguous, dims, sum, sum_of, sums_of, tensor, values};
+use crate::cpu::{FlexTensor, Output, add_partial_sums, contiguous, dims, sum, sum_of, sums_of, tensor, values};
 use crate::simd::vectorised;
 use burn::backend::Flex;
 use rayon::prelude::*;
@@ -117,7 +117,7 @@ impl GroupNormAdjoint for Flex {
                 vectorised(|| group_backward(inputs, problem.eps, dx, of_parameters));
             });
         let sums = |parts: Vec<f32>| {
-            let sum = add_parts(&parts, replicas, batch, channels);
+            let sum = add_partial_sums(&parts, replicas, batch, channels);
             tensor(sum, [replicas, channels])
         };
         (

@@ -64,7 +64,7 @@ fn own_group(sizes: &NormSizes) -> Group {
 
 /// A value of the group that begins at `first`, from where it was staged.
 #[cube]
-fn value(x: &[f32], staged: &Shared<[f32]>, first: usize, at: usize, #[comptime] plan: NormPlan) -> f32 {
+fn value(x: &[f32], staged: &mut Shared<[f32]>, first: usize, at: usize, #[comptime] plan: NormPlan) -> f32 {
     if comptime!(plan.stage > 0) {
         staged[at]
     } else {
@@ -130,7 +130,7 @@ pub fn norm_forward(
     let mut position = unit % positions;
     let mut at = unit;
     while at < group.len {
-        let own = value(x, &staged, group.first, at, plan);
+        let own = value(x, &mut staged, group.first, at, plan);
         y[group.first + at] = (own - mean) * scale * gamma[channel] + beta[channel];
         at += units;
         channel += channel_step;
@@ -184,7 +184,7 @@ pub fn norm_backward(
                     staged_dy[at] = gradient;
                 }
                 own_beta += gradient;
-                own_gamma += (value(x, &staged, first, at, plan) - mean) * scale * gradient;
+                own_gamma += (value(x, &mut staged, first, at, plan) - mean) * scale * gradient;
                 position += channel_units;
             }
         }
@@ -209,8 +209,8 @@ pub fn norm_backward(
     let mut position = unit % positions;
     let mut at = unit;
     while at < group.len {
-        let standardised = (value(x, &staged, first, at, plan) - mean) * scale;
-        let gradient = gamma[channel] * value(dy, &staged_dy, first, at, plan);
+        let standardised = (value(x, &mut staged, first, at, plan) - mean) * scale;
+        let gradient = gamma[channel] * value(dy, &mut staged_dy, first, at, plan);
         dx[first + at] = scale * (gradient - plain - standardised * product);
         at += units;
         channel += channel_step;

@@ -127,7 +127,7 @@ fn lengths(route: &Route, like: &CubeTensor) -> CubeTensor {
     )
 }
 
-/// What one pass is compiled for.
+/// The plan that the kernels of a sequence are compiled for.
 fn plan(problem: LstmProblem, residence: Residence, order: Order, save: bool) -> SequencePlan {
     SequencePlan {
         units: problem.units,

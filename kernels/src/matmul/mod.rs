@@ -43,6 +43,7 @@ pub fn matmul(x: Tensor<3>, w: Tensor<3>) -> Tensor<3> {
 }
 
 /// The sizes of one product.
+#[cfg(any(feature = "cpu", feature = "cube"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cube"), allow(dead_code))]
 pub(crate) struct MatmulProblem {
@@ -56,6 +57,7 @@ pub(crate) struct MatmulProblem {
     pub cols: usize,
 }
 
+#[cfg(any(feature = "cpu", feature = "cube"))]
 impl MatmulProblem {
     /// The product of `x: [R or 1, M, K]` and `w: [R or 1, K, N]`.
     pub(crate) fn of(x: [usize; 3], w: [usize; 3]) -> Self {

@@ -15,7 +15,7 @@ pub(super) struct Transform<'a> {
     packs_pairs: bool,
     /// Halved with the length, so that sums of two points need no factor.
     window: Vec<f32>,
-    /// What samples are weighted by when they are loaded: the window, or ones where a trend is taken out first.
+    /// Weights of samples when they are loaded: the window, or ones where a trend is taken out first.
     loading: Vec<f32>,
     /// `exp(-2πi k / n_fft)` up to the middle of the spectrum.
     unpack_twiddles: Vec<[f32; 2]>,
@@ -311,13 +311,13 @@ impl<'a, S: Simd> Block<'a, S> {
     }
 }
 
-/// What becomes of the spectrum, bin by bin.
+/// A receiver of the spectrum, bin by bin.
 trait Sink<S: Simd> {
     /// `edge`: the bin is the first or that of half the sampling rate.
     fn put(&mut self, s: S, bin: usize, edge: bool, value: Complex<S>);
 }
 
-/// To memory.
+/// Bins to memory.
 struct Bins<'a, S: Simd>(&'a mut [[S::f32s; 2]]);
 
 impl<S: Simd> Sink<S> for Bins<'_, S> {
@@ -327,7 +327,7 @@ impl<S: Simd> Sink<S> for Bins<'_, S> {
     }
 }
 
-/// Its powers.
+/// Powers to memory.
 struct Powers<'a, S: Simd>(&'a mut [S::f32s]);
 
 impl<S: Simd> Sink<S> for Powers<'_, S> {
@@ -337,7 +337,7 @@ impl<S: Simd> Sink<S> for Powers<'_, S> {
     }
 }
 
-/// To rows of the result, one for each bin.
+/// Bins to rows of the result, one for each.
 struct Rows<'a> {
     out: &'a mut [f32],
     /// Numbers of a row.

@@ -1,9 +1,9 @@
 //! Convolutions of PyTorch (`tests/golden/conv.py`): values and gradients, as the middle one of three replicas, on every
 //! device.
 
-use crate::cases::{noise, to_vec};
 use crate::devices::devices;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use crate::golden::{between, check, flat};
+use burn::tensor::{DType, Device, Tensor};
 use recoup_kernels::{Activation, Conv2dOptions, conv2d_activated};
 use serde::Deserialize;
 
@@ -88,31 +88,6 @@ impl Case {
             &self.options(),
             self.activation(),
         ))
-    }
-}
-
-fn flat<const D: usize>(y: Tensor<D>) -> Tensor<2> {
-    let len = y.dims()[1..].iter().product::<usize>();
-    y.reshape([3, len])
-}
-
-/// `values` between two rows of noise.
-fn between(values: &[f64], salt: u64, device: &Device, dtype: DType) -> Tensor<2> {
-    let len = values.len();
-    let rows = [noise(salt, len), values.to_vec(), noise(salt + 1, len)];
-    Tensor::from_data(TensorData::new(rows.concat(), [3, len]), (device, dtype))
-}
-
-fn check(name: &str, values: Tensor<2>, expected: &[f64], tolerance: f64) {
-    let values = to_vec(values.slice_dim(0, 1..2));
-    assert_eq!(values.len(), expected.len(), "{name}: length");
-    let scale = expected.iter().fold(1.0f64, |scale, x| scale.max(x.abs()));
-    for (index, (value, expected)) in values.iter().zip(expected).enumerate() {
-        let error = (value - expected).abs() / scale;
-        assert!(
-            error <= tolerance,
-            "{name}: [{index}] is {value}, PyTorch has {expected}"
-        );
     }
 }
 

@@ -191,3 +191,10 @@ fn dropout_refuses_bad_rates() {
     let error = crate::errors::message(|| dropout::dropout(x, &[key(0, 0)], &[-0.1]));
     assert_eq!(error, "dropout: rate = -0.1 is outside [0, 1)");
 }
+
+/// Draws numbers and masks.
+#[cfg(feature = "cube")]
+pub fn draw(device: &Device) {
+    uniform(&[key(0, 0), key(1, 0)], [2, 7], device);
+    dropout_mask(&[key(0, 0), key(1, 0)], &[0.5, 0.1], [2, 7], device);
+}

@@ -3,7 +3,7 @@
 use super::planes::Correlation;
 use super::simd::{Correlate, WeightGradient};
 use crate::conv::ConvProblem;
-use crate::cpu::{Output, add_parts, tasks};
+use crate::cpu::{Output, add_partial_sums, tasks};
 use crate::simd::dispatch;
 use rayon::prelude::*;
 
@@ -91,7 +91,7 @@ pub(crate) fn weight_gradient(problem: &ConvProblem, x: &[f32], dy: &[f32]) -> V
                 }
             },
         );
-    add_parts(&partials, problem.replicas, parts, bank)
+    add_partial_sums(&partials, problem.replicas, parts, bank)
 }
 
 /// Gradient of the bias: the sum of each row of `dy`, then of the samples in order.
@@ -105,5 +105,5 @@ pub(crate) fn bias_gradient(problem: &ConvProblem, dy: &[f32]) -> Vec<f32> {
             .zip(rows)
             .for_each(|(sum, row)| *sum = crate::cpu::sum(row));
     }
-    add_parts(&partials, problem.replicas, problem.batch, problem.filters)
+    add_partial_sums(&partials, problem.replicas, problem.batch, problem.filters)
 }

@@ -5,7 +5,7 @@ mod panels;
 
 use super::LstmProblem;
 use super::autodiff::{LstmAdjoint, LstmOps, Route};
-use crate::cpu::{FlexTensor, Matrix, Output, Part, add_parts, contiguous, dims, product, tensor, values};
+use crate::cpu::{FlexTensor, Matrix, Output, Part, add_partial_sums, contiguous, dims, product, tensor, values};
 use crate::simd::dispatch;
 use burn::backend::Flex;
 use panels::Panels;
@@ -72,7 +72,7 @@ impl Work {
     }
 }
 
-/// What one task of the forward pass reads and writes; `states` and `saved` hold its samples only.
+/// Inputs and results of one task of the forward pass; `states` and `saved` hold its samples only.
 struct Forward<'a> {
     work: &'a Work,
     lengths: &'a [usize],
@@ -131,7 +131,7 @@ impl WithSimd for Forward<'_> {
     }
 }
 
-/// What one task of the backward pass reads and writes: the samples of `d_projected`.
+/// Inputs and results of one task of the backward pass: the samples of `d_projected`.
 struct Backward<'a> {
     work: &'a Work,
     lengths: &'a [usize],
@@ -276,8 +276,8 @@ fn weight_gradients(work: &Work, states: &[f32], d_projected: &[f32]) -> (Vec<f3
         }
     });
     (
-        add_parts(&d_hidden, replicas, parts, units * columns),
-        add_parts(&d_bias, replicas, parts, columns),
+        add_partial_sums(&d_hidden, replicas, parts, units * columns),
+        add_partial_sums(&d_bias, replicas, parts, columns),
     )
 }
 

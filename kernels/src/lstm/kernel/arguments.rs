@@ -2,7 +2,7 @@
 
 use cubecl::prelude::*;
 
-/// What the forward pass reads.
+/// Inputs of the forward pass.
 #[derive(CubeType, CubeLaunch)]
 pub struct LstmInputs {
     /// `[R, B, T, 4H]`.
@@ -15,7 +15,7 @@ pub struct LstmInputs {
     pub lengths: Box<[u32]>,
 }
 
-/// What the backward pass reads.
+/// Inputs of the backward pass.
 #[derive(CubeType, CubeLaunch)]
 pub struct LstmSaved {
     /// The recurrent weights, `[R, 4H, H]`.
@@ -30,7 +30,7 @@ pub struct LstmSaved {
     pub lengths: Box<[u32]>,
 }
 
-/// What the backward pass writes.
+/// Results of the backward pass.
 #[derive(CubeType, CubeLaunch)]
 pub struct LstmGradients {
     /// The gradient of `projected`.

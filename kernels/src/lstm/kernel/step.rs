@@ -18,7 +18,7 @@ const PITCH: usize = BLOCK_K + 1;
 struct Sample {
     /// Counted over all replicas.
     index: usize,
-    /// Its steps; none past the batch.
+    /// Steps of the sample; none past the batch.
     end: usize,
 }
 
@@ -89,7 +89,7 @@ fn own() -> Own {
 #[cube]
 fn stage_states(
     state: &mut Shared<[f32]>,
-    states: &[f32],
+    states: &mut [f32],
     lengths: &[u32],
     sizes: &StepSizes,
     own: &Own,

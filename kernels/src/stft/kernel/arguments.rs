@@ -12,7 +12,7 @@ pub struct Tables {
     pub places: Box<[u32]>,
 }
 
-/// What the gradient is computed from.
+/// Inputs of the gradient.
 #[derive(CubeType, CubeLaunch)]
 pub struct SynthesisInputs {
     pub x: Box<[f32]>,

@@ -68,7 +68,7 @@ pub(super) fn load(
 fn weighted(
     x: &[f32],
     tables: &Tables,
-    points: &Points,
+    points: &mut Points,
     frames: &Frames,
     sizes: &StftSizes,
     n: usize,
@@ -182,7 +182,7 @@ fn remove(points: &mut Points, #[comptime] plan: Blueprint, #[comptime] slope: b
 #[cube]
 pub(super) fn read_bin(
     value: &mut Array<f32>,
-    points: &Points,
+    points: &mut Points,
     tables: &Tables,
     bin: usize,
     lane: usize,
@@ -209,7 +209,7 @@ pub(super) fn read_bin(
 
 /// `|X|²` of all bins and lanes, for filters.
 #[cube]
-pub(super) fn powers(powers: &mut Shared<[f32]>, points: &Points, tables: &Tables, #[comptime] plan: Blueprint) {
+pub(super) fn powers(powers: &mut Shared<[f32]>, points: &mut Points, tables: &Tables, #[comptime] plan: Blueprint) {
     let lane = UNIT_POS_X as usize % comptime!(plan.frames_per_cube);
     let mut bin = UNIT_POS_X as usize / comptime!(plan.frames_per_cube);
     let mut value = Array::<f32>::new(2usize);

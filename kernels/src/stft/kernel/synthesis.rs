@@ -40,7 +40,7 @@ pub fn stft_synthesis(inputs: &SynthesisInputs, out: &mut [f32], sizes: &StftSiz
             if comptime!(!plan.complex) {
                 load(&inputs.x, &inputs.tables, &mut points, &frames, sizes, plan);
                 if comptime!(plan.filters > 0) {
-                    powers(&mut power, &points, &inputs.tables, plan);
+                    powers(&mut power, &mut points, &inputs.tables, plan);
                     filter_slopes(&mut slopes, &power, inputs, &frames, sizes, plan);
                 }
             }
@@ -196,7 +196,7 @@ fn filter_slopes(
 #[cube]
 fn bin_gradient(
     value: &mut Array<f32>,
-    points: &Points,
+    points: &mut Points,
     slopes: &Shared<[f32]>,
     inputs: &SynthesisInputs,
     frames: &Frames,

@@ -45,6 +45,7 @@ impl Sizes {
                     Path::Reference => reference::activate(self.by_reference(x, w, bias), activation),
                 })
             }),
+            terms: None,
         }
     }
 
