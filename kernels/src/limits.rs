@@ -54,6 +54,10 @@ pub(crate) trait Problem {
     fn is_served(&self, limits: Limits) -> bool;
 }
 
+/// Without a CubeCL backend nothing is asked.
+#[cfg(not(feature = "cube"))]
+impl<T> Problem for T {}
+
 /// Replicas that one call takes at most if its kernels are to be used, for batches of this size: the axes of a GPU's
 /// grid hold no more. Larger groups, and batches above 65535, go to the references on a GPU and lose the bits of the
 /// kernels; train them in chunks.

@@ -102,9 +102,9 @@ impl<B: Backend + ConvOps + ConvAdjoint, C: CheckpointStrategy> ConvOps for Auto
             activated = Some(y);
             (before, Some(saved))
         };
-        let before = record([x, w, bias], forward, gradients::<B>);
+        let before = record::<B, C, _, _>([x, w, bias], forward, gradients::<B>);
         let Some(y) = activated else { return before };
-        record(
+        record::<B, C, _, _>(
             [before],
             |[before], _| (y, Some((before, activation))),
             |(before, activation), dy, _| [Some(B::replica_activation_gradient(before, dy, activation))],

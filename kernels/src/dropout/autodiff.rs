@@ -49,7 +49,7 @@ pub(super) fn apply<const D: usize>(x: Tensor<D>, keys: &[Key], rates: &[f32]) -
 
 impl<B: Backend + DropoutOps, C: CheckpointStrategy> DropoutOps for Autodiff<B, C> {
     fn replica_dropout(x: FloatTensor<Self>, draws: Vec<Draw>) -> FloatTensor<Self> {
-        record(
+        record::<B, C, _, _>(
             [x],
             |[x], tracked| {
                 let saved = tracked.then(|| draws.clone());

@@ -45,7 +45,7 @@ impl<B: Backend + GroupNormOps + GroupNormAdjoint, C: CheckpointStrategy> GroupN
         beta: FloatTensor<Self>,
         problem: GroupNormProblem,
     ) -> FloatTensor<Self> {
-        record(
+        record::<B, C, _, _>(
             [x, gamma, beta],
             |[x, gamma, beta], tracked| {
                 let saved = tracked.then(|| (x.clone(), gamma.clone(), problem));

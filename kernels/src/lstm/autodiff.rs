@@ -91,7 +91,7 @@ impl<B: Backend + LstmOps + LstmAdjoint, C: CheckpointStrategy> LstmOps for Auto
         bias: FloatTensor<Self>,
         route: Route,
     ) -> FloatTensor<Self> {
-        record(
+        record::<B, C, _, _>(
             [projected, hidden, bias],
             |[projected, hidden, bias], tracked| {
                 if !tracked {

@@ -48,6 +48,6 @@ impl<B: Backend + MatmulOps, C: CheckpointStrategy> MatmulOps for Autodiff<B, C>
             let saved = tracked.then(|| (x.clone(), w.clone()));
             (B::replica_matmul(x, w, false, false), saved)
         };
-        record([x, w], forward, gradients::<B>)
+        record::<B, C, _, _>([x, w], forward, gradients::<B>)
     }
 }

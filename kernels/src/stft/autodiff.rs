@@ -35,7 +35,7 @@ pub(super) fn synthesis(spectrum: Tensor<6>, problem: StftProblem) -> Tensor<4> 
 
 impl<B: Backend + StftOps + StftAdjoint, C: CheckpointStrategy> StftOps for Autodiff<B, C> {
     fn stft_analysis(x: FloatTensor<Self>, problem: StftProblem) -> FloatTensor<Self> {
-        record(
+        record::<B, C, _, _>(
             [x],
             |[x], tracked| {
                 // The complex spectrum is linear: its gradient does not need the signal.
@@ -53,7 +53,7 @@ impl<B: Backend + StftOps + StftAdjoint, C: CheckpointStrategy> StftOps for Auto
     }
 
     fn stft_synthesis(spectrum: FloatTensor<Self>, problem: StftProblem) -> FloatTensor<Self> {
-        record(
+        record::<B, C, _, _>(
             [spectrum],
             |[spectrum], tracked| {
                 let saved = tracked.then(|| problem.clone());

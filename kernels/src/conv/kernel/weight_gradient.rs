@@ -234,7 +234,9 @@ fn unfolded(
     let channel = tap / kernel_taps;
     let row = place.row + tap % kernel_taps / comptime!(kernel[1]) * comptime!(dilation[0]);
     let col = place.col + tap % comptime!(kernel[1]) * comptime!(dilation[1]);
-    let inside = is_used && is_inside(sizes, row, col);
+    // Not in one expression: a call behind `&&` becomes a branch.
+    let on_input = is_inside(sizes, row, col);
+    let inside = is_used && on_input;
     let at = input_index(sizes, place.x, channel, row, col);
     select(inside, x[select(inside, at, 0)], 0.0f32)
 }
