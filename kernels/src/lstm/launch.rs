@@ -378,7 +378,7 @@ mod tests {
                 let (d_projected, d_hidden, d_bias) =
                     backward_by(residence, [hidden, states.clone(), saved, grad], &route);
                 [states, d_projected, d_hidden, d_bias].map(|x| {
-                    let bytes = x.client.read_one(x.handle).unwrap();
+                    let bytes = x.client.read_one(x.handle).expect("a buffer of the device");
                     bytes
                         .chunks_exact(4)
                         .map(|b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]]))
