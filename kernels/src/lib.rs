@@ -38,9 +38,9 @@ mod error;
 pub mod gpu;
 pub mod group_norm;
 mod limits;
-mod memory;
 pub mod lstm;
 pub mod matmul;
+mod memory;
 pub mod random;
 mod simd;
 pub mod stft;
@@ -51,9 +51,9 @@ pub use dropout::dropout;
 pub use error::KernelError;
 pub use group_norm::group_norm;
 pub use limits::max_replicas;
-pub use memory::device_memory_bytes;
 pub use lstm::{LstmOutput, LstmWeights, lstm};
 pub use matmul::matmul;
+pub use memory::device_memory_bytes;
 pub use stft::{
     Detrend, Filterbank, MelOptions, MelScale, StftOptions, StftOutput, StftPadding, Window, istft, stft, stft_complex,
 };

@@ -1,4 +1,4 @@
-use recoup_kernels::{UpdateMask, AdamwOptions, AdamwOutput, AdamwState, AdamwStep, adamw};
+use recoup_kernels::{AdamwOptions, AdamwOutput, AdamwState, AdamwStep, UpdateMask, adamw};
 use serde::{Deserialize, Serialize};
 
 use super::step::{Optimizer, OptimizerOutput, OptimizerStep, ReplicaStep};
