@@ -18,6 +18,7 @@ mod draft;
 mod formats;
 mod images;
 mod mutations;
+mod prepare;
 mod prepared;
 mod signals;
 mod simulate;
