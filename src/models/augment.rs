@@ -23,7 +23,7 @@ pub enum AugmentConfig {
     TimeShift {
         /// Greatest shift, as a share of the length: at most a half.
         max_share: f64,
-        /// What comes in at the end that the sample moves away from.
+        /// Values that come in at the end that the sample moves away from.
         #[serde(default)]
         edge: Edge,
     },
@@ -58,11 +58,11 @@ pub enum AugmentConfig {
 /// Most stretches that are hidden of one sample.
 pub(super) const MAX_STRETCHES: usize = 1000;
 
-/// What a shifted sample is filled up with.
+/// Values that fill up a shifted sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edge {
-    /// What went out at the other end: no value is lost, and the seam is a jump. For windows cut out of one long activity.
+    /// The values that went out at the other end: no value is lost, and the seam is a jump. For windows cut out of one long activity.
     #[default]
     Wrap,
     /// Zeros.
@@ -74,7 +74,7 @@ fn one() -> usize {
 }
 
 impl AugmentConfig {
-    /// Its name in a configuration.
+    /// Name in a configuration.
     pub fn kind(self) -> &'static str {
         match self {
             Self::TimeShift { .. } => "time-shift",
@@ -260,7 +260,7 @@ pub(super) struct Samples<'a> {
 struct Sample {
     /// Place in its replica's batch.
     place: u64,
-    /// Its positions.
+    /// Positions of a sample.
     length: usize,
 }
 

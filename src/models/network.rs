@@ -24,7 +24,7 @@ pub struct StreamConfig {
     /// Channels that it reads, all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    /// What its values are scaled by.
+    /// Scaling of its values.
     #[serde(default)]
     pub scaling: Scaling,
     /// The encoder.
@@ -50,7 +50,7 @@ impl StreamConfig {
     }
 }
 
-/// What the values of a stream are scaled by.
+/// Scaling of the values of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scaling {

@@ -19,7 +19,7 @@ const CLINICAL_CONTRAST: f64 = 0.3;
 const EARLY_GAIN_MEAN: f64 = 4.0;
 const EARLY_GAIN_SLOPE: f64 = 2.5;
 
-/// What was planted in one patient; never an input.
+/// Traits planted in one patient; never an input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PatientTruth {
     /// The subject's id in the cohort.
@@ -28,7 +28,7 @@ pub struct PatientTruth {
     pub site: usize,
     /// The traits u, in the order of [`TRAITS`].
     pub traits: [f64; 5],
-    /// What the recordings say about the traits; `None` where the modality is missing.
+    /// Readings of the traits in the recordings; `None` where the modality is missing.
     pub readings: [Option<Reading>; 5],
     /// Whether `weeks_since_onset`, `nihss`, `diabetes` and `hypertension` were entered.
     pub field_present: [bool; 4],
@@ -50,7 +50,7 @@ pub struct PatientTruth {
     pub artefact: Option<Artefact>,
 }
 
-/// What a recording says about a trait: `value = u + noise * eta` with eta standard normal.
+/// Reading of a trait in a recording: `value = u + noise * eta` with eta standard normal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
     /// The value, v.
@@ -70,7 +70,7 @@ pub enum Course {
     Late,
 }
 
-/// What spoils an EMG recording.
+/// Disturbances of an EMG recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Artefact {
     /// One channel holds nothing but mains hum of 50 Hz.

@@ -22,7 +22,7 @@ const TENSORS: &str = "replicas.safetensors";
 const STATE: &str = "state.json";
 const MANIFEST: &str = "manifest.json";
 
-/// What can go wrong with a checkpoint.
+/// Errors of writing and reading checkpoints.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The file system said no.
@@ -30,7 +30,7 @@ pub enum CheckpointError {
     Io {
         /// File or folder.
         path: PathBuf,
-        /// What was tried.
+        /// Attempted action, a verb.
         action: &'static str,
         /// Why not.
         source: std::io::Error,
@@ -40,7 +40,7 @@ pub enum CheckpointError {
     Damaged {
         /// File.
         path: PathBuf,
-        /// What was found and expected.
+        /// Problem: found and expected.
         message: String,
     },
     /// The checkpoint is of another experiment.
@@ -51,7 +51,7 @@ pub enum CheckpointError {
     Other {
         /// Checkpoint.
         path: PathBuf,
-        /// What differs.
+        /// Part that differs.
         what: &'static str,
         /// In the checkpoint.
         found: String,
@@ -60,7 +60,7 @@ pub enum CheckpointError {
     },
 }
 
-/// What to do about a full disk; empty for any other error.
+/// Hint for a full disk; empty for any other error.
 pub(crate) fn space_hint(error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
@@ -349,7 +349,7 @@ impl CheckpointStore {
     }
 }
 
-/// What the manifest of the checkpoint at `place` lists of a file.
+/// Entry of a file in the manifest of the checkpoint at `place`.
 fn listed(place: &Path, name: &str) -> Result<ManifestEntry, CheckpointError> {
     let path = place.join(MANIFEST);
     let bytes = fs::read(&path).map_err(io(&path, "read"))?;

@@ -19,7 +19,7 @@ use crate::signal::filter::Filter;
 /// Called with how many sessions are done, and of how many.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// What features are computed of, checked.
+/// Checked extraction: modality, columns and kinds of features.
 pub(super) struct Recipe<'a> {
     pub(super) config: &'a FeatureConfig,
     pub(super) prepared: &'a Prepared,

@@ -50,16 +50,16 @@ impl Taper {
     }
 }
 
-/// What is subtracted from a frame before it is tapered.
+/// Trend that is subtracted from a frame before it is tapered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Detrend {
     /// Nothing.
     None,
-    /// Its mean.
+    /// Mean of the frame.
     #[default]
     Constant,
-    /// Its least-squares line.
+    /// Least-squares line through the frame.
     Linear,
 }
 

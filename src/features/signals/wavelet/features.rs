@@ -44,7 +44,7 @@ pub struct Buffers {
     high: Vec<f64>,
 }
 
-/// Of one band.
+/// Features of one band.
 struct Summary {
     energy: f64,
     entropy: f64,

@@ -71,7 +71,7 @@ impl From<Wavelet> for String {
     }
 }
 
-/// What lies beyond the ends of a signal `x[0], ..., x[n - 1]`, repeated as far as needed; the modes of PyWavelets.
+/// Extension of a signal `x[0], ..., x[n - 1]` beyond its ends, repeated as far as needed; the modes of PyWavelets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Padding {
