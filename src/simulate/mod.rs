@@ -50,6 +50,7 @@ mod best;
 mod draws;
 mod files;
 mod patient;
+mod reading;
 mod recordings;
 
 use rayon::prelude::*;
@@ -60,7 +61,8 @@ use crate::dataset::subjects::{Cohort, Session, Subject};
 
 pub use best::{BestAuc, Estimate};
 pub use files::{FileLayout, write};
-pub use patient::{Artefact, Course, PREDICTION_VISIT, PatientTruth, Reading, VISIT_WEEKS};
+pub use patient::{Artefact, Course, PREDICTION_VISIT, PatientTruth, VISIT_WEEKS};
+pub use reading::Reading;
 
 /// Name of the cohort.
 const NAME: &str = "simulated";

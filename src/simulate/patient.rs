@@ -4,8 +4,8 @@ use std::f64::consts::SQRT_2;
 
 use statrs::function::erf::erfc;
 
-use super::best::margin;
 use super::draws::Draws;
+use super::reading::{Reading, margin};
 use super::{CHANGE_MEAN, CHANGE_SD, SimulateConfig, TRAITS};
 
 /// Weeks of the seven biweekly visits.
@@ -48,15 +48,6 @@ pub struct PatientTruth {
     pub probability: f64,
     /// The artefact in the EMG, if there is one.
     pub artefact: Option<Artefact>,
-}
-
-/// Reading of a trait in a recording: `value = u + noise * eta` with eta standard normal.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reading {
-    /// The value, v.
-    pub value: f64,
-    /// Standard deviation of its error.
-    pub noise: f64,
 }
 
 /// Shape of a recovery, independent of the change and of every trait.

@@ -2,11 +2,13 @@
 //!
 //! Own code because the crate there is (`omni-wave`) computes another transform than PyWavelets under the same names.
 
+mod buffers;
 mod features;
 mod taps;
 mod transform;
 
-pub use features::{Buffers, WaveletConfig};
+pub use buffers::Buffers;
+pub use features::WaveletConfig;
 pub use transform::{dwt, dwt_max_level};
 
 use serde::{Deserialize, Serialize};
