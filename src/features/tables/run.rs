@@ -373,6 +373,6 @@ fn aggregate(rows: &[f64], width: usize) -> Vec<f64> {
             (values().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt(),
         )
     };
-    let (means, deviations): (Vec<f64>, Vec<f64>) = (0..width).map(moments).unzip();
-    [means, deviations].concat()
+    let (means, stds): (Vec<f64>, Vec<f64>) = (0..width).map(moments).unzip();
+    [means, stds].concat()
 }

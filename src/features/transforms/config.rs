@@ -8,7 +8,7 @@ use crate::features::signals::Column;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FitConfig {
-    /// `(x - mean) / deviation` with the population deviation (`ddof = 0`); a constant column becomes 0, NaN stays.
+    /// `(x - mean) / std` with the population standard deviation (`ddof = 0`); a constant column becomes 0, NaN stays.
     ZScore {},
     /// `low + (x - min) / (max - min) (high - low)`; a constant column becomes `low`, NaN stays.
     Range {
