@@ -91,7 +91,7 @@ fn changed(list: &str, shape: InputShape, input: &StreamInput) -> (Vec<f32>, Vec
 fn moments(values: &[f64]) -> [(f64, f64); 2] {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
-    let std = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
     [
         (mean, deviation / count.sqrt()),
         (deviation, deviation / (2.0 * count).sqrt()),
