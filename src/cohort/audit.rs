@@ -102,7 +102,8 @@ impl AuditReport {
     /// Adds a finding to the others.
     pub fn add(&mut self, finding: Option<Finding>) {
         self.findings.extend(finding);
-        self.findings.sort_by_key(|finding| (Reverse(finding.severity), finding.kind));
+        self.findings
+            .sort_by_key(|finding| (Reverse(finding.severity), finding.kind));
     }
 
     /// The worst severity found.

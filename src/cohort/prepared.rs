@@ -7,9 +7,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::dataset::error::DataError;
 use crate::base::hash::digest;
 use crate::dataset::card::Card;
+use crate::dataset::error::DataError;
 use crate::dataset::load::SessionReader;
 use crate::dataset::subjects::{Cohort, ModalitySpec};
 use crate::dataset::warning::{FileWarning, summary};
@@ -284,7 +284,12 @@ fn remarks(index: &Index) -> Vec<String> {
         let first = classes.next();
         classes.any(|class| Some(class) != first)
     };
-    let mixed: Vec<&str> = index.subjects.iter().filter(is_mixed).map(|subject| subject.id.as_str()).collect();
+    let mixed: Vec<&str> = index
+        .subjects
+        .iter()
+        .filter(is_mixed)
+        .map(|subject| subject.id.as_str())
+        .collect();
     remarks.extend(several_classes(&mixed, index.subjects.len()));
     remarks
 }

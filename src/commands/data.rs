@@ -4,11 +4,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use recoup::cohort::audit::{Audit, Severity, folders_of_one_class};
 use recoup::cohort::prepared::Prepared;
 use recoup::cohort::split::SubjectInfo;
-use recoup::dataset::{DataPaths, SessionReader};
 use recoup::dataset::card::Card;
 use recoup::dataset::fetch::{
     AcceptedHash, FetchPlan, FileSpec, HttpOptions, Progress, Source, fetch, fetch_hash_list,
 };
+use recoup::dataset::{DataPaths, SessionReader};
 use recoup::experiment::config::DataSource;
 use recoup::experiment::{ExperimentFile, ExperimentPlan};
 use recoup::runs::write_document;
@@ -296,7 +296,9 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
         let (card, raw) = (card(paths, &dataset.name)?, paths.raw(&dataset.name));
         // Prepared data may be all that is here.
         if raw.is_dir() {
-            report.add(folders_of_one_class(&SessionReader::open(&card, &raw)?.subjects_by_folder()));
+            report.add(folders_of_one_class(
+                &SessionReader::open(&card, &raw)?.subjects_by_folder(),
+            ));
         }
     }
     if json {

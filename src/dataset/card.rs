@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::base::FileError;
-use crate::dataset::error::DataError;
 use crate::base::hash::{digest, digest_file};
 use crate::base::walk::walk;
+use crate::dataset::error::DataError;
 use recoup_formats::nearest::nearest;
 use recoup_formats::open;
 

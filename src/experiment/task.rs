@@ -45,7 +45,10 @@ impl Task {
             classes.any(|class| Some(class) != first)
         };
         let subjects = prepared.subjects().iter().zip(&self.of_session);
-        subjects.filter(|(_, sessions)| is_mixed(sessions)).map(|(subject, _)| subject.id.as_str()).collect()
+        subjects
+            .filter(|(_, sessions)| is_mixed(sessions))
+            .map(|(subject, _)| subject.id.as_str())
+            .collect()
     }
 
     /// Deals the classes of the subjects out anew; how many have each class stays.

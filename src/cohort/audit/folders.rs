@@ -12,7 +12,9 @@ pub fn folders_of_one_class(folders: &BTreeMap<String, BTreeMap<String, usize>>)
     let classes_of = |subjects: &BTreeMap<String, usize>| subjects.values().copied().collect::<BTreeSet<usize>>();
     let all: BTreeSet<usize> = shared.iter().flat_map(|(_, subjects)| classes_of(subjects)).collect();
     let is_pure = shared.iter().all(|(_, subjects)| classes_of(subjects).len() == 1);
-    let (first, subjects) = shared.first().filter(|_| is_pure && all.len() > 1 && shared.len() > all.len())?;
+    let (first, subjects) = shared
+        .first()
+        .filter(|_| is_pure && all.len() > 1 && shared.len() > all.len())?;
     let names: Vec<&str> = subjects.keys().take(3).map(String::as_str).collect();
     let message = format!(
         "all subjects of one folder share a class, in each of {} folders (`{first}`: {}, ...); is the folder the person, and \

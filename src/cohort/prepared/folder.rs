@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::index::{FORMAT, INDEX, Index, SUMS, WARNINGS, damaged, times_file, values_file};
 use crate::base::FileError;
-use crate::dataset::error::DataError;
 use crate::base::hash::{digest, digest_file};
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::ModalityKind;
 use crate::dataset::warning::FileWarning;
 

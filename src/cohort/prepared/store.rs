@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use super::folder::Folder;
 use super::index::SUMS;
 use crate::base::FileError;
-use crate::dataset::error::DataError;
 use crate::base::file::{sync_folder, write_synced};
+use crate::dataset::error::DataError;
 
 /// Attempts against other processes that move the same damaged folder away, and may take ours with it.
 const MAX_ATTEMPTS: usize = 3;
@@ -39,7 +39,9 @@ fn place(building: &TempDir, sums: &str, cache_dir: &Path, dir: &Path) -> Result
         // Renamed first: a reader sees the damaged folder whole or not at all, and deleting is not atomic.
         let trash = temporary(cache_dir, ".damaged-")?;
         match std::fs::rename(dir, trash.path().join("was")) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(FileError::io(dir, "move away")(error).into()),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(FileError::io(dir, "move away")(error).into());
+            }
             _ => {}
         }
     }

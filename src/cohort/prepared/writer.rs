@@ -11,8 +11,8 @@ use super::index::{
 };
 use super::spool::Spool;
 use crate::base::FileError;
-use crate::dataset::error::DataError;
 use crate::base::hash::hex;
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::{ModalityKind, ModalitySpec, Recording, Session, check_names, check_session};
 use crate::dataset::warning::FileWarning;
 

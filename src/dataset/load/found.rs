@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::source::{Source, file_error, whose};
 use super::tables::{SubjectTable, Tables};
-use crate::dataset::error::DataError;
 use crate::dataset::card::{ModalityRule, PathGroup, PathGroups, SubjectRule, TableRule};
+use crate::dataset::error::DataError;
 use recoup_formats::order::natural_cmp;
 
 /// A subject whose files are found.

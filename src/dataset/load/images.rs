@@ -3,8 +3,8 @@
 use ndarray::{Array2, ArrayView3, Axis};
 
 use super::reading::Reading;
-use crate::dataset::error::DataError;
 use crate::dataset::card::ImageRule;
+use crate::dataset::error::DataError;
 use recoup_formats::image::{self, Color, Image, Scaling};
 use recoup_formats::{Contents, Images, Part, detect, open};
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use ndarray::{Array2, s};
 
 use super::source::file_error;
-use crate::dataset::error::DataError;
 use crate::dataset::card::MissingRule;
+use crate::dataset::error::DataError;
 use crate::signal::resample::interpolate_missing;
 
 /// Treats missing samples as the card says.

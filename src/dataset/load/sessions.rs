@@ -16,8 +16,8 @@ use super::signal::signal;
 use super::source::{Source, whose};
 use super::stream::{BLOCK_BYTES, MIN_FILE_BYTES, SignalStream, open_stream};
 use super::tables::Tables;
-use crate::dataset::error::DataError;
 use crate::dataset::card::{AlignRule, Card, ContentRule, ModalityRule, PathGroups, SignalRule};
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::{ModalityKind, ModalitySpec, Recording, Session};
 use crate::dataset::warning::FileWarning;
 use crate::signal::align::lag_secs;
@@ -142,14 +142,22 @@ impl<'a> SessionReader<'a> {
     pub fn skipped(&self) -> Result<Vec<FileWarning>, DataError> {
         let mut skipped = Vec::new();
         for rule in &self.source.card.modalities {
-            let Some(pattern) = self.source.card.pattern(rule)? else { continue };
+            let Some(pattern) = self.source.card.pattern(rule)? else {
+                continue;
+            };
             let fits = |path: &str| pattern.matches(path, &PathGroups::default()).is_some();
-            skipped.extend(self.source.skipped.iter().filter(|entry| fits(&entry.path)).map(|entry| FileWarning {
-                code: WarningCode::LeftOut,
-                modality: rule.name.clone(),
-                file: entry.path.clone(),
-                text: format!("it is {}", entry.what),
-            }));
+            skipped.extend(
+                self.source
+                    .skipped
+                    .iter()
+                    .filter(|entry| fits(&entry.path))
+                    .map(|entry| FileWarning {
+                        code: WarningCode::LeftOut,
+                        modality: rule.name.clone(),
+                        file: entry.path.clone(),
+                        text: format!("it is {}", entry.what),
+                    }),
+            );
         }
         Ok(skipped)
     }

@@ -5,8 +5,8 @@ use ndarray::Array2;
 use super::reading::Reading;
 use super::samples::{fill, side_by_side};
 use super::table_signal;
-use crate::dataset::error::DataError;
 use crate::dataset::card::{ColumnRule, DIGITAL_UNIT, SignalRule};
+use crate::dataset::error::DataError;
 use recoup_formats::{Contents, Part, SignalChannel, detect, open, wfdb};
 
 /// Formats of tables, and those that a table, cut as the card says, may look like.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::dataset::error::DataError;
 use crate::base::hash::digest;
 use crate::base::walk::{Skipped, walk};
 use crate::dataset::card::{Card, ModalityRule};
+use crate::dataset::error::DataError;
 use recoup_formats::FileError;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 use recoup_formats::nearest::nearest;

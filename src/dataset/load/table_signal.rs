@@ -6,8 +6,8 @@ use super::columns::columns;
 use super::reading::Reading;
 use super::samples::{fill, side_by_side};
 use super::source::file_error;
-use crate::dataset::error::DataError;
 use crate::dataset::card::{MissingRule, SignalRule, TimeUnit};
+use crate::dataset::error::DataError;
 use crate::dataset::rate::{first_off, mean_rate, round_rate};
 use recoup_formats::delimited::{DelimitedLayout, DelimitedTable};
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::{Source, file_error, whose};
 use super::visits::{Outcomes, VisitRows};
-use crate::dataset::error::DataError;
 use crate::base::text::spelling;
 use crate::dataset::card::{ContentRule, LabelRule};
+use crate::dataset::error::DataError;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 
 /// All tables of a dataset.
