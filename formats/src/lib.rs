@@ -16,10 +16,10 @@ pub mod open;
 pub mod order;
 pub mod parquet;
 pub mod skeleton;
-pub mod sniff;
 pub mod wfdb;
 
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};
+pub use delimited::sniff;
 pub use describe::{DescribeOptions, Description, describe};
 pub use error::{FileError, printable, shortened};
 pub use open::{Format, detect, open};
