@@ -1,9 +1,12 @@
 //! What a file holds, whatever its format: the one type that every reader fills, cards choose from and
 //! `recoup data show` draws.
 
+use std::collections::BTreeMap;
+
 use ndarray::{Array2, Array3, Array4};
 
 use super::delimited::DelimitedTable;
+use crate::{Warning, WarningCode};
 
 /// Everything that a reader finds in a file.
 #[derive(Debug, Clone, Default)]
@@ -16,8 +19,8 @@ pub struct Contents {
     pub parts: Vec<Part>,
     /// Marks in time, ascending.
     pub annotations: Vec<Annotation>,
-    /// What is missing, cut off or contradictory, and was tolerated.
-    pub warnings: Vec<String>,
+    /// What is missing, cut off or contradictory, and was tolerated, by kind.
+    pub warnings: Vec<Warning>,
 }
 
 /// One kind of data in a file.
@@ -110,4 +113,30 @@ impl Images {
             affine.iter().map(|row| row[voxel].powi(2)).sum::<f64>().sqrt()
         }))
     }
+}
+
+/// Gives each of several equal names its number, from 0, as MNE does: `EMG`, `EMG` become `EMG-0`, `EMG-1`. No name of one
+/// file can then stand for two things. The warning names them; `what` is their plural.
+pub(crate) fn number_duplicates<'n>(what: &str, names: impl Iterator<Item = &'n mut String>) -> Option<Warning> {
+    let names: Vec<&mut String> = names.collect();
+    let mut counts = BTreeMap::<String, usize>::new();
+    for name in &names {
+        *counts.entry((*name).clone()).or_default() += 1;
+    }
+    counts.retain(|_, count| *count > 1);
+    let told: Vec<String> = (counts.iter())
+        .map(|(name, count)| format!("{count} are called `{name}`"))
+        .collect();
+    let mut seen = BTreeMap::<String, usize>::new();
+    for name in names.into_iter().filter(|name| counts.contains_key(*name)) {
+        let number = seen.entry(name.clone()).or_default();
+        name.push_str(&format!("-{number}"));
+        *number += 1;
+    }
+    let text = format!(
+        "{what}: {}; they got numbers, such as `{}-0`",
+        told.join(", "),
+        counts.first_key_value()?.0
+    );
+    Some(Warning::new(WarningCode::DuplicateNames, text))
 }

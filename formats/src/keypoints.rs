@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::contents::{Contents, Part, Points};
-use crate::FileError;
+use crate::{FileError, Warning, WarningCode};
 
 /// The 25 keypoints of OpenPose's model BODY_25, in the order of its documentation.
 pub const BODY_25: [&str; 25] = [
@@ -197,7 +197,11 @@ pub fn read_openpose(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError
     Ok(Contents {
         format: format!("OpenPose {model}"),
         facts: vec![("frames".into(), num_frames.to_string())],
-        warnings: if num_crowded > 0 { vec![warning] } else { Vec::new() },
+        warnings: if num_crowded > 0 {
+            vec![Warning::new(WarningCode::SeveralPeople, warning)]
+        } else {
+            Vec::new()
+        },
         parts: vec![Part::Points(Points {
             unit: "px".into(),
             rate_hz: None,
@@ -424,9 +428,8 @@ fn read_positions(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let mut contents = contents(format, points, path)?;
     if num_frames > frames.len() {
         let left_out = num_frames - frames.len();
-        contents.warnings.push(format!(
-            "{left_out} frames between {first} and {last} are left out; they are missing"
-        ));
+        let text = format!("{left_out} frames between {first} and {last} are left out; they are missing");
+        contents.warnings.push(Warning::new(WarningCode::MissingFrames, text));
     }
     contents.facts.push(("first frame".into(), first.to_string()));
     Ok(contents)

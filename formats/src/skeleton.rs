@@ -14,6 +14,7 @@ use ndarray::{Array2, Array3};
 
 use super::contents::{Contents, Part, Points};
 use crate::FileError;
+use crate::text::decode;
 
 /// The 25 joints of Kinect v2, in the order of its `JointType`.
 pub const KINECT_V2: [&str; 25] = [
@@ -108,7 +109,7 @@ impl Layout {
 /// [`FileError`] with the line that is no number, or that has more or fewer numbers than the layout.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let wrong = |line: usize| FileError::at(path).place(format!("line {line}"));
-    let text = String::from_utf8_lossy(bytes);
+    let text = decode(bytes);
     let mut values: Vec<f32> = Vec::new();
     let mut layout: Option<&Layout> = None;
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {

@@ -5,19 +5,23 @@ use ndarray::Array3;
 use super::BLOCK;
 use super::bytes::Order;
 use super::parameters::Parameters;
-use crate::Points;
+use crate::rates::written_hz;
+use crate::{Points, Warning, WarningCode};
 
 /// How the frames lie in the file.
 pub(super) struct Layout {
     order: Order,
     pub(super) num_points: usize,
-    num_channels: usize,
+    pub(super) num_channels: usize,
     pub(super) samples_per_frame: usize,
     /// `None` where the file does not tell.
     pub(super) num_frames: Option<usize>,
     /// Number of the first frame in the trial, from 1.
     pub(super) first_frame: usize,
-    pub(super) rate_hz: f64,
+    /// Frames per second; `None` where the file does not tell.
+    pub(super) rate_hz: Option<f64>,
+    /// Analog samples per second.
+    pub(super) analog_hz: Option<f64>,
     /// Floating-point numbers, or else words that become coordinates by `scale`.
     pub(super) real: bool,
     scale: f64,
@@ -30,14 +34,13 @@ impl Layout {
         order: Order,
         parameters: &Parameters,
         data_start: usize,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Warning>,
     ) -> Self {
         let word = |number: usize| usize::from(order.word_at(header, 2 * (number - 1)) as u16);
         let mut choose = |what: &str, parameter: Option<usize>, header: usize| match parameter {
             Some(value) if value != header => {
-                warnings.push(format!(
-                    "{what} is {value} in the parameters and {header} in the header"
-                ));
+                let text = format!("{what} is {value} in the parameters and {header} in the header");
+                warnings.push(Warning::new(WarningCode::Contradiction, text));
                 value
             }
             _ => header,
@@ -47,35 +50,45 @@ impl Layout {
         let channels = word(3).checked_div(per_frame).unwrap_or(0);
         let num_channels = choose("ANALOG:USED", parameters.count("ANALOG", "USED"), channels);
         // A rate in samples per second stands beside the samples per frame; the frames follow the latter.
-        let rate = |group: &str| {
-            parameters
-                .numbers(group, "RATE")
-                .first()
-                .copied()
-                .filter(|&rate| rate > 0.0)
-        };
-        let rate_hz = rate("POINT").unwrap_or_else(|| order.float_at(header, 20).into());
-        let samples_per_frame = match rate("ANALOG") {
-            Some(analog_hz) if per_frame == 0 && num_channels > 0 => {
-                (analog_hz / rate_hz).round().clamp(1.0, 65535.0) as usize
+        let positive = |stored: f32| Some(written_hz(stored)).filter(|rate| *rate > 0.0 && rate.is_finite());
+        let rate = |group: &str| positive(*parameters.numbers(group, "RATE").first()? as f32);
+        let point_hz = rate("POINT").or_else(|| positive(order.float_at(header, 20)));
+        let stated_hz = rate("ANALOG").filter(|_| num_channels > 0);
+        let samples_per_frame = match (stated_hz, point_hz) {
+            (Some(analog_hz), Some(point_hz)) if per_frame == 0 => {
+                (analog_hz / point_hz).round().clamp(1.0, 65535.0) as usize
             }
+            (Some(_), None) => per_frame.max(1),
             _ => per_frame,
         };
-        if let Some(analog_hz) = rate("ANALOG")
-            && num_channels > 0
-            && (analog_hz / rate_hz - samples_per_frame as f64).abs() > 1e-3
-        {
-            warnings.push(format!(
-                "ANALOG:RATE is {analog_hz}, but frames at {rate_hz} Hz hold {samples_per_frame} samples"
-            ));
+        let per_frame = samples_per_frame as f64;
+        // A trial without points may leave their rate at 0.
+        let rate_hz = point_hz.or_else(|| Some(stated_hz? / per_frame));
+        let analog_hz = match (stated_hz, rate_hz) {
+            // Both are rounded to 32 bits.
+            (Some(analog_hz), Some(rate_hz)) if (analog_hz / rate_hz / per_frame - 1.0).abs() < 1e-6 => Some(analog_hz),
+            (Some(analog_hz), Some(rate_hz)) => {
+                if (analog_hz / rate_hz - per_frame).abs() > 1e-3 {
+                    let text = format!(
+                        "ANALOG:RATE is {analog_hz}, but frames at {rate_hz} Hz hold {samples_per_frame} samples"
+                    );
+                    warnings.push(Warning::new(WarningCode::Contradiction, text));
+                }
+                Some(rate_hz * per_frame)
+            }
+            (None, rate_hz) => rate_hz.map(|rate_hz| rate_hz * per_frame),
+            (stated_hz, None) => stated_hz,
+        };
+        if rate_hz.is_none() {
+            let text = "the file does not tell its frames per second (POINT:RATE)";
+            warnings.push(Warning::new(WarningCode::OddHeader, text));
         }
         let stored = parameters
             .count("POINT", "DATA_START")
             .map(|block| block.saturating_sub(1) * BLOCK);
         if stored.is_some_and(|stored| stored != data_start && stored != 0) {
-            warnings.push(format!(
-                "POINT:DATA_START contradicts the header, which says byte {data_start}"
-            ));
+            let text = format!("POINT:DATA_START contradicts the header, which says byte {data_start}");
+            warnings.push(Warning::new(WarningCode::Contradiction, text));
         }
         let scale = parameters.numbers("POINT", "SCALE").first().copied();
         let scale = scale
@@ -91,6 +104,7 @@ impl Layout {
             num_frames,
             first_frame,
             rate_hz,
+            analog_hz,
             real,
             scale: scale.abs(),
         }
@@ -141,7 +155,7 @@ impl Layout {
             .find(|unit| !unit.is_empty());
         let points = Points {
             unit: unit.unwrap_or_else(|| "mm".into()),
-            rate_hz: Some(self.rate_hz),
+            rate_hz: self.rate_hz,
             names: names(parameters.texts("POINT", "LABELS"), self.num_points, "point"),
             positions,
             confidence: None,

@@ -13,7 +13,6 @@ mod parameters;
 mod plates;
 mod write;
 
-use std::collections::HashSet;
 use std::fmt::Display;
 use std::path::Path;
 
@@ -22,7 +21,8 @@ use self::layout::{Layout, finite};
 use self::parameters::Parameters;
 pub use self::write::write_c3d;
 use super::contents::{Contents, Part, SignalChannel};
-use crate::FileError;
+use crate::contents::number_duplicates;
+use crate::{FileError, Warning, WarningCode};
 
 const BLOCK: usize = 512;
 
@@ -50,19 +50,21 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let body = bytes.get(data_start..).filter(|_| data_start > 0).unwrap_or_default();
     let num_frames = num_frames(&layout, body, path)?;
     if layout.num_frames.is_none() {
-        warnings.push(format!(
-            "the number of frames is not stored; {num_frames} fit into the file"
-        ));
+        let text = format!("the number of frames is not stored; {num_frames} fit into the file");
+        warnings.push(Warning::new(WarningCode::OddHeader, text));
     }
-    let (points, analog) = layout.decode(body, num_frames, &parameters);
-    let mut seen = HashSet::new();
-    if let Some(twice) = points.names.iter().find(|name| !seen.insert(name.as_str())) {
-        warnings.push(format!("several points are called `{twice}`"));
-    }
-    let rate_hz = layout.rate_hz * layout.samples_per_frame as f64;
+    let (mut points, mut analog) = layout.decode(body, num_frames, &parameters);
+    warnings.extend(number_duplicates("points", points.names.iter_mut()));
+    let channels = analog.iter_mut().map(|(channel, _)| &mut channel.name);
+    warnings.extend(number_duplicates("analog channels", channels));
+    let rate_hz = layout.analog_hz.unwrap_or(f64::NAN);
     let values: Vec<&[f64]> = analog.iter().map(|(_, values)| values.as_slice()).collect();
     let (plates, problems) = plates::plates(&parameters, &values, rate_hz, &points.unit);
-    warnings.extend(problems);
+    warnings.extend(
+        problems
+            .into_iter()
+            .map(|text| Warning::new(WarningCode::LeftOut, text)),
+    );
     let analog = (analog.into_iter()).map(|(channel, values)| SignalChannel {
         name: channel.name,
         unit: channel.unit,
@@ -73,7 +75,9 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
         .into_iter()
         .filter(|channels: &Vec<_>| !channels.is_empty());
     let points = (layout.num_points > 0).then_some(Part::Points(points));
-    let start_secs = (layout.first_frame as f64 - 1.0) / layout.rate_hz;
+    let start_secs = layout
+        .rate_hz
+        .map_or(0.0, |rate_hz| (layout.first_frame as f64 - 1.0) / rate_hz);
     let storage = if layout.real { "real" } else { "integer" };
     let first = ("first frame".to_string(), layout.first_frame.to_string());
     Ok(Contents {
@@ -111,11 +115,13 @@ fn processor(bytes: &[u8], path: &Path) -> Result<(Order, usize), FileError> {
 
 /// As many frames as the file says, or as many as fit if it does not say.
 fn num_frames(layout: &Layout, body: &[u8], path: &Path) -> Result<usize, FileError> {
-    let rate_hz = layout.rate_hz;
-    if !(rate_hz.is_finite() && rate_hz > 0.0) {
-        return Err(damaged(path, "POINT:RATE")
-            .found(rate_hz)
-            .expected("a positive number of frames per second"));
+    if layout.analog_hz.is_none() && layout.num_channels > 0 {
+        let hint = "write the rate into the file with the capture software: analog samples need one";
+        return Err(FileError::at(path)
+            .place("ANALOG:RATE")
+            .found("no rate, nor POINT:RATE")
+            .expected("a positive number of samples per second")
+            .hint(hint));
     }
     let frame_bytes = layout.frame_bytes();
     if frame_bytes == 0 {

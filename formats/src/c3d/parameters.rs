@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::bytes::Order;
+use crate::text::decode;
 
 /// All parameters of a file, in its order.
 #[derive(Debug, Default)]
@@ -200,13 +201,9 @@ fn values(body: &[u8], order: Order) -> Result<(Vec<usize>, Values), String> {
     Ok((dims, values))
 }
 
-/// Bytes as a name: UTF-8, or else Latin-1, without blanks and zeros around it.
+/// Bytes as a name: UTF-8, or else windows-1252, without blanks and zeros around it.
 pub(super) fn text(bytes: &[u8]) -> String {
-    let decoded = match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_string(),
-        Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
-    };
-    decoded
+    decode(bytes)
         .trim_matches(|letter: char| letter.is_whitespace() || letter == '\0')
         .to_string()
 }

@@ -6,7 +6,7 @@ use super::encoding::Encoding;
 use super::layout::Header;
 use super::number::{Decimal, Thousands};
 use super::sniff::{Sniffed, plain_numbers, try_sniff};
-use crate::{Contents, FileError, Part};
+use crate::{Contents, FileError, Part, Warning, WarningCode};
 
 /// Reads a table whose layout is found; numbers get a decimal point. Lines are never joined. `path` is for messages.
 ///
@@ -42,7 +42,7 @@ pub fn contents(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     if layout.thousands == Some(Thousands::Comma) {
         facts.push(("thousands mark".into(), "comma".into()));
     }
-    let mut warnings = sniffed.table.notes.clone();
+    let mut warnings = sniffed.table.warnings.clone();
     warnings.extend(ambiguity(&sniffed));
     let table = if converts {
         plain_numbers(sniffed)
@@ -59,7 +59,7 @@ pub fn contents(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
 }
 
 /// The question that commas before three digits pose.
-fn ambiguity(sniffed: &Sniffed) -> Option<String> {
+fn ambiguity(sniffed: &Sniffed) -> Option<Warning> {
     let first = *sniffed.ambiguous.first()?;
     let example = sniffed.column(first).find(|field| field.contains(','))?;
     let names: Vec<String> = sniffed
@@ -68,11 +68,12 @@ fn ambiguity(sniffed: &Sniffed) -> Option<String> {
         .filter_map(|&index| sniffed.table.columns.get(index))
         .map(|name| format!("`{name}`"))
         .collect();
-    Some(format!(
+    let text = format!(
         "every comma has three digits behind it in {}: `{example}` is {} (`thousands = \",\"` in a card's layout) or {} \
          (`decimal = \",\"`); the fields count as text",
         names.join(", "),
         example.replace(',', ""),
         example.replace(',', ".")
-    ))
+    );
+    Some(Warning::new(WarningCode::AmbiguousNumbers, text))
 }

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use encoding_rs::{UTF_16BE, UTF_16LE, WINDOWS_1252};
+
 use crate::FileError;
 
 /// The encoding of a text.
@@ -24,11 +26,8 @@ pub enum Encoding {
 /// Bytes that are looked at to tell UTF-16 without a mark.
 const SAMPLE_BYTES: usize = 4096;
 
-/// The letters of bytes 80 to 9F (WHATWG Encoding Standard, index windows-1252); five are not in use.
-const WINDOWS_1252: [char; 32] = [
-    '€', '\0', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\0', 'Ž', '\0', '\0', '‘', '’', '“', '”', '•',
-    '–', '—', '˜', '™', 'š', '›', 'œ', '\0', 'ž', 'Ÿ',
-];
+/// Bytes that windows-1252 does not use.
+const UNUSED: [u8; 5] = [0x81, 0x8d, 0x8f, 0x90, 0x9d];
 
 impl Encoding {
     /// As people call it.
@@ -54,33 +53,37 @@ pub fn decode<'b>(bytes: &'b [u8], file: &Path) -> Result<(Cow<'b, str>, Encodin
             .expected(expected)
             .hint("save the file as text (CSV) in UTF-8")
     };
-    let (text, encoding) = match bytes {
-        [0xff, 0xfe, rest @ ..] => (Cow::Owned(utf16(rest, u16::from_le_bytes)), Encoding::Utf16Le),
-        [0xfe, 0xff, rest @ ..] => (Cow::Owned(utf16(rest, u16::from_be_bytes)), Encoding::Utf16Be),
-        _ => match unmarked_utf16(bytes) {
-            Some(Encoding::Utf16Be) => (Cow::Owned(utf16(bytes, u16::from_be_bytes)), Encoding::Utf16Be),
-            Some(_) => (Cow::Owned(utf16(bytes, u16::from_le_bytes)), Encoding::Utf16Le),
-            None => {
-                let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-                match std::str::from_utf8(bytes) {
-                    Ok(text) => (Cow::Borrowed(text), Encoding::Utf8),
-                    Err(error) => {
-                        let text = windows_1252(bytes, error.valid_up_to()).map_err(|(before, found)| {
-                            refused(&before, found, "text in UTF-8, UTF-16 or windows-1252")
-                        })?;
-                        (Cow::Owned(text), Encoding::Windows1252)
-                    }
+    let marked = match bytes {
+        [0xff, 0xfe, ..] => Some(Encoding::Utf16Le),
+        [0xfe, 0xff, ..] => Some(Encoding::Utf16Be),
+        _ => unmarked_utf16(bytes),
+    };
+    let (text, encoding) = match marked {
+        Some(encoding) => {
+            let decoder = if encoding == Encoding::Utf16Le {
+                UTF_16LE
+            } else {
+                UTF_16BE
+            };
+            let (text, is_broken) = decoder.decode_with_bom_removal(bytes);
+            if is_broken {
+                let before = text.split(char::REPLACEMENT_CHARACTER).next().unwrap_or_default();
+                return Err(refused(before, "half a letter of UTF-16".into(), "whole letters"));
+            }
+            (text, encoding)
+        }
+        None => {
+            let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+            match std::str::from_utf8(bytes) {
+                Ok(text) => (Cow::Borrowed(text), Encoding::Utf8),
+                Err(error) => {
+                    let text = windows_1252(bytes, error.valid_up_to())
+                        .map_err(|(before, found)| refused(&before, found, "text in UTF-8, UTF-16 or windows-1252"))?;
+                    (Cow::Owned(text), Encoding::Windows1252)
                 }
             }
-        },
-    };
-    // An unpaired surrogate: half a letter.
-    if encoding != Encoding::Utf8 && encoding != Encoding::Windows1252 {
-        if let Some(at) = text.find(char::REPLACEMENT_CHARACTER) {
-            let before = text.get(..at).unwrap_or_default();
-            return Err(refused(before, "half a letter of UTF-16".into(), "whole letters"));
         }
-    }
+    };
     match text.find('\0') {
         Some(at) => {
             let before = text.get(..at).unwrap_or_default();
@@ -122,39 +125,20 @@ fn unmarked_utf16(bytes: &[u8]) -> Option<Encoding> {
     }
 }
 
-/// An odd byte at the end is half a letter, too.
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
-    let pairs = bytes.chunks(2).map(|pair| match *pair {
-        [a, b] => unit([a, b]),
-        _ => 0xd800,
-    });
-    let letters = char::decode_utf16(pairs).map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER));
-    // No String::from_iter, which reserves for the shortest text.
-    let mut text = String::with_capacity(bytes.len() / 2);
-    letters.for_each(|letter| text.push(letter));
-    text.strip_prefix('\u{feff}').map(String::from).unwrap_or(text)
-}
-
 /// What is no UTF-8 from byte `invalid_at` on; or the text before a byte that does not belong there, and which it is.
 fn windows_1252(bytes: &[u8], invalid_at: usize) -> Result<String, (String, String)> {
-    let letter = |byte: u8| match byte {
-        0x80..=0x9f => WINDOWS_1252.get(usize::from(byte - 0x80)).copied().unwrap_or_default(),
-        _ => char::from(byte),
+    let text = |bytes: &[u8]| WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned();
+    let wrong = |at: usize, what: &str| {
+        let byte = bytes.get(at).copied().unwrap_or_default();
+        let before = text(bytes.get(..at).unwrap_or_default());
+        Err((before, format!("byte {byte:02x} (hexadecimal){what}")))
     };
-    let text = |bytes: &[u8]| bytes.iter().map(|&byte| letter(byte)).collect::<String>();
-    if let Some(at) = bytes.iter().position(|&byte| byte >= 0x80 && letter(byte) == '\0') {
-        let found = format!("byte {:02x} (hexadecimal)", bytes.get(at).copied().unwrap_or_default());
-        return Err((text(bytes.get(..at).unwrap_or_default()), found));
+    if let Some(at) = bytes.iter().position(|byte| UNUSED.contains(byte)) {
+        return wrong(at, "");
     }
     // Letters of several bytes do not stand in windows-1252 by chance.
-    let is_multibyte = |chunk: std::str::Utf8Chunk| !chunk.valid().is_ascii();
-    if bytes.utf8_chunks().any(is_multibyte) {
-        let before = text(bytes.get(..invalid_at).unwrap_or_default());
-        let byte = bytes.get(invalid_at).copied().unwrap_or_default();
-        return Err((
-            before,
-            format!("byte {byte:02x} (hexadecimal), which is no UTF-8, beside letters in UTF-8"),
-        ));
+    match bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii()) {
+        true => wrong(invalid_at, ", which is no UTF-8, beside letters in UTF-8"),
+        false => Ok(text(bytes)),
     }
-    Ok(text(bytes))
 }

@@ -8,7 +8,7 @@ use super::number::is_sheet_error;
 use super::rows::{Joining, LineList, OddRow, RawRows, wrong};
 use super::scan::{Record, Scanner, Unclosed};
 use super::table::{DelimitedTable, Fields};
-use crate::FileError;
+use crate::{FileError, Warning, WarningCode};
 
 /// Odd rows that any table may have; more of them are at most half of the rows.
 const MAX_ODD: usize = 1000;
@@ -54,30 +54,28 @@ pub(super) fn read(text: &str, layout: &DelimitedLayout, joining: Joining, file:
         lines: even.lines,
         ..DelimitedTable::default()
     };
+    let num_rows = table.num_rows();
     table.units.resize(
         if table.units.is_empty() { 0 } else { table.columns.len() },
         String::new(),
     );
     let num_comments = header.num_comments + reader.comments.count + even.comments.count;
+    let mut warn = |code, lines: &LineList, what: String| {
+        if lines.count > 0 {
+            let text = format!("{what}: {}", lines.text());
+            table.warnings.push(Warning::new(code, text));
+        }
+    };
     let mark = layout.comment.as_deref().unwrap_or_default();
-    let comments = [&reader.comments, &even.comments]
-        .into_iter()
-        .filter(|lines| lines.count > 0);
-    table
-        .notes
-        .extend(comments.map(|lines| format!("comments, which begin with `{mark}`, were left out: {}", lines.text())));
-    if even.joined.count > 0 {
-        let lines = even.joined.text();
-        table
-            .notes
-            .push(format!("lines that break off were joined with the next: {lines}"));
+    for lines in [&reader.comments, &even.comments] {
+        let what = format!("comments between the rows, which begin with `{mark}`, are no rows");
+        warn(WarningCode::LeftOut, lines, what);
     }
-    if even.filled.count > 0 {
-        let (count, rows, lines) = (even.filled.count, table.num_rows(), even.filled.text());
-        table.notes.push(format!(
-            "{count} of {rows} rows have too few fields; the last ones are missing: {lines}"
-        ));
-    }
+    let what = "lines that break off were joined with the next";
+    warn(WarningCode::ShortRows, &even.joined, what.into());
+    let num_filled = even.filled.count;
+    let what = format!("{num_filled} of {num_rows} rows have too few fields; the last ones are missing");
+    warn(WarningCode::ShortRows, &even.filled, what);
     table.drop_empty_end();
     Ok(Read {
         table,
@@ -327,10 +325,8 @@ impl DelimitedTable {
             self.fields.truncate(num_fields);
         }
         if lines.count > 0 {
-            let (count, last) = (lines.count, lines.text());
-            self.notes.push(format!(
-                "{count} rows at the end hold separators only and were left out: {last}"
-            ));
+            let text = format!("rows of separators only at the end are no rows: {}", lines.text());
+            self.warnings.push(Warning::new(WarningCode::LeftOut, text));
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::FileError;
 use crate::nearest::did_you_mean;
+use crate::{FileError, Warning};
 
 /// Fields one behind the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,8 +67,8 @@ pub struct DelimitedTable {
     pub columns: Vec<String>,
     /// Units of the columns where the file has a row of them, otherwise none; empty for a column without one.
     pub units: Vec<String>,
-    /// What was left out or filled up on the way, with its lines.
-    pub notes: Vec<String>,
+    /// What was left out, joined or filled up on the way, with its lines.
+    pub warnings: Vec<Warning>,
     pub(super) fields: Fields,
     pub(super) lines: Lines,
 }

@@ -13,7 +13,7 @@ use ndarray::{Array4, ArrayView1, Axis};
 use serde::Serialize;
 
 use super::nifti::orientation_code;
-use super::{Annotation, Contents, Images, Part, Points, SignalChannel};
+use super::{Annotation, Contents, Images, Part, Points, SignalChannel, Warning};
 
 pub use columns::{ColumnDescription, ColumnKind, column_numbers};
 pub use text::{duration, short_number};
@@ -41,7 +41,7 @@ pub struct Description {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<AnnotationsDescription>,
     /// What was tolerated.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// Numbers about one kind of data.

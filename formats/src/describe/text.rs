@@ -151,7 +151,7 @@ impl fmt::Display for Description {
             writeln!(f, "\nwarnings")?;
         }
         for warning in self.warnings.iter().take(MAX_ROWS) {
-            writeln!(f, "  {}", wrapped(warning, 96).join("\n  "))?;
+            writeln!(f, "  {}", wrapped(&warning.to_string(), 96).join("\n  "))?;
         }
         match self.warnings.len().saturating_sub(MAX_ROWS) {
             0 => Ok(()),

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::dataset::{Dataset, EXPLICIT, EXPLICIT_BIG_ENDIAN, Encoding, IMPLICIT, Parser, Tag};
-use crate::FileError;
+use crate::{FileError, Warning, WarningCode};
 
 const TRANSFER_SYNTAX: Tag = Tag(0x0002, 0x0010);
 /// The most that deflate can make of a byte, and the most that is taken.
@@ -23,7 +23,7 @@ pub(super) struct Envelope<'b> {
     pub declared: Encoding,
     /// Bytes of the data set, inflated.
     pub body: Cow<'b, [u8]>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 impl<'b> Envelope<'b> {
@@ -50,8 +50,9 @@ impl<'b> Envelope<'b> {
         };
         let raw = bytes.get(body_at..).unwrap_or_default();
         let mut warnings = Vec::new();
+        let mut warn = |text: &str| warnings.push(Warning::new(WarningCode::OddHeader, text));
         if !has_preamble {
-            warnings.push("the file has no preamble `DICM` of 128 bytes".into());
+            warn("the file has no preamble `DICM` of 128 bytes");
         }
         let (transfer_syntax, declared) = match meta.text(TRANSFER_SYNTAX) {
             Some(uid) => {
@@ -70,7 +71,7 @@ impl<'b> Envelope<'b> {
                         .found(format!("bytes {start:02x?}"))
                         .expected("the first element of a data set, or `DICM` at byte 128")
                 })?;
-                warnings.push("the file does not tell its transfer syntax; it was guessed".into());
+                warn("the file does not tell its transfer syntax; it was guessed");
                 guess
             }
         };
@@ -82,7 +83,7 @@ impl<'b> Envelope<'b> {
         // Some writers compress the pixels and leave the data set implicit.
         let encoding = match guess(&body) {
             Some((_, found)) if found != declared => {
-                warnings.push("the data set is not encoded as its transfer syntax says".into());
+                warn("the data set is not encoded as its transfer syntax says");
                 found
             }
             _ => declared,

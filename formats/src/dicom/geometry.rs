@@ -5,6 +5,7 @@
 
 use super::dataset::{Dataset, Tag};
 use super::image::Frame;
+use crate::{Warning, WarningCode};
 
 const SLICE_THICKNESS: Tag = Tag(0x0018, 0x0050);
 const SPACING_BETWEEN_SLICES: Tag = Tag(0x0018, 0x0088);
@@ -98,7 +99,7 @@ fn add(start: [f64; 3], step: [f64; 3], times: f64) -> [f64; 3] {
 }
 
 /// The affine of slices in order; `None`, with a warning, where they are not the slices of one volume.
-pub(super) fn affine(slices: &[Option<Plane>], warnings: &mut Vec<String>) -> Option<[[f64; 4]; 3]> {
+pub(super) fn affine(slices: &[Option<Plane>], warnings: &mut Vec<Warning>) -> Option<[[f64; 4]; 3]> {
     let slices: Vec<&Plane> = slices.iter().map(Option::as_ref).collect::<Option<_>>()?;
     let (first, last) = (slices.first()?, slices.last()?);
     let num_steps = slices.len() as f64 - 1.0;
@@ -119,13 +120,13 @@ pub(super) fn affine(slices: &[Option<Plane>], warnings: &mut Vec<String>) -> Op
     };
     let most_off = slices.iter().enumerate().map(off).fold(0.0, f64::max);
     if !slices.iter().all(|slice| slice.is_parallel(first)) || spacing == 0.0 || most_off > 0.5 * spacing {
-        warnings.push("the images are not the slices of one volume; no affine".into());
+        let text = "the images are not the slices of one volume; no affine";
+        warnings.push(Warning::new(WarningCode::NoVolume, text));
         return None;
     }
     if most_off > MOST_UNEVEN * spacing {
-        warnings.push(format!(
-            "the slices are not even: up to {most_off:.3} mm off a spacing of {spacing:.3} mm"
-        ));
+        let text = format!("the slices are not even: up to {most_off:.3} mm off a spacing of {spacing:.3} mm");
+        warnings.push(Warning::new(WarningCode::UnevenSlices, text));
     }
     let columns = [first.steps[0], first.steps[1], step, first.position];
     // From 0, so that no zero becomes negative.

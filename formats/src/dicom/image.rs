@@ -7,8 +7,7 @@ use ndarray::Array4;
 use super::dataset::{Dataset, Element, Tag, Value, integers};
 use super::geometry::{self, Plane};
 use super::pixels::{DAMAGED, Pixels};
-use crate::FileError;
-use crate::Images;
+use crate::{FileError, Images, Warning, WarningCode};
 
 const IMAGE_TYPE: Tag = Tag(0x0008, 0x0008);
 const MODALITY: Tag = Tag(0x0008, 0x0060);
@@ -122,7 +121,7 @@ pub(super) struct Reading {
     pub images: Images,
     /// Place of each slice, where the file tells.
     pub planes: Vec<Option<Plane>>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Result<Reading, FileError> {
@@ -154,7 +153,8 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
         .text(IMAGE_TYPE)
         .is_some_and(|kinds| kinds.split('\\').any(|kind| kind.trim() == "MOSAIC"));
     if is_mosaic {
-        warnings.push("the slices lie side by side in one image (mosaic) and are not taken apart; no affine".into());
+        let text = "the slices lie side by side in one image (mosaic) and are not taken apart; no affine";
+        warnings.push(Warning::new(WarningCode::NoVolume, text));
     }
     let plane = |index| {
         if is_mosaic {

@@ -8,8 +8,7 @@ use super::dataset::{Dataset, PIXEL_DATA, Tag};
 use super::file::Envelope;
 use super::geometry::{self, Plane};
 use super::{describe, image};
-use crate::FileError;
-use crate::{Contents, Images, Part};
+use crate::{Contents, FileError, Images, Part, Warning, WarningCode};
 
 const SERIES: Tag = Tag(0x0020, 0x000E);
 const INSTANCE_NUMBER: Tag = Tag(0x0020, 0x0013);
@@ -67,9 +66,8 @@ pub fn read_series(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError> 
         );
     }
     if !placed {
-        sorted
-            .warnings
-            .push("ordered by InstanceNumber: not every file tells its position".into());
+        let text = "ordered by InstanceNumber: not every file tells its position";
+        sorted.warnings.push(Warning::new(WarningCode::UnorderedSlices, text));
     }
     let in_order: Vec<&Slice> = order.iter().filter_map(|&index| slices.get(index)).collect();
     let views: Vec<_> = in_order.iter().map(|slice| slice.images.values.view()).collect();

@@ -1,8 +1,10 @@
 //! Time-stamped annotation lists (TAL): `+onset[\x15duration]\x14text\x14text\x14\0`, one after the other, then zeros.
 //!
-//! The first list of each record has an empty first text: its onset is the time of the record.
+//! The first list of each record has an empty first text: its onset is the time of the record. Texts are UTF-8, or
+//! windows-1252 as old software writes them.
 
 use crate::Annotation;
+use crate::text::decode;
 
 /// What the annotation signals of one record say.
 #[derive(Debug, Default)]
@@ -40,6 +42,15 @@ impl RecordMarks {
     }
 }
 
+/// Whether the samples of a signal are lists, and nothing else.
+pub(super) fn are_lists(bytes: &[u8]) -> bool {
+    let mut lists = bytes
+        .split(|&byte| byte == 0)
+        .filter(|list| !list.is_empty())
+        .peekable();
+    lists.peek().is_some() && lists.all(|list| parse(list).is_some())
+}
+
 fn parse(list: &[u8]) -> Option<(f64, Option<f64>, Vec<String>)> {
     let list = list.strip_suffix(b"\x14")?;
     let mut parts = list.split(|&byte| byte == 0x14);
@@ -52,6 +63,6 @@ fn parse(list: &[u8]) -> Option<(f64, Option<f64>, Vec<String>)> {
         Some(text) if !text.is_empty() => Some(number(std::str::from_utf8(text).ok()?)?),
         _ => None,
     };
-    let texts = parts.map(|text| String::from_utf8_lossy(text).trim_end().to_string());
+    let texts = parts.map(|text| decode(text).trim_end().to_string());
     Some((number(onset)?, duration, texts.collect()))
 }

@@ -2,7 +2,7 @@
 
 use super::annotations::RecordMarks;
 use super::header::{Header, Source};
-use crate::FileError;
+use crate::{FileError, Warning, WarningCode};
 
 /// Pauses may add this many times the samples of the file, and this many samples to a short one.
 const MOST_PAUSES_PER_SAMPLE: usize = 32;
@@ -15,9 +15,14 @@ pub(super) fn pauses(
     source: Source,
     header: &Header,
     marks: &[RecordMarks],
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<Vec<f64>, FileError> {
     let discontinuous = header.is_discontinuous();
+    let code = if discontinuous {
+        WarningCode::Gap
+    } else {
+        WarningCode::ClockJump
+    };
     let start_secs = marks.first().and_then(|marks| marks.onset_secs).unwrap_or(0.0);
     let (mut pauses, mut total_secs, mut num_pauses) = (Vec::with_capacity(marks.len()), 0.0, 0);
     for (index, marks) in marks.iter().enumerate() {
@@ -43,10 +48,11 @@ pub(super) fn pauses(
                     "the file claims to be continuous, but time jumps by"
                 };
                 let at_secs = end_secs - start_secs;
-                warnings.push(format!(
+                let text = format!(
                     "{claim} {pause_secs:.6} s at {at_secs:.6} s, before record {}",
                     index + 1
-                ));
+                );
+                warnings.push(Warning::new(code, text));
             }
             if discontinuous && pause_secs < 0.0 {
                 let expected = format!("{end_secs:.6} s, the end of the record before it, or later");
@@ -61,7 +67,10 @@ pub(super) fn pauses(
         pauses.push(total_secs);
     }
     if num_pauses > MOST_WARNINGS {
-        warnings.push(format!("{} more of these", num_pauses - MOST_WARNINGS));
+        warnings.push(Warning::new(
+            code,
+            format!("{} more of these", num_pauses - MOST_WARNINGS),
+        ));
     }
     check_memory(source, header, marks.len(), total_secs)?;
     Ok(pauses)

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
-use crate::FileError;
+use super::annotations::are_lists;
+use crate::text::decode;
+use crate::{FileError, Warning, WarningCode};
 
 /// Bytes of the file's part and of each signal's part.
 const BLOCK: usize = 256;
@@ -40,6 +42,7 @@ pub(super) struct Header {
     pub signals: Vec<Signal>,
     /// Bytes before the first record.
     pub num_bytes: usize,
+    pub warnings: Vec<Warning>,
 }
 
 #[derive(Debug)]
@@ -70,7 +73,7 @@ impl Source<'_> {
         FileError::at(self.path).place(place)
     }
 
-    /// The text of a field, without the blanks or zeros that fill it. UTF-8, or Latin-1 where it is not (a micro sign).
+    /// The text of a field, without the blanks or zeros that fill it. UTF-8, or windows-1252 where it is not (a micro sign).
     fn text(&self, start: usize, width: usize) -> Result<String, FileError> {
         let field = self.bytes.get(start..start + width).ok_or_else(|| {
             let expected = "a whole header of 256 bytes and 256 more for each signal";
@@ -79,11 +82,7 @@ impl Source<'_> {
                 .expected(expected)
                 .hint("the file is cut off; fetch it again")
         })?;
-        let text = match std::str::from_utf8(field) {
-            Ok(text) => text.to_string(),
-            Err(_) => field.iter().map(|&byte| char::from(byte)).collect(),
-        };
-        Ok(text.trim_matches([' ', '\0']).to_string())
+        Ok(decode(field).trim_matches([' ', '\0']).to_string())
     }
 
     fn number<T: std::str::FromStr>(&self, start: usize, width: usize, what: &str) -> Result<T, FileError> {
@@ -95,6 +94,19 @@ impl Source<'_> {
                 .expected("a number")
                 .hint(hint)
         })
+    }
+
+    /// A number whose decimal mark may be a comma, as recorders with a German or French locale write it.
+    fn decimal(&self, start: usize, width: usize, what: &str) -> Result<f64, FileError> {
+        match self
+            .text(start, width)?
+            .replacen(',', ".", 1)
+            .trim_start_matches('+')
+            .parse()
+        {
+            Ok(number) => Ok(number),
+            Err(_) => self.number(start, width, what),
+        }
     }
 }
 
@@ -130,7 +142,7 @@ impl Header {
         }
         source.text(num_bytes - 1, 1)?;
         let num_records: i64 = source.number(236, 8, "number of records")?;
-        let record_secs: f64 = source.number(244, 8, "seconds of a record")?;
+        let record_secs: f64 = source.decimal(244, 8, "seconds of a record")?;
         if !(record_secs.is_finite() && record_secs >= 0.0) {
             let place = "byte 244 (seconds of a record)";
             return Err(source
@@ -151,6 +163,7 @@ impl Header {
             record_secs,
             signals: Vec::new(),
             num_bytes,
+            warnings: Vec::new(),
         };
         let mut offset = 0;
         for index in 0..num_signals {
@@ -166,19 +179,46 @@ impl Header {
             }
             header.signals.push(signal);
         }
+        header.find_annotations(source);
+        let limits = BLOCK + PHYSICAL_MIN.0 * num_signals..BLOCK + PREFILTER.0 * num_signals;
+        let numbers = [source.bytes.get(244..252), source.bytes.get(limits)];
+        if numbers.into_iter().flatten().flatten().any(|&byte| byte == b',') {
+            let text = "numbers of the header have a decimal comma";
+            header.warnings.push(Warning::new(WarningCode::OddHeader, text));
+        }
         Ok(header)
+    }
+
+    /// Some writers of annotations forget to call the file EDF+: a signal of their label that holds lists in the first
+    /// record is one.
+    fn find_annotations(&mut self, source: Source) {
+        let width = self.width();
+        for signal in self.signals.iter_mut().filter(|signal| !signal.is_annotations) {
+            let start = self.num_bytes + signal.offset;
+            let record = source
+                .bytes
+                .get(start..start + signal.num_samples * width)
+                .unwrap_or_default();
+            if is_annotations_label(&signal.name) && are_lists(record) {
+                signal.is_annotations = true;
+                let text = format!(
+                    "`{}` is read as annotations, although the header does not say EDF+ or BDF+",
+                    signal.name
+                );
+                self.warnings.push(Warning::new(WarningCode::OddHeader, text));
+            }
+        }
     }
 
     /// The fields of all signals lie together: first every label, then every transducer, and so on.
     fn signal(&self, source: Source, index: usize, num_signals: usize, offset: usize) -> Result<Signal, FileError> {
         let at = |field: &Field| BLOCK + field.0 * num_signals + field.1 * index;
         let text = |field: Field| source.text(at(&field), field.1);
-        let number = |field: Field, what: &str| {
-            source.number::<f64>(at(&field), field.1, &format!("signal {}: {what}", index + 1))
-        };
+        let number =
+            |field: Field, what: &str| source.decimal(at(&field), field.1, &format!("signal {}: {what}", index + 1));
         let name = text(LABEL)?;
         let samples = format!("signal {}: samples in a record", index + 1);
-        let is_annotations = self.is_plus() && name == if self.bdf { "BDF Annotations" } else { "EDF Annotations" };
+        let is_annotations = self.is_plus() && is_annotations_label(&name);
         // The limits of annotations mean nothing, and some writers leave them out.
         let (physical, digital) = if is_annotations {
             ([-1.0, 1.0], [-1.0, 1.0])
@@ -244,6 +284,10 @@ impl Header {
             (false, false) => "EDF".into(),
         }
     }
+}
+
+fn is_annotations_label(name: &str) -> bool {
+    matches!(name, "EDF Annotations" | "BDF Annotations")
 }
 
 /// `dd.mm.yy hh.mm.ss`; years from 85 are of the 20th century.

@@ -22,8 +22,8 @@ pub use write::{EdfRecording, EdfSignal, write_edf};
 
 use self::annotations::RecordMarks;
 use self::header::{Header, Signal, Source};
-use crate::FileError;
-use crate::{Annotation, Contents, Part, SignalChannel};
+use crate::contents::number_duplicates;
+use crate::{Annotation, Contents, FileError, Part, SignalChannel, Warning, WarningCode};
 
 /// Reads a file; `path` is for messages.
 ///
@@ -32,7 +32,7 @@ use crate::{Annotation, Contents, Part, SignalChannel};
 /// and pauses too long for memory.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let source = Source { bytes, path };
-    let header = Header::parse(source)?;
+    let mut header = Header::parse(source)?;
     let mut contents = Contents {
         format: header.format(),
         ..Contents::default()
@@ -40,18 +40,22 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let records = whole_records(&header, bytes, &mut contents.warnings);
     let marks: Vec<RecordMarks> = records.iter().map(|record| read_marks(&header, record)).collect();
     let start_secs = marks.first().and_then(|marks| marks.onset_secs).unwrap_or(0.0);
+    let names = header.signals.iter_mut().filter(|signal| !signal.is_annotations);
+    let twins = number_duplicates("signals", names.map(|signal| &mut signal.name));
+    contents.warnings.extend(twins);
+    contents.warnings.append(&mut header.warnings);
     contents.facts = facts(&header, records.len(), start_secs);
     if header.start.is_none() {
-        contents
-            .warnings
-            .push(format!("the start `{}` is not a date and a time", header.start_text));
+        let text = format!("the start `{}` is not a date and a time", header.start_text);
+        contents.warnings.push(Warning::new(WarningCode::OddHeader, text));
     }
     let pauses = clock::pauses(source, &header, &marks, &mut contents.warnings)?;
     let num_broken: usize = marks.iter().map(|marks| marks.num_broken).sum();
     if num_broken > 0 {
+        let text = format!("{num_broken} annotations could not be read");
         contents
             .warnings
-            .push(format!("{num_broken} annotations could not be read"));
+            .push(Warning::new(WarningCode::BrokenAnnotations, text));
     }
     contents.annotations = annotations(marks, start_secs);
     let mut channels = Vec::new();
@@ -63,29 +67,35 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
 }
 
 /// The records that the file holds from end to end, as many as the header promises.
-fn whole_records<'b>(header: &Header, bytes: &'b [u8], warnings: &mut Vec<String>) -> Vec<&'b [u8]> {
+fn whole_records<'b>(header: &Header, bytes: &'b [u8], warnings: &mut Vec<Warning>) -> Vec<&'b [u8]> {
     let data = bytes.get(header.num_bytes..).unwrap_or_default();
     let size = header.record_bytes();
+    let mut warn = |code, text: String| warnings.push(Warning::new(code, text));
     if size == 0 {
-        warnings.push("the records are empty".into());
+        warn(WarningCode::OddHeader, "the records are empty".into());
         return Vec::new();
     }
     let there = data.len() / size;
     let count = header.num_records.unwrap_or(there).min(there);
     match header.num_records {
-        None => warnings.push(format!(
-            "the header does not tell the number of records: the recording was not closed; {there} read"
-        )),
+        None => warn(
+            WarningCode::Unclosed,
+            format!("the header does not tell the number of records: the recording was not closed; {there} read"),
+        ),
         Some(promised) if promised > there => {
-            warnings.push(format!(
-                "the file is cut off: {there} whole records of the {promised} in the header"
-            ));
+            warn(
+                WarningCode::CutOff,
+                format!("the file is cut off: {there} whole records of the {promised} in the header"),
+            );
         }
         Some(_) => {}
     }
     let rest = data.len() - count * size;
     if rest > 0 {
-        warnings.push(format!("{rest} bytes after the last record were not read"));
+        warn(
+            WarningCode::SurplusBytes,
+            format!("{rest} bytes after the last record were not read"),
+        );
     }
     data.chunks_exact(size).take(count).collect()
 }
@@ -143,7 +153,7 @@ fn channel(
     signal: &Signal,
     records: &[&[u8]],
     pauses: &[f64],
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> SignalChannel {
     let rate_hz = signal.num_samples as f64 / header.record_secs;
     let [digital_min, digital_max] = signal.digital;
@@ -156,11 +166,12 @@ fn channel(
         (1.0, 0.0)
     };
     if !scaled {
-        warnings.push(format!(
+        let text = format!(
             "signal `{}` stays digital: its physical range is {physical_min} to {physical_max}, its digital range \
              {digital_min} to {digital_max}",
             signal.name
-        ));
+        );
+        warnings.push(Warning::new(WarningCode::Uncalibrated, text));
     }
     let physical = |digital: i32| (gain * (offset + f64::from(digital))) as f32;
     let paused = |secs: f64| (secs * rate_hz).round() as usize;

@@ -7,8 +7,7 @@ use ndarray::Array4;
 use super::page::Page;
 use super::raster::{self, wrong};
 use super::tiff;
-use crate::FileError;
-use crate::{Contents, Images, Part};
+use crate::{Contents, FileError, Images, Part, Warning, WarningCode};
 
 /// What samples of the file become.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,9 +44,8 @@ pub fn read_scaled(bytes: &[u8], path: &Path, scaling: Scaling) -> Result<Conten
         let tiff = tiff::decode(bytes, path)?;
         contents.format = format!("TIFF, compression {}", tiff.compression);
         if tiff.num_reduced > 0 {
-            contents
-                .warnings
-                .push(format!("{} copies of lower resolution were left out", tiff.num_reduced));
+            let text = format!("{} copies of lower resolution were left out", tiff.num_reduced);
+            contents.warnings.push(Warning::new(WarningCode::LeftOut, text));
         }
         if tiff.white_is_zero && scaling != Scaling::Share {
             let hint = "save the image as black-is-zero";

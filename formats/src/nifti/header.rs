@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::damaged;
 use crate::FileError;
+use crate::text::decode;
 
 /// Codes of `intent_code` that belong to CIFTI-2.
 const CIFTI: std::ops::Range<i32> = 3000..3100;
@@ -132,7 +133,7 @@ impl Header {
         let description = bytes
             .get(if version == 1 { 148..228 } else { 240..320 })
             .unwrap_or_default();
-        let description = String::from_utf8_lossy(description.split(|&byte| byte == 0).next().unwrap_or_default());
+        let description = decode(description.split(|&byte| byte == 0).next().unwrap_or_default());
         let header = Self {
             version,
             big_endian,

@@ -26,8 +26,7 @@ pub use self::affine::{Affine, orientation, orientation_code};
 use self::header::Header;
 pub use self::volume::{Mask, Volume};
 pub use self::write::{gzipped, write_nifti};
-use crate::FileError;
-use crate::{Contents, Images, Part};
+use crate::{Contents, FileError, Images, Part, Warning, WarningCode};
 
 /// Deflate gives at most 1032 bytes for one.
 const MOST_BYTES_PER_BYTE: usize = 1_032;
@@ -171,14 +170,16 @@ fn contents(header: &Header, bytes: &[u8], path: &Path) -> Result<Contents, File
     facts.push(("voxel size".into(), format!("{x:.4} x {y:.4} x {z:.4} mm")));
     match orientation_code(&affine) {
         Some(code) => facts.push(("orientation".into(), code)),
-        None => warnings.push("the affine flattens space: the image has no orientation".into()),
+        None => {
+            let text = "the affine flattens space: the image has no orientation";
+            warnings.push(Warning::new(WarningCode::NoVolume, text));
+        }
     }
     if let Some(secs) = header.volume_secs() {
         facts.push(("TR".into(), format!("{secs} s")));
         if secs > LONGEST_TR_SECS {
-            warnings.push(format!(
-                "{secs} s from one volume to the next: the header's unit of time is likely wrong"
-            ));
+            let text = format!("{secs} s from one volume to the next: the header's unit of time is likely wrong");
+            warnings.push(Warning::new(WarningCode::Contradiction, text));
         }
     }
     if !header.description.is_empty() {

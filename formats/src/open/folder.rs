@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{Format, detect, head, read_file};
-use crate::FileError;
 use crate::order::natural_cmp;
 use crate::{Contents, Images, Part, dicom, image, keypoints};
+use crate::{FileError, Warning, WarningCode};
 
 /// Files that are named in a message.
 const MAX_LISTED: usize = 5;
@@ -30,7 +30,8 @@ pub(super) fn open(folder: &Path) -> Result<Contents, FileError> {
     };
     let mut contents = read.unwrap_or_else(|| Err(refused(folder, &files, &formats, others.len())))?;
     if !others.is_empty() {
-        contents.warnings.push(format!("left out: {}", names(&others)));
+        let text = format!("left out: {}", names(&others));
+        contents.warnings.push(Warning::new(WarningCode::LeftOut, text));
     }
     Ok(contents)
 }

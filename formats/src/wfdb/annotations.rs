@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::RATES_HZ;
-use crate::Annotation;
-use crate::FileError;
+use crate::text::decode;
+use crate::{Annotation, FileError, Warning, WarningCode};
 
 /// The mnemonics of codes 0 to 41, as in the table of `annot(5)`; a space where there is none.
 const SYMBOLS: &[u8; 42] = b" NLRaVFJASEj/Q~ | sT*D\"=pB^t+u?![]en@xf()r";
@@ -31,7 +31,7 @@ pub struct Annotations {
     /// In the order of the file.
     pub marks: Vec<Mark>,
     /// What is missing or cut off, and was tolerated.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 /// One annotation.
@@ -137,7 +137,8 @@ pub fn read_annotations(bytes: &[u8], file: &Path) -> Result<Annotations, FileEr
     }
     let mut warnings = Vec::new();
     if !ended {
-        warnings.push(format!("{}: no end mark: the file may be cut short", file.display()));
+        let text = format!("{}: no end mark: the file may be cut short", file.display());
+        warnings.push(Warning::new(WarningCode::Unclosed, text));
     }
     marks.retain(|mark| mark.code != 0);
     let (rate_hz, symbols) = define(&mut marks, file)?;
@@ -225,7 +226,7 @@ impl Words<'_> {
         Ok(i32::from_le_bytes([a, b, c, d]).into())
     }
 
-    /// Text of so many bytes, and one more if they are odd: UTF-8, or Latin-1.
+    /// Text of so many bytes, and one more if they are odd: UTF-8, or windows-1252.
     fn text(&mut self, length: usize) -> Result<String, FileError> {
         let Some(bytes) = self.bytes.get(self.position..).and_then(|rest| rest.get(..length)) else {
             return Err(self
@@ -235,9 +236,6 @@ impl Words<'_> {
         };
         self.position += length.next_multiple_of(2);
         let bytes = &bytes[..bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)];
-        Ok(match std::str::from_utf8(bytes) {
-            Ok(text) => text.into(),
-            Err(_) => bytes.iter().copied().map(char::from).collect(),
-        })
+        Ok(decode(bytes).into_owned())
     }
 }

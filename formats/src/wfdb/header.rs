@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use super::RATES_HZ;
 use super::storage::Format;
-use crate::FileError;
+use crate::text::decode;
+use crate::{FileError, Warning, WarningCode};
 
 /// A header: of signals, or of segments that have headers of their own.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) struct Header {
     /// `None` in the header of a single segment.
     pub(super) segments: Option<Vec<SegmentLine>>,
     pub(super) facts: Vec<(String, String)>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 #[derive(Debug)]
@@ -94,14 +95,6 @@ impl Place<'_> {
     }
 }
 
-/// Text of a header. Old ones hold units in Latin-1, such as a micro sign.
-fn decode(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => bytes.iter().copied().map(char::from).collect(),
-    }
-}
-
 impl Header {
     pub(super) fn parse(bytes: &[u8], file: &Path) -> Result<Self, FileError> {
         let text = decode(bytes);
@@ -147,7 +140,7 @@ impl Header {
                 file.display(),
                 place.number
             );
-            header.warnings.push(warning);
+            header.warnings.push(Warning::new(WarningCode::OddHeader, warning));
         }
         let comments = numbered()
             .filter_map(|(_, line)| line.strip_prefix('#'))
@@ -299,30 +292,54 @@ impl SignalLine {
         })
     }
 
-    /// Compares the samples of the file with the initial value and the checksum of the header, as far as it has them.
-    pub(super) fn verify(&self, format: Format, samples: &[i32], header: &Path) -> Result<(), FileError> {
-        let wrong = |place: &str, found: i32, expected: i32| {
-            FileError::at(&self.file)
-                .place(place)
-                .found(found)
-                .expected(format!("{expected} ({}, line {})", header.display(), self.line))
-                .hint("file and header do not belong together, or the file is damaged; fetch both again")
-        };
-        let first = samples.first().copied().unwrap_or(0);
+    /// What contradicts the initial value and the checksum of the header, as far as it has them: the place, what was found
+    /// there and what the header says. `first` is the first sample of the file, `sum` that of all its samples.
+    pub(super) fn contradiction(&self, format: Format, first: i32, sum: i16) -> Option<(&'static str, i32, i32)> {
         // Writers put zero or the 16-bit code into the header for a missing first sample. In format 8 the initial value
         // is where the differences start from.
         let tolerated = first == format.missing_code() && matches!(self.initial, Some(0 | -0x8000));
         let is_wrong = |&initial: &i32| initial != first && !tolerated && format != Format::F8;
-        if let Some(initial) = self.initial.filter(is_wrong) {
-            return Err(wrong("first sample", first, initial));
-        }
+        // Some writers keep the sum unsigned: equal in the lower 16 bits is equal.
+        let is_other = |&checksum: &i32| checksum as i16 != sum;
+        let initial = self.initial.filter(is_wrong);
+        let initial = initial.map(|initial| ("first sample", first, initial));
+        initial.or_else(|| Some(("checksum", sum.into(), self.checksum.filter(is_other)?)))
+    }
+
+    /// Compares the samples of the file with the header: an error where they do not agree, or a warning in `tolerated`.
+    pub(super) fn verify(
+        &self,
+        format: Format,
+        samples: &[i32],
+        header: &Path,
+        tolerated: Option<&mut Vec<Warning>>,
+    ) -> Result<(), FileError> {
+        let first = samples.first().copied().unwrap_or(0);
         let sum = samples
             .iter()
             .fold(0i16, |sum, &sample| sum.wrapping_add(sample as i16));
-        match self.checksum {
-            // Some writers keep the sum unsigned: equal in the lower 16 bits is equal.
-            Some(checksum) if checksum as i16 != sum => Err(wrong("checksum", sum.into(), checksum)),
-            _ => Ok(()),
+        self.judge(self.contradiction(format, first, sum), header, tolerated)
+    }
+
+    pub(super) fn judge(
+        &self,
+        contradiction: Option<(&'static str, i32, i32)>,
+        header: &Path,
+        tolerated: Option<&mut Vec<Warning>>,
+    ) -> Result<(), FileError> {
+        let Some((place, found, expected)) = contradiction else {
+            return Ok(());
+        };
+        let expected = format!("{expected} ({}, line {})", header.display(), self.line);
+        if let Some(warnings) = tolerated {
+            let text = format!("{}: {place}: found {found}, expected {expected}", self.file.display());
+            warnings.push(Warning::new(WarningCode::Checksum, text));
+            return Ok(());
         }
+        Err(FileError::at(&self.file)
+            .place(place)
+            .found(found)
+            .expected(expected)
+            .hint("file and header do not belong together, or the file is damaged; fetch both again"))
     }
 }

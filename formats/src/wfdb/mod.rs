@@ -3,7 +3,8 @@
 //! As in the *WFDB Applications Guide*, `header(5)`, `signal(5)` and `annot(5)`. All storage formats are read (8, 16, 24, 32,
 //! 61, 80, 160, 212, 310, 311, and in FLAC 508, 516, 524), several samples per frame, skew, and records of segments
 //! in a fixed or a variable layout. The initial value and the 16-bit checksum that a header holds for a signal
-//! must be those of the samples as they stand in the file, before skew is undone.
+//! must be those of the samples as they stand in the file, before skew is undone; otherwise [`read_record`] refuses the
+//! record, and the others warn with the code `checksum`.
 //!
 //! The reader is our own: the crate `wfdb` calls itself unstable and reads no FLAC.
 
@@ -21,8 +22,7 @@ use std::path::{Path, PathBuf};
 
 use self::header::{Header, line_error};
 use self::signals::Files;
-use super::{Contents, Part, SignalChannel};
-use crate::FileError;
+use crate::{Contents, FileError, Part, SignalChannel, Warning};
 
 pub use annotations::{Annotations, Mark, read_annotations};
 
@@ -107,12 +107,12 @@ pub fn read_record(header: &Path) -> Result<Record, FileError> {
 /// As [`read_record`], through a function that returns a file's bytes.
 ///
 /// # Errors
-/// Those of [`read_record`] and of `read`.
+/// Errors of [`read_record`] and of `read`.
 pub fn read_record_with(
     header: &Path,
     read: impl Fn(&Path) -> Result<Vec<u8>, FileError>,
 ) -> Result<Record, FileError> {
-    let mut files = Files::new(&read);
+    let mut files = Files::new(&read, true);
     let header = files.header(header)?;
     if header.segments.is_some() {
         let hint = "read the segments' own headers";
@@ -144,27 +144,28 @@ pub enum AnyRecord {
     Segments(Vec<SignalChannel>),
 }
 
-/// The signals of a record of one segment or several, with any number of samples per frame, without annotations.
+/// The signals of a record of one segment or several, with any number of samples per frame, without annotations; and what
+/// was tolerated.
 ///
 /// # Errors
-/// Those of [`contents_with`].
+/// Errors of [`contents_with`].
 pub fn read_any_with(
     header: &Path,
     read: impl Fn(&Path) -> Result<Vec<u8>, FileError>,
-) -> Result<AnyRecord, FileError> {
-    let mut files = Files::new(&read);
+) -> Result<(AnyRecord, Vec<Warning>), FileError> {
+    let mut files = Files::new(&read, false);
     let header = files.header(header)?;
-    match &header.segments {
-        Some(lines) => segments::channels(&header, lines, &mut files).map(AnyRecord::Segments),
-        None => {
-            let signals = files.signals(&header)?;
-            Ok(AnyRecord::Frames(Record {
-                name: header.name,
-                rate_hz: header.rate_hz,
-                signals,
-            }))
-        }
-    }
+    let record = match &header.segments {
+        Some(lines) => AnyRecord::Segments(segments::channels(&header, lines, &mut files)?),
+        None => AnyRecord::Frames(Record {
+            signals: files.signals(&header)?,
+            name: header.name,
+            rate_hz: header.rate_hz,
+        }),
+    };
+    let mut warnings = header.warnings;
+    warnings.append(&mut files.warnings);
+    Ok((record, warnings))
 }
 
 /// The files that reading a record may open beside its header: signal files, headers and signal files of segments, and
@@ -202,13 +203,12 @@ pub fn signal_files(header: &[u8], path: &Path) -> BTreeSet<PathBuf> {
 /// NaN where a sample, a signal or a segment is missing; the annotations of `NAME.atr`, if that file is there.
 ///
 /// # Errors
-/// Those of `read_file`, and [`FileError`] for whatever does not hold: header, sizes, initial values, checksums, a
-/// segment's missing files, a damaged annotation file, and gaps that are very much longer than the data.
+/// Errors of `read_file`, and [`FileError`] for whatever does not hold: header, sizes, a segment's missing files, a damaged annotation file, and gaps that are very much longer than the data.
 pub fn contents_with(
     header: &Path,
     read_file: impl Fn(&Path) -> Result<Vec<u8>, FileError>,
 ) -> Result<Contents, FileError> {
-    let mut files = Files::new(&read_file);
+    let mut files = Files::new(&read_file, false);
     let header = files.header(header)?;
     let (format, channels) = match &header.segments {
         Some(lines) => (

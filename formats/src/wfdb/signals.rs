@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::header::{Header, SignalLine, line_error};
 use super::storage::Format;
 use super::{Signal, flac};
-use crate::FileError;
+use crate::{FileError, Warning, WarningCode};
 
 /// Files that may be longer than needed by so many bytes: the rest of a block.
 const MOST_PADDING_BYTES: usize = 3;
@@ -16,15 +16,18 @@ pub(super) struct Files<'a> {
     pub(super) read: &'a dyn Fn(&Path) -> Result<Vec<u8>, FileError>,
     /// Files that were decoded.
     seen: BTreeSet<PathBuf>,
+    /// Whether samples that contradict their header are an error rather than a warning.
+    strict: bool,
     /// Samples in them, each file counted once.
     pub(super) num_values: usize,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl<'a> Files<'a> {
-    pub(super) fn new(read: &'a dyn Fn(&Path) -> Result<Vec<u8>, FileError>) -> Self {
+    pub(super) fn new(read: &'a dyn Fn(&Path) -> Result<Vec<u8>, FileError>, strict: bool) -> Self {
         Self {
             read,
+            strict,
             seen: BTreeSet::new(),
             num_values: 0,
             warnings: Vec::new(),
@@ -70,7 +73,8 @@ impl<'a> Files<'a> {
                 };
             }
             for ((index, line), mut samples) in group.lines.into_iter().zip(decoded) {
-                line.verify(group.format, &samples, &header.file)?;
+                let tolerated = (!self.strict).then_some(&mut self.warnings);
+                line.verify(group.format, &samples, &header.file, tolerated)?;
                 align(line, group.format, &mut samples, frames, &header.file)?;
                 signals.insert(index, signal(line, group.format, samples));
             }
@@ -136,7 +140,7 @@ impl<'a> Group<'a> {
         &self,
         bytes: &[u8],
         num_frames: Option<usize>,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Warning>,
     ) -> Result<(Vec<Vec<i32>>, usize), FileError> {
         let body = bytes.get(self.first.offset..).unwrap_or_default();
         let per_frame = self
@@ -162,11 +166,12 @@ impl<'a> Group<'a> {
                 .hint(hint));
         };
         if body.len() - used > MOST_PADDING_BYTES {
-            warnings.push(format!(
+            let text = format!(
                 "{}: {} bytes after the last sample",
                 self.file.display(),
                 body.len() - used
-            ));
+            );
+            warnings.push(Warning::new(WarningCode::SurplusBytes, text));
         }
         let decoded = self.format.decode(body, total);
         let mut start = 0;

@@ -10,7 +10,8 @@ use super::source::Source;
 use crate::base::error::DataError;
 use crate::dataset::card::{AnnotationsRule, Axis, MissingRule, PointsRule, SignalFileRule};
 use crate::dataset::subjects::Recording;
-use recoup_formats::{Contents, Part, Points, SignalChannel, open};
+use recoup_formats::units::same_unit;
+use recoup_formats::{Contents, Part, Points, SignalChannel, open, refuse_unaccepted};
 
 /// A file with what a rule asks of it, for messages.
 pub(super) struct Wanted<'a> {
@@ -37,7 +38,7 @@ impl Wanted<'_> {
 
     /// The unit of the file must be that of the card: units are not converted.
     fn check_unit(&self, place: String, found: &str, expected: &str) -> Result<(), DataError> {
-        match found == expected {
+        match same_unit(found, expected) {
             true => Ok(()),
             false => Err(self.error(
                 place,
@@ -53,7 +54,9 @@ impl Wanted<'_> {
 pub(super) fn read(source: &Source, file: &str) -> Result<(Contents, PathBuf), DataError> {
     let path = source.raw_dir.join(file);
     let beside = |path: &Path| source.read(&path.strip_prefix(source.raw_dir).unwrap_or(path).to_string_lossy());
-    Ok((open::open_with(&path, &beside)?, path))
+    let contents = open::open_with(&path, &beside)?;
+    refuse_unaccepted(&contents.warnings, &[], &path)?;
+    Ok((contents, path))
 }
 
 /// Everything in the files of one sequence.
@@ -62,10 +65,10 @@ pub(super) fn read_sequence(source: &Source, files: &[String]) -> Result<(Conten
         .iter()
         .map(|file| Ok((source.raw_dir.join(file), source.read(file)?)));
     let files = bytes.collect::<Result<Vec<_>, DataError>>()?;
-    Ok((
-        open::open_files(&files)?,
-        files.into_iter().next().unwrap_or_default().0,
-    ))
+    let contents = open::open_files(&files)?;
+    let path = files.into_iter().next().unwrap_or_default().0;
+    refuse_unaccepted(&contents.warnings, &[], &path)?;
+    Ok((contents, path))
 }
 
 /// The channels of a file as the card wants them, `[samples, channels]`.

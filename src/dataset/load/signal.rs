@@ -9,9 +9,10 @@ use super::source::Source;
 use crate::base::error::DataError;
 use crate::dataset::card::{DelimitedSignalRule, MissingRule, ModalityRule, Scale, SignalRule, TimeUnit, WfdbRule};
 use crate::signal::resample::{Resampler, interpolate_missing};
-use recoup_formats::SignalChannel;
 use recoup_formats::delimited::DelimitedTable;
+use recoup_formats::units::same_unit;
 use recoup_formats::wfdb::{self, AnyRecord};
+use recoup_formats::{SignalChannel, refuse_unaccepted};
 
 /// A time stamp may be this share of a step away from where a constant rate puts it.
 const MAX_JITTER: f64 = 0.25;
@@ -24,10 +25,11 @@ const MAX_RATE_RATIO: f64 = 100.0;
 /// The signals of a record as the card wants them, `[samples, channels]`.
 pub(super) fn wfdb(source: &Source, rule: &WfdbRule, header: &str) -> Result<Array2<f32>, DataError> {
     let header_path = source.raw_dir.join(header);
-    let record = wfdb::read_any_with(&header_path, |path| {
+    let (record, warnings) = wfdb::read_any_with(&header_path, |path| {
         let file = path.strip_prefix(source.raw_dir).unwrap_or(path);
         source.read(&file.to_string_lossy())
     })?;
+    refuse_unaccepted(&warnings, &[], &header_path)?;
     let mut resampled = Vec::new();
     for channel in &rule.channels {
         let (mut samples, rate_hz, file) = match &record {
@@ -411,7 +413,7 @@ fn the_one(names: &[&str], channel: &SignalRule, header: &Path) -> Result<usize,
 }
 
 fn check_unit(unit: &str, channel: &SignalRule, header: &Path) -> Result<(), DataError> {
-    match unit == channel.unit {
+    match same_unit(unit, &channel.unit) {
         true => Ok(()),
         false => {
             let place = format!("signal `{}`", channel.name);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use recoup_formats::edf::{EdfRecording, EdfSignal, read, write_edf};
-use recoup_formats::{Annotation, Contents, Part, SignalChannel};
+use recoup_formats::{Annotation, Contents, Part, SignalChannel, Warning, WarningCode};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -171,7 +171,11 @@ fn formats_and_warnings_are_told() {
     }
     let odd = read_file(&fixture("odd.edf"));
     assert_eq!(odd.warnings.len(), 2, "{:?}", odd.warnings);
-    assert!(odd.warnings[0].starts_with("signal `same limits` stays digital: its physical range is 0 to 0"));
+    assert!(
+        odd.warnings[0]
+            .text
+            .starts_with("signal `same limits` stays digital: its physical range is 0 to 0")
+    );
     let status = read_file(&fixture("status.bdf"));
     assert_eq!(
         (signals(&status)[1].name.as_str(), signals(&status)[1].values[16]),
@@ -200,7 +204,10 @@ fn pauses_are_missing_samples_on_one_clock() {
     assert_eq!(times, [(2.375, "one"), (2.375, "two"), (7.475, "after the pause")]);
     assert_eq!(
         contents.warnings,
-        ["no data for 3.400000 s at 4.000000 s, before record 3"]
+        [Warning::new(
+            WarningCode::Gap,
+            "no data for 3.400000 s at 4.000000 s, before record 3"
+        )]
     );
     assert_eq!(fact(&contents, "start"), "2011-04-04T12:57:02.125");
 }
@@ -242,7 +249,9 @@ fn cut_off_and_unclosed_files_give_their_whole_records() {
     let cut = read(&bytes[..bytes.len() - 1], Path::new("a.edf")).unwrap();
     assert_eq!(signals(&cut)[0].values, signals(&whole)[0].values[..300]);
     assert!(
-        cut.warnings[0].starts_with("the file is cut off: 3 whole records of the 4"),
+        cut.warnings[0]
+            .text
+            .starts_with("the file is cut off: 3 whole records of the 4"),
         "{:?}",
         cut.warnings
     );
@@ -250,13 +259,19 @@ fn cut_off_and_unclosed_files_give_their_whole_records() {
     let running = number("-1");
     assert_eq!(signals(&running), signals(&whole));
     assert!(
-        running.warnings[0].contains("the recording was not closed; 4 read"),
+        running.warnings[0]
+            .text
+            .contains("the recording was not closed; 4 read"),
         "{:?}",
         running.warnings
     );
     let lying = number("99999999");
     assert_eq!(signals(&lying), signals(&whole));
-    assert!(lying.warnings[0].starts_with("the file is cut off: 4 whole records of the 99999999"));
+    assert!(
+        lying.warnings[0]
+            .text
+            .starts_with("the file is cut off: 4 whole records of the 99999999")
+    );
     assert_eq!(signals(&number("2"))[0].values, signals(&whole)[0].values[..200]);
 }
 

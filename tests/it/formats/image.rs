@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use recoup_formats::image::{Color, Scaling, read, read_image, read_scaled, read_sequence};
-use recoup_formats::{Images, Part};
+use recoup_formats::{Images, Part, Warning, WarningCode};
 use serde::Deserialize;
 
 use super::mutate;
@@ -207,7 +207,13 @@ fn tiff_errors_say_what_was_found() {
     let whole = images("a.tif", &bytes, Scaling::Raw).unwrap();
     set_tag(&mut bytes, 254, 1);
     let contents = read(&bytes, Path::new("a.tif")).unwrap();
-    assert_eq!(contents.warnings, ["1 copies of lower resolution were left out"]);
+    assert_eq!(
+        contents.warnings,
+        [Warning::new(
+            WarningCode::LeftOut,
+            "1 copies of lower resolution were left out"
+        )]
+    );
     let rest = images("a.tif", &bytes, Scaling::Raw).unwrap();
     assert_eq!(rest.values, whole.values.slice(ndarray::s![1.., .., .., ..]));
 }

@@ -9,6 +9,7 @@ mod dicom;
 mod edf;
 mod image;
 mod keypoints;
+mod kinds;
 mod mutate;
 mod nifti;
 mod open;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Array4};
 use recoup_formats::nifti::{Affine, Mask, Volume, gzipped, read, read_pair, read_volume, write_nifti};
-use recoup_formats::{Contents, Images, Part};
+use recoup_formats::{Contents, Images, Part, Warning, WarningCode};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -101,7 +101,10 @@ fn assert_place(name: &str, contents: &Contents, expected: &Image) {
     let warning = "2000 s from one volume to the next: the header's unit of time is likely wrong";
     assert_eq!(
         contents.warnings,
-        doubtful.then_some(warning).into_iter().collect::<Vec<_>>(),
+        doubtful
+            .then(|| Warning::new(WarningCode::Contradiction, warning))
+            .into_iter()
+            .collect::<Vec<_>>(),
         "{name}"
     );
 }

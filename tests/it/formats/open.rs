@@ -192,7 +192,10 @@ fn a_folder_is_one_thing_or_named_for_what_it_holds() {
         panic!()
     };
     assert_eq!((images.values.dim().0, images.affine.is_some()), (4, true));
-    assert_eq!(series.warnings.last().unwrap(), "left out: README");
+    assert_eq!(
+        series.warnings.last().unwrap().to_string(),
+        "left out: README (left-out)"
+    );
     let folder = TempDir::new().unwrap();
     for (index, name) in [(0_u8, "frame2.png"), (1, "frame10.png"), (2, "frame1.png")] {
         image::GrayImage::from_pixel(3, 2, image::Luma([index * 51]))

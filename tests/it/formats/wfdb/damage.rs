@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use recoup_formats::wfdb::{read_annotations, read_record_with};
+use recoup_formats::{Contents, Part, Warning, WarningCode, refuse_unaccepted};
 
 use super::written::{flac_frame, flac_start};
 use super::{Folder, file_from, fixtures, read_file, read_from};
@@ -32,7 +33,7 @@ fn edit(folder: &mut Folder, file: &str, from: &str, to: &str) {
 #[test]
 fn headers_that_lie_are_refused_soon_and_with_their_place() {
     // Record, file, what stands there, the lie, the first line of the message.
-    const CASES: [(&str, &str, &str, &str, &str); 35] = [
+    const CASES: [(&str, &str, &str, &str, &str); 33] = [
         (
             "fixed",
             "fixed.hea",
@@ -244,20 +245,6 @@ fn headers_that_lie_are_refused_soon_and_with_their_place() {
             "frames.hea: line 5: found `nan`, expected a finite gain",
         ),
         (
-            "frames",
-            "frames.hea",
-            "-142",
-            "-143",
-            "frames.dat: checksum: found -142, expected -143 (frames.hea, line 5)",
-        ),
-        (
-            "frames",
-            "frames.hea",
-            "-1432",
-            "-1433",
-            "frames.dat: first sample: found -1432, expected -1433 (frames.hea, line 3)",
-        ),
-        (
             "flacframes",
             "flacframes.hea",
             "508",
@@ -367,6 +354,43 @@ fn records_of_several_rates_or_segments_are_not_of_one_rate() {
     );
 }
 
+/// The samples are read as they are, and loading refuses them unless the card accepts `checksum`.
+#[test]
+fn samples_that_contradict_their_header_must_be_accepted() {
+    let whole = read_from(&folder(), "frames.hea").unwrap();
+    for (from, to, told) in [
+        (
+            "-142",
+            "-143",
+            "frames.dat: checksum: found -142, expected -143 (frames.hea, line 5)",
+        ),
+        (
+            "-1432",
+            "-1433",
+            "frames.dat: first sample: found -1432, expected -1433 (frames.hea, line 3)",
+        ),
+    ] {
+        let mut folder = folder();
+        edit(&mut folder, "frames.hea", from, to);
+        let contents = read_from(&folder, "frames.hea").unwrap();
+        assert_eq!(contents.warnings, [Warning::new(WarningCode::Checksum, told)]);
+        let values = |contents: &Contents| -> Vec<Vec<u32>> {
+            let channels = contents.parts.iter().flat_map(Part::signals);
+            channels
+                .map(|channel| channel.values.iter().map(|value| value.to_bits()).collect())
+                .collect()
+        };
+        assert_eq!(values(&contents), values(&whole));
+        let refused = |accepted: &[WarningCode]| refuse_unaccepted(&contents.warnings, accepted, Path::new("a.hea"));
+        let error = refused(&[WarningCode::CutOff]).unwrap_err().to_string();
+        assert!(
+            error.contains(told) && error.contains("accept = [\"checksum\"]"),
+            "{error}"
+        );
+        refused(&[WarningCode::Checksum]).unwrap();
+    }
+}
+
 #[test]
 fn what_is_tolerated_is_a_warning() {
     let mut folder = folder();
@@ -375,11 +399,11 @@ fn what_is_tolerated_is_a_warning() {
     folder.get_mut("frames.atr").unwrap().truncate(60);
     let contents = read_from(&folder, "frames.hea").unwrap();
     assert_eq!(
-        contents.warnings,
+        contents.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [
-            "frames.hea: line 7: `more.dat 16` is one more line than announced",
-            "frames.dat: 5 bytes after the last sample",
-            "frames.atr: no end mark: the file may be cut short",
+            "frames.hea: line 7: `more.dat 16` is one more line than announced (odd-header)",
+            "frames.dat: 5 bytes after the last sample (surplus-bytes)",
+            "frames.atr: no end mark: the file may be cut short (unclosed)",
         ]
     );
 }
