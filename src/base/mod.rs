@@ -3,5 +3,6 @@
 pub mod error;
 pub(crate) mod hash;
 pub(crate) mod text;
+pub mod walk;
 
 pub use error::DataError;

@@ -9,14 +9,13 @@ use serde::Deserialize;
 
 use crate::base::error::DataError;
 use crate::base::hash::digest;
+use crate::base::walk::walk;
 use recoup_formats::open;
 
 mod check;
-mod files;
 mod pattern;
 mod rules;
 
-pub(crate) use files::list_files;
 pub use pattern::{FilePattern, PathGroup, PathGroups};
 pub use rules::{
     Accept, AlignRule, AnnotationsRule, Axis, ClinicalTableRule, ColumnRule, DelimitedRule, DelimitedSignalRule,
@@ -186,7 +185,7 @@ impl Card {
     /// The files below `raw_dir` that reading the cohort may open.
     fn reads(&self, raw_dir: &Path) -> Result<BTreeSet<String>, DataError> {
         let mut reads = BTreeSet::new();
-        let all = list_files(raw_dir)?;
+        let all = walk(raw_dir, false)?.files;
         let label = match &self.label {
             LabelRule::Responder(rule) => Some(rule.file.as_str()),
             _ => None,

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::card::list_files;
 use crate::base::error::DataError;
 
 mod content;
@@ -43,7 +42,7 @@ pub fn draft(dir: &Path) -> Result<Draft, DataError> {
     } else {
         (dir.to_path_buf(), true)
     };
-    let mut files = list_files(&raw)?;
+    let mut files = crate::base::walk::walk(&raw, false)?.files;
     // What `recoup` itself writes there.
     let ours =
         |file: &String| matches!(file.as_str(), "card.toml" | "experiment.toml") || file.starts_with("prepared/");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::known::KnownIds;
 use super::{Deidentifier, PatientFrom, annotations, is_distinctive};
 use crate::base::error::DataError;
+use crate::base::walk::{Skipped, Walk, walk};
 use crate::dataset::card::{FilePattern, PathGroup, PathGroups};
 use recoup_formats::delimited::DelimitedTable;
 use recoup_formats::open::{head_of, inflate, is_gzip, open_with};
@@ -86,51 +87,23 @@ pub(super) fn table(format: Format, bytes: &[u8], path: &Path) -> Result<(Delimi
     Ok((table, header))
 }
 
-/// Files below a folder, in order. Links are refused: they lead elsewhere.
-fn walk(folder: &Path, below: &str, files: &mut Vec<String>) -> Result<(), DataError> {
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(DataError::io(folder, "list"))? {
-        entries.push(entry.map_err(DataError::io(folder, "list"))?.path());
-    }
-    entries.sort();
-    for path in entries {
-        let kind = std::fs::symlink_metadata(&path)
-            .map_err(DataError::io(&path, "read"))?
-            .file_type();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-            let hint = "rename it";
-            return Err(wrong(
-                &path,
-                "name",
-                "bytes that are not UTF-8".into(),
-                "a name in UTF-8",
-                hint,
-            ));
-        };
-        let name = format!("{below}{name}");
-        if kind.is_dir() {
-            walk(&path, &format!("{name}/"), files)?;
-        } else if kind.is_file() {
-            files.push(name);
-        } else {
+/// Files below a folder, hidden ones too. Links are refused: they lead elsewhere.
+fn files_below(folder: &Path) -> Result<Vec<String>, DataError> {
+    let Walk { files, skipped } = walk(folder, true)?;
+    match skipped.into_iter().next() {
+        None => Ok(files),
+        Some(Skipped { path, .. }) => {
             let hint = "copy what it leads to into the folder, or remove it";
-            return Err(wrong(
-                &path,
-                "file",
-                "a link or a device".into(),
-                "a file or folder",
-                hint,
-            ));
+            let expected = "a file or folder";
+            Err(wrong(&folder.join(path), "file", "a link or a device".into(), expected, hint))
         }
     }
-    Ok(())
 }
 
 impl Deidentifier {
     pub(super) fn survey(&self, folder: &Path) -> Result<Survey, DataError> {
         let pattern = self.pattern()?;
-        let mut files = Vec::new();
-        walk(folder, "", &mut files)?;
+        let files = files_below(folder)?;
         let mut survey = Survey::default();
         let mut kinds: BTreeMap<&String, Result<Format, String>> = BTreeMap::new();
         let (mut signals, mut headers) = (BTreeSet::new(), BTreeSet::new());

@@ -8,7 +8,8 @@ use super::visits::{Outcomes, VisitRows};
 use crate::base::error::DataError;
 use crate::base::hash::digest;
 use crate::base::text::spelling;
-use crate::dataset::card::{Card, LabelRule, ModalityRule, list_files};
+use crate::base::walk::walk;
+use crate::dataset::card::{Card, LabelRule, ModalityRule};
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 use recoup_formats::nearest::nearest;
 use recoup_formats::parquet;
@@ -26,7 +27,7 @@ impl<'a> Source<'a> {
         Ok(Self {
             card,
             raw_dir,
-            files: list_files(raw_dir)?,
+            files: walk(raw_dir, false)?.files,
             declared: card.declared_hashes(raw_dir)?,
         })
     }
