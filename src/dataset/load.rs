@@ -159,7 +159,7 @@ impl Loader<'_> {
         table: &'t SubjectTable,
         subject: &str,
         session: &FoundSession,
-    ) -> Result<&'t DelimitedRow, DataError> {
+    ) -> Result<DelimitedRow<'t>, DataError> {
         table.row(subject, &session.id).ok_or_else(|| DataError::File {
             file: table.table.file.clone(),
             place: format!("column `{}`", table.id),
@@ -185,7 +185,7 @@ impl Loader<'_> {
             if rule.optional() && table.row(subject, &session.id).is_none() {
                 return Ok(None);
             }
-            let row = std::slice::from_ref(self.row(table, subject, session)?);
+            let row = std::iter::once(self.row(table, subject, session)?);
             let values = columns(self.source, &table.table, &table.layout, rule, row)?;
             return Ok(Some(Recording {
                 times_secs: None,
@@ -233,8 +233,8 @@ impl Loader<'_> {
 fn series(source: &Source, rule: &ModalityRule, keys: &DelimitedRule, file: &str) -> Result<Recording, DataError> {
     let table = source.table(file, &keys.layout)?;
     let time = table.column(&keys.time, &format!("modality.{}.time", keys.name))?;
-    let mut times = Vec::with_capacity(table.rows.len());
-    for row in &table.rows {
+    let mut times = Vec::with_capacity(table.num_rows());
+    for row in table.rows() {
         let field = row.field(time);
         let number: Option<f64> = keys.layout.number(field).filter(|secs: &f64| secs.is_finite());
         let secs = number.map(|number| number * keys.time_unit.secs());
@@ -246,7 +246,7 @@ fn series(source: &Source, rule: &ModalityRule, keys: &DelimitedRule, file: &str
             }
         }
     }
-    let values = columns(source, &table, &keys.layout, rule, &table.rows)?;
+    let values = columns(source, &table, &keys.layout, rule, table.rows())?;
     Ok(Recording {
         times_secs: Some(times),
         values,
@@ -254,12 +254,12 @@ fn series(source: &Source, rule: &ModalityRule, keys: &DelimitedRule, file: &str
 }
 
 /// Some columns of some rows as numbers, `[rows, channels]`, NaN where missing.
-fn columns(
+fn columns<'t>(
     source: &Source,
-    table: &DelimitedTable,
+    table: &'t DelimitedTable,
     layout: &DelimitedLayout,
     rule: &ModalityRule,
-    rows: &[DelimitedRow],
+    rows: impl ExactSizeIterator<Item = DelimitedRow<'t>>,
 ) -> Result<Array2<f32>, DataError> {
     let key = format!("modality.{}.channels", rule.name());
     let indices = rule
@@ -268,7 +268,7 @@ fn columns(
         .map(|rule| Ok((rule, table.column(&rule.column, &key)?)));
     let indices = indices.collect::<Result<Vec<(&ColumnRule, usize)>, DataError>>()?;
     let mut values = Array2::zeros((rows.len(), indices.len()));
-    for (row, mut row_values) in rows.iter().zip(values.rows_mut()) {
+    for (row, mut row_values) in rows.zip(values.rows_mut()) {
         for ((rule, index), value) in indices.iter().zip(&mut row_values) {
             let field = row.field(*index);
             *value = if layout.is_missing(field) {

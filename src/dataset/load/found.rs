@@ -279,7 +279,7 @@ impl Finder<'_> {
                 file: table.table.file.clone(),
                 place: format!("line {}, column `{column}`", other.line),
                 found: format!("`{}` for subject `{}`", other.field(index), self.id),
-                expected: format!("`{}`, as in line {}", row.field(index), row.line),
+                expected: format!("`{}`, as in line {}", row.field(index), row.line()),
                 hint: format!("a subject has one {}", group.name()),
             }),
         }

@@ -125,7 +125,7 @@ impl Loader<'_> {
         }
         let row = self.row(table, subject, session)?;
         let value = row.field(index);
-        let place = format!("in column `{column}` ({}, line {})", table.file, row.line);
+        let place = format!("in column `{column}` ({}, line {})", table.file, row.line());
         Ok((!(may_lack && table.layout.is_missing(value))).then(|| (value.to_string(), place)))
     }
 }

@@ -9,7 +9,7 @@ use super::source::Source;
 use crate::base::error::DataError;
 use crate::dataset::card::{DelimitedSignalRule, MissingRule, ModalityRule, Scale, SignalRule, TimeUnit, WfdbRule};
 use crate::signal::resample::{Resampler, interpolate_missing};
-use recoup_formats::delimited::DelimitedTable;
+use recoup_formats::delimited::{DelimitedRow, DelimitedTable};
 use recoup_formats::units::same_unit;
 use recoup_formats::wfdb::{self, AnyRecord};
 use recoup_formats::{SignalChannel, refuse_unaccepted};
@@ -54,7 +54,7 @@ pub(super) fn delimited(
     file: &str,
 ) -> Result<Array2<f32>, DataError> {
     let table = source.table(file, &keys.layout)?;
-    let values = columns(source, &table, &keys.layout, rule, &table.rows)?;
+    let values = columns(source, &table, &keys.layout, rule, table.rows())?;
     let mut channels: Vec<Vec<f32>> = values.columns().into_iter().map(|column| column.to_vec()).collect();
     let times = match &keys.time {
         Some(time) => time_stamps(source, &table, keys, time)?,
@@ -109,9 +109,9 @@ fn time_stamps(
         TimeUnit::Sample => 1.0 / keys.file_rate_hz.unwrap_or(1.0),
         unit => unit.secs(),
     };
-    let mut times = Vec::with_capacity(table.rows.len());
+    let mut times = Vec::with_capacity(table.num_rows());
     let (mut first, mut last) = (None, f64::NEG_INFINITY);
-    for row in &table.rows {
+    for row in table.rows() {
         let stamp: Option<f64> = keys
             .layout
             .number(row.field(index))
@@ -148,7 +148,7 @@ fn file_rate(
             return Err(DataError::File {
                 file: table.file.clone(),
                 place: "content".into(),
-                found: format!("{} rows", table.rows.len()),
+                found: format!("{} rows", table.num_rows()),
                 expected: "two at least, whose time stamps tell the rate".into(),
                 hint: format!(
                     "remove the file, or state `file_rate_hz` in {}",
@@ -181,7 +181,7 @@ fn file_rate(
             (index, format!("{time:.6} s after the first row"), expected)
         }
     };
-    let line = table.rows.get(index).map_or(0, |row| row.line);
+    let line = table.row(index).map_or(0, DelimitedRow::line);
     Err(DataError::File {
         file: table.file.clone(),
         place: format!("line {line}, column `{}`", keys.time.as_deref().unwrap_or_default()),
@@ -285,13 +285,13 @@ fn check_gaps(source: &Source, table: &DelimitedTable, times: &[f64], max_gap_se
         .windows(2)
         .position(|pair| matches!(pair, [a, b] if b - a > max_gap_secs * (1.0 + 1e-9)));
     let Some(((row, before), after)) =
-        gap.and_then(|i| Some(((table.rows.get(i + 1)?, times.get(i)?), times.get(i + 1)?)))
+        gap.and_then(|i| Some(((table.row(i + 1)?, times.get(i)?), times.get(i + 1)?)))
     else {
         return Ok(());
     };
     Err(DataError::File {
         file: table.file.clone(),
-        place: format!("line {}", row.line),
+        place: format!("line {}", row.line()),
         found: format!("a gap of {:.6} s", after - before),
         expected: format!("at most max_gap_secs = {max_gap_secs}"),
         hint: format!("raise it in {}, or cut the recording", source.card.path.display()),

@@ -10,7 +10,7 @@ use crate::base::hash::digest;
 use crate::base::text::spelling;
 use crate::base::walk::walk;
 use crate::dataset::card::{Card, LabelRule, ModalityRule};
-use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
+use recoup_formats::delimited::{Decimal, DelimitedLayout, DelimitedRow, DelimitedTable, is_missing_code};
 use recoup_formats::nearest::nearest;
 use recoup_formats::parquet;
 
@@ -64,13 +64,13 @@ impl<'a> Source<'a> {
         if !bytes.starts_with(b"PAR1") {
             return layout.table(&bytes, &path);
         }
-        if layout.decimal_comma {
+        if layout.decimal == Decimal::Comma {
             return Err(DataError::File {
                 file: path,
                 place: "first bytes".into(),
                 found: "Parquet, which holds numbers".into(),
                 expected: "text with decimal commas".into(),
-                hint: format!("take `decimal_comma` out of the layout in {}", self.card.path.display()),
+                hint: format!("take `decimal` out of the layout in {}", self.card.path.display()),
             });
         }
         parquet::read(&bytes, &path)
@@ -153,7 +153,7 @@ impl<'a> Source<'a> {
             .transpose()?;
         let mut rows = BTreeMap::<(String, Option<String>), usize>::new();
         let mut keys = Vec::new();
-        for (index, row) in table.rows.iter().enumerate() {
+        for (index, row) in table.rows().enumerate() {
             let session = session_column.map(|column| row.field(column).to_string());
             let subject = row.field(id_column).to_string();
             let whose = match &session {
@@ -163,14 +163,14 @@ impl<'a> Source<'a> {
             keys.push((subject, session));
             let first = keys.last().and_then(|key| rows.insert(key.clone(), index));
             if let Some(first) = first {
-                let first = table.rows.get(first).map_or(0, |row| row.line);
+                let first = table.row(first).map_or(0, DelimitedRow::line);
                 let hint = match session_column {
                     Some(_) => "remove one of the two rows",
                     None => "remove one of the two rows, or name the column that tells the sessions apart: `session`",
                 };
                 return Err(DataError::File {
                     file: table.file.clone(),
-                    place: format!("line {}", row.line),
+                    place: format!("line {}", row.line()),
                     found: whose,
                     expected: format!("one, and line {first} is it"),
                     hint: hint.into(),
@@ -193,7 +193,7 @@ impl<'a> Source<'a> {
     pub(super) fn field_error(
         &self,
         table: &DelimitedTable,
-        row: &DelimitedRow,
+        row: DelimitedRow<'_>,
         column: &str,
         expected: String,
         layout: &DelimitedLayout,
@@ -201,16 +201,16 @@ impl<'a> Source<'a> {
         let index = table.columns.iter().position(|name| name == column);
         let field = index.map_or("", |index| row.field(index));
         let card = self.card.path.display();
-        let hint = if MISSING_CODES.iter().any(|code| code.eq_ignore_ascii_case(field)) {
+        let hint = if is_missing_code(field) {
             format!("if it stands for a missing value, write `missing = [\"{field}\"]` into the layout in {card}")
-        } else if !layout.decimal_comma && field.contains(',') && field.replacen(',', ".", 1).parse::<f32>().is_ok() {
-            format!("if it is a number with a decimal comma, write `decimal_comma = true` into the layout in {card}")
+        } else if layout.decimal == Decimal::Point && field.contains(',') && field.replacen(',', ".", 1).parse::<f32>().is_ok() {
+            format!("if it is a number with a decimal comma, write `decimal = \",\"` into the layout in {card}")
         } else {
             format!("correct the column's unit, categories or missing codes in {card}")
         };
         DataError::File {
             file: table.file.clone(),
-            place: format!("line {}, column `{column}`", row.line),
+            place: format!("line {}, column `{column}`", row.line()),
             found: format!("`{field}`"),
             expected,
             hint,
@@ -226,9 +226,6 @@ impl<'a> Source<'a> {
             .error(format!("modality.{}.{key}", rule.name()), problem, hint)
     }
 }
-
-/// What people write for "missing".
-const MISSING_CODES: [&str; 10] = ["na", "n/a", "nan", "null", "none", "missing", "-", "?", ".", "#n/a"];
 
 struct Keys<'k> {
     place: &'k str,
@@ -252,18 +249,18 @@ pub(super) struct SubjectTable {
 }
 
 impl SubjectTable {
-    pub(super) fn row(&self, subject: &str, session: &str) -> Option<&DelimitedRow> {
+    pub(super) fn row(&self, subject: &str, session: &str) -> Option<DelimitedRow<'_>> {
         let session = self.by_session.then(|| session.to_string());
         self.rows
             .get(&(subject.to_string(), session))
-            .and_then(|&index| self.table.rows.get(index))
+            .and_then(|&index| self.table.row(index))
     }
 
     /// Subject, session (where each has a row) and row, in the order of the file.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&str, Option<&str>, &DelimitedRow)> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&str, Option<&str>, DelimitedRow<'_>)> {
         self.keys
             .iter()
-            .zip(&self.table.rows)
+            .zip(self.table.rows())
             .map(|((id, session), row)| (id.as_str(), session.as_deref(), row))
     }
 
