@@ -10,6 +10,7 @@ use super::source::Source;
 use crate::base::error::DataError;
 use crate::dataset::card::{AnnotationsRule, Axis, MissingRule, PointsRule, SignalFileRule};
 use crate::dataset::subjects::Recording;
+use recoup_formats::keypoints::Person;
 use recoup_formats::units::same_unit;
 use recoup_formats::{Contents, Part, Points, SignalChannel, open, refuse_unaccepted};
 
@@ -65,7 +66,7 @@ pub(super) fn read_sequence(source: &Source, files: &[String]) -> Result<(Conten
         .iter()
         .map(|file| Ok((source.raw_dir.join(file), source.read(file)?)));
     let files = bytes.collect::<Result<Vec<_>, DataError>>()?;
-    let contents = open::open_files(&files)?;
+    let contents = open::open_files(&files, Person::default())?;
     let path = files.into_iter().next().unwrap_or_default().0;
     refuse_unaccepted(&contents.warnings, &[], &path)?;
     Ok((contents, path))
