@@ -20,6 +20,7 @@ mod images;
 mod mutations;
 mod prepared;
 mod signals;
+mod stamps;
 mod simulate;
 
 fn root() -> PathBuf {
