@@ -45,7 +45,11 @@ pub fn walk(dir: &Path, hidden: bool) -> Result<Walk, DataError> {
     let mut found = Walk::default();
     let mut folders = vec![String::new()];
     while let Some(prefix) = folders.pop() {
-        let folder = if prefix.is_empty() { dir.to_path_buf() } else { dir.join(&prefix) };
+        let folder = if prefix.is_empty() {
+            dir.to_path_buf()
+        } else {
+            dir.join(&prefix)
+        };
         for entry in fs::read_dir(&folder).map_err(DataError::io(&folder, "read"))? {
             let entry = entry.map_err(DataError::io(&folder, "read"))?;
             let name = entry.file_name();
@@ -88,7 +92,12 @@ fn special(kind: FileType, path: &Path, root: &Path, hidden: bool) -> Option<Str
         return Some("a link to a folder inside the same folder, whose files are read under their own names".into());
     }
     let is_listed = hidden || !inside.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
-    is_listed.then(|| format!("a link to {:?}, which is read under its own name", inside.to_string_lossy()))
+    is_listed.then(|| {
+        format!(
+            "a link to {:?}, which is read under its own name",
+            inside.to_string_lossy()
+        )
+    })
 }
 
 fn not_utf8(path: &Path) -> DataError {

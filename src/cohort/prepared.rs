@@ -10,9 +10,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::base::error::DataError;
+use crate::base::hash::digest;
 use crate::dataset::card::Card;
 use crate::dataset::subjects::{Cohort, ModalityKind, ModalitySpec};
 

@@ -161,7 +161,7 @@ impl Card {
 
     /// Text that changes whenever the card or the content of its files does: the declared content, or without
     /// declared hashes that of the files that the card reads.
-    pub(super) fn source_key(&self, raw_dir: &Path) -> Result<String, DataError> {
+    pub(crate) fn source_key(&self, raw_dir: &Path) -> Result<String, DataError> {
         let mut key = self.text.clone();
         let mut add = |file: &str, hash: &str| key.push_str(&format!("\n{hash}  {file}"));
         if self.hashes.is_some() {
@@ -280,7 +280,7 @@ fn hint_of(message: &str) -> String {
         .filter(|_| message.starts_with("unknown"))
         .and_then(|found| {
             let expected: Vec<&str> = quoted.collect();
-            nearest::nearest(found, expected)
+            recoup_formats::nearest::nearest(found, expected)
         });
     match closest {
         Some(name) => format!("did you mean `{name}`?"),

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use ndarray::Array2;
+use recoup_formats::order::natural_cmp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::DataError;

@@ -232,11 +232,16 @@ fn head_from(mut reader: impl std::io::Read) -> (Vec<u8>, Option<std::io::Error>
 
 const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 
-pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
+/// True for the first bytes of a gzip stream.
+pub fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&GZIP_MAGIC)
 }
 
-pub(crate) fn inflate(bytes: &[u8], path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
+/// Unpacks gzip.
+///
+/// # Errors
+/// [`FileError`] for a damaged stream, and for one that holds more than `max_bytes`.
+pub fn inflate(bytes: &[u8], path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     let mut inflated = Vec::new();
     let wrong = FileError::at(path)
         .place("gzip")

@@ -79,7 +79,11 @@ fn picture(source: &Source, rule: &ImageRule, file: &str) -> Result<Option<Image
         .iter()
         .any(|extension| name.ends_with(extension));
     match is_picture && rule.scale.is_none() {
-        true => image::read_image(&source.read(file)?, &source.raw_dir.join(file), rule.color).map(Some),
+        true => Ok(Some(image::read_image(
+            &source.read(file)?,
+            &source.raw_dir.join(file),
+            rule.color,
+        )?)),
         false => Ok(None),
     }
 }

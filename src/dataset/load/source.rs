@@ -12,7 +12,7 @@ use crate::base::walk::walk;
 use crate::dataset::card::{Card, LabelRule, ModalityRule};
 use recoup_formats::delimited::{Decimal, DelimitedLayout, DelimitedRow, DelimitedTable, is_missing_code};
 use recoup_formats::nearest::nearest;
-use recoup_formats::parquet;
+use recoup_formats::{FileError, parquet};
 
 pub(super) struct Source<'a> {
     pub(super) card: &'a Card,
@@ -33,28 +33,27 @@ impl<'a> Source<'a> {
     }
 
     /// The content of a file, which has one of the declared hashes.
-    pub(super) fn read(&self, file: &str) -> Result<Vec<u8>, DataError> {
+    pub(super) fn read(&self, file: &str) -> Result<Vec<u8>, FileError> {
         let path = self.raw_dir.join(file);
-        let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
+        let bytes = std::fs::read(&path).map_err(FileError::io(&path, "read"))?;
         let Some(list) = &self.card.hashes else {
             return Ok(bytes);
         };
         let Some(hashes) = self.declared.get(file) else {
-            let problem = format!("`{file}` is read, but no pattern of `files` with a line in {list} matches it");
-            return Err(self
-                .card
-                .error("files", problem, "add it to `files`, or its hash under [[accept]]"));
+            return Err(FileError::at(&self.card.path)
+                .place("files")
+                .found(format!("no pattern with a line in {list} that matches `{file}`"))
+                .expected("one, because the file is read")
+                .hint("add it to `files`, or its hash under [[accept]]"));
         };
         let found = digest(&bytes);
         match hashes.contains(&found) {
             true => Ok(bytes),
-            false => Err(DataError::File {
-                file: path,
-                place: "content".into(),
-                found: format!("sha256 {found}"),
-                expected: hashes.join(" or "),
-                hint: self.card.restore_hint(file),
-            }),
+            false => Err(FileError::at(&path)
+                .place("content")
+                .found(format!("sha256 {found}"))
+                .expected(hashes.join(" or "))
+                .hint(self.card.restore_hint(file))),
         }
     }
 
@@ -62,7 +61,7 @@ impl<'a> Source<'a> {
     pub(super) fn table(&self, file: &str, layout: &DelimitedLayout) -> Result<DelimitedTable, DataError> {
         let (bytes, path) = (self.read(file)?, self.raw_dir.join(file));
         if !bytes.starts_with(b"PAR1") {
-            return layout.table(&bytes, &path);
+            return Ok(layout.table(&bytes, &path)?);
         }
         if layout.decimal == Decimal::Comma {
             return Err(DataError::File {
@@ -73,7 +72,7 @@ impl<'a> Source<'a> {
                 hint: format!("take `decimal` out of the layout in {}", self.card.path.display()),
             });
         }
-        parquet::read(&bytes, &path)
+        Ok(parquet::read(&bytes, &path)?)
     }
 
     /// A table that the card names; `place` is the table of the card that does.

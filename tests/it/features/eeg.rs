@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use recoup::dataset::subjects::Channel;
 use recoup::features::signals::eeg::{Eeg, Reference};
-use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
+use recoup::features::signals::{Scratch, SignalFeature, SignalInfo};
 use serde::Deserialize;
 
 use super::random::Normal;
@@ -161,7 +161,7 @@ fn wrong_keys_are_named() {
             .unwrap()
             .check(&signal(rate_hz))
             .unwrap_err()
-            .0
+            .key
     };
     assert_eq!(key("channels = [\"Cz\"]", 250.0), "channels");
     assert_eq!(key("pairs = [[\"C3\", \"Cz\"]]", 250.0), "pairs");

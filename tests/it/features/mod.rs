@@ -17,7 +17,7 @@ mod table;
 mod wavelet;
 
 use recoup::dataset::subjects::Channel;
-use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
+use recoup::features::signals::{Scratch, SignalFeature, SignalInfo};
 
 /// A signal of all frequencies, the same on every machine: sums of three uniform numbers, of variance 1/4.
 fn noise(len: usize) -> Vec<f64> {
@@ -83,14 +83,14 @@ fn refused(feature: &impl SignalFeature, rate_hz: f64, num_samples: usize) -> St
         name: "a".into(),
         unit: "mV".into(),
     }];
-    let (key, message) = feature
+    let problem = feature
         .check(&SignalInfo {
             channels: &channels,
             rate_hz,
             num_samples,
         })
         .unwrap_err();
-    format!("{key} {message}")
+    format!("{} {}", problem.key, problem.message)
 }
 
 fn units(feature: &impl SignalFeature) -> Vec<String> {

@@ -229,10 +229,8 @@ fn a_folder_is_one_thing_or_named_for_what_it_holds() {
         message.contains("hint: name one of its files: a.edf, b.csv"),
         "{message}"
     );
-    assert!(matches!(
-        open(Path::new("/does/not/exist")),
-        Err(recoup::base::error::DataError::Io { .. })
-    ));
+    let missing = open(Path::new("/does/not/exist")).unwrap_err();
+    assert_eq!(missing.io_kind(), Some(std::io::ErrorKind::NotFound));
 }
 
 #[test]
