@@ -319,7 +319,7 @@ impl Deidentifier {
             .collect();
         let ids = table
             .rows()
-            .flat_map(move |row| columns.clone().into_iter().map(|column| row.field(column)));
+            .flat_map(move |row| columns.clone().into_iter().map(move |column| row.field(column)));
         ids.filter(|id| is_distinctive(id))
     }
 

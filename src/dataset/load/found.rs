@@ -277,7 +277,7 @@ impl Finder<'_> {
             None => Ok(Some(row.field(index).to_string())),
             Some(other) => Err(DataError::File {
                 file: table.table.file.clone(),
-                place: format!("line {}, column `{column}`", other.line),
+                place: format!("line {}, column `{column}`", other.line()),
                 found: format!("`{}` for subject `{}`", other.field(index), self.id),
                 expected: format!("`{}`, as in line {}", row.field(index), row.line()),
                 hint: format!("a subject has one {}", group.name()),
