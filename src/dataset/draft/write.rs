@@ -134,13 +134,7 @@ fn clinical(text: &mut String, table: &FoundTable, label: &Label, questions: &mu
     );
 }
 
-fn own_table(
-    text: &mut String,
-    table: &FoundTable,
-    number: usize,
-    label: &Label,
-    questions: &mut Vec<String>,
-) {
+fn own_table(text: &mut String, table: &FoundTable, number: usize, label: &Label, questions: &mut Vec<String>) {
     let channels = table_channels(table, label);
     if channels.is_empty() {
         return;
