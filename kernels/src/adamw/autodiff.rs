@@ -1,6 +1,6 @@
 //! The step as a backend operation.
 
-use super::{AdamwMoves, AdamwOptions, AdamwOutput, AdamwState, AdamwStep};
+use super::{AdamwOptions, AdamwOutput, AdamwState, AdamwStep, UpdateMask};
 use burn::backend::{
     Autodiff, Backend, Dispatch, autodiff::checkpoint::strategy::CheckpointStrategy, backend_extension,
     tensor::FloatTensor,
@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 /// The numbers of one step, rounded to f32.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Update {
-    /// Of each replica.
+    /// Numbers of each replica.
     pub replicas: Vec<ReplicaUpdate>,
     /// Memory of the gradient's mean, and 1 less it.
     pub beta1: [f32; 2],
@@ -20,8 +20,8 @@ pub struct Update {
     pub epsilon: f32,
     /// Largest norm of a gradient.
     pub max_norm: Option<f32>,
-    /// Whether `moves` is given.
-    pub has_moves: bool,
+    /// Whether `mask` is given.
+    pub has_mask: bool,
     /// Whether `factors` are given.
     pub has_factors: bool,
 }
@@ -42,7 +42,7 @@ pub struct ReplicaUpdate {
 }
 
 impl Update {
-    fn new(steps: &[AdamwStep], moves: AdamwMoves, options: &AdamwOptions) -> Self {
+    fn new(steps: &[AdamwStep], mask: UpdateMask, options: &AdamwOptions) -> Self {
         let AdamwOptions {
             beta1,
             beta2,
@@ -67,12 +67,12 @@ impl Update {
             beta2: memory(beta2),
             epsilon: epsilon as f32,
             max_norm: max_norm.map(|norm| norm as f32),
-            has_moves: moves.replicas.is_some(),
-            has_factors: moves.factors.is_some(),
+            has_mask: mask.replicas.is_some(),
+            has_factors: mask.factors.is_some(),
         }
     }
 
-    /// What a gradient of this norm is multiplied by.
+    /// Factor of a gradient of this norm.
     #[cfg(feature = "cpu")]
     pub(super) fn clip(&self, norm: f32) -> f32 {
         self.max_norm
@@ -80,8 +80,8 @@ impl Update {
     }
 }
 
-/// AdamW on the shapes of [`adamw`](super::adamw). `moves: [R, 1]` holds 0 for replicas that stay; any tensor will do for
-/// what [`Update`] says is not given, since extensions take no optional tensors.
+/// AdamW on the shapes of [`adamw`](super::adamw). `mask: [R, 1]` holds 0 for replicas that are not
+/// updated; any tensor will do for what [`Update`] says is not given, since extensions take no optional tensors.
 #[backend_extension(Cube: cfg(feature = "cube"), Flex: cfg(feature = "cpu"), Autodiff)]
 pub trait AdamwOps: Backend {
     /// New `(weights, first, second)` and the norms `[R, 1]`.
@@ -90,7 +90,7 @@ pub trait AdamwOps: Backend {
         gradient: FloatTensor<Self>,
         first: FloatTensor<Self>,
         second: FloatTensor<Self>,
-        moves: FloatTensor<Self>,
+        mask: FloatTensor<Self>,
         factors: FloatTensor<Self>,
         update: Update,
     ) -> (
@@ -101,26 +101,26 @@ pub trait AdamwOps: Backend {
     );
 }
 
-pub(super) fn call(
+pub(super) fn apply(
     state: AdamwState,
     gradient: Tensor<2>,
     steps: &[AdamwStep],
-    moves: AdamwMoves,
+    mask: UpdateMask,
     options: &AdamwOptions,
 ) -> AdamwOutput {
-    let update = Update::new(steps, moves, options);
+    let update = Update::new(steps, mask, options);
     let gradient = gradient.into_dispatch();
     let given = |tensor: Option<Tensor<2>>| tensor.map_or_else(|| gradient.clone(), Tensor::into_dispatch);
-    let (moves, factors) = (
-        given(moves.replicas.map(|moves| moves.clone().float())),
-        given(moves.factors.cloned()),
+    let (mask, factors) = (
+        given(mask.replicas.map(|mask| mask.clone().float())),
+        given(mask.factors.cloned()),
     );
     let (weights, first, second, norm) = <Dispatch as AdamwOps>::replica_adamw(
         state.weights.into_dispatch(),
         gradient,
         state.first.into_dispatch(),
         state.second.into_dispatch(),
-        moves,
+        mask,
         factors,
         update,
     );
@@ -141,7 +141,7 @@ impl<B: Backend + AdamwOps, C: CheckpointStrategy> AdamwOps for Autodiff<B, C> {
         gradient: FloatTensor<Self>,
         first: FloatTensor<Self>,
         second: FloatTensor<Self>,
-        moves: FloatTensor<Self>,
+        mask: FloatTensor<Self>,
         factors: FloatTensor<Self>,
         update: Update,
     ) -> (
@@ -155,7 +155,7 @@ impl<B: Backend + AdamwOps, C: CheckpointStrategy> AdamwOps for Autodiff<B, C> {
             gradient.into_primitive(),
             first.into_primitive(),
             second.into_primitive(),
-            moves.into_primitive(),
+            mask.into_primitive(),
             factors.into_primitive(),
             update,
         );

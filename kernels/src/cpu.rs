@@ -1,4 +1,4 @@
-//! What the native CPU paths share: tensor memory, one safe matrix product, fixed-size tasks.
+//! Shared parts of the CPU paths: tensor memory, one safe matrix product, fixed-size tasks.
 //!
 //! The replica law rests on three rules kept here. Inputs are made contiguous first, so that the
 //! layout (and with it the route inside `gemm`) never depends on the replica count. A product is
@@ -20,7 +20,7 @@ pub(crate) fn contiguous(x: FlexTensor) -> FlexTensor {
 
 /// The values of a contiguous f32 tensor.
 pub(crate) fn values(x: &FlexTensor) -> &[f32] {
-    x.as_slice::<f32>().expect("native paths get contiguous f32 tensors")
+    x.as_slice::<f32>().expect("CPU paths get contiguous f32 tensors")
 }
 
 /// The shape as an array.
@@ -134,15 +134,15 @@ pub(crate) fn tasks<T>(data: &mut [T], items: usize, item_len: usize, per_task: 
         .collect()
 }
 
-/// A large output that tasks zero part by part, each in the cache of the thread that then writes it; fresh memory is
-/// mapped by all threads.
+/// A large output that each task zeroes just before it writes its own slice: page faults are spread over the threads, and
+/// the slice is still in the cache.
 pub(crate) struct Output {
     values: Vec<f32>,
     len: usize,
     zeroed: AtomicUsize,
 }
 
-/// What one task writes of an [`Output`].
+/// The part of an [`Output`] that one task writes.
 pub(crate) struct Part<'a> {
     values: &'a mut [MaybeUninit<f32>],
     zeroed: &'a AtomicUsize,
@@ -199,9 +199,8 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Adds up `parts` partial results of each replica, in order: `[replica, part, len]` to
-/// `[replica, len]`.
-pub(crate) fn add_parts(partials: &[f32], replicas: usize, parts: usize, len: usize) -> Vec<f32> {
+/// Adds up the partial sums of each replica, in order: `[replica, part, len]` to `[replica, len]`.
+pub(crate) fn add_partial_sums(partials: &[f32], replicas: usize, parts: usize, len: usize) -> Vec<f32> {
     let mut sum = vec![0.0; replicas * len];
     if len == 0 || parts == 0 {
         return sum;

@@ -1,11 +1,8 @@
 //! The inner loops: tiles of filters and positions in vector registers, by the widest instructions of the machine.
 
-use super::planes::Pass;
+use super::pass::{Pass, blocks};
 use pulp::{Simd, WithSimd};
-use std::ops::Range;
 
-/// Filters of a tile at most.
-const BLOCK: usize = 4;
 /// Filters of a tile of a weight gradient at most.
 const GRADIENT_BLOCK: usize = 4;
 /// Products added up before their sum joins the others: the rounding error grows with this and the number of such sums,
@@ -13,12 +10,6 @@ const GRADIENT_BLOCK: usize = 4;
 const TAPS: usize = 64;
 /// Positions whose products a weight gradient adds up in registers.
 const CHUNK: usize = 1024;
-
-/// `filters` cut into tiles of nearly the same size.
-pub(crate) fn blocks(filters: usize) -> impl Iterator<Item = Range<usize>> {
-    let count = filters.div_ceil(BLOCK);
-    (0..count).map(move |block| block * filters / count..(block + 1) * filters / count)
-}
 
 /// Vectors of positions beside `filters` filters in one tile: with the sums they fit 16 registers, and with one to spare
 /// the compiler keeps them there.

@@ -1,7 +1,7 @@
 //! CPU path of [`dropout`](super::dropout): draws and product in one pass, in place where no other tensor reads `x`.
 
-use super::tape::{Draw, DropoutOps};
-use crate::native::{FlexTensor, contiguous, tensor, values};
+use super::autodiff::{Draw, DropoutOps};
+use crate::cpu::{FlexTensor, contiguous, tensor, values};
 use crate::random::{DRAWS_PER_TASK, UNUSED_BITS, each_block};
 use crate::simd::vectorised;
 use burn::backend::{Flex, TensorMetadata};

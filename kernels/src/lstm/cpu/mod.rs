@@ -3,8 +3,9 @@
 mod cell;
 mod panels;
 
-use super::tape::{LstmOps, Route};
-use crate::native::{FlexTensor, Matrix, Output, Part, add_parts, contiguous, dims, product, tensor, values};
+use super::LstmProblem;
+use super::autodiff::{LstmAdjoint, LstmOps, Route};
+use crate::cpu::{FlexTensor, Matrix, Output, Part, add_partial_sums, contiguous, dims, product, tensor, values};
 use crate::simd::dispatch;
 use burn::backend::Flex;
 use panels::Panels;
@@ -12,60 +13,52 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Most samples that one task carries through all steps.
-const MOST_SAMPLES: usize = 16;
+/// Samples that one task carries through all steps.
+const MAX_SAMPLES: usize = 16;
 /// Partial sums of the gradient of the recurrent weights, in a small batch.
 const PARTS: usize = 8;
 
-/// Sizes of one recurrence, and how its samples are read.
-struct Sizes {
-    replicas: usize,
-    batch: usize,
-    steps: usize,
-    units: usize,
+/// One recurrence, how its samples are read, and how they are handed to threads.
+struct Work {
+    problem: LstmProblem,
     lengths: Arc<[usize]>,
     reverse: bool,
     /// Samples of a task. No sum goes over samples, so that threads may decide it.
     per_task: usize,
 }
 
-impl Sizes {
-    fn new([replicas, batch, steps]: [usize; 3], units: usize, route: &Route) -> Self {
+impl Work {
+    fn new(problem: LstmProblem, route: &Route) -> Self {
+        let LstmProblem {
+            replicas, batch, steps, ..
+        } = problem;
         let lengths = route
             .lengths
             .clone()
             .unwrap_or_else(|| vec![steps; replicas * batch].into());
         let tasks = rayon::current_num_threads().div_ceil(replicas.max(1));
-        let per_task = batch.div_ceil(tasks).clamp(1, MOST_SAMPLES);
         Self {
-            replicas,
-            batch,
-            steps,
-            units,
+            problem,
             lengths,
             reverse: route.reverse,
-            per_task,
+            per_task: batch.div_ceil(tasks).clamp(1, MAX_SAMPLES),
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.replicas * self.batch * self.steps * self.units == 0
     }
 
     /// Replica and samples (counted over all replicas) of a task.
     fn task(&self, task: usize) -> (usize, std::ops::Range<usize>) {
-        let per_replica = self.batch.div_ceil(self.per_task);
+        let per_replica = self.problem.batch.div_ceil(self.per_task);
         let (replica, task) = (task / per_replica, task % per_replica);
-        let samples = task * self.per_task..self.batch.min((task + 1) * self.per_task);
+        let samples = task * self.per_task..self.problem.batch.min((task + 1) * self.per_task);
         (
             replica,
-            replica * self.batch + samples.start..replica * self.batch + samples.end,
+            replica * self.problem.batch + samples.start..replica * self.problem.batch + samples.end,
         )
     }
 
     /// The steps in the order of the recurrence.
     fn order(&self) -> impl DoubleEndedIterator<Item = usize> {
-        let (steps, reverse) = (self.steps, self.reverse);
+        let (steps, reverse) = (self.problem.steps, self.reverse);
         (0..steps).map(move |index| if reverse { steps - 1 - index } else { index })
     }
 
@@ -79,9 +72,9 @@ impl Sizes {
     }
 }
 
-/// What one task of the forward pass reads and writes; `states` and `saved` hold its samples only.
+/// Inputs and results of one task of the forward pass; `states` and `saved` hold its samples only.
 struct Forward<'a> {
-    sizes: &'a Sizes,
+    work: &'a Work,
     lengths: &'a [usize],
     projected: &'a [f32],
     hidden: &'a Panels,
@@ -96,7 +89,7 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
         let Self {
-            sizes,
+            work,
             lengths,
             projected,
             hidden,
@@ -104,13 +97,13 @@ impl WithSimd for Forward<'_> {
             states,
             mut saved,
         } = self;
-        let Sizes { steps, units, .. } = *sizes;
+        let LstmProblem { steps, units, .. } = work.problem;
         let state_at = |sample: usize, step: usize| (sample * (steps + 2) + step) * units;
         let mut sums = vec![0.0; lengths.len() * hidden.cols];
         let mut cells = vec![0.0; lengths.len() * units];
         let mut rows = Vec::with_capacity(lengths.len());
-        for step in sizes.order() {
-            let before = |sample: usize| sizes.before(step, lengths[sample]);
+        for step in work.order() {
+            let before = |sample: usize| work.before(step, lengths[sample]);
             rows.clear();
             rows.extend((0..lengths.len()).filter(|&sample| step < lengths[sample] && before(sample).is_some()));
             let left = |sample| &states[state_at(sample, before(sample).unwrap_or(step))..][..units];
@@ -131,16 +124,16 @@ impl WithSimd for Forward<'_> {
             }
         }
         for (sample, &length) in lengths.iter().enumerate().filter(|&(_, &length)| length > 0) {
-            let last = state_at(sample, if sizes.reverse { 0 } else { length - 1 });
+            let last = state_at(sample, if work.reverse { 0 } else { length - 1 });
             states.copy_within(last..last + units, state_at(sample, steps));
             states[state_at(sample, steps + 1)..][..units].copy_from_slice(&cells[sample * units..][..units]);
         }
     }
 }
 
-/// What one task of the backward pass reads and writes: the samples of `d_projected`.
+/// Inputs and results of one task of the backward pass: the samples of `d_projected`.
 struct Backward<'a> {
-    sizes: &'a Sizes,
+    work: &'a Work,
     lengths: &'a [usize],
     /// `Uᵀ: [4H, H]`.
     transposed: &'a Panels,
@@ -155,14 +148,14 @@ impl WithSimd for Backward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
         let Self {
-            sizes,
+            work,
             lengths,
             transposed,
             saved,
             grad,
             d_projected,
         } = self;
-        let Sizes { steps, units, .. } = *sizes;
+        let LstmProblem { steps, units, .. } = work.problem;
         let saved_at = |sample: usize, step: usize| &saved[(sample * steps + step) * 5 * units..][..5 * units];
         let grad_at = |sample: usize, step: usize| &grad[(sample * (steps + 2) + step) * units..][..units];
         let nothing = vec![0.0; units];
@@ -173,13 +166,13 @@ impl WithSimd for Backward<'_> {
             d_cells[sample * units..][..units].copy_from_slice(grad_at(sample, steps + 1));
         }
         let mut rows = Vec::with_capacity(lengths.len());
-        for step in sizes.order().rev() {
+        for step in work.order().rev() {
             rows.clear();
             for (sample, d_cell) in d_cells.chunks_exact_mut(units).enumerate() {
                 if step >= lengths[sample] {
                     continue;
                 }
-                let before = sizes.before(step, lengths[sample]);
+                let before = work.before(step, lengths[sample]);
                 let cell_before = before.map_or(&nothing[..], |before| &saved_at(sample, before)[4 * units..]);
                 let d_hidden = &d_hidden[sample * transposed.cols..][..units];
                 let d_gates = &mut d_projected[(sample * steps + step) * 4 * units..][..4 * units];
@@ -202,9 +195,15 @@ fn forward(
 ) -> (FlexTensor, Option<FlexTensor>) {
     let (projected, hidden, bias) = (contiguous(projected), contiguous(hidden), contiguous(bias));
     let [replicas, batch, steps, columns] = dims(&projected);
-    let sizes = Sizes::new([replicas, batch, steps], columns / 4, route);
-    let units = sizes.units;
-    if sizes.is_empty() {
+    let units = columns / 4;
+    let problem = LstmProblem {
+        replicas,
+        batch,
+        steps,
+        units,
+    };
+    let work = Work::new(problem, route);
+    if problem.is_empty() {
         let saved = save.then(|| tensor(Vec::new(), [replicas, batch, steps, 5 * units]));
         return (
             tensor(
@@ -222,16 +221,16 @@ fn forward(
         .par_chunks(columns * units)
         .map(|weights| Panels::pack(units, columns, |k, column| weights[k * columns + column]))
         .collect();
-    let mut saved_tasks = saved.tasks(batch, saved_len, sizes.per_task).into_iter();
-    let work: Vec<_> = (states.tasks(batch, (steps + 2) * units, sizes.per_task))
+    let mut saved_tasks = saved.tasks(batch, saved_len, work.per_task).into_iter();
+    let tasks: Vec<_> = (states.tasks(batch, (steps + 2) * units, work.per_task))
         .into_iter()
         .map(|states| (states, saved_tasks.next()))
         .collect();
-    work.into_par_iter().enumerate().for_each(|(task, (states, saved))| {
-        let (replica, samples) = sizes.task(task);
+    tasks.into_par_iter().enumerate().for_each(|(task, (states, saved))| {
+        let (replica, samples) = work.task(task);
         dispatch(Forward {
-            sizes: &sizes,
-            lengths: &sizes.lengths[samples.clone()],
+            work: &work,
+            lengths: &work.lengths[samples.clone()],
             projected: &projected[samples.start * steps * columns..samples.end * steps * columns],
             hidden: &panels[replica],
             bias: &bias[replica * columns..][..columns],
@@ -244,42 +243,41 @@ fn forward(
 }
 
 /// Gradients of the recurrent weights and the bias: sums over samples, in parts that the batch decides.
-fn weight_gradients(sizes: &Sizes, states: &[f32], d_projected: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let Sizes {
+fn weight_gradients(work: &Work, states: &[f32], d_projected: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let LstmProblem {
         replicas,
         batch,
         steps,
         units,
-        ..
-    } = *sizes;
-    let per_part = batch.div_ceil(PARTS).clamp(1, MOST_SAMPLES);
+    } = work.problem;
+    let per_part = batch.div_ceil(PARTS).clamp(1, MAX_SAMPLES);
     let (columns, parts) = (4 * units, batch.div_ceil(per_part));
     let mut d_hidden = vec![0.0; replicas * parts * units * columns];
     let mut d_bias = vec![0.0; replicas * parts * columns];
-    let work = d_hidden
+    let parts_of_sums = d_hidden
         .par_chunks_mut(units * columns)
         .zip(d_bias.par_chunks_mut(columns));
-    work.enumerate().for_each(|(part, (d_hidden, d_bias))| {
+    parts_of_sums.enumerate().for_each(|(part, (d_hidden, d_bias))| {
         let (replica, part) = (part / parts, part % parts);
         let samples = part * per_part..batch.min((part + 1) * per_part);
         for sample in replica * batch + samples.start..replica * batch + samples.end {
-            let d_gates = &d_projected[sample * steps * columns..][..sizes.lengths[sample] * columns];
+            let d_gates = &d_projected[sample * steps * columns..][..work.lengths[sample] * columns];
             for row in d_gates.chunks_exact(columns) {
                 for (sum, value) in d_bias.iter_mut().zip(row) {
                     *sum += value;
                 }
             }
             // The state before a step is that after its predecessor: the same rows, one step apart.
-            let pairs = sizes.lengths[sample].saturating_sub(1);
-            let (from, to) = if sizes.reverse { (1, 0) } else { (0, 1) };
+            let pairs = work.lengths[sample].saturating_sub(1);
+            let (from, to) = if work.reverse { (1, 0) } else { (0, 1) };
             let before = Matrix::new(&states[(sample * (steps + 2) + from) * units..], pairs, units);
             let d_gates = Matrix::new(d_gates.get(to * columns..).unwrap_or_default(), pairs, columns);
             product(d_hidden, columns, before.transposed(), d_gates, true);
         }
     });
     (
-        add_parts(&d_hidden, replicas, parts, units * columns),
-        add_parts(&d_bias, replicas, parts, columns),
+        add_partial_sums(&d_hidden, replicas, parts, units * columns),
+        add_partial_sums(&d_bias, replicas, parts, columns),
     )
 }
 
@@ -287,7 +285,9 @@ impl LstmOps for Flex {
     fn replica_lstm(projected: FlexTensor, hidden: FlexTensor, bias: FlexTensor, route: Route) -> FlexTensor {
         forward(projected, hidden, bias, &route, false).0
     }
+}
 
+impl LstmAdjoint for Flex {
     fn replica_lstm_saving(
         projected: FlexTensor,
         hidden: FlexTensor,
@@ -308,23 +308,29 @@ impl LstmOps for Flex {
         let (hidden, states) = (contiguous(hidden), contiguous(states));
         let (saved, grad) = (contiguous(saved), contiguous(grad));
         let [replicas, batch, steps, saved_len] = dims(&saved);
-        let sizes = Sizes::new([replicas, batch, steps], saved_len / 5, &route);
-        let (units, columns) = (sizes.units, 4 * sizes.units);
+        let (units, columns) = (saved_len / 5, 4 * (saved_len / 5));
+        let problem = LstmProblem {
+            replicas,
+            batch,
+            steps,
+            units,
+        };
+        let work = Work::new(problem, &route);
         let mut d_projected = Output::new(replicas * batch * steps * columns);
         let (mut d_hidden, mut d_bias) = (vec![0.0; replicas * units * columns], vec![0.0; replicas * columns]);
-        if !sizes.is_empty() {
+        if !problem.is_empty() {
             let (saved, grad) = (values(&saved), values(&grad));
             let panels: Vec<Panels> = values(&hidden)
                 .par_chunks(columns * units)
                 .map(|weights| Panels::pack(columns, units, |column, k| weights[k * columns + column]))
                 .collect();
-            let work = d_projected.tasks(batch, steps * columns, sizes.per_task);
-            work.into_par_iter().enumerate().for_each(|(task, d_projected)| {
-                let (replica, samples) = sizes.task(task);
+            let tasks = d_projected.tasks(batch, steps * columns, work.per_task);
+            tasks.into_par_iter().enumerate().for_each(|(task, d_projected)| {
+                let (replica, samples) = work.task(task);
                 let state_len = (steps + 2) * units;
                 dispatch(Backward {
-                    sizes: &sizes,
-                    lengths: &sizes.lengths[samples.clone()],
+                    work: &work,
+                    lengths: &work.lengths[samples.clone()],
                     transposed: &panels[replica],
                     saved: &saved[samples.start * steps * saved_len..samples.end * steps * saved_len],
                     grad: &grad[samples.start * state_len..samples.end * state_len],
@@ -333,8 +339,8 @@ impl LstmOps for Flex {
             });
         }
         let d_projected = d_projected.finish();
-        if !sizes.is_empty() {
-            (d_hidden, d_bias) = weight_gradients(&sizes, values(&states), &d_projected);
+        if !problem.is_empty() {
+            (d_hidden, d_bias) = weight_gradients(&work, values(&states), &d_projected);
         }
         (
             tensor(d_projected, [replicas, batch, steps, columns]),

@@ -1,7 +1,8 @@
 //! CPU path of [`group_norm`](super::group_norm): one task per group of a sample.
 
-use super::tape::{GroupNormOps, Norm};
-use crate::native::{FlexTensor, Output, add_parts, contiguous, dims, sum, sum_of, sums_of, tensor, values};
+use super::GroupNormProblem;
+use super::autodiff::{GroupNormAdjoint, GroupNormOps};
+use crate::cpu::{FlexTensor, Output, add_partial_sums, contiguous, dims, sum, sum_of, sums_of, tensor, values};
 use crate::simd::vectorised;
 use burn::backend::Flex;
 use rayon::prelude::*;
@@ -65,41 +66,43 @@ fn channels_of(task: usize, batch: usize, groups: usize, per_group: usize) -> Ra
 }
 
 impl GroupNormOps for Flex {
-    fn replica_group_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, norm: Norm) -> FlexTensor {
+    fn replica_group_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, problem: GroupNormProblem) -> FlexTensor {
         let (x, gamma, beta) = (contiguous(x), contiguous(gamma), contiguous(beta));
         let [replicas, batch, channels, positions] = dims(&x);
         let (xv, gamma, beta) = (values(&x), values(&gamma), values(&beta));
-        let per_group = channels / norm.groups;
+        let per_group = channels / problem.groups;
         let group_len = per_group * positions;
         let mut y = Output::new(xv.len());
-        y.tasks(batch * norm.groups, group_len, 1)
+        y.tasks(batch * problem.groups, group_len, 1)
             .into_par_iter()
             .zip(xv.par_chunks(group_len.max(1)))
             .enumerate()
             .for_each(|(task, (y, x))| {
-                let of_channels = channels_of(task, batch, norm.groups, per_group);
+                let of_channels = channels_of(task, batch, problem.groups, per_group);
                 let (gamma, beta) = (&gamma[of_channels.clone()], &beta[of_channels]);
                 let y = y.zeros();
-                vectorised(|| group_forward(x, gamma, beta, norm.eps, y));
+                vectorised(|| group_forward(x, gamma, beta, problem.eps, y));
             });
         tensor(y.finish(), [replicas, batch, channels, positions])
     }
+}
 
+impl GroupNormAdjoint for Flex {
     fn replica_group_norm_backward(
         x: FlexTensor,
         gamma: FlexTensor,
         dy: FlexTensor,
-        norm: Norm,
+        problem: GroupNormProblem,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         let (x, gamma, dy) = (contiguous(x), contiguous(gamma), contiguous(dy));
         let [replicas, batch, channels, positions] = dims(&x);
         let (xv, gamma, dyv) = (values(&x), values(&gamma), values(&dy));
-        let per_group = channels / norm.groups;
+        let per_group = channels / problem.groups;
         let group_len = per_group * positions;
         let mut dx = Output::new(xv.len());
         let mut d_gamma = vec![0.0; replicas * batch * channels];
         let mut d_beta = d_gamma.clone();
-        dx.tasks(batch * norm.groups, group_len, 1)
+        dx.tasks(batch * problem.groups, group_len, 1)
             .into_par_iter()
             .zip(xv.par_chunks(group_len.max(1)).zip(dyv.par_chunks(group_len.max(1))))
             .zip(
@@ -109,12 +112,12 @@ impl GroupNormOps for Flex {
             )
             .enumerate()
             .for_each(|(task, ((dx, (x, dy)), of_parameters))| {
-                let inputs = (x, dy, &gamma[channels_of(task, batch, norm.groups, per_group)]);
+                let inputs = (x, dy, &gamma[channels_of(task, batch, problem.groups, per_group)]);
                 let dx = dx.zeros();
-                vectorised(|| group_backward(inputs, norm.eps, dx, of_parameters));
+                vectorised(|| group_backward(inputs, problem.eps, dx, of_parameters));
             });
         let sums = |parts: Vec<f32>| {
-            let sum = add_parts(&parts, replicas, batch, channels);
+            let sum = add_partial_sums(&parts, replicas, batch, channels);
             tensor(sum, [replicas, channels])
         };
         (

@@ -1,7 +1,7 @@
 //! CPU path of [`matmul`](super::matmul): single-threaded products of fixed blocks.
 
-use super::tape::MatmulOps;
-use crate::native::{FlexTensor, Matrix, add_parts, contiguous, dims, product, tasks, tensor, values};
+use super::autodiff::MatmulOps;
+use crate::cpu::{FlexTensor, Matrix, add_partial_sums, contiguous, dims, product, tasks, tensor, values};
 use burn::backend::Flex;
 use rayon::prelude::*;
 
@@ -44,7 +44,7 @@ impl MatmulOps for Flex {
                 product(out, cols, left, right(r).block(inner, 0..cols), false);
             });
         if parts > 1 {
-            out = add_parts(&out, replicas, parts, rows * cols);
+            out = add_partial_sums(&out, replicas, parts, rows * cols);
         }
         tensor(out, [replicas, rows, cols])
     }

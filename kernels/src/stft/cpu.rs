@@ -2,10 +2,10 @@
 //!
 //! One task per signal: neither the number of replicas nor that of threads changes a bit.
 
+use super::autodiff::{StftAdjoint, StftOps};
 use super::block::{Block, Transform};
-use super::tape::StftOps;
-use super::{Plan, StftPadding};
-use crate::native::{FlexTensor, Output, contiguous, dims, tensor, values};
+use super::{StftPadding, StftProblem};
+use crate::cpu::{FlexTensor, Output, contiguous, dims, tensor, values};
 use crate::simd::dispatch;
 use burn::backend::Flex;
 use pulp::bytemuck::{cast_slice, cast_slice_mut};
@@ -13,12 +13,12 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 impl StftOps for Flex {
-    fn stft_analysis(x: FlexTensor, plan: Plan) -> FlexTensor {
+    fn stft_analysis(x: FlexTensor, problem: StftProblem) -> FlexTensor {
         let x = contiguous(x);
         let [replicas, batch, channels, samples] = dims(&x);
-        let (rows, frames) = (plan.rows(), plan.frames);
-        let parts = if plan.reduction.is_some() { 1 } else { 2 };
-        let transform = Transform::new(&plan);
+        let (rows, frames) = (problem.rows(), problem.frames);
+        let parts = if problem.reduction.is_some() { 1 } else { 2 };
+        let transform = Transform::new(&problem);
         let (signals, len) = (replicas * batch * channels, rows * frames * parts);
         let out = if samples == 0 {
             vec![0.0; signals * len]
@@ -44,24 +44,31 @@ impl StftOps for Flex {
         }
     }
 
-    fn stft_synthesis(spectrum: FlexTensor, plan: Plan) -> FlexTensor {
+    fn stft_synthesis(spectrum: FlexTensor, problem: StftProblem) -> FlexTensor {
         let spectrum = contiguous(spectrum);
         let [replicas, batch, channels] = dims(&spectrum);
-        overlap_added(&plan, [replicas, batch, channels], values(&spectrum), None)
-    }
-
-    fn stft_gradient(x: FlexTensor, gradient: FlexTensor, plan: Plan) -> FlexTensor {
-        let (x, gradient) = (contiguous(x), contiguous(gradient));
-        let [replicas, batch, channels] = dims(&x);
-        overlap_added(&plan, [replicas, batch, channels], values(&gradient), Some(values(&x)))
+        overlap_added(&problem, [replicas, batch, channels], values(&spectrum), None)
     }
 }
 
-fn overlap_added(plan: &Plan, signals: [usize; 3], gradient: &[f32], x: Option<&[f32]>) -> FlexTensor {
+impl StftAdjoint for Flex {
+    fn stft_gradient(x: FlexTensor, gradient: FlexTensor, problem: StftProblem) -> FlexTensor {
+        let (x, gradient) = (contiguous(x), contiguous(gradient));
+        let [replicas, batch, channels] = dims(&x);
+        overlap_added(
+            &problem,
+            [replicas, batch, channels],
+            values(&gradient),
+            Some(values(&x)),
+        )
+    }
+}
+
+fn overlap_added(problem: &StftProblem, signals: [usize; 3], gradient: &[f32], x: Option<&[f32]>) -> FlexTensor {
     let [replicas, batch, channels] = signals;
-    let samples = plan.samples;
+    let samples = problem.samples;
     let mut out = vec![0.0; replicas * batch * channels * samples];
-    let transform = Transform::new(plan);
+    let transform = Transform::new(problem);
     if !out.is_empty() {
         let len = gradient.len() / (replicas * batch * channels);
         let tasks = out.par_chunks_mut(samples).zip(gradient.par_chunks(len)).enumerate();
@@ -98,12 +105,12 @@ impl WithSimd for Analysis<'_> {
             signal,
             out,
         } = self;
-        let frames = transform.plan.frames;
+        let frames = transform.problem.frames;
         let mut block = Block::<S>::new(transform, memory);
         for first in (0..frames).step_by(S::F32_LANES) {
             let count = S::F32_LANES.min(frames - first);
             block.load(s, transform, signal, first);
-            match &transform.plan.reduction {
+            match &transform.problem.reduction {
                 Some(reduction) => {
                     let rows = block.reduce(s, transform, reduction).chunks_exact(S::F32_LANES);
                     for (out, row) in out.chunks_exact_mut(frames).zip(rows) {
@@ -141,16 +148,16 @@ impl WithSimd for Synthesis<'_> {
             gradient,
             out,
         } = self;
-        let Plan { options, frames, .. } = transform.plan;
+        let StftProblem { options, frames, .. } = transform.problem;
         padded.clear();
         padded.resize((frames - 1) * options.hop + options.n_fft, 0.0);
         let mut block = Block::<S>::new(transform, memory);
         for first in (0..*frames).step_by(S::F32_LANES) {
             let count = S::F32_LANES.min(frames - first);
-            match (signal, &transform.plan.reduction) {
+            match (signal, &transform.problem.reduction) {
                 (Some(signal), Some(reduction)) => {
                     block.load(s, transform, signal, first);
-                    block.untangle(s, transform);
+                    block.unpack_real(s, transform);
                     let rows = cast_slice_mut::<_, f32>(block.rows).chunks_exact_mut(S::F32_LANES);
                     for (row, gradient) in rows.zip(gradient.chunks_exact(*frames)) {
                         row[..count].copy_from_slice(&gradient[first..first + count]);
@@ -169,7 +176,7 @@ impl WithSimd for Synthesis<'_> {
                     block.scale(s, transform);
                 }
             }
-            block.tangle(s, transform);
+            block.pack_real(s, transform);
             block.add_frames(s, transform, &mut padded[first * options.hop..], count);
         }
         fold(options, padded, out);
@@ -178,16 +185,16 @@ impl WithSimd for Synthesis<'_> {
 
 /// The gradient of the signal from that of the padded one: what was mirrored is added where it came from.
 fn fold(options: &super::StftOptions, padded: &[f32], out: &mut [f32]) {
-    let (side, len) = (options.side(), out.len());
+    let (pad, len) = (options.pad(), out.len());
     let at = |position: usize| padded.get(position).copied().unwrap_or(0.0);
     for (t, out) in out.iter_mut().enumerate() {
-        *out = at(side + t);
+        *out = at(pad + t);
     }
     if options.padding == StftPadding::Reflect {
-        for t in 1..(side + 1).min(len) {
-            out[t] += at(side - t);
+        for t in 1..(pad + 1).min(len) {
+            out[t] += at(pad - t);
             let mirrored = len - 1 - t;
-            out[mirrored] += at(side + len - 1 + t);
+            out[mirrored] += at(pad + len - 1 + t);
         }
     }
 }

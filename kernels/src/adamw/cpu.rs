@@ -1,7 +1,7 @@
 //! CPU path of [`adamw`](super::adamw): the norm in tasks, then one pass that updates in place.
 
-use super::tape::{AdamwOps, ReplicaUpdate, Update};
-use crate::native::{FlexTensor, contiguous, dims, sum_of, tensor, values};
+use super::autodiff::{AdamwOps, ReplicaUpdate, Update};
+use crate::cpu::{FlexTensor, contiguous, dims, sum_of, tensor, values};
 use crate::simd::vectorised;
 use burn::backend::{Flex, TensorMetadata};
 use rayon::prelude::*;
@@ -73,10 +73,10 @@ impl Chunk<'_> {
                     let (first, second) = moments(*m, *v, *g);
                     let kept = 1.0 - of.decay * factor;
                     let moved = *w * kept - direction(first, second) * (of.step_size * factor);
-                    let moves = factor > 0.0;
-                    *w = if moves { moved } else { *w };
-                    *m = if moves { first } else { *m };
-                    *v = if moves { second } else { *v };
+                    let is_updated = factor > 0.0;
+                    *w = if is_updated { moved } else { *w };
+                    *m = if is_updated { first } else { *m };
+                    *v = if is_updated { second } else { *v };
                 }
             }
         }
@@ -89,7 +89,7 @@ impl AdamwOps for Flex {
         gradient: FlexTensor,
         first: FlexTensor,
         second: FlexTensor,
-        moves: FlexTensor,
+        mask: FlexTensor,
         factors: FlexTensor,
         update: Update,
     ) -> (FlexTensor, FlexTensor, FlexTensor, FlexTensor) {
@@ -98,18 +98,18 @@ impl AdamwOps for Flex {
             return (weights, first, second, tensor(vec![0.0; replicas], [replicas, 1]));
         }
         let (mut weights, mut first, mut second) = (owned(weights), owned(first), owned(second));
-        let [gradient, moves, factors] = [gradient, moves, factors].map(contiguous);
+        let [gradient, mask, factors] = [gradient, mask, factors].map(contiguous);
         let (gradient, factors) = (values(&gradient), update.has_factors.then(|| values(&factors)));
         let norms = norms(gradient, factors, len);
-        let moves = |replica: usize| {
-            let allowed = !update.has_moves || values(&moves)[replica] != 0.0;
+        let is_updated = |replica: usize| {
+            let allowed = !update.has_mask || values(&mask)[replica] != 0.0;
             update.replicas[replica].active && allowed && norms[replica].is_finite()
         };
         let state = weights.storage_mut::<f32>().par_chunks_mut(len);
         let state = state.zip(first.storage_mut::<f32>().par_chunks_mut(len));
         let state = state.zip(second.storage_mut::<f32>().par_chunks_mut(len));
-        let moving = state.enumerate().filter(|(replica, _)| moves(*replica));
-        moving.for_each(|(replica, ((weights, first), second))| {
+        let updated = state.enumerate().filter(|(replica, _)| is_updated(*replica));
+        updated.for_each(|(replica, ((weights, first), second))| {
             let (of, clip) = (update.replicas[replica], update.clip(norms[replica]));
             let row = replica * len..(replica + 1) * len;
             let (gradient, factors) = (&gradient[row.clone()], factors.map(|factors| &factors[row]));

@@ -3,9 +3,12 @@
 use super::Conv2dOptions;
 use crate::error::{KernelError, check_shapes};
 
-/// Every size of one convolution, checked.
+/// Name in messages.
+const OP: &str = "conv2d";
+
+/// The sizes of one convolution, checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Geometry {
+pub struct ConvProblem {
     /// R.
     pub replicas: usize,
     /// Replicas of `x`: R, or 1 that all share.
@@ -22,14 +25,13 @@ pub struct Geometry {
     pub kernel: [usize; 2],
     /// H', W'.
     pub output: [usize; 2],
-    /// How the filter moves.
+    /// Movement of the filter.
     pub options: Conv2dOptions,
 }
 
-impl Geometry {
-    /// The sizes of `op`'s arguments, or why they do not fit.
+impl ConvProblem {
+    /// The sizes of these arguments, or why they do not fit.
     pub fn new(
-        op: &'static str,
         x: [usize; 5],
         w: [usize; 5],
         bias: Option<[usize; 2]>,
@@ -40,10 +42,10 @@ impl Geometry {
         let groups = options.groups;
         if groups == 0 || !channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {
             let problem = format!("does not divide {channels} channels and {filters} filters");
-            return Err(KernelError::option(op, "groups", groups, problem));
+            return Err(KernelError::option(OP, "groups", groups, problem));
         }
         check_shapes(
-            op,
+            OP,
             (x_replicas == replicas || x_replicas == 1) && w[2] * groups == channels,
             ("x", &x),
             ("w", &w),
@@ -51,7 +53,7 @@ impl Geometry {
         )?;
         if let Some(bias) = bias {
             check_shapes(
-                op,
+                OP,
                 bias == [replicas, filters],
                 ("bias", &bias),
                 ("w", &w),
@@ -64,14 +66,14 @@ impl Geometry {
             let (stride, dilation) = (options.stride[axis], options.dilation[axis]);
             for (option, value) in [("stride", stride), ("dilation", dilation)] {
                 if value == 0 {
-                    return Err(KernelError::option(op, option, value, "must be at least 1"));
+                    return Err(KernelError::option(OP, option, value, "must be at least 1"));
                 }
             }
             let (before, after) = options.padding[axis];
             let padded = input[axis] + before + after;
             let reach = dilation * kernel[axis].saturating_sub(1) + 1;
             check_shapes(
-                op,
+                OP,
                 kernel[axis] > 0 && reach <= padded,
                 ("x", &x),
                 ("w", &w),
@@ -92,7 +94,7 @@ impl Geometry {
         })
     }
 
-    /// Products in one output value: the rows of the unfolded input of one group.
+    /// Products of one output value: the rows of the unfolded input of one group.
     pub(crate) fn taps(&self) -> usize {
         self.channels / self.options.groups * self.kernel[0] * self.kernel[1]
     }

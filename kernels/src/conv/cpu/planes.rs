@@ -1,8 +1,8 @@
 //! Inputs with the zeros around them, in which every tap of a filter reads rows without gaps or edges; and the passes
 //! over them that make up a convolution or its adjoint.
 
-use super::simd::blocks;
-use crate::conv::Geometry;
+use super::pass::{Pass, blocks};
+use crate::conv::ConvProblem;
 
 /// Values that a pass may read past the last plane: one tile of the widest kernel in `simd.rs`.
 const SLACK: usize = 8 * 16;
@@ -85,23 +85,6 @@ fn gather<const STEP: usize>(out: &mut [f32], values: &[f32]) {
         .for_each(|(out, value)| *out = *value);
 }
 
-/// A correlation whose taps read neighbouring values for neighbouring outputs:
-/// `out[f, i, j] = sum over t of w[f, t] planes[offsets[t] + i row_step + j]`.
-#[derive(Debug, Clone)]
-pub(crate) struct Pass {
-    /// Where each tap reads for the first output.
-    pub(crate) offsets: Vec<usize>,
-    /// Where the weight of each tap lies, from the first weight of a filter.
-    weights: Vec<usize>,
-    /// Rows and columns of outputs.
-    pub(crate) output: [usize; 2],
-    /// Values from one row of outputs to the next in a plane.
-    pub(crate) row_step: usize,
-    /// Where the first output lies in its plane, and the distance to the next: those of a phase of the stride.
-    pub(crate) first: [usize; 2],
-    pub(crate) step: [usize; 2],
-}
-
 /// A convolution or its adjoint for the input: passes over planes.
 #[derive(Debug, Clone)]
 pub(crate) struct Correlation {
@@ -120,18 +103,18 @@ pub(crate) struct Correlation {
 
 impl Correlation {
     /// The convolution.
-    pub(crate) fn forward(g: &Geometry) -> Self {
-        let groups = g.options.groups;
-        let (channels, filters) = (g.channels / groups, g.filters / groups);
-        let [(top, bottom), (left, right)] = g.options.padding;
-        let padded = [top + g.input[0] + bottom, left + g.input[1] + right];
-        let [row_stride, phases] = g.options.stride;
-        let planes = Planes::new(channels, phases, [top, left], g.input, padded);
-        let mut offsets = Vec::with_capacity(g.taps());
+    pub(crate) fn forward(problem: &ConvProblem) -> Self {
+        let groups = problem.options.groups;
+        let (channels, filters) = (problem.channels / groups, problem.filters / groups);
+        let [(top, bottom), (left, right)] = problem.options.padding;
+        let padded = [top + problem.input[0] + bottom, left + problem.input[1] + right];
+        let [row_stride, phases] = problem.options.stride;
+        let planes = Planes::new(channels, phases, [top, left], problem.input, padded);
+        let mut offsets = Vec::with_capacity(problem.taps());
         for channel in 0..channels {
-            for tap in 0..g.kernel[0] * g.kernel[1] {
-                let row = tap / g.kernel[1] * g.options.dilation[0];
-                let col = tap % g.kernel[1] * g.options.dilation[1];
+            for tap in 0..problem.kernel[0] * problem.kernel[1] {
+                let row = tap / problem.kernel[1] * problem.options.dilation[0];
+                let col = tap % problem.kernel[1] * problem.options.dilation[1];
                 offsets.push(planes.at(channel, col % phases, row, col / phases));
             }
         }
@@ -140,12 +123,12 @@ impl Correlation {
         let pass = Pass {
             offsets,
             weights,
-            output: g.output,
+            output: problem.output,
             row_step,
             first: [0, 0],
             step: [1, 1],
         };
-        let filter_step = g.taps();
+        let filter_step = problem.taps();
         Self {
             planes,
             passes: vec![pass],
@@ -153,16 +136,16 @@ impl Correlation {
             filters,
             filter_step,
             bank: filters * filter_step,
-            output: g.output,
+            output: problem.output,
         }
     }
 
     /// The gradient of the input, from that of the output: one pass for each phase of the stride, each with the taps
     /// that its positions have seen. Position `i` saw output `(i + padding - dilation tap) / stride`.
-    pub(crate) fn input_gradient(g: &Geometry) -> Self {
-        let groups = g.options.groups;
-        let (channels, filters) = (g.channels / groups, g.filters / groups);
-        let phases = [0, 1].map(|axis| axis_phases(g, axis));
+    pub(crate) fn input_gradient(problem: &ConvProblem) -> Self {
+        let groups = problem.options.groups;
+        let (channels, filters) = (problem.channels / groups, problem.filters / groups);
+        let phases = [0, 1].map(|axis| axis_phases(problem, axis));
         let extent = |axis: usize| {
             let all = phases[axis].iter();
             let before = all
@@ -178,12 +161,18 @@ impl Correlation {
                     .max()
                     .map_or(0, |last| last as usize + p.count)
             };
-            let before_len = before as usize + g.output[axis];
+            let before_len = before as usize + problem.output[axis];
             (before, all.map(reach).max().unwrap_or(0).max(before_len))
         };
         let [(top, height), (left, width)] = [extent(0), extent(1)];
-        let planes = Planes::new(filters, 1, [top as usize, left as usize], g.output, [height, width]);
-        let taps = g.kernel[0] * g.kernel[1];
+        let planes = Planes::new(
+            filters,
+            1,
+            [top as usize, left as usize],
+            problem.output,
+            [height, width],
+        );
+        let taps = problem.kernel[0] * problem.kernel[1];
         let mut passes = Vec::new();
         for rows in &phases[0] {
             for cols in &phases[1] {
@@ -192,7 +181,7 @@ impl Correlation {
                     for (u, row) in &rows.taps {
                         for (v, col) in &cols.taps {
                             offsets.push(planes.at(filter, 0, (row + top) as usize, (col + left) as usize));
-                            weights.push(filter * channels * taps + u * g.kernel[1] + v);
+                            weights.push(filter * channels * taps + u * problem.kernel[1] + v);
                         }
                     }
                 }
@@ -202,7 +191,7 @@ impl Correlation {
                     output: [rows.count, cols.count],
                     row_step: planes.width,
                     first: [rows.first, cols.first],
-                    step: g.options.stride,
+                    step: problem.options.stride,
                 });
             }
         }
@@ -214,7 +203,7 @@ impl Correlation {
             filters: channels,
             filter_step: taps,
             bank,
-            output: g.input,
+            output: problem.input,
         }
     }
 
@@ -239,17 +228,20 @@ struct Phase {
     taps: Vec<(usize, isize)>,
 }
 
-fn axis_phases(g: &Geometry, axis: usize) -> Vec<Phase> {
-    let (stride, dilation) = (g.options.stride[axis] as isize, g.options.dilation[axis] as isize);
-    let padding = g.options.padding[axis].0 as isize;
-    (0..g.options.stride[axis].min(g.input[axis]))
+fn axis_phases(problem: &ConvProblem, axis: usize) -> Vec<Phase> {
+    let (stride, dilation) = (
+        problem.options.stride[axis] as isize,
+        problem.options.dilation[axis] as isize,
+    );
+    let padding = problem.options.padding[axis].0 as isize;
+    (0..problem.options.stride[axis].min(problem.input[axis]))
         .map(|first| {
             let seen = |tap: usize| first as isize + padding - dilation * tap as isize;
-            let taps = (0..g.kernel[axis]).filter(|&tap| seen(tap).rem_euclid(stride) == 0);
+            let taps = (0..problem.kernel[axis]).filter(|&tap| seen(tap).rem_euclid(stride) == 0);
             let taps = taps.map(|tap| (tap, seen(tap).div_euclid(stride))).collect();
             Phase {
                 first,
-                count: (g.input[axis] - first).div_ceil(g.options.stride[axis]),
+                count: (problem.input[axis] - first).div_ceil(problem.options.stride[axis]),
                 taps,
             }
         })
