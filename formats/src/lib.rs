@@ -22,7 +22,6 @@ pub mod parquet;
 mod rates;
 pub mod registry;
 pub mod skeleton;
-pub mod sniff;
 pub mod strip;
 mod text;
 pub mod units;
@@ -30,6 +29,7 @@ mod warning;
 pub mod wfdb;
 
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};
+pub use delimited::sniff;
 pub use describe::{DescribeOptions, Description, describe};
 pub use error::{FileError, printable, shortened};
 pub use format::Format;

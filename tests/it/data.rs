@@ -21,6 +21,7 @@ mod mutations;
 mod prepared;
 mod signals;
 mod simulate;
+mod stamps;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

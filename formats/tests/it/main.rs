@@ -39,6 +39,8 @@ mod registry;
 mod sequences;
 /// Skeletons of Kinect and Vicon as text.
 mod skeleton;
+/// Text tables as laboratories, spreadsheets and programs write them.
+mod tables;
 /// Volumes from slices and enhanced DICOM.
 mod volumes;
 /// WFDB against the wfdb package, all storage formats, segments, annotations, damage.

@@ -122,7 +122,7 @@ fn decimal_commas_become_points() {
     let [Part::Table(table)] = &contents.parts[..] else {
         panic!()
     };
-    let fields: Vec<_> = table.rows.iter().map(|row| row.field(1)).collect();
+    let fields: Vec<_> = table.rows().map(|row| row.field(1)).collect();
     assert_eq!(fields, ["71.5", "80"]);
     assert_eq!(table.columns, ["name", "weight"]);
     assert!(contents.facts.contains(&("decimal mark".into(), "comma".into())));
