@@ -6,13 +6,14 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use super::names::Frames;
 use super::opened::Opened;
 use crate::base::error::DataError;
 use crate::dataset::card::TimeUnit;
 use crate::dataset::load::constant_rate;
 use recoup_formats::delimited::{DelimitedLayout, Header};
 use recoup_formats::image::{Color, image_size};
-use recoup_formats::sniff::{Sniffed, sniff};
+use recoup_formats::delimited::sniff::{Sniffed, sniff};
 use recoup_formats::{Format, detect, open, parquet, wfdb};
 
 /// Enough of a text to see its columns.
@@ -221,7 +222,7 @@ fn time_column(sniffed: &Sniffed) -> Option<TimeColumn> {
         }
         let times = sniffed
             .numbers(index)
-            .filter(|times| times.len() == sniffed.table.rows.len())?;
+            .filter(|times| times.len() == sniffed.table.num_rows())?;
         let steps: Vec<f64> = times
             .windows(2)
             .filter_map(|pair| Some(pair.last()? - pair.first()?))
@@ -256,6 +257,15 @@ fn time_column(sniffed: &Sniffed) -> Option<TimeColumn> {
 }
 
 impl Content {
+    /// Whether several files may be one recording.
+    pub(super) fn frames(&self) -> Frames {
+        match self {
+            Self::Image { .. } => Frames::Maybe,
+            Self::Opened(opened) => opened.frames(),
+            Self::Text { .. } | Self::Wfdb { .. } | Self::Damaged { .. } => Frames::No,
+        }
+    }
+
     /// Whether rows come at a constant rate, as far as the file tells.
     pub(super) fn is_signal(&self) -> bool {
         match self {
@@ -270,7 +280,7 @@ impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text { sniffed, time } => {
-                let (rows, columns) = (sniffed.table.rows.len(), sniffed.table.columns.len());
+                let (rows, columns) = (sniffed.table.num_rows(), sniffed.table.columns.len());
                 write!(f, "text, {rows} rows of {columns} columns")?;
                 match sniffed.layout.header {
                     Header::Numbers => f.write_str(" without a header")?,
