@@ -21,17 +21,7 @@ mod words;
 mod write;
 
 use index::FileIndex;
-
-/// A draft of a card.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
-    /// The card; it parses, and loads once the questions are answered.
-    pub toml: String,
-    /// What was found, one sentence each.
-    pub findings: Vec<String>,
-    /// What could not be told, each with the key to edit.
-    pub questions: Vec<String>,
-}
+pub use write::Draft;
 
 /// Looks through `dir/raw`, or `dir` itself where there is no such folder.
 ///

@@ -271,7 +271,7 @@ impl<'f> Names<'f> {
             (Ground::Groups, &groups),
             (Ground::Groups, &|word| word.look == Look::Word && !self.is_class(word, all)),
             (Ground::Groups, &class_folder),
-            (Ground::Counter, &|word| matches!(word.look, Look::Number | Look::Frame)),
+            (Ground::Counter, &|word| matches!(word.look, Look::Number | Look::Frame) && !self.is_class(word, all)),
             (Ground::Counter, &|word| word.look == Look::Visit),
             (Ground::Counter, &|_| true),
         ];
@@ -376,7 +376,7 @@ impl<'f> Names<'f> {
             _ if once => Role::Any,
             // A number that counts files tells nothing about the class of all that share it.
             _ if ground == Ground::Counter && word.in_folder && self.is_class(word, all) => Role::Label,
-            _ if self.frames != Frames::No && counts => Role::Any,
+            _ if self.frames != Frames::No && (counts || !word.in_folder && word.num_values > MAX_CLASSES) => Role::Any,
             _ => Role::Session,
         }
     }

@@ -117,6 +117,10 @@ pub(super) fn look(values: &BTreeSet<String>, before: Option<&str>) -> Look {
     if all(&is_date) || all(&is_year) {
         return Look::Visit;
     }
+    let is_uid = |value: &str| value.matches('.').count() > 2 && is_digits(&value.replace('.', ""));
+    if all(&is_uid) {
+        return Look::Number;
+    }
     if all(&is_digits) {
         return before.map_or(Look::Number, |before| of_keyword(before).unwrap_or(Look::Number));
     }

@@ -1,6 +1,5 @@
 //! The text of the card.
 
-use super::Draft;
 use super::content::{Content, TimeColumn};
 use super::group::{Group, ask_about_names, ask_whose, lacking};
 use super::index::FileIndex;
@@ -11,6 +10,17 @@ use crate::dataset::card::TimeUnit;
 use recoup_formats::delimited::Header;
 use recoup_formats::delimited::sniff::Sniffed;
 use recoup_formats::image::Color;
+
+/// A draft of a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The card; it parses, and loads once the questions are answered.
+    pub toml: String,
+    /// What was found, one sentence each.
+    pub findings: Vec<String>,
+    /// What could not be told, each with the key to edit.
+    pub questions: Vec<String>,
+}
 
 pub(super) fn write(name: &str, index: FileIndex) -> Draft {
     let FileIndex {
