@@ -12,13 +12,15 @@ const MIN_SHARE: f64 = 0.7;
 
 /// A text that is a table.
 #[derive(Debug, Clone)]
-pub(crate) struct Sniffed {
-    pub(crate) layout: DelimitedLayout,
-    pub(crate) table: DelimitedTable,
+pub struct Sniffed {
+    /// How the table is written.
+    pub layout: DelimitedLayout,
+    /// The rows.
+    pub table: DelimitedTable,
 }
 
 /// The layout under which the text is a table of two columns at least, if there is one.
-pub(crate) fn sniff(bytes: &[u8]) -> Option<Sniffed> {
+pub fn sniff(bytes: &[u8]) -> Option<Sniffed> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let comment = ["#", "%", "//"]
@@ -134,12 +136,12 @@ fn number(layout: &DelimitedLayout, field: &str) -> bool {
 
 impl Sniffed {
     /// The fields of a column.
-    pub(crate) fn column(&self, index: usize) -> impl Iterator<Item = &str> {
+    pub fn column(&self, index: usize) -> impl Iterator<Item = &str> {
         self.table.rows.iter().map(move |row| row.field(index))
     }
 
     /// The numbers of a column, if all its fields but `missing` ones are numbers and there is one.
-    pub(crate) fn numbers(&self, index: usize) -> Option<Vec<f64>> {
+    pub fn numbers(&self, index: usize) -> Option<Vec<f64>> {
         let fields = self
             .column(index)
             .filter(|field| !field.is_empty() && !is_missing_code(field));
@@ -149,7 +151,7 @@ impl Sniffed {
 }
 
 /// What people write for "missing".
-pub(crate) fn is_missing_code(field: &str) -> bool {
+pub fn is_missing_code(field: &str) -> bool {
     ["na", "n/a", "nan", "null", "none", "missing", "-", "?", "."]
         .iter()
         .any(|code| code.eq_ignore_ascii_case(field))

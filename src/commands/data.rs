@@ -108,7 +108,7 @@ fn show(card: &Card, paths: &DataPaths, args: &ShowArgs) -> anyhow::Result<()> {
     let modalities: Vec<(String, usize)> = card
         .modalities
         .iter()
-        .map(|rule| (rule.name().to_owned(), rule.spec().channels.len()))
+        .map(|rule| (rule.name.clone(), rule.spec().channels.len()))
         .collect();
     if args.json.json {
         return super::print_json(&json!({

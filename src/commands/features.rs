@@ -57,7 +57,7 @@ pub fn run(args: FeaturesArgs, paths: &DataPaths) -> anyhow::Result<()> {
         false => args.only.contains(&table.name),
     };
     let chosen: Vec<&FeatureTable> = tables.iter().filter(is_wanted).collect();
-    let table = set::join("features", &chosen, &windows);
+    let table = tables::join("features", &chosen, &windows);
     write(&args.out, &table, &prepared)?;
     let rows = if table.per == Per::Window {
         "windows"

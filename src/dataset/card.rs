@@ -8,19 +8,21 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::base::error::DataError;
-use crate::base::hash::digest;
 use crate::base::walk::walk;
 use recoup_formats::open;
+use crate::base::hash::{digest, digest_file};
+use recoup_formats::nearest::nearest;
 
 mod check;
 mod pattern;
 mod rules;
 
 pub use pattern::{FilePattern, PathGroup, PathGroups};
+pub(in crate::dataset) use rules::DIGITAL_UNIT;
 pub use rules::{
-    Accept, AlignRule, AnnotationsRule, Axis, ClinicalTableRule, ColumnRule, DelimitedRule, DelimitedSignalRule,
-    FileChannelRule, ImageRule, LabelRule, MissingRule, ModalityRule, OwnTableRule, PointsRule, ResponderRule, Scale,
-    SignalFileRule, SignalRule, SubjectRule, TableRule, TimeUnit, Unlabelled, VisitsRule, WfdbRule,
+    Accept, AlignRule, AnnotationsRule, Axis, ColumnRule, ContentRule, ImageRule, LabelRule, MissingRule, ModalityRule,
+    PointsRule, ResponderRule, SeriesRule, SignalRule, SubjectRule, TableRowRule, TableRule, TimeUnit, Unlabelled,
+    VisitsRule,
 };
 
 /// A dataset card, checked: the names it uses exist, its files do not.
@@ -161,7 +163,7 @@ impl Card {
 
     /// Text that changes whenever the card or the content of its files does: the declared content, or without
     /// declared hashes that of the files that the card reads.
-    pub(super) fn source_key(&self, raw_dir: &Path) -> Result<String, DataError> {
+    pub(crate) fn source_key(&self, raw_dir: &Path) -> Result<String, DataError> {
         let mut key = self.text.clone();
         let mut add = |file: &str, hash: &str| key.push_str(&format!("\n{hash}  {file}"));
         if self.hashes.is_some() {
@@ -170,10 +172,7 @@ impl Card {
             }
             return Ok(key);
         }
-        let hash = |file: &String| {
-            let path = raw_dir.join(file);
-            Ok(digest(&std::fs::read(&path).map_err(DataError::io(&path, "read"))?))
-        };
+        let hash = |file: &String| Ok(digest_file(&raw_dir.join(file))?);
         let files: Vec<String> = self.reads(raw_dir)?.into_iter().collect();
         let hashes: Vec<Result<String, DataError>> = files.par_iter().map(hash).collect();
         for (file, hash) in files.iter().zip(hashes) {
@@ -215,12 +214,12 @@ impl Card {
 
     /// The pattern of a modality's files; `None` for tables.
     pub(super) fn pattern(&self, rule: &ModalityRule) -> Result<Option<FilePattern>, DataError> {
-        let Some((key, text)) = rule.pattern() else {
+        let Some(text) = rule.pattern() else {
             return Ok(None);
         };
         let wrong =
-            |(problem, hint): (String, String)| self.error(format!("modality.{}.{key}", rule.name()), problem, hint);
-        FilePattern::parse(&text).map(Some).map_err(wrong)
+            |(problem, hint): (String, String)| self.error(format!("modality.{}.file", rule.name), problem, hint);
+        FilePattern::parse(text).map(Some).map_err(wrong)
     }
 
     /// A [`DataError::Card`] of this card.
@@ -275,12 +274,16 @@ fn line_of(text: &str, error: &toml::de::Error) -> Option<usize> {
 /// For "unknown field `x`, expected one of `y`, `z`" the closest of what was expected.
 fn hint_of(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
+    let kind = message.strip_prefix("unknown kind `").and_then(|rest| rest.split('`').next());
+    if let Some(instead) = kind.and_then(rules::retired_kind) {
+        return instead.into();
+    }
     let closest = quoted
         .next()
         .filter(|_| message.starts_with("unknown"))
         .and_then(|found| {
             let expected: Vec<&str> = quoted.collect();
-            nearest::nearest(found, expected)
+            nearest(found, expected)
         });
     match closest {
         Some(name) => format!("did you mean `{name}`?"),

@@ -5,8 +5,10 @@ pub mod card;
 pub mod draft;
 pub mod fetch;
 pub mod load;
+mod rate;
 pub mod subjects;
+pub mod warning;
 
 pub use card::Card;
-pub use load::load_cohort;
+pub use load::{SessionReader, load_cohort};
 pub use subjects::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};

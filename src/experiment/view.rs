@@ -13,7 +13,7 @@ use super::task::Task;
 use crate::cohort::prepared::Prepared;
 use crate::cohort::split::{Splits, SubjectInfo};
 use crate::cohort::window::{Window, windows};
-use crate::features::signals::extract::Column;
+use crate::features::signals::Column;
 use crate::features::tables::{self, FeatureTable, Fitted, Progress};
 use crate::features::transforms::{FitConfig, columns_after};
 
@@ -46,7 +46,7 @@ pub fn feature_tables(
     }
     problems.finish()?;
     let windows = task.windows(windows(prepared, file.config.data.window.as_ref())?);
-    let tables = set::extract(&file.config.features, prepared, &windows, progress).unwrap_or_else(|wrong| {
+    let tables = tables::extract(&file.config.features, prepared, &windows, progress).unwrap_or_else(|wrong| {
         wrong.into_iter().for_each(|(key, message)| problems.add(&key, message));
         Vec::new()
     });
@@ -75,7 +75,7 @@ impl View {
             return Ok(Some(view.clone()));
         }
         let mut windows = task.windows(windows(prepared, config.data.window.as_ref())?);
-        let tables = match set::extract(&config.features, prepared, &windows, progress) {
+        let tables = match tables::extract(&config.features, prepared, &windows, progress) {
             Ok(tables) => tables,
             Err(wrong) => {
                 wrong.into_iter().for_each(|(key, message)| problems.add(&key, message));
@@ -112,7 +112,7 @@ impl View {
         }
         let prepared = match tables.is_empty() {
             true => prepared.clone(),
-            false => Arc::new(set::with_features(prepared, &mut windows, &tables)),
+            false => Arc::new(tables::with_features(prepared, &mut windows, &tables)),
         };
         let view = Arc::new(Self {
             key,

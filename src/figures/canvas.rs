@@ -1,7 +1,7 @@
 //! An RGB picture: anti-aliased lines and discs of our own, text from embedded-graphics' built-in fonts.
 
 use super::Picture;
-use crate::tracking::TrackingError;
+use crate::figures::FigureError;
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_8X13_BOLD, FONT_9X15_BOLD};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
 use embedded_graphics::pixelcolor::Rgb888;
@@ -9,8 +9,6 @@ use embedded_graphics::prelude::{DrawTarget, Drawable, OriginDimensions, Pixel, 
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use std::convert::Infallible;
-use std::io;
-use std::path::Path;
 
 pub(super) type Rgb = [u8; 3];
 
@@ -100,12 +98,17 @@ impl Canvas {
         }
     }
 
-    pub(super) fn into_picture(self) -> Result<Picture, TrackingError> {
+    pub(super) fn into_picture(self) -> Result<Picture, FigureError> {
         let (width, height) = (self.width as u32, self.height as u32);
         let mut png = Vec::new();
         PngEncoder::new(&mut png)
             .write_image(&self.pixels, width, height, ExtendedColorType::Rgb8)
-            .map_err(|error| TrackingError::io("encode", Path::new("a PNG picture"), io::Error::other(error)))?;
+            .map_err(|error| {
+                FigureError::new(
+                    format!("cannot encode a PNG picture: {error}"),
+                    "make the picture smaller",
+                )
+            })?;
         Ok(Picture { width, height, png })
     }
 

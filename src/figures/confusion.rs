@@ -2,7 +2,7 @@
 
 use super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, HEADING, LIGHT_GRAY, Rgb, TITLE, WHITE};
 use super::{Picture, interpolate, shortened};
-use crate::tracking::TrackingError;
+use crate::figures::FigureError;
 
 const MAX_CLASSES: usize = 40;
 const MAX_NAME_CHARS: usize = 24;
@@ -11,15 +11,15 @@ const WHITE_TO_BLUE: [Rgb; 4] = [[250, 252, 255], [158, 202, 225], [49, 130, 189
 /// Draws `counts[true class][predicted class]`, each with its share of its row, which is also the colour.
 ///
 /// # Errors
-/// [`TrackingError::Invalid`] unless `counts` has one row and one column per class and there are 1 to 40 classes.
-pub fn confusion_matrix(classes: &[String], counts: &[Vec<u64>], title: &str) -> Result<Picture, TrackingError> {
+/// [`FigureError`] unless `counts` has one row and one column per class and there are 1 to 40 classes.
+pub fn confusion_matrix(classes: &[String], counts: &[Vec<u64>], title: &str) -> Result<Picture, FigureError> {
     let num_classes = classes.len();
     if num_classes == 0
         || num_classes > MAX_CLASSES
         || counts.len() != num_classes
         || counts.iter().any(|row| row.len() != num_classes)
     {
-        return Err(TrackingError::invalid(
+        return Err(FigureError::new(
             format!(
                 "confusion matrix \"{title}\" has {num_classes} classes and {} rows of counts",
                 counts.len()

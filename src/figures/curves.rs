@@ -3,7 +3,7 @@
 use super::axes::{Axes, Axis};
 use super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, Rgb, TITLE};
 use super::{Picture, SERIES_COLORS, shortened};
-use crate::tracking::TrackingError;
+use crate::figures::FigureError;
 
 const MAX_NAME_CHARS: usize = 28;
 const LEGEND_ROW_PIXELS: f64 = 18.0;
@@ -20,7 +20,7 @@ pub fn curves(
     x_label: &str,
     y_label: &str,
     title: &str,
-) -> Result<Picture, TrackingError> {
+) -> Result<Picture, FigureError> {
     let points = || {
         series
             .iter()

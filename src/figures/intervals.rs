@@ -3,7 +3,7 @@
 use super::axes::{Axes, Axis};
 use super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, HEADING, TITLE};
 use super::{Picture, SERIES_COLORS, shortened};
-use crate::tracking::TrackingError;
+use crate::figures::FigureError;
 
 const MAX_NAME_CHARS: usize = 36;
 const MAX_ROWS: usize = 200;
@@ -29,13 +29,8 @@ pub struct IntervalRow {
 /// of the baseline or a difference of 0. A row with a NaN or an infinity says "n/a".
 ///
 /// # Errors
-/// [`TrackingError::Invalid`] without rows, with more than 200, or if a row's mean lies outside its interval.
-pub fn intervals(
-    rows: &[IntervalRow],
-    reference: f64,
-    value_label: &str,
-    title: &str,
-) -> Result<Picture, TrackingError> {
+/// [`FigureError`] without rows, with more than 200, or if a row's mean lies outside its interval.
+pub fn intervals(rows: &[IntervalRow], reference: f64, value_label: &str, title: &str) -> Result<Picture, FigureError> {
     check(rows, title)?;
     let ends = rows
         .iter()
@@ -85,9 +80,9 @@ pub fn intervals(
     canvas.into_picture()
 }
 
-fn check(rows: &[IntervalRow], title: &str) -> Result<(), TrackingError> {
+fn check(rows: &[IntervalRow], title: &str) -> Result<(), FigureError> {
     if rows.is_empty() || rows.len() > MAX_ROWS {
-        return Err(TrackingError::invalid(
+        return Err(FigureError::new(
             format!("interval plot \"{title}\" has {} rows", rows.len()),
             "give 1 to 200 rows; split a larger comparison into several figures",
         ));
@@ -97,7 +92,7 @@ fn check(rows: &[IntervalRow], title: &str) -> Result<(), TrackingError> {
         .find(|row| is_drawable(row) && !(row.low <= row.mean && row.mean <= row.high))
     {
         None => Ok(()),
-        Some(row) => Err(TrackingError::invalid(
+        Some(row) => Err(FigureError::new(
             format!(
                 "row \"{}\" has mean {} outside its interval [{}, {}]",
                 row.name, row.mean, row.low, row.high

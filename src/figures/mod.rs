@@ -8,12 +8,14 @@ mod canvas;
 mod confusion;
 mod contents;
 mod curves;
+mod error;
 mod intervals;
 mod spectrogram;
 
 pub use confusion::confusion_matrix;
 pub use contents::{RenderOptions, render};
 pub use curves::curves;
+pub use error::FigureError;
 pub use intervals::{IntervalRow, intervals};
 pub use spectrogram::Spectrogram;
 

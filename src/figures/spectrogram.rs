@@ -3,7 +3,7 @@
 use super::axes::{Axes, Axis};
 use super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, LIGHT_GRAY, Rgb, TITLE};
 use super::{Picture, interpolate};
-use crate::tracking::TrackingError;
+use crate::figures::FigureError;
 
 /// Colours of matplotlib's viridis (Smith and van der Walt, 2015; CC0) at tenths of its range; between them, linear.
 const VIRIDIS: [Rgb; 11] = [
@@ -43,9 +43,9 @@ impl Spectrogram<'_> {
     /// Draws it with axes in seconds and hertz and a colour scale. A pixel shows the mean of the values it covers.
     ///
     /// # Errors
-    /// [`TrackingError::Invalid`] unless there are `num_bins * num_frames` values, at least one, and duration and frequency
+    /// [`FigureError`] unless there are `num_bins * num_frames` values, at least one, and duration and frequency
     /// are positive.
-    pub fn draw(&self) -> Result<Picture, TrackingError> {
+    pub fn draw(&self) -> Result<Picture, FigureError> {
         self.check()?;
         let area_size = (720.0, 340.0);
         let colors = self.colors();
@@ -99,14 +99,14 @@ impl Spectrogram<'_> {
         draw_scale(canvas, axes.area, self.colors(), &VIRIDIS, self.value_label);
     }
 
-    fn check(&self) -> Result<(), TrackingError> {
+    fn check(&self) -> Result<(), FigureError> {
         let is_positive = |value: f64| value.is_finite() && value > 0.0;
         let is_complete =
             self.num_bins.checked_mul(self.num_frames) == Some(self.values.len()) && !self.values.is_empty();
         if is_complete && is_positive(self.duration_secs) && is_positive(self.nyquist_hz) {
             return Ok(());
         }
-        Err(TrackingError::invalid(
+        Err(FigureError::new(
             format!(
                 "spectrogram \"{}\" has {} values for {} bins x {} frames, {} s, {} Hz",
                 self.title,

@@ -5,7 +5,7 @@ use crate::evaluation::{Ablation, Evaluation, EvaluationError};
 use crate::experiment::{BASE_VARIANT, ExperimentPlan};
 use crate::figures::{self, IntervalRow};
 use crate::runs::RunDirectory;
-use crate::tracking::{RunTracker, TrackingError};
+use crate::tracking::RunTracker;
 
 /// Every variant against the base on the test subjects. Inner folds of nested cross-validation have other names, so
 /// there the base is absent and nothing is compared.
@@ -41,7 +41,7 @@ pub(super) fn record(
     Ok(())
 }
 
-fn draw(plan: &ExperimentPlan, ablations: &[Ablation]) -> Result<figure::Picture, TrackingError> {
+fn draw(plan: &ExperimentPlan, ablations: &[Ablation]) -> Result<figures::Picture, figures::FigureError> {
     let rows: Vec<IntervalRow> = ablations
         .iter()
         .flat_map(|ablation| {
@@ -59,5 +59,5 @@ fn draw(plan: &ExperimentPlan, ablations: &[Ablation]) -> Result<figure::Picture
         })
         .collect();
     let title = format!("{}: change against base, test subjects", plan.config.name);
-    figure::intervals(&rows, 0.0, "difference, 95 % interval", &title)
+    figures::intervals(&rows, 0.0, "difference, 95 % interval", &title)
 }

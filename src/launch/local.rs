@@ -39,6 +39,9 @@ pub enum LaunchError {
     /// Metrics could not be recorded.
     #[error(transparent)]
     Tracking(#[from] TrackingError),
+    /// A figure could not be drawn.
+    #[error(transparent)]
+    Figure(#[from] crate::figures::FigureError),
     /// Predictions could not be stored.
     #[error(transparent)]
     Predictions(#[from] PredictionsError),

@@ -271,7 +271,7 @@ fn record_pictures(
                 file = format!("{file}_{}", variant.variant);
             }
             if counts.iter().flatten().any(|&count| count > 0) {
-                pictures.push((file, figure::confusion_matrix(&plan.classes, &counts, &title)?));
+                pictures.push((file, figures::confusion_matrix(&plan.classes, &counts, &title)?));
             }
         }
     }
@@ -293,7 +293,7 @@ fn record_pictures(
 }
 
 /// The first test window that has the modality of the first spectrogram stream, as that stream sees it.
-fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figure::Picture>, TrackingError> {
+fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figures::Picture>, figures::FigureError> {
     let Loaded { program, data, .. } = loaded;
     let Some(planned) = program.replicas.first() else {
         return Ok(None);
@@ -323,7 +323,7 @@ fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figure::
     let values = floats(values.narrow(2, 0, 1));
     let count = program.windows[window as usize].rows[source.modality].count;
     let subject = &plan.prepared.subjects()[program.windows[window as usize].subject as usize].id;
-    let picture = figure::Spectrogram {
+    let picture = figures::Spectrogram {
         values: &values,
         num_bins: bins,
         num_frames: frames,

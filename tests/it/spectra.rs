@@ -1,7 +1,7 @@
 //! The device's short-time Fourier transform in 32 bits against that of the features in 64 bits.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use recoup::features::signals::extract::Scratch;
+use recoup::features::signals::Scratch;
 use recoup::features::signals::spectrum::{Detrend, Edges, Frames, Taper};
 use recoup_kernels::stft::{self, StftOptions, StftOutput, Window};
 

@@ -218,8 +218,11 @@ fn separator_name(separator: Separator) -> &'static str {
     }
 }
 
-/// The first bytes, after decompression.
-pub(crate) fn head(path: &Path) -> Result<Vec<u8>, FileError> {
+/// The first bytes of a file, after decompression: enough for [`detect`].
+///
+/// # Errors
+/// [`FileError`] for a file that cannot be read.
+pub fn head(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(FileError::io(path, "read"))?;
     file.take(HEAD_BYTES as u64)
@@ -228,7 +231,8 @@ pub(crate) fn head(path: &Path) -> Result<Vec<u8>, FileError> {
     Ok(head_of(&bytes))
 }
 
-pub(crate) fn head_of(bytes: &[u8]) -> Vec<u8> {
+/// The first bytes of a file in memory, after decompression.
+pub fn head_of(bytes: &[u8]) -> Vec<u8> {
     let bytes = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
     if !is_gzip(bytes) {
         return bytes.to_vec();
@@ -241,11 +245,16 @@ pub(crate) fn head_of(bytes: &[u8]) -> Vec<u8> {
     inflated
 }
 
-pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
+/// True for the first bytes of a gzip stream.
+pub fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b, 8])
 }
 
-pub(crate) fn inflate(bytes: &[u8], path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
+/// Unpacks gzip.
+///
+/// # Errors
+/// [`FileError`] for a damaged stream, and for one that holds more than `max_bytes`.
+pub fn inflate(bytes: &[u8], path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     let mut inflated = Vec::new();
     let wrong = FileError::at(path)
         .place("gzip")

@@ -10,7 +10,7 @@ use super::names::Frames;
 use super::opened::Opened;
 use crate::base::error::DataError;
 use crate::dataset::card::TimeUnit;
-use crate::dataset::load::constant_rate;
+use crate::dataset::rate::constant_rate;
 use recoup_formats::delimited::{DelimitedLayout, Header};
 use recoup_formats::image::{Color, image_size};
 use recoup_formats::delimited::sniff::{Sniffed, sniff};

@@ -17,7 +17,7 @@ pub use self::histogram::{Histogram, histogram};
 pub use self::motion::motion_energy;
 pub use self::region::Region;
 pub use self::sobel::{edge_statistics, sobel_magnitude, sobel_magnitudes};
-use crate::features::signals::extract::Column;
+use crate::features::signals::Column;
 
 /// The images that samples are taken from.
 #[derive(Debug, Clone, Copy)]

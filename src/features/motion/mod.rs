@@ -24,7 +24,7 @@ pub use self::kinematics::{
     joint_angle, lengths, log_dimensionless_jerk, mean_squared_jerk, range_of_motion, velocity,
 };
 use crate::dataset::subjects::Channel;
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
 /// One kind of motion feature, as it stands in an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

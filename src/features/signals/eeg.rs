@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::extract::{Column, Scratch, SignalFeature, SignalInfo};
 use super::spectrum::{Integration, Spectrum, Welch};
-use crate::features::signals::extract::squared;
+use crate::features::signals::squared;
 
 /// Power of the rhythms of each channel and symmetry of the sides.
 ///

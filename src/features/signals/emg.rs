@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spectrum::Welch;
 use super::statistics::{mean_variance, sum, sum_neighbours};
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo, squared};
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo, squared};
 use crate::signal::filter::{Filter, Passband, Phase, Sos};
 
 /// Order of the envelope's low-pass.

@@ -10,12 +10,12 @@ use crate::features::image::{ImageFeature, ImageInfo};
 use crate::features::motion::{Joints, MotionFeature, MotionImage};
 use crate::features::signals::eeg::Eeg;
 use crate::features::signals::emg::EmgConfig;
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
 use crate::features::signals::heart::{Hrv, Ppg};
 use crate::features::signals::spectrum::{StftConfig, WelchConfig};
 use crate::features::signals::statistics::{CleaningRules, StatisticsConfig};
 use crate::features::signals::stride::{GaitForce, SeriesFeature};
 use crate::features::signals::wavelet::WaveletConfig;
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
 /// One entry of `compute`, such as `{ kind = "wavelet", wavelet = "db4", level = 4 }`.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -22,7 +22,7 @@ pub use run::Progress;
 use crate::cohort::prepared::{Computed, Prepared, RowRange};
 use crate::cohort::window::Window;
 use crate::dataset::subjects::{Channel, ModalityKind, ModalitySpec};
-use crate::features::signals::extract::Column;
+use crate::features::signals::Column;
 
 /// The `[features]` of an experiment.
 pub type FeatureConfigs = BTreeMap<String, FeatureConfig>;

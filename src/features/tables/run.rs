@@ -12,7 +12,7 @@ use super::{FeatureTable, RowKey};
 use crate::cohort::prepared::{Prepared, RowRange};
 use crate::cohort::window::{Window, WindowConfig};
 use crate::dataset::subjects::{Channel, ModalityKind};
-use crate::features::signals::extract::Column;
+use crate::features::signals::Column;
 use crate::signal::filter::Filter;
 
 /// The key that is wrong, below the table's own, and why.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::compute::Extractor;
 use super::run::{Recipe, Session};
 use crate::cohort::prepared::RowRange;
-use crate::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
+use crate::features::signals::{Scratch, SignalFeature, SignalInfo};
 
 /// Samples of one channel that a thread holds at most, where windows are not longer.
 const BLOCK_SAMPLES: usize = 1 << 17;

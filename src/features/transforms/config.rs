@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::features::signals::extract::Column;
+use crate::features::signals::Column;
 
 /// One step of the pipeline, such as `{ kind = "impute-knn", neighbors = 5 }`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

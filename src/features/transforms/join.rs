@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::features::signals::extract::Column;
+use crate::features::signals::Column;
 
 /// The features of one modality.
 #[derive(Debug, Clone, Copy)]

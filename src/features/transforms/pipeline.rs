@@ -12,7 +12,7 @@ use super::lasso::{Design, LassoModel, alpha_grid, cross_validation_errors};
 use super::pca::Pca;
 use super::rows::{TrainRows, finite};
 use super::scale::{deviation, extremes, mean};
-use crate::features::signals::extract::Column;
+use crate::features::signals::Column;
 
 /// A fitted pipeline; what a run stores beside its model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ mod volume;
 
 use super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, TITLE};
 use super::{Picture, shortened};
-use crate::tracking::TrackingError;
+use crate::figures::FigureError;
 use recoup_formats::{Contents, Part};
 
 /// Of the first parts that can be drawn.
@@ -61,9 +61,9 @@ trait Panel {
 /// Draws what a reader found.
 ///
 /// # Errors
-/// [`TrackingError::Invalid`] for options that cannot be, among them a channel that the file does not have and a stretch
+/// [`FigureError`] for options that cannot be, among them a channel that the file does not have and a stretch
 /// of time outside of it.
-pub fn render(contents: &Contents, options: &RenderOptions) -> Result<Picture, TrackingError> {
+pub fn render(contents: &Contents, options: &RenderOptions) -> Result<Picture, FigureError> {
     check(contents, options)?;
     let width = f64::from(options.width);
     let mut panels: Vec<Box<dyn Panel + '_>> = Vec::new();
@@ -117,10 +117,10 @@ pub fn render(contents: &Contents, options: &RenderOptions) -> Result<Picture, T
     canvas.into_picture()
 }
 
-fn check(contents: &Contents, options: &RenderOptions) -> Result<(), TrackingError> {
+fn check(contents: &Contents, options: &RenderOptions) -> Result<(), FigureError> {
     if !(480..=4000).contains(&options.width) {
         let what = format!("a picture of {} pixels", options.width);
-        return Err(TrackingError::invalid(what, "give a width of 480 to 4000 pixels"));
+        return Err(FigureError::new(what, "give a width of 480 to 4000 pixels"));
     }
     let is_time = |secs: f64| secs.is_finite() && secs >= 0.0;
     if !is_time(options.start_secs) || options.duration_secs.is_some_and(|secs| !is_time(secs) || secs == 0.0) {
@@ -128,7 +128,7 @@ fn check(contents: &Contents, options: &RenderOptions) -> Result<(), TrackingErr
             "a stretch from {} s of {:?} s",
             options.start_secs, options.duration_secs
         );
-        return Err(TrackingError::invalid(
+        return Err(FigureError::new(
             what,
             "give a start of 0 or more and a positive duration, in seconds",
         ));
@@ -146,7 +146,7 @@ fn check(contents: &Contents, options: &RenderOptions) -> Result<(), TrackingErr
     } else {
         format!("{} and {more} more", some.join(", "))
     };
-    Err(TrackingError::invalid(
+    Err(FigureError::new(
         format!("no channel `{channel}`: there is {list}"),
         "give one of these names",
     ))

@@ -7,7 +7,7 @@ use super::super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, HEADING, Rgb}
 use super::super::{SERIES_COLORS, shortened};
 use super::signals::{Span, grid, trace};
 use super::{Panel, RenderOptions};
-use crate::tracking::TrackingError;
+use crate::figures::FigureError;
 use recoup_formats::Points;
 
 /// Points whose coordinates are drawn over time.
@@ -32,7 +32,7 @@ pub(super) fn panels<'a>(
     points: &'a Points,
     options: &RenderOptions,
     panels: &mut Vec<Box<dyn Panel + 'a>>,
-) -> Result<(), TrackingError> {
+) -> Result<(), FigureError> {
     let (num_frames, num_points, num_axes) = points.positions.dim();
     if num_frames == 0 || num_points == 0 || !(2..=3).contains(&num_axes) {
         return Ok(());

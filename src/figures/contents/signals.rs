@@ -6,7 +6,7 @@ use super::super::{SERIES_COLORS, shortened};
 use super::annotations::Marks;
 use super::spectrum::Spectrum;
 use super::{Panel, RenderOptions, time_unit};
-use crate::tracking::TrackingError;
+use crate::figures::FigureError;
 use recoup_formats::{Annotation, SignalChannel};
 
 const MAX_LANES: usize = 16;
@@ -26,14 +26,14 @@ pub(super) struct Span {
 
 impl Span {
     /// What of `total_secs` the options ask for.
-    pub(super) fn new(total_secs: f64, options: &RenderOptions) -> Result<Self, TrackingError> {
+    pub(super) fn new(total_secs: f64, options: &RenderOptions) -> Result<Self, FigureError> {
         let start_secs = options.start_secs;
         let end_secs = options
             .duration_secs
             .map_or(total_secs, |secs| (start_secs + secs).min(total_secs));
         if total_secs > 0.0 && start_secs >= end_secs {
             let what = format!("a stretch from {start_secs} s of a recording of {total_secs} s");
-            return Err(TrackingError::invalid(what, "begin earlier"));
+            return Err(FigureError::new(what, "begin earlier"));
         }
         Ok(Self { start_secs, end_secs })
     }
@@ -89,7 +89,7 @@ pub(super) fn panels<'a>(
     annotations: &'a [Annotation],
     options: &RenderOptions,
     panels: &mut Vec<Box<dyn Panel + 'a>>,
-) -> Result<(), TrackingError> {
+) -> Result<(), FigureError> {
     let is_chosen = |channel: &&SignalChannel| options.channel.as_ref().is_none_or(|name| *name == channel.name);
     let chosen: Vec<&SignalChannel> = channels
         .iter()

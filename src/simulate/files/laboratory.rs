@@ -80,7 +80,7 @@ fn analog(channels: &[Channel], rate_hz: f64, values: &Array2<f32>, path: &Path)
         }
     };
     let signals: Vec<_> = channels.iter().zip(values.columns()).map(signal).collect();
-    write_c3d(&points, &signals, path)
+    Ok(write_c3d(&points, &signals, path)?)
 }
 
 /// An EDF+ file whose steps are those of the recording.
@@ -105,14 +105,12 @@ fn force(
             .collect(),
     };
     let signals = channels.iter().zip(values.columns()).map(signal).collect();
-    write_edf(
-        &EdfRecording {
-            subject: id.into(),
-            signals,
-            ..EdfRecording::default()
-        },
-        path,
-    )
+    let recording = EdfRecording {
+        subject: id.into(),
+        signals,
+        ..EdfRecording::default()
+    };
+    Ok(write_edf(&recording, path)?)
 }
 
 /// A volume of one slice; a pixel has no size of its own and counts as a millimetre.
@@ -138,5 +136,5 @@ fn write_rows(cohort: &Cohort, modality: usize, channels: &[Channel], path: &Pat
         .iter()
         .map(|channel| (channel.name.as_str(), channel.unit.as_str()))
         .collect();
-    write_table(path, &[("patient", &ids)], &columns, values.view())
+    Ok(write_table(path, &[("patient", &ids)], &columns, values.view())?)
 }

@@ -138,7 +138,12 @@ fn wfdb_samples_read_as_the_wfdb_package_reads_them() {
 fn wfdb_errors_name_the_place() {
     let folder = copy(&fixtures().join("formats"));
     let path = |name: &str| folder.path().join(name);
-    let text = |name: &str| message(read_record(&path(name)), folder.path());
+    let text = |name: &str| {
+        message(
+            read_record(&path(name)).map_err(recoup::base::DataError::from),
+            folder.path(),
+        )
+    };
 
     fs::write(path("f24.dat"), &fs::read(path("f24.dat")).unwrap()[..605]).unwrap();
     assert_eq!(

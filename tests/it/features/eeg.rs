@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use recoup::dataset::subjects::Channel;
 use recoup::features::signals::eeg::{Eeg, Reference};
-use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
+use recoup::features::signals::{Scratch, SignalFeature, SignalInfo};
 use serde::Deserialize;
 
 use super::random::Normal;

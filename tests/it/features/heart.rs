@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
 use recoup::dataset::subjects::Channel;
-use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
 use recoup::features::signals::heart::{
     BeatIntervals, Hrv, Ppg, nonlinear, r_peaks, ratio_of_ratios, sample_entropy, spectral, systolic_peaks, time_domain,
 };
 use recoup::features::signals::stride::Outliers;
+use recoup::features::signals::{Scratch, SignalFeature, SignalInfo};
 use recoup_formats::wfdb::read_record;
 use serde::Deserialize;
 

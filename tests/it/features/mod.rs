@@ -17,7 +17,7 @@ mod table;
 mod wavelet;
 
 use recoup::dataset::subjects::Channel;
-use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
+use recoup::features::signals::{Scratch, SignalFeature, SignalInfo};
 
 /// A signal of all frequencies, the same on every machine: sums of three uniform numbers, of variance 1/4.
 fn noise(len: usize) -> Vec<f64> {

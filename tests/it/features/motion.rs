@@ -9,7 +9,7 @@ use recoup::features::motion::{
     gait_events, joint_angle, lengths, log_dimensionless_jerk, mask_low_confidence, mean_squared_jerk, normalise,
     range_of_motion, velocity,
 };
-use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
+use recoup::features::signals::{Scratch, SignalFeature, SignalInfo};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

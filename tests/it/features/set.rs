@@ -8,7 +8,7 @@ use recoup::cohort::split::{SplitConfig, Splits, SubjectInfo};
 use recoup::cohort::window::{Window, WindowConfig, windows};
 use recoup::dataset::subjects::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
 use recoup::features::signals::emg::EmgConfig;
-use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
+use recoup::features::signals::{Scratch, SignalFeature, SignalInfo};
 use recoup::features::tables::{FeatureConfigs, FeatureTable, Fitted, extract, with_features};
 use recoup::signal::filter::FilterConfig;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
-use recoup::features::signals::extract::Scratch;
+use recoup::features::signals::Scratch;
 use recoup::features::signals::spectrum::{
     Detrend, Edges, Frames, Integration, Scaling, Spectrum, StftConfig, Taper, Welch, WelchConfig,
 };

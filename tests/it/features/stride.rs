@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use recoup::dataset::subjects::Channel;
-use recoup::features::signals::extract::{Scratch, SignalFeature, SignalInfo};
 use recoup::features::signals::stride::{ContactThreshold, GaitForce, Outliers, SeriesFeature, dfa_alpha, statistics};
+use recoup::features::signals::{Scratch, SignalFeature, SignalInfo};
 use recoup_formats::wfdb::read_record;
 use serde::Deserialize;
 

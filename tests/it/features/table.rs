@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 use recoup::cohort::split::{ProtocolConfig, Split, SplitConfig, Splits, SubjectInfo, TrainFold};
-use recoup::features::signals::extract::Column;
+use recoup::features::signals::Column;
 use recoup::features::transforms::{FitConfig, Pipeline, TrainRows};
 use serde_json::Value;
 

@@ -347,7 +347,7 @@ fn a_hundred_thousand_damaged_headers_and_tables_are_survived() {
         "r001.hea" => one.wfdb_header("MRN-004711", bytes, Path::new(name)).is_ok(),
         _ => {
             let table = DelimitedLayout::default().table(bytes, Path::new(name));
-            table.and_then(|table| one.table(&table)).is_ok()
+            table.is_ok_and(|table| one.table(&table).is_ok())
         }
     });
 }

@@ -539,7 +539,7 @@ fn deidentification_depends_on_the_key_and_may_drop_dates() {
 
 // ---- broken bytes
 
-fn accepts<T>(name: &str, result: Result<T, recoup::base::error::DataError>) -> bool {
+fn accepts<T>(name: &str, result: Result<T, recoup_formats::FileError>) -> bool {
     if let Err(error) = &result {
         assert!(error.to_string().starts_with(&format!("{name}: ")), "{error}");
     }

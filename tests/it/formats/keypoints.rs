@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use recoup::base::error::DataError;
+use recoup_formats::FileError;
 use recoup_formats::keypoints::{BLAZEPOSE, BODY_25, COCO_17, COCO_18, read, read_openpose};
 use recoup_formats::{Contents, Part, Points};
 
@@ -57,8 +57,8 @@ fn openpose_frames_become_the_path_of_one_person() {
     let contents = read_openpose(&files).unwrap();
     assert_eq!(contents.format, "OpenPose BODY_25");
     assert_eq!(
-        told_in(&contents),
-        ["1 of 3 frames show several people; the one with the highest total confidence is taken (several-people)"]
+        contents.warnings,
+        ["1 of 3 frames show several people; the one with the highest total confidence is taken"]
     );
     let points = points(&contents);
     assert_eq!(
@@ -216,7 +216,7 @@ fn blazepose_landmarks_keep_their_visibility() {
 
 #[test]
 fn what_is_no_such_json_is_told() {
-    let first = |error: DataError| error.to_string().lines().next().unwrap().to_string();
+    let first = |error: FileError| error.to_string().lines().next().unwrap().to_string();
     let message = |text: &str| first(read(text.as_bytes(), Path::new("a.json")).unwrap_err());
     let openpose = |files: &[Vec<u8>]| first(read_openpose(&frames(files)).unwrap_err());
     assert_eq!(
@@ -266,23 +266,19 @@ fn frames_that_are_left_out_are_missing() {
     assert!(x[1].is_nan() && x[2].is_nan());
     assert_eq!([x[0], x[3]], [0.5, 1.5]);
     assert_eq!(
-        told_in(&contents),
-        ["2 frames between 7 and 10 are left out; they are missing (missing-frames)"]
+        contents.warnings,
+        ["2 frames between 7 and 10 are left out; they are missing"]
     );
 }
 
-fn told_in(contents: &Contents) -> Vec<String> {
-    contents.warnings.iter().map(ToString::to_string).collect()
-}
-
-fn told(name: &str, result: Result<Contents, DataError>) -> bool {
+fn told(name: &str, result: Result<Contents, FileError>) -> bool {
     match result {
         Ok(contents) => {
             assert!(points(&contents).positions.iter().all(|value| !value.is_infinite()));
             true
         }
         Err(error) => {
-            assert!(matches!(error, DataError::File { .. }) && error.to_string().starts_with(name));
+            assert!(matches!(error, FileError::File { .. }) && error.to_string().starts_with(name));
             false
         }
     }

@@ -231,7 +231,7 @@ fn a_folder_is_one_thing_or_named_for_what_it_holds() {
     );
     assert!(matches!(
         open(Path::new("/does/not/exist")),
-        Err(recoup::base::error::DataError::Io { .. })
+        Err(recoup_formats::FileError::Io { .. })
     ));
 }
 

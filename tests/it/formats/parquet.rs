@@ -5,7 +5,7 @@ use std::path::Path;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::RowAccessor;
 use ndarray::Array2;
-use recoup::base::error::DataError;
+use recoup_formats::FileError;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedTable};
 use recoup_formats::{Part, parquet};
 
@@ -17,7 +17,7 @@ fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER).join(name)).unwrap()
 }
 
-fn read(name: &str) -> Result<DelimitedTable, DataError> {
+fn read(name: &str) -> Result<DelimitedTable, FileError> {
     parquet::read(&bytes(name), Path::new(name))
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use recoup::base::error::DataError;
+use recoup_formats::FileError;
 use recoup_formats::wfdb::{Annotations, contents_with, read_annotations, read_record};
 use recoup_formats::{Annotation, Contents, Part, SignalChannel};
 use serde::Deserialize;
@@ -74,23 +74,23 @@ fn real_data(folder: &str) -> Option<PathBuf> {
     path
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
-    std::fs::read(path).map_err(DataError::io(path, "read"))
+fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
+    std::fs::read(path).map_err(FileError::io(path, "read"))
 }
 
-fn read(header: &Path) -> Result<Contents, DataError> {
+fn read(header: &Path) -> Result<Contents, FileError> {
     contents_with(header, read_file)
 }
 
 type Folder = BTreeMap<String, Vec<u8>>;
 
 /// Reads a record whose files are in memory.
-fn read_from(folder: &Folder, header: &str) -> Result<Contents, DataError> {
+fn read_from(folder: &Folder, header: &str) -> Result<Contents, FileError> {
     contents_with(Path::new(header), |path| file_from(folder, path))
 }
 
-fn file_from(folder: &Folder, path: &Path) -> Result<Vec<u8>, DataError> {
-    let missing = || DataError::io(path, "read")(Error::from(ErrorKind::NotFound));
+fn file_from(folder: &Folder, path: &Path) -> Result<Vec<u8>, FileError> {
+    let missing = || FileError::io(path, "read")(Error::from(ErrorKind::NotFound));
     folder.get(path.to_str().unwrap()).cloned().ok_or_else(missing)
 }
 

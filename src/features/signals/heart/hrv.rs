@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::variability::{NONLINEAR, SPECTRAL, TIME_DOMAIN, nonlinear, spectral, time_domain};
 use super::{BeatIntervals, ecg, r_peaks};
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
 use crate::features::signals::stride::Outliers;
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
 /// Measures of the intervals between the [`r_peaks`] of one channel: [`time_domain`], [`spectral`] and [`nonlinear`].
 ///

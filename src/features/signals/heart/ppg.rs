@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ecg::{highest, moving_average};
 use super::median;
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
 use crate::features::signals::stride::ratio;
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 use crate::signal::filter::{Passband, Sos};
 
 /// Pulse rate, `60 / median interval` between the [`systolic_peaks`] of the infrared channel, and with a red channel

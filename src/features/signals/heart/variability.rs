@@ -1,7 +1,7 @@
 //! Measures of heart rate variability (Task Force of the ESC and NASPE 1996, Circulation 93:1043), times in ms.
 
 use super::BeatIntervals;
-use crate::features::signals::extract::Scratch;
+use crate::features::signals::Scratch;
 use crate::features::signals::spectrum::{Integration, Welch};
 use crate::features::signals::stride::{deviation, dfa_alpha, mean, ratio};
 

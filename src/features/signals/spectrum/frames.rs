@@ -7,7 +7,7 @@ use std::sync::Arc;
 use realfft::num_complex::Complex64;
 use serde::{Deserialize, Serialize};
 
-use crate::features::signals::extract::Scratch;
+use crate::features::signals::Scratch;
 use crate::features::signals::statistics::sum;
 
 /// Weights of the samples of a frame; periodic, as SciPy's `get_window` returns them:

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::features::signals::extract::SignalInfo;
+use crate::features::signals::SignalInfo;
 
 /// Ranges of frequency by name, `[lowest, highest]` in Hz.
 pub type Bands = BTreeMap<String, [f64; 2]>;

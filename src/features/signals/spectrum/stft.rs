@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::welch::{fold_sides, overlap};
 use super::{Bands, Detrend, Edges, Frames, Integration, Spectrum, Taper, check_bands, check_overlap, check_segment};
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
 /// Power below this share of a square unit counts as this much, so that silence has a logarithm.
 const LEAST_POWER: f64 = 1e-20;

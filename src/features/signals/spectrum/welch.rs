@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Bands, Detrend, Edges, Frames, Integration, Spectrum, Taper, check_bands, check_overlap, check_segment};
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo, squared};
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo, squared};
 
 /// Unit of a spectrum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

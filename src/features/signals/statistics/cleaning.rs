@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
 /// What makes a sample faulty. As a feature: the share of each window's samples with each fault that is looked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ pub use cleaning::{CleaningRules, Fault};
 use serde::{Deserialize, Serialize};
 
 use super::emg::{line_length, rms};
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo, squared};
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo, squared};
 
 /// Statistics of the samples `x` of a window with the mean `m` and the moments `m_k = mean (x - m)^k`: `mean`;
 /// `variance` and `sd` with the ddof given; `skewness` = `m_3 / m_2^1.5` and `kurtosis` = `m_4 / m_2^2 - 3`, both

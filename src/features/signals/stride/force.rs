@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contacts::{ContactThreshold, Stride, strides};
 use super::series::{Outliers, STATISTICS, mean, statistics, symmetry_index};
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
 /// Features of the strides of a window.
 ///

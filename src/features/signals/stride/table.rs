@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::series::{Outliers, STATISTICS, mean, statistics, symmetry_index};
 use crate::dataset::subjects::Channel;
-use crate::features::signals::extract::Column;
+use crate::features::signals::Column;
 
 /// Features of a window of a series: rows at times of their own, such as strides, with columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::transform::{Bank, dwt_into};
 use super::{Padding, Wavelet, dwt_max_level};
-use crate::features::signals::extract::{Column, Scratch, SignalFeature, SignalInfo};
 use crate::features::signals::statistics::{mean_variance, sum};
+use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
 /// Features of each band of a wavelet transform, from the details of level 1 (`d1`, the upper half of the frequencies)
 /// to the approximation of the last (`a4`). For the coefficients `c` of a band: `energy` = `sum c^2`; `relative_energy`
@@ -89,7 +89,7 @@ impl SignalFeature for WaveletConfig {
             for band in &bands {
                 column(
                     format!("{band}.energy"),
-                    &crate::features::signals::extract::squared(&channel.unit),
+                    &crate::features::signals::squared(&channel.unit),
                 );
                 column(format!("{band}.relative_energy"), "1");
                 column(format!("{band}.entropy"), "1");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use recoup::base::error::DataError;
+use recoup_formats::FileError;
 use recoup_formats::wfdb::read_annotations;
 
 use super::damage::folder;
@@ -38,8 +38,8 @@ fn unbundle(bytes: &[u8]) -> Folder {
 fn accepts(name: &str, bytes: &[u8]) -> bool {
     match read_from(&unbundle(bytes), &format!("{name}.hea")) {
         Ok(contents) => contents.parts.len() == 1,
-        Err(DataError::Io { .. }) => false,
-        Err(DataError::File {
+        Err(FileError::Io { .. }) => false,
+        Err(FileError::File {
             place,
             found,
             expected,
@@ -49,7 +49,6 @@ fn accepts(name: &str, bytes: &[u8]) -> bool {
             assert!([place, found, expected, hint].iter().all(|text| !text.is_empty()));
             false
         }
-        Err(error) => panic!("{error}"),
     }
 }
 
