@@ -18,13 +18,13 @@ pub mod order;
 pub mod parquet;
 mod rates;
 pub mod skeleton;
-pub mod sniff;
 mod text;
 pub mod units;
 mod warning;
 pub mod wfdb;
 
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};
+pub use delimited::sniff;
 pub use describe::{DescribeOptions, Description, describe};
 pub use error::{FileError, printable, shortened};
 pub use open::{Format, detect, open};

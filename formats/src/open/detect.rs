@@ -1,10 +1,12 @@
 //! The format of a file, by its first bytes.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::HEAD_BYTES;
 use crate::FileError;
-use crate::sniff::sniff;
+use crate::delimited::encoding::{decode, decode_head};
+use crate::delimited::sniff::is_table;
 
 /// A format that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -226,6 +228,10 @@ pub fn detect(head: &[u8], path: &Path) -> Result<Format, FileError> {
         return Ok(Format::Dicom);
     }
     let Some(text) = text(head) else {
+        if !head.iter().any(|&byte| is_control(char::from(byte)) && byte < 0x80) {
+            // Text but for its encoding.
+            decode(head, path)?;
+        }
         return Err(refused(
             format!("{}, which no reader knows", glimpse(head)),
             "convert it to one of these formats",
@@ -241,10 +247,10 @@ pub fn detect(head: &[u8], path: &Path) -> Result<Format, FileError> {
             )),
         },
         markup if markup.starts_with('<') => Err(refused("XML or HTML".into(), "export the data as CSV or EDF")),
-        _ if is_wfdb_header(text) => Ok(Format::Wfdb),
-        _ if is_skeleton(text) => Ok(Format::Skeleton),
+        _ if is_wfdb_header(&text) => Ok(Format::Wfdb),
+        _ if is_skeleton(&text) => Ok(Format::Skeleton),
         // One line of words is no table.
-        _ if text.trim().contains('\n') && sniff(text.as_bytes()).is_some() => Ok(Format::Delimited),
+        _ if text.trim().contains(['\n', '\r']) && is_table(&text) => Ok(Format::Delimited),
         _ => {
             let hint = "a table has one separator and as many fields in every line";
             Err(refused(format!("text that is no table: {}", glimpse(head)), hint))
@@ -266,21 +272,36 @@ fn glimpse(head: &[u8]) -> String {
     format!("{} ({:?})", hex.join(" "), head.iter().map(letter).collect::<String>())
 }
 
-/// UTF-8 without control characters; a letter cut in two at the end, and the line that it stands in, do not count.
-fn text(head: &[u8]) -> Option<&str> {
-    let text = match std::str::from_utf8(head) {
-        Ok(text) => text,
-        Err(error) if error.error_len().is_none() => std::str::from_utf8(head.get(..error.valid_up_to())?).ok()?,
-        Err(_) => return None,
-    };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let whole = if head.len() < HEAD_BYTES {
+/// Text without control characters; the last line of a long one may be cut and does not count.
+fn text(head: &[u8]) -> Option<Cow<'_, str>> {
+    let text = decode_head(head)?;
+    let end = if head.len() < HEAD_BYTES {
         text.len()
     } else {
-        text.rfind('\n').unwrap_or(text.len())
+        text.rfind(['\n', '\r']).unwrap_or(text.len())
     };
-    let is_control = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t' | '\u{c}');
-    text.get(..whole).filter(|text| !text.contains(is_control))
+    if text.get(..end)?.contains(is_control) {
+        return None;
+    }
+    Some(match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(..end)?),
+        Cow::Owned(mut text) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    })
+}
+
+fn is_control(letter: char) -> bool {
+    letter.is_control() && !matches!(letter, '\n' | '\r' | '\t' | '\u{c}')
+}
+
+/// Whether the beginning of a file is that of a text with so few lines that more are needed to see its columns.
+pub(super) fn has_long_lines(head: &[u8]) -> bool {
+    const NUM_LINES: usize = 4;
+    let begins_table = |text: &str| !text.trim_start().starts_with(['{', '[', '<']);
+    !has_signature(head)
+        && text(head).is_some_and(|text| begins_table(&text) && text.split(['\n', '\r']).nth(NUM_LINES).is_none())
 }
 
 /// The parameters begin in block 2 to 31, and `P` follows; the letters that texts have below 32 do not count.

@@ -13,15 +13,15 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::delimited::{Header, Separator};
-use super::sniff::sniff;
-use super::{Contents, Part, c3d, dicom, edf, image, keypoints, nifti, parquet, skeleton, wfdb};
+use super::{Contents, c3d, delimited, dicom, edf, image, keypoints, nifti, parquet, skeleton, wfdb};
 use crate::FileError;
 
 pub use detect::{Format, detect};
 
 /// Enough to know a format: the signature of each lies in the first 512 bytes, and texts show their columns.
 const HEAD_BYTES: usize = 16 << 10;
+/// Enough for the first lines of a text of a hundred thousand columns.
+const MAX_HEAD_BYTES: usize = 4 << 20;
 /// What a compressed file may grow to.
 const MAX_INFLATED_BYTES: u64 = 8 << 30;
 
@@ -163,91 +163,54 @@ fn read(
         Format::Keypoints => keypoints::read(bytes, path),
         Format::Skeleton => skeleton::read(bytes, path),
         Format::Parquet => parquet::contents(bytes, path),
-        Format::Delimited => read_delimited(bytes, path),
+        Format::Delimited => delimited::contents(bytes, path),
     }
 }
 
-/// A table whose separator, header and decimal comma are guessed; numbers get a decimal point.
-fn read_delimited(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
-    let Some(sniffed) = sniff(bytes) else {
-        return Err(FileError::at(path)
-            .place("text")
-            .found("lines with different numbers of fields")
-            .expected("a table with one separator, in UTF-8")
-            .hint("correct the lines, or describe the layout in a dataset card"));
-    };
-    let (layout, mut table) = (sniffed.layout, sniffed.table);
-    table.file = path.to_path_buf();
-    if layout.decimal_comma {
-        for field in table.rows.iter_mut().flat_map(|row| &mut row.fields) {
-            if let Some(number) = layout.number::<f64>(field).filter(|_| field.contains(',')) {
-                *field = number.to_string();
-            }
-        }
-    }
-    let mut facts = vec![("separator".to_string(), separator_name(layout.separator).to_string())];
-    let header = if layout.header == Header::Numbers {
-        "none"
-    } else {
-        "first line"
-    };
-    facts.push(("header".into(), header.into()));
-    if layout.skip_lines > 0 {
-        facts.push(("lines before the table".into(), layout.skip_lines.to_string()));
-    }
-    if let Some(comment) = &layout.comment {
-        facts.push(("comments begin with".into(), comment.clone()));
-    }
-    if layout.decimal_comma {
-        facts.push(("decimal mark".into(), "comma".into()));
-    }
-    Ok(Contents {
-        format: "delimited text".into(),
-        facts,
-        parts: vec![Part::Table(table)],
-        ..Contents::default()
-    })
-}
-
-fn separator_name(separator: Separator) -> &'static str {
-    match separator {
-        Separator::Comma => "comma",
-        Separator::Semicolon => "semicolon",
-        Separator::Tab => "tabulator",
-        Separator::Whitespace => "spaces",
-    }
-}
-
-/// The first bytes of a file, after decompression: enough for [`detect`].
-///
-/// # Errors
-/// [`FileError`] for a file that cannot be read.
+/// The first bytes, after decompression: 16 KiB, or as many as the first lines of a text take.
 pub fn head(path: &Path) -> Result<Vec<u8>, FileError> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(FileError::io(path, "read"))?;
-    file.take(HEAD_BYTES as u64)
-        .read_to_end(&mut bytes)
-        .map_err(FileError::io(path, "read"))?;
-    Ok(head_of(&bytes))
+    let mut file = File::open(path).map_err(FileError::io(path, "read"))?;
+    let mut start = Vec::new();
+    let read = file.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start);
+    read.map_err(FileError::io(path, "read"))?;
+    let is_gzip = is_gzip(&start);
+    let whole = std::io::Cursor::new(start).chain(file);
+    // What comes before damage in a compressed file is enough.
+    if is_gzip {
+        return Ok(head_from(MultiGzDecoder::new(whole)).0);
+    }
+    match head_from(whole) {
+        (_, Some(error)) => Err(FileError::io(path, "read")(error)),
+        (head, None) => Ok(head),
+    }
 }
 
-/// The first bytes of a file in memory, after decompression.
+/// As [`head`], of a file in memory.
 pub fn head_of(bytes: &[u8]) -> Vec<u8> {
-    let bytes = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
-    if !is_gzip(bytes) {
-        return bytes.to_vec();
+    match is_gzip(bytes) {
+        true => head_from(MultiGzDecoder::new(bytes)).0,
+        false => head_from(bytes).0,
     }
-    let mut inflated = Vec::new();
-    // What comes before the end of the piece or before damage is enough.
-    let _ = MultiGzDecoder::new(bytes)
-        .take(HEAD_BYTES as u64)
-        .read_to_end(&mut inflated);
-    inflated
 }
+
+/// The bytes up to the first error, and this.
+fn head_from(mut reader: impl std::io::Read) -> (Vec<u8>, Option<std::io::Error>) {
+    let (mut head, mut end) = (Vec::new(), HEAD_BYTES);
+    loop {
+        let missing = (end - head.len()) as u64;
+        let error = reader.by_ref().take(missing).read_to_end(&mut head).err();
+        if error.is_some() || head.len() < end || end >= MAX_HEAD_BYTES || !detect::has_long_lines(&head) {
+            return (head, error);
+        }
+        end *= 4;
+    }
+}
+
+const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 
 /// True for the first bytes of a gzip stream.
 pub fn is_gzip(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x1f, 0x8b, 8])
+    bytes.starts_with(&GZIP_MAGIC)
 }
 
 /// Unpacks gzip.
