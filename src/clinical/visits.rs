@@ -214,14 +214,14 @@ impl VisitsConfig {
         let mut records = Records::new();
         // Of each patient, over all items read: week 0 is one day, whichever item was scored first.
         let mut first_day = BTreeMap::<&str, f64>::new();
-        for row in &table.rows {
+        for row in table.rows() {
             let (patient, item) = (row.field(patient), row.field(item));
             let (Some(scale), field) = (self.items.get(item), row.field(value)) else {
                 continue;
             };
             let wrong = |found: String, expected: String| {
                 let time = row.field(time);
-                let place = format!("line {}: patient `{patient}`, visit `{time}`, item `{item}`", row.line);
+                let place = format!("line {}: patient `{patient}`, visit `{time}`, item `{item}`", row.line());
                 wrong(place, found, expected)
             };
             let days = |column| {
@@ -325,7 +325,7 @@ pub fn weekly_minutes(
     let frequency = table.column(frequency, "programme.sessions_per_week")?;
     let duration = table.column(duration, "programme.session_minutes")?;
     let mut minutes = BTreeMap::new();
-    for row in &table.rows {
+    for row in table.rows() {
         let number = |column: usize| {
             let text = row.field(column);
             let number = layout
@@ -335,7 +335,7 @@ pub fn weekly_minutes(
                 file: table.file.clone(),
                 place: format!(
                     "line {}: column `{}`",
-                    row.line,
+                    row.line(),
                     table.columns.get(column).map_or("", |name| name)
                 ),
                 found: format!("`{text}`"),

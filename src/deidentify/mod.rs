@@ -284,9 +284,9 @@ impl Deidentifier {
         if has_header {
             out.write_record(header).map_err(unwritten)?;
         }
-        for row in &table.rows {
+        for row in table.rows() {
             let mut record = Vec::new();
-            for ((name, class), field) in table.columns.iter().zip(&classes).zip(&row.fields) {
+            for ((name, class), field) in table.columns.iter().zip(&classes).zip(row.fields()) {
                 if *class == ColumnClass::Drop {
                     continue;
                 }
@@ -295,7 +295,7 @@ impl Deidentifier {
                 record.push(replaced.map_err(|(expected, hint)| {
                     // Not the field itself: messages end in logs.
                     let found = format!("a field of {} characters", field.chars().count());
-                    wrong(&format!("line {}, column `{name}`", row.line), found, expected, hint)
+                    wrong(&format!("line {}, column `{name}`", row.line()), found, expected, hint)
                 })?);
             }
             out.write_record(&record).map_err(unwritten)?;
@@ -318,9 +318,8 @@ impl Deidentifier {
             .map(|(at, _)| at)
             .collect();
         let ids = table
-            .rows
-            .iter()
-            .flat_map(move |row| columns.clone().into_iter().map(|column| row.field(column)));
+            .rows()
+            .flat_map(move |row| columns.clone().into_iter().map(move |column| row.field(column)));
         ids.filter(|id| is_distinctive(id))
     }
 

@@ -13,6 +13,7 @@ use crate::dataset::card::TimeUnit;
 use crate::dataset::rate::constant_rate;
 use recoup_formats::delimited::{DelimitedLayout, Header};
 use recoup_formats::image::{Color, image_size};
+use recoup_formats::delimited::encoding::Encoding;
 use recoup_formats::delimited::sniff::{Sniffed, sniff};
 use recoup_formats::{Format, detect, open, parquet, wfdb};
 
@@ -103,7 +104,7 @@ pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError
         Ok(
             match sniff(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default()) {
                 None => Kind::Unknown,
-                Some(Sniffed { layout, table }) => {
+                Some(Sniffed { layout, table, .. }) => {
                     let columns = match layout.header {
                         Header::Numbers => table.columns.len().to_string(),
                         _ => table.columns.join("\u{1}"),
@@ -203,6 +204,9 @@ pub(super) fn sniff_table(bytes: &[u8], path: &Path) -> Option<Sniffed> {
         true => Some(Sniffed {
             layout: DelimitedLayout::default(),
             table: parquet::read(bytes, path).ok()?,
+            encoding: Encoding::Utf8,
+            num_comments: 0,
+            ambiguous: Vec::new(),
         }),
         false => sniff(bytes),
     }

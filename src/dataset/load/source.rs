@@ -8,7 +8,7 @@ use crate::base::hash::digest;
 use crate::base::walk::walk;
 use crate::dataset::card::{Card, ModalityRule};
 use recoup_formats::FileError;
-use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
+use recoup_formats::delimited::{Decimal, DelimitedLayout, DelimitedRow, DelimitedTable};
 use recoup_formats::nearest::nearest;
 use recoup_formats::parquet;
 
@@ -70,9 +70,9 @@ impl<'a> Source<'a> {
         if !bytes.starts_with(b"PAR1") {
             return Ok(layout.table(&bytes, &path)?);
         }
-        if layout.decimal_comma {
+        if layout.decimal == Decimal::Comma {
             let (found, expected) = ("Parquet, which holds numbers", "text with decimal commas");
-            let hint = "take `decimal_comma` out of the layout in the card";
+            let hint = "take `decimal` out of the layout in the card";
             return Err(file_error(&path, "first bytes", found, expected, hint));
         }
         Ok(parquet::read(&bytes, &path)?)
@@ -98,7 +98,7 @@ impl<'a> Source<'a> {
     pub(super) fn field_error(
         &self,
         table: &DelimitedTable,
-        row: &DelimitedRow,
+        row: DelimitedRow,
         column: &str,
         expected: String,
         layout: &DelimitedLayout,
@@ -107,12 +107,12 @@ impl<'a> Source<'a> {
         let field = index.map_or("", |index| row.field(index));
         let hint = if MISSING_CODES.iter().any(|code| code.eq_ignore_ascii_case(field)) {
             format!("if it stands for a missing value, write `missing = [\"{field}\"]` into the layout in the card")
-        } else if !layout.decimal_comma && field.contains(',') && field.replacen(',', ".", 1).parse::<f32>().is_ok() {
-            "if it is a number with a decimal comma, write `decimal_comma = true` into the layout in the card".into()
+        } else if layout.decimal == Decimal::Point && field.contains(',') && field.replacen(',', ".", 1).parse::<f32>().is_ok() {
+            "if it is a number with a decimal comma, write `decimal = \",\"` into the layout in the card".into()
         } else {
             "correct the column's unit, categories or missing codes in the card".into()
         };
-        let place = format!("line {}, column `{column}`", row.line);
+        let place = format!("line {}, column `{column}`", row.line());
         file_error(&table.file, place, format!("`{field}`"), expected, hint)
     }
 
