@@ -17,10 +17,13 @@ mod cards;
 mod draft;
 mod formats;
 mod images;
+mod layouts;
 mod mutations;
+mod patterns;
 mod prepared;
 mod signals;
 mod simulate;
+mod walk;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

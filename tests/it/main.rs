@@ -23,3 +23,4 @@ mod tracking;
 mod training;
 mod transfer;
 mod walkers;
+mod walkthrough;
