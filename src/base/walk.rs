@@ -16,6 +16,21 @@ pub struct Walk {
     pub skipped: Vec<Skipped>,
 }
 
+/// Lines of [`Walk::summary`].
+const MAX_LINES: usize = 3;
+
+impl Walk {
+    /// What was skipped, for people: the first entries, and the number of the others.
+    pub fn summary(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.skipped.iter().take(MAX_LINES).map(ToString::to_string).collect();
+        match self.skipped.len().saturating_sub(MAX_LINES) {
+            0 => {}
+            more => lines.push(format!("{more} more links, pipes or devices are not read")),
+        }
+        lines
+    }
+}
+
 /// An entry of a folder that is neither a file nor a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {

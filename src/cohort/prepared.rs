@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::base::error::DataError;
 use crate::base::hash::digest;
+use crate::base::walk::walk;
 use crate::dataset::card::Card;
 use crate::dataset::load::SessionReader;
 use crate::dataset::subjects::{Cohort, ModalitySpec};
@@ -112,12 +113,14 @@ impl Prepared {
     ) -> Result<Self, DataError> {
         let key = digest(format!("{READERS}\n{}", card.source_key(raw_dir)?).as_bytes());
         let dir = cache_dir.join(key);
-        Self::or_store(Self::open(&dir), cache_dir, &dir, &|building| {
+        let mut prepared = Self::or_store(Self::open(&dir), cache_dir, &dir, &|building| {
             let reader = SessionReader::open(card, raw_dir)?;
             let mut writer = FolderWriter::new(&card.name, &card.classes, reader.modalities(), Some(building))?;
             let warnings = sessions::write(&reader, &mut writer, progress)?;
             writer.finish(&warnings)
-        })
+        })?;
+        prepared.warnings.extend(walk(raw_dir, false)?.summary());
+        Ok(prepared)
     }
 
     /// What was found, or where nothing was or it is damaged, what `fill` writes.

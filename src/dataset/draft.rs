@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use crate::base::error::DataError;
-use crate::base::walk::{Walk, walk};
+use crate::base::walk::walk;
 
 mod content;
 mod group;
@@ -34,13 +34,15 @@ pub fn draft(dir: &Path) -> Result<Draft, DataError> {
     } else {
         (dir.to_path_buf(), true)
     };
-    let Walk { mut files, skipped } = walk(&raw, false)?;
+    let found = walk(&raw, false)?;
+    let skipped = found.summary();
+    let mut files = found.files;
     // What `recoup` itself writes there.
     let ours =
         |file: &String| matches!(file.as_str(), "card.toml" | "experiment.toml") || file.starts_with("prepared/");
     files.retain(|file| !(in_place && ours(file)));
     let mut index = FileIndex::of(&raw, &files)?;
-    index.findings.extend(skipped.iter().map(ToString::to_string));
+    index.findings.extend(skipped);
     if in_place && !files.is_empty() {
         index
             .questions
