@@ -91,7 +91,7 @@ fn a_draft_says_what_it_found_and_asks_for_the_rest() {
              `Time (s)` at 100 Hz if they are seconds",
             "guess: they are named `{label}/{subject}/{session}_emg.csv`; 12 subjects (`P01`, `P02`, `P03`, `P04` and 8 \
              more), sessions `post`, `pre`, and `no`, `yes` shared by many subjects or sessions, as labels are",
-            "48 files like `no/P02/post_scan_10.png`: images, 1 plane(s) of 4 lines and 6 columns",
+            "48 files like `no/P02/post_scan_2.png`: images, 1 plane(s) of 4 lines and 6 columns",
             "guess: they are named `{label}/{subject}/{session}_scan_*.png`; 12 subjects (`P01`, `P02`, `P03`, `P04` and \
              8 more), sessions `post`, `pre`, and `no`, `yes` shared by many subjects or sessions, as labels are, and \
              `10`, `2` of which nothing was made (`*`)",

@@ -23,7 +23,7 @@ fn groups_match_as_little_as_possible_and_the_same_text_twice() {
         ("{subject}", "P 01.png", Some(("P 01.png", ""))),
         ("{subject}.csv", ".csv", None),
         ("{subject}/*.csv", "P01/a/b.csv", None),
-        ("{subject}*", "P", None),
+        ("{subject}_*", "P_", None),
         // What stands twice is the same text, and is found wherever it has to begin and end.
         ("{subject}/{subject}.csv", "P01/P01.csv", Some(("P01", ""))),
         ("{subject}/{subject}.csv", "P01/P02.csv", None),
