@@ -1,4 +1,4 @@
-//! What a file holds, whatever its format: the one type that every reader fills, cards choose from and
+//! The content of a file, whatever its format: the one type that every reader fills, cards choose from and
 //! `recoup data show` draws.
 
 use std::collections::BTreeMap;
@@ -13,13 +13,13 @@ use crate::{Warning, WarningCode};
 pub struct Contents {
     /// Format and variant, such as `EDF+C` or `C3D, DEC, integer`.
     pub format: String,
-    /// What else the header tells, as name and value, in the order of the file.
+    /// Further facts of the header, as name and value, in the order of the file.
     pub facts: Vec<(String, String)>,
     /// The data.
     pub parts: Vec<Part>,
     /// Marks in time, ascending.
     pub annotations: Vec<Annotation>,
-    /// What is missing, cut off or contradictory, and was tolerated, by kind.
+    /// Tolerated faults by kind: data that are missing, cut off or contradictory.
     pub warnings: Vec<Warning>,
 }
 
@@ -80,7 +80,7 @@ pub struct Images {
     pub num_volumes: usize,
     /// Voxel index (column, line, slice) to millimetres: x to the right of the patient, y to the front, z up (RAS+).
     pub affine: Option<[[f64; 4]; 3]>,
-    /// What is shown as black and as white, where the file says so.
+    /// Values that are shown as black and as white, where the file says so.
     pub display_range: Option<[f32; 2]>,
 }
 
@@ -91,7 +91,7 @@ pub struct Annotation {
     pub onset_secs: f64,
     /// Seconds; `None` for a moment.
     pub duration_secs: Option<f64>,
-    /// What is marked.
+    /// Text of the mark.
     pub text: String,
 }
 

@@ -1,10 +1,43 @@
-//! Files that are whole or not there.
+//! Files that are regular ones to read, and whole or not there when written.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use crate::FileError;
+
+/// Opens a regular file for reading. A pipe, a socket or a device is refused: to open one can wait for ever, and to read it
+/// never ends. Links are followed.
+///
+/// # Errors
+/// When the system refuses, and [`FileError`] for what is no regular file.
+pub fn open_regular(path: &Path) -> Result<File, FileError> {
+    let metadata = std::fs::metadata(path).map_err(FileError::io(path, "read"))?;
+    if !metadata.is_file() {
+        let kind = if metadata.is_dir() {
+            "a folder"
+        } else {
+            "a pipe, a socket or a device"
+        };
+        return Err(FileError::at(path)
+            .place("file")
+            .found(kind)
+            .expected("a regular file")
+            .hint("copy what it holds into a file"));
+    }
+    File::open(path).map_err(FileError::io(path, "read"))
+}
+
+/// The bytes of a [regular file](open_regular).
+///
+/// # Errors
+/// When it cannot be opened or read.
+pub fn read_regular(path: &Path) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    let mut file = open_regular(path)?;
+    file.read_to_end(&mut bytes).map_err(FileError::io(path, "read"))?;
+    Ok(bytes)
+}
 
 /// Writes a file so that a crash leaves either what was there before or all of the new content.
 ///

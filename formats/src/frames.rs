@@ -15,7 +15,7 @@ pub struct FrameOrder {
     pub frames: Vec<usize>,
     /// Frames of the sequence, those without a file included.
     pub num_frames: usize,
-    /// What is to be told: frames that are missing (`missing-frames`), or names that do not number them
+    /// A fault to be told: frames that are missing (`missing-frames`), or names that do not number them
     /// (`unnumbered-frames`).
     pub warning: Option<Warning>,
 }

@@ -1,5 +1,6 @@
 //! Readers of file formats: bytes in, numbers out, no opinion on what they mean. One file per format.
 
+pub mod blocks;
 pub mod c3d;
 mod contents;
 pub mod delimited;

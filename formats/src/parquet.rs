@@ -34,7 +34,7 @@ pub use write::write_table;
 const MOST_BYTES: usize = 8 << 20;
 const MOST_BYTES_PER_BYTE: usize = 1024;
 const ROWS_AT_ONCE: usize = 1024;
-/// What one more field takes beyond its text: its end, in its column and in the rows, and its level.
+/// Memory of one more field beyond its text: its end, in its column and in the rows, and its level.
 const FIELD_BYTES: usize = 2 * size_of::<u32>() + size_of::<i16>();
 
 /// Reads a whole file into fields; the line of a row is its number, from 1. `file` is for messages.
@@ -48,7 +48,7 @@ pub fn read(bytes: &[u8], file: &Path) -> Result<DelimitedTable, FileError> {
 /// The table of [`read`] and what the file says about itself.
 ///
 /// # Errors
-/// Those of [`read`].
+/// Errors of [`read`].
 pub fn contents(bytes: &[u8], file: &Path) -> Result<Contents, FileError> {
     let (table, facts) = decode(bytes, file)?;
     Ok(Contents {

@@ -1,4 +1,4 @@
-//! What a reader tolerated, each kind under a stable name by which a dataset card accepts it.
+//! Faults that a reader tolerated, each kind under a stable name by which a dataset card accepts it.
 
 use std::fmt;
 use std::path::Path;
@@ -130,9 +130,9 @@ impl FromStr for WarningCode {
 /// Something that a reader tolerated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// Its kind.
+    /// The kind.
     pub code: WarningCode,
-    /// What was found, with numbers; without the file's name where one file was read.
+    /// The finding, with numbers; without the file's name where one file was read.
     pub text: String,
 }
 

@@ -102,7 +102,12 @@ fn special(kind: FileType, path: &Path, root: &Path, hidden: bool) -> Option<Str
         return Some("a link to a folder inside the same folder, whose files are read under their own names".into());
     }
     let is_listed = hidden || !inside.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
-    is_listed.then(|| format!("a link to {:?}, which is read under its own name", inside.to_string_lossy()))
+    is_listed.then(|| {
+        format!(
+            "a link to {:?}, which is read under its own name",
+            inside.to_string_lossy()
+        )
+    })
 }
 
 fn not_utf8(path: &Path) -> FileError {

@@ -18,6 +18,7 @@ use crate::dataset::warning::{FileWarning, summary};
 mod folder;
 mod index;
 mod sessions;
+mod spool;
 mod store;
 mod writer;
 
@@ -116,7 +117,7 @@ impl Prepared {
         let mut prepared = Self::or_store(Self::open(&dir), cache_dir, &dir, &|building| {
             let reader = SessionReader::open(card, raw_dir)?;
             let mut writer = FolderWriter::new(&card.name, &card.classes, reader.modalities(), Some(building))?;
-            let warnings = sessions::write(&reader, &mut writer, progress)?;
+            let warnings = sessions::write(&reader, &mut writer, building, progress)?;
             writer.finish(&warnings)
         })?;
         prepared.warnings.extend(walk(raw_dir, false)?.summary());
@@ -270,7 +271,7 @@ fn encode(cohort: &Cohort, dir: Option<&Path>) -> Result<String, DataError> {
     for subject in &cohort.subjects {
         writer.subject(&subject.id, subject.site.as_deref(), subject.group.as_deref());
         for session in &subject.sessions {
-            writer.session(session)?;
+            writer.session(session, Vec::new())?;
         }
     }
     writer.finish(&[])

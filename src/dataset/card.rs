@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::base::error::DataError;
-use crate::base::walk::walk;
-use recoup_formats::open;
 use crate::base::hash::{digest, digest_file};
+use crate::base::walk::walk;
 use recoup_formats::nearest::nearest;
+use recoup_formats::open;
 
 mod check;
 mod pattern;
@@ -277,7 +277,9 @@ fn line_of(text: &str, error: &toml::de::Error) -> Option<usize> {
 /// For "unknown field `x`, expected one of `y`, `z`" the closest of what was expected.
 fn hint_of(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let kind = message.strip_prefix("unknown kind `").and_then(|rest| rest.split('`').next());
+    let kind = message
+        .strip_prefix("unknown kind `")
+        .and_then(|rest| rest.split('`').next());
     if let Some(instead) = kind.and_then(rules::retired_kind) {
         return instead.into();
     }

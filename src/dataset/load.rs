@@ -20,11 +20,13 @@ mod series;
 mod sessions;
 mod signal;
 mod source;
+mod stream;
 mod table_signal;
 mod tables;
 mod visits;
 
 pub use sessions::{FoundSession, FoundSubject, LoadedSession, SessionReader};
+pub use stream::SignalStream;
 
 /// Reads the dataset of `card` from `raw_dir` into memory, checking the hash of each file it opens. Preparation reads a
 /// dataset session by session instead, through [`SessionReader`].
@@ -37,7 +39,11 @@ pub fn load_cohort(card: &Card, raw_dir: &Path) -> Result<Cohort, DataError> {
     let reader = SessionReader::open(card, raw_dir)?;
     let session = |session: &FoundSession| reader.read(session).map(|loaded| loaded.session);
     let subject = |subject: &FoundSubject| {
-        let sessions = subject.sessions.iter().map(session).collect::<Result<Vec<Session>, DataError>>()?;
+        let sessions = subject
+            .sessions
+            .iter()
+            .map(session)
+            .collect::<Result<Vec<Session>, DataError>>()?;
         Ok(Subject {
             id: subject.id.clone(),
             site: subject.site.clone(),

@@ -210,10 +210,16 @@ pub(crate) fn check_session(
     let place = place_of(subject, &session.id);
     let (found, expected) = (session.recordings.len(), modalities.len());
     if session.class >= num_classes {
-        return Err((place, format!("class is {}, expected less than {num_classes}", session.class)));
+        return Err((
+            place,
+            format!("class is {}, expected less than {num_classes}", session.class),
+        ));
     }
     if found != expected {
-        return Err((place, format!("{found} recordings, expected one per modality ({expected})")));
+        return Err((
+            place,
+            format!("{found} recordings, expected one per modality ({expected})"),
+        ));
     }
     for (spec, recording) in modalities.iter().zip(&session.recordings) {
         if let Some(recording) = recording {

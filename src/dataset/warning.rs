@@ -34,7 +34,10 @@ pub fn summary(warnings: &[FileWarning]) -> Vec<String> {
             1 => "1 file".to_string(),
             count => format!("{count} files"),
         };
-        let shown = files.iter().take(MAX_FILES).map(|(file, text)| format!("{file}: {text}"));
+        let shown = files
+            .iter()
+            .take(MAX_FILES)
+            .map(|(file, text)| format!("{file}: {text}"));
         let more = match files.len().saturating_sub(MAX_FILES) {
             0 => String::new(),
             more => format!("; {more} more"),

@@ -95,7 +95,13 @@ fn files_below(folder: &Path) -> Result<Vec<String>, DataError> {
         Some(Skipped { path, .. }) => {
             let hint = "copy what it leads to into the folder, or remove it";
             let expected = "a file or folder";
-            Err(wrong(&folder.join(path), "file", "a link or a device".into(), expected, hint))
+            Err(wrong(
+                &folder.join(path),
+                "file",
+                "a link or a device".into(),
+                expected,
+                hint,
+            ))
         }
     }
 }

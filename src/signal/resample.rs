@@ -70,7 +70,9 @@ impl Resampler {
             Err(_) => first,
             Ok(source) => samples.get(source).copied().unwrap_or(last),
         };
-        (0..self.num_outputs(samples.len())).map(|index| self.output(index, sample)).collect()
+        (0..self.num_outputs(samples.len()))
+            .map(|index| self.output(index, sample))
+            .collect()
     }
 
     /// Samples after resampling `num_samples`.
@@ -145,8 +147,8 @@ impl ResampleStream {
         }
     }
 
-    /// Appends the rest.
-    pub fn finish(mut self, outputs: &mut Vec<f32>) {
+    /// Appends the rest, after the last samples.
+    pub fn finish(&mut self, outputs: &mut Vec<f32>) {
         let (Some(&last), true) = (self.samples.back(), self.resampler.up != self.resampler.down) else {
             return;
         };

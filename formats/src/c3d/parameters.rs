@@ -27,7 +27,7 @@ enum Values {
     Floats(Vec<f32>),
 }
 
-/// What is wrong with a section: byte in it, what was found, what was expected.
+/// A fault of a section: byte in it, what was found, what was expected.
 pub(super) type Problem = (usize, String, &'static str);
 
 impl Parameters {

@@ -66,20 +66,20 @@ pub struct ColumnDescription {
     /// Unit in the row of units below the header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
-    /// What the values are.
+    /// Kind of the values.
     #[serde(flatten)]
     pub kind: ColumnKind,
     /// Rows without a value.
     pub num_missing: usize,
 }
 
-/// What the values of a column are.
+/// Kinds of values of a column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ColumnKind {
     /// All of them numbers.
     Number {
-        /// Of the numbers.
+        /// Range of the numbers.
         range: Option<Range>,
     },
     /// Few different ones.

@@ -1,4 +1,4 @@
-//! What a file holds, in numbers that fit a screen: `recoup data show`.
+//! The content of a file in numbers that fit a screen: `recoup data show`.
 //!
 //! [`describe`] computes a [`Description`], which serialises to JSON in full and prints as text, shortened. Cells of
 //! tables that look like names or free text, and header fields that look like a person's, are counted and not shown
@@ -21,7 +21,7 @@ pub use text::{duration, short_number};
 /// First annotations that are listed.
 const NUM_FIRST: usize = 5;
 
-/// What may be told.
+/// Limits of what may be told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DescribeOptions {
     /// Whether to show what may identify a person.
@@ -33,14 +33,14 @@ pub struct DescribeOptions {
 pub struct Description {
     /// Format and variant.
     pub format: String,
-    /// What else the header tells; `None` for what is hidden.
+    /// Further facts of the header; `None` for what is hidden.
     pub facts: Vec<(String, Option<String>)>,
     /// The data.
     pub parts: Vec<PartDescription>,
     /// Marks in time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<AnnotationsDescription>,
-    /// What was tolerated.
+    /// Faults that were tolerated.
     pub warnings: Vec<Warning>,
 }
 
@@ -101,7 +101,7 @@ pub struct ChannelDescription {
     pub num_samples: usize,
     /// Samples / rate.
     pub duration_secs: f64,
-    /// Of the finite values.
+    /// Range of the finite values.
     pub range: Option<Range>,
     /// Samples that are not finite.
     pub missing: Missing,
@@ -118,9 +118,9 @@ pub struct PointsDescription {
     pub num_frames: usize,
     /// 2 or 3.
     pub num_axes: usize,
-    /// Of x, y and z over all points and frames.
+    /// Ranges of x, y and z over all points and frames.
     pub ranges: Vec<Option<Range>>,
-    /// Of the confidence, for formats that have one.
+    /// Range of the confidence, for formats that have one.
     pub confidence: Option<Range>,
     /// Name of each point and the share of frames in which it was not seen.
     pub points: Vec<PointDescription>,
@@ -152,11 +152,11 @@ pub struct ImagesDescription {
     pub unit: String,
     /// Frames per second of a film, or volumes per second.
     pub rate_hz: Option<f64>,
-    /// Of the finite values.
+    /// Range of the finite values.
     pub range: Option<Range>,
     /// Values that are not finite.
     pub num_missing: usize,
-    /// What is shown as black and as white.
+    /// Values that are shown as black and as white.
     pub display_range: Option<[f32; 2]>,
     /// Where columns, lines and slices go, one letter each: R/L, A/P, S/I for right/left, front/back, up/down.
     pub orientation: Option<String>,
@@ -171,9 +171,9 @@ pub struct ImagesDescription {
 pub struct AnnotationsDescription {
     /// How many.
     pub count: usize,
-    /// Of the first.
+    /// Onset of the first.
     pub first_secs: f64,
-    /// Of the last.
+    /// Onset of the last.
     pub last_secs: f64,
     /// Each text and how often it occurs, the most frequent first.
     pub kinds: Vec<(String, usize)>,

@@ -8,11 +8,13 @@ use std::path::Path;
 use dicom_core::dictionary::{DataDictionary as _, DataDictionaryEntry as _};
 use dicom_dictionary_std::StandardDataDictionary;
 
+use super::charset::Charset;
 use crate::FileError;
 
 /// Sequences inside sequences; real ones stay below ten, and each takes stack.
 const MOST_DEPTH: usize = 32;
 const UNDEFINED: u32 = u32::MAX;
+const CHARACTER_SET: Tag = Tag(0x0008, 0x0005);
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
 const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
 const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
@@ -34,19 +36,24 @@ pub(super) struct Encoding {
     /// The value representation stands in the file, not in the dictionary.
     pub explicit: bool,
     pub big_endian: bool,
+    /// How texts are encoded, as a data set or one that it lies in says.
+    pub charset: Charset,
 }
 
 pub(super) const EXPLICIT: Encoding = Encoding {
     explicit: true,
     big_endian: false,
+    charset: Charset::UNKNOWN,
 };
 pub(super) const IMPLICIT: Encoding = Encoding {
     explicit: false,
     big_endian: false,
+    charset: Charset::UNKNOWN,
 };
 pub(super) const EXPLICIT_BIG_ENDIAN: Encoding = Encoding {
     explicit: true,
     big_endian: true,
+    charset: Charset::UNKNOWN,
 };
 
 #[derive(Debug, Clone)]
@@ -135,6 +142,7 @@ impl<'b> Parser<'b> {
                 .found("a deeper sequence")
                 .expected(format!("at most {MOST_DEPTH} sequences in sequences")));
         }
+        let mut parser = *self;
         let mut dataset = Dataset {
             encoding: self.encoding,
             elements: Vec::new(),
@@ -147,8 +155,13 @@ impl<'b> Parser<'b> {
             if !wanted(tag) {
                 return Ok((dataset, at));
             }
-            let (element, next) = self.element(tag, at, end, depth)?;
+            let (element, next) = parser.element(tag, at, end, depth)?;
             dataset.elements.push(element);
+            if tag == CHARACTER_SET {
+                let values = dataset.text(tag).unwrap_or_default();
+                parser.encoding.charset = Charset::parse(&values);
+                dataset.encoding = parser.encoding;
+            }
             at = next;
         }
         if open {
@@ -179,7 +192,10 @@ impl<'b> Parser<'b> {
         let known = if hidden { dictionary_vr(tag) } else { vr };
         let inner = if hidden {
             Self {
-                encoding: IMPLICIT,
+                encoding: Encoding {
+                    charset: self.encoding.charset,
+                    ..IMPLICIT
+                },
                 ..*self
             }
         } else {
@@ -302,13 +318,10 @@ impl<'b> Dataset<'b> {
         }
     }
 
-    /// A text without what pads it; `None` where it is empty. UTF-8, or Latin-1 where it is not.
+    /// A text without what pads it; `None` where it is empty. Its encoding is that of the data set.
     pub fn text(&self, tag: Tag) -> Option<String> {
         let bytes = self.bytes(tag)?;
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_string(),
-            Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
-        };
+        let text = self.encoding.charset.decode(bytes);
         let text = text.trim_matches([' ', '\0']);
         (!text.is_empty()).then(|| text.to_string())
     }

@@ -4,7 +4,7 @@
 //! NIfTI's and every tool after it: the first two rows change their sign.
 
 use super::dataset::{Dataset, Tag};
-use super::image::Frame;
+use super::frame::{Frame, Moment};
 use crate::{Warning, WarningCode};
 
 const SLICE_THICKNESS: Tag = Tag(0x0018, 0x0050);
@@ -17,7 +17,9 @@ const PLANE_ORIENTATION: Tag = Tag(0x0020, 0x9116);
 const PIXEL_MEASURES: Tag = Tag(0x0028, 0x9110);
 const GRID_FRAME_OFFSETS: Tag = Tag(0x3004, 0x000C);
 /// Share of the spacing by which slices may be off.
-const MOST_UNEVEN: f64 = 0.01;
+const MAX_UNEVEN: f64 = 0.01;
+/// Frames closer than this are at one place.
+const SAME_PLACE_MM: f64 = 1e-4;
 
 /// A slice in the patient, in millimetres (LPS).
 #[derive(Debug, Clone, PartialEq)]
@@ -94,8 +96,95 @@ fn dot(one: [f64; 3], other: [f64; 3]) -> f64 {
     one.iter().zip(other).map(|(one, other)| one * other).sum()
 }
 
+fn sub(one: [f64; 3], other: [f64; 3]) -> [f64; 3] {
+    std::array::from_fn(|axis| one[axis] - other[axis])
+}
+
+fn length(vector: [f64; 3]) -> f64 {
+    dot(vector, vector).sqrt()
+}
+
 fn add(start: [f64; 3], step: [f64; 3], times: f64) -> [f64; 3] {
     std::array::from_fn(|axis| start[axis] + times * step[axis])
+}
+
+/// Frames as volumes that follow each other, each in ascending order along the normal of its slices.
+#[derive(Debug)]
+pub(super) struct Volumes {
+    pub order: Vec<usize>,
+    pub num_volumes: usize,
+    /// Whether nothing tells which of several frames at one place comes first.
+    pub undecided: bool,
+}
+
+/// The volumes that frames make; `None` where they are not parallel slices with equally many frames at each place.
+///
+/// # Errors
+/// The finding, where the file tells times and not every place has a frame of every time.
+pub(super) fn volumes(slices: &[Option<Plane>], moments: &[Moment]) -> Result<Option<Volumes>, String> {
+    let Some(planes) = slices.iter().map(Option::as_ref).collect::<Option<Vec<&Plane>>>() else {
+        return Ok(None);
+    };
+    let Some(first) = planes
+        .first()
+        .filter(|first| planes.iter().all(|plane| plane.is_parallel(first)))
+    else {
+        return Ok(None);
+    };
+    let along = |plane: &Plane| dot(plane.position, first.normal);
+    let mut frames: Vec<(f64, &Plane, &Moment, usize)> = Vec::new();
+    for (index, (plane, moment)) in planes.iter().zip(moments).enumerate() {
+        frames.push((along(plane), plane, moment, index));
+    }
+    frames.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut places: Vec<Vec<_>> = Vec::new();
+    for frame in frames {
+        match places.last_mut() {
+            Some(place)
+                if place
+                    .last()
+                    .is_some_and(|last: &(f64, _, _, _)| frame.0 - last.0 < SAME_PLACE_MM) =>
+            {
+                place.push(frame)
+            }
+            _ => places.push(vec![frame]),
+        }
+    }
+    let num_volumes = places.first().map_or(0, Vec::len);
+    let mut undecided = false;
+    for place in &mut places {
+        // Stable: what nothing tells apart keeps the order of the file.
+        place.sort_by(|one, other| one.2.partial_cmp(other.2).unwrap_or(std::cmp::Ordering::Equal));
+        undecided |= place.windows(2).any(|pair| pair[0].2 == pair[1].2);
+        let apart = place
+            .iter()
+            .any(|frame| length(sub(frame.1.position, place[0].1.position)) > 10.0 * SAME_PLACE_MM);
+        if apart {
+            return Ok(None);
+        }
+    }
+    let time =
+        |volume: usize, place: &Vec<(f64, &Plane, &Moment, usize)>| place.get(volume).and_then(|frame| frame.2.time);
+    let times_differ = places
+        .first()
+        .is_some_and(|place| (0..num_volumes).any(|volume| time(volume, place) != time(0, place)))
+        || moments.iter().any(|moment| moment.time != moments[0].time);
+    let incomplete = places.iter().any(|place| place.len() != num_volumes)
+        || (0..num_volumes).any(|volume| {
+            places
+                .iter()
+                .any(|place| time(volume, place) != time(volume, &places[0]))
+        });
+    if incomplete {
+        let found = format!("{} frames of several times at {} places", slices.len(), places.len());
+        return if times_differ { Err(found) } else { Ok(None) };
+    }
+    let order = (0..num_volumes).flat_map(|volume| places.iter().filter_map(move |place| Some(place.get(volume)?.3)));
+    Ok(Some(Volumes {
+        order: order.collect(),
+        num_volumes,
+        undecided,
+    }))
 }
 
 /// The affine of slices in order; `None`, with a warning, where they are not the slices of one volume.
@@ -105,28 +194,38 @@ pub(super) fn affine(slices: &[Option<Plane>], warnings: &mut Vec<Warning>) -> O
     let num_steps = slices.len() as f64 - 1.0;
     let step = match slices.len() {
         1 => first.normal.map(|part| part * first.thickness),
-        _ => std::array::from_fn(|axis| (last.position[axis] - first.position[axis]) / num_steps),
+        _ => sub(last.position, first.position).map(|part| part / num_steps),
     };
-    let spacing = dot(step, step).sqrt();
-    let off = |(index, slice): (usize, &&Plane)| {
-        let expected = add(first.position, step, index as f64);
-        slice
-            .position
-            .iter()
-            .zip(expected)
-            .map(|(one, other)| (one - other).powi(2))
-            .sum::<f64>()
-            .sqrt()
-    };
+    let spacing = length(step);
+    let off = |(index, slice): (usize, &&Plane)| length(sub(slice.position, add(first.position, step, index as f64)));
     let most_off = slices.iter().enumerate().map(off).fold(0.0, f64::max);
-    if !slices.iter().all(|slice| slice.is_parallel(first)) || spacing == 0.0 || most_off > 0.5 * spacing {
+    let gaps: Vec<f64> = slices
+        .windows(2)
+        .map(|pair| length(sub(pair[1].position, pair[0].position)))
+        .collect();
+    let (nearest, farthest) = (
+        gaps.iter().copied().fold(f64::INFINITY, f64::min),
+        gaps.iter().copied().fold(0.0, f64::max),
+    );
+    // The way from the first to the last is as long as its parts where they lie on one line.
+    let on_a_line = gaps.iter().sum::<f64>() <= (1.0 + 1e-6) * spacing * num_steps + SAME_PLACE_MM;
+    if !slices.iter().all(|slice| slice.is_parallel(first))
+        || spacing == 0.0
+        || !(on_a_line || most_off <= 0.5 * spacing)
+    {
         let text = "the images are not the slices of one volume; no affine";
         warnings.push(Warning::new(WarningCode::NoVolume, text));
         return None;
     }
-    if most_off > MOST_UNEVEN * spacing {
-        let text = format!("the slices are not even: up to {most_off:.3} mm off a spacing of {spacing:.3} mm");
+    if most_off > MAX_UNEVEN * spacing {
+        let text = format!(
+            "the slices are not even, one may be missing: {nearest:.3} to {farthest:.3} mm from one to the next, up to \
+             {most_off:.3} mm off a spacing of {spacing:.3} mm"
+        );
         warnings.push(Warning::new(WarningCode::UnevenSlices, text));
+    }
+    if most_off > 0.5 * spacing {
+        return None;
     }
     let columns = [first.steps[0], first.steps[1], step, first.position];
     // From 0, so that no zero becomes negative.

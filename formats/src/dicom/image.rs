@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use ndarray::Array4;
+use ndarray::{Array4, Axis};
 
 use super::dataset::{Dataset, Element, Tag, Value, integers};
-use super::geometry::{self, Plane};
+use super::frame::{Frame, Moment, VALUE_TRANSFORMATION};
+use super::geometry::{self, Plane, Volumes};
 use super::pixels::{DAMAGED, Pixels};
 use crate::{FileError, Images, Warning, WarningCode};
 
@@ -16,8 +17,6 @@ const CINE_RATE: Tag = Tag(0x0018, 0x0040);
 const WINDOW_CENTER: Tag = Tag(0x0028, 0x1050);
 const WINDOW_WIDTH: Tag = Tag(0x0028, 0x1051);
 const WINDOW_FUNCTION: Tag = Tag(0x0028, 0x1056);
-const RESCALE_INTERCEPT: Tag = Tag(0x0028, 0x1052);
-const RESCALE_SLOPE: Tag = Tag(0x0028, 0x1053);
 const RESCALE_TYPE: Tag = Tag(0x0028, 0x1054);
 const MODALITY_LUT: Tag = Tag(0x0028, 0x3000);
 const LUT_DESCRIPTOR: Tag = Tag(0x0028, 0x3002);
@@ -31,50 +30,7 @@ const PALETTES: [(Tag, Tag); 3] = [
 const UNITS: Tag = Tag(0x0054, 0x1001);
 const DOSE_UNITS: Tag = Tag(0x3004, 0x0002);
 const DOSE_SCALING: Tag = Tag(0x3004, 0x000E);
-const VALUE_TRANSFORMATION: Tag = Tag(0x0028, 0x9145);
 const FRAME_VOI: Tag = Tag(0x0028, 0x9132);
-const SHARED_GROUPS: Tag = Tag(0x5200, 0x9229);
-const FRAME_GROUPS: Tag = Tag(0x5200, 0x9230);
-
-/// What describes one frame: its own group, the one that all share, the file.
-pub(super) struct Frame<'a, 'b> {
-    dataset: &'a Dataset<'b>,
-    index: usize,
-}
-
-impl<'a, 'b> Frame<'a, 'b> {
-    pub fn new(dataset: &'a Dataset<'b>, index: usize) -> Self {
-        Self { dataset, index }
-    }
-
-    /// Where to look for the attributes of a functional group.
-    pub fn places(&self, group: Tag) -> impl Iterator<Item = &'a Dataset<'b>> {
-        let own = self.dataset.items(FRAME_GROUPS).get(self.index);
-        let shared = self.dataset.items(SHARED_GROUPS).first();
-        let items = own
-            .into_iter()
-            .chain(shared)
-            .filter_map(move |groups| groups.items(group).first());
-        items.chain([self.dataset])
-    }
-
-    fn number(&self, group: Tag, tag: Tag) -> Option<f64> {
-        self.places(group).find_map(|place| place.number(tag))
-    }
-
-    fn text(&self, group: Tag, tag: Tag) -> Option<String> {
-        self.places(group).find_map(|place| place.text(tag))
-    }
-
-    /// `physical = slope * stored + intercept`.
-    fn rescale(&self) -> Option<[f64; 2]> {
-        let slope = self.number(VALUE_TRANSFORMATION, RESCALE_SLOPE)?;
-        Some([
-            slope,
-            self.number(VALUE_TRANSFORMATION, RESCALE_INTERCEPT).unwrap_or(0.0),
-        ])
-    }
-}
 
 /// A table from stored to physical values or to a colour.
 struct Table {
@@ -164,7 +120,43 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
         }
     };
     let slices: Vec<Option<Plane>> = (0..pixels.num_frames).map(plane).collect();
-    let affine = geometry::affine(&slices, &mut warnings);
+    let moments: Vec<Moment> = (0..slices.len())
+        .map(|index| Frame::new(dataset, index).moment())
+        .collect();
+    let volumes = geometry::volumes(&slices, &moments).map_err(|found| {
+        FileError::at(path)
+            .place("frames")
+            .found(found)
+            .expected("a frame of every time at every place")
+            .hint("frames are missing or belong to several scans; export each scan to a file of its own")
+    })?;
+    let (slices, values, num_volumes) = match volumes {
+        None => (slices, values, 1),
+        Some(Volumes {
+            order,
+            num_volumes,
+            undecided,
+        }) => {
+            if undecided {
+                let text = format!("{num_volumes} frames at each place and no time: in the order of the file");
+                warnings.push(Warning::new(WarningCode::UnorderedSlices, text));
+            }
+            let sorted = order.iter().filter_map(|&index| slices.get(index).cloned()).collect();
+            let in_place = order.iter().enumerate().all(|(at, &index)| at == index);
+            let values = if in_place {
+                values
+            } else {
+                values.select(Axis(0), &order)
+            };
+            (sorted, values, num_volumes)
+        }
+    };
+    if slices.iter().any(Option::is_some) && slices.iter().any(Option::is_none) {
+        let text = "not every frame tells its position: in the order of the file";
+        warnings.push(Warning::new(WarningCode::UnorderedSlices, text));
+    }
+    let of_one_volume = slices.get(..slices.len() / num_volumes).unwrap_or_default();
+    let affine = geometry::affine(of_one_volume, &mut warnings);
     let frame_ms = dataset.number(FRAME_TIME_MS).filter(|&ms| ms > 0.0);
     let rate_hz = frame_ms
         .map(|ms| 1000.0 / ms)
@@ -172,10 +164,11 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
     let images = Images {
         planes: planes.iter().map(|plane| plane.to_string()).collect(),
         unit: if gray { unit(dataset) } else { "1".into() },
-        rate_hz: rate_hz.filter(|_| pixels.num_frames > 1),
+        // The time of a frame is that of a volume only where it has one slice.
+        rate_hz: rate_hz.filter(|_| pixels.num_frames > 1 && (num_volumes == 1 || num_volumes == pixels.num_frames)),
         values,
         affine,
-        num_volumes: 1,
+        num_volumes,
         display_range: if gray { display_range(dataset, &pixels) } else { None },
     };
     Ok(Reading {

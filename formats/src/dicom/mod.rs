@@ -9,9 +9,11 @@
 //! them implicit, index out of bounds for short RLE segments and large JPEG frames, and have no RLE of 32 bits. A guard
 //! against the first two would be a parser. From the same authors: the dictionary. JPEG is `jpeg-decoder`'s.
 
+mod charset;
 mod dataset;
 pub mod deidentify;
 mod file;
+mod frame;
 mod geometry;
 mod image;
 mod pixels;
@@ -30,7 +32,7 @@ use crate::FileError;
 use crate::{Contents, Part};
 
 const MODALITY: Tag = Tag(0x0008, 0x0060);
-/// What is told of a file; nothing that names or dates a patient.
+/// Facts that are told of a file; nothing that names or dates a patient.
 const FACTS: [(&str, Tag); 16] = [
     ("modality", MODALITY),
     ("manufacturer", Tag(0x0008, 0x0070)),
@@ -59,9 +61,9 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
     let dataset = envelope.dataset()?;
     let mut contents = describe(&envelope, &dataset);
     if !dataset.items(waveform::WAVEFORMS).is_empty() {
-        let (channels, annotations) = waveform::read(&dataset, path)?;
-        contents.parts.push(Part::Signals(channels));
-        contents.annotations = annotations;
+        let waveforms = waveform::read(&dataset, path)?;
+        contents.warnings.extend(waveforms.warnings);
+        (contents.parts, contents.annotations) = (waveforms.parts, waveforms.annotations);
     } else if dataset.get(PIXEL_DATA).is_some() {
         let reading = image::read(&dataset, &envelope.transfer_syntax, path)?;
         contents.parts.push(Part::Images(reading.images));

@@ -26,7 +26,7 @@ struct Slice<'f> {
 /// numbers where a file does not tell its position. The facts are those of the first slice.
 ///
 /// # Errors
-/// Those of [`super::read`]; [`FileError`] for no file, for one of several frames, another series, another size or
+/// Errors of [`super::read`]; [`FileError`] for no file, for one of several frames, another series, another size or
 /// another direction, and for two at one place.
 pub fn read_series(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError> {
     let Some((first_path, _)) = files.first() else {
@@ -156,7 +156,7 @@ fn slice<'f>(dataset: &Dataset, transfer_syntax: &str, path: &'f PathBuf) -> Res
     })
 }
 
-/// What keeps two slices out of one volume: the place, what the other has, and what the first has.
+/// The first difference that keeps two slices out of one volume: its place, what the other has, and what the first has.
 fn difference(first: &Slice, other: &Slice) -> Option<(&'static str, String, String)> {
     let differs = |place, found: String, expected: String| (found != expected).then_some((place, found, expected));
     let size = |slice: &Slice| format!("{:?} values in {:?}", slice.images.values.dim(), slice.images.unit);

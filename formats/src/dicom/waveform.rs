@@ -9,7 +9,8 @@ use std::path::Path;
 use super::dataset::{Dataset, EXPLICIT, Tag, integers};
 use super::pixels::DAMAGED;
 use crate::FileError;
-use crate::{Annotation, SignalChannel};
+use crate::contents::number_duplicates;
+use crate::{Annotation, Contents, Part, SignalChannel};
 
 pub(super) const WAVEFORMS: Tag = Tag(0x5400, 0x0100);
 const GROUP_OFFSET_MS: Tag = Tag(0x0018, 0x1068);
@@ -47,7 +48,7 @@ struct Group {
 }
 
 /// All channels of all groups on one clock.
-pub(super) fn read(dataset: &Dataset, path: &Path) -> Result<(Vec<SignalChannel>, Vec<Annotation>), FileError> {
+pub(super) fn read(dataset: &Dataset, path: &Path) -> Result<Contents, FileError> {
     let items = dataset.items(WAVEFORMS);
     let groups: Vec<Group> = items
         .iter()
@@ -59,6 +60,12 @@ pub(super) fn read(dataset: &Dataset, path: &Path) -> Result<(Vec<SignalChannel>
         .map(|group| group.start_secs)
         .fold(f64::INFINITY, f64::min);
     let annotations = annotations(dataset, &groups, start_secs);
+    let mut groups = groups;
+    let names = groups
+        .iter_mut()
+        .flat_map(|group| &mut group.channels)
+        .map(|channel| &mut channel.name);
+    let twins = number_duplicates("channels", names);
     let mut channels = Vec::new();
     for (index, group) in groups.into_iter().enumerate() {
         let lead = ((group.start_secs - start_secs) * group.rate_hz).round();
@@ -77,7 +84,12 @@ pub(super) fn read(dataset: &Dataset, path: &Path) -> Result<(Vec<SignalChannel>
             channels.push(channel);
         }
     }
-    Ok((channels, annotations))
+    Ok(Contents {
+        parts: vec![Part::Signals(channels)],
+        annotations,
+        warnings: Vec::from_iter(twins),
+        ..Contents::default()
+    })
 }
 
 fn place(index: usize) -> String {

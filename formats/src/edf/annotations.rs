@@ -6,7 +6,7 @@
 use crate::Annotation;
 use crate::text::decode;
 
-/// What the annotation signals of one record say.
+/// Time and annotations of one record.
 #[derive(Debug, Default)]
 pub(super) struct RecordMarks {
     /// Seconds from the start in the header to this record.

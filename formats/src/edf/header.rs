@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
-use super::annotations::are_lists;
+use super::annotations::{RecordMarks, are_lists};
 use crate::text::decode;
 use crate::{FileError, Warning, WarningCode};
 
@@ -127,19 +127,8 @@ impl Header {
                     .hint("this is neither EDF nor BDF"));
             }
         };
-        let num_signals: usize = source.number(252, 4, "number of signals")?;
-        let (num_bytes, declared) = (
-            BLOCK * (num_signals + 1),
-            source.number::<usize>(184, 8, "bytes of the header")?,
-        );
-        if declared != num_bytes {
-            let expected = format!("{num_bytes} for {num_signals} signals");
-            return Err(source
-                .error("byte 184 (bytes of the header)")
-                .found(declared)
-                .expected(expected)
-                .hint("the header is damaged"));
-        }
+        let num_bytes = num_header_bytes(source)?;
+        let num_signals = num_bytes / BLOCK - 1;
         source.text(num_bytes - 1, 1)?;
         let num_records: i64 = source.number(236, 8, "number of records")?;
         let record_secs: f64 = source.decimal(244, 8, "seconds of a record")?;
@@ -247,6 +236,22 @@ impl Header {
         })
     }
 
+    /// The signals that hold samples.
+    pub fn sampled(&self) -> impl Iterator<Item = &Signal> {
+        self.signals.iter().filter(|signal| !signal.is_annotations)
+    }
+
+    /// Time and annotations of a record, from its annotation signals.
+    pub fn marks(&self, record: &[u8]) -> RecordMarks {
+        let mut marks = RecordMarks::default();
+        let lists = self.signals.iter().filter(|signal| signal.is_annotations);
+        for (index, signal) in lists.enumerate() {
+            let bytes = record.get(signal.offset..self.end(signal)).unwrap_or_default();
+            marks.read(bytes, index == 0);
+        }
+        marks
+    }
+
     /// Bytes of one sample.
     pub fn width(&self) -> usize {
         if self.bdf { 3 } else { 2 }
@@ -284,6 +289,24 @@ impl Header {
             (false, false) => "EDF".into(),
         }
     }
+}
+
+/// Bytes before the first record, by the first 256 of them.
+pub(super) fn num_header_bytes(source: Source) -> Result<usize, FileError> {
+    let num_signals: usize = source.number(252, 4, "number of signals")?;
+    let (num_bytes, declared) = (
+        BLOCK * (num_signals + 1),
+        source.number::<usize>(184, 8, "bytes of the header")?,
+    );
+    if declared != num_bytes {
+        let expected = format!("{num_bytes} for {num_signals} signals");
+        return Err(source
+            .error("byte 184 (bytes of the header)")
+            .found(declared)
+            .expected(expected)
+            .hint("the header is damaged"));
+    }
+    Ok(num_bytes)
 }
 
 fn is_annotations_label(name: &str) -> bool {

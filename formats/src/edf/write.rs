@@ -11,7 +11,7 @@ use crate::FileError;
 /// Bytes of a record that every reader takes.
 const MOST_RECORD_BYTES: usize = 61_440;
 
-/// What [`write_edf`] writes.
+/// A recording for [`write_edf`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EdfRecording {
     /// Code of the subject; empty for none.

@@ -7,9 +7,10 @@ use ndarray::Array4;
 use super::page::Page;
 use super::raster::{self, wrong};
 use super::tiff;
+use crate::frames::FrameOrder;
 use crate::{Contents, FileError, Images, Part, Warning, WarningCode};
 
-/// What samples of the file become.
+/// Conversion of the samples of a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scaling {
     /// Unsigned samples are divided by the largest of their type; signed ones and fractions stay as they are.
@@ -36,7 +37,7 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
 /// As [`read`] with another scaling; the values of raw counts and temperatures are rounded to `f32` once.
 ///
 /// # Errors
-/// Those of [`read`], and for counts and temperatures: JPEG and white-is-zero TIFF, which do not hold the counts, and a
+/// Errors of [`read`], and for counts and temperatures: JPEG and white-is-zero TIFF, which do not hold the counts, and a
 /// temperature from several planes.
 pub fn read_scaled(bytes: &[u8], path: &Path, scaling: Scaling) -> Result<Contents, FileError> {
     let mut contents = Contents::default();
@@ -82,27 +83,48 @@ pub fn read_scaled(bytes: &[u8], path: &Path, scaling: Scaling) -> Result<Conten
     Ok(contents)
 }
 
-/// Reads a film whose frames are files, in the order given.
+/// Reads a film whose frames are files, in the order of the numbers in their names, see [`FrameOrder`]: a frame without a
+/// file is NaN, and a warning tells how many are.
 ///
 /// # Errors
-/// Those of [`read_scaled`]; no file; a frame of another size or with other planes; a rate that is not above zero.
-pub fn read_sequence(files: &[(PathBuf, Vec<u8>)], rate_hz: f64, scaling: Scaling) -> Result<Images, FileError> {
+/// Errors of [`read_scaled`]; no file; two files of one frame; a frame of another size or with other planes, or of several
+/// pages; a rate that is not above zero.
+pub fn read_sequence(
+    files: &[(PathBuf, Vec<u8>)],
+    rate_hz: Option<f64>,
+    scaling: Scaling,
+) -> Result<(Images, Vec<Warning>), FileError> {
     let first = files.first().map_or(Path::new("."), |(path, _)| path);
-    if !(rate_hz.is_finite() && rate_hz > 0.0) {
+    if let Some(rate_hz) = rate_hz.filter(|rate_hz| !(rate_hz.is_finite() && *rate_hz > 0.0)) {
         return Err(wrong(first)
             .found(format!("{rate_hz} Hz"))
             .expected("frames per second above zero")
             .hint("correct `rate_hz`"));
     }
-    let mut stack = Stack::new(scaling);
-    for (path, bytes) in files {
-        for part in read_scaled(bytes, path, scaling)?.parts {
+    let paths: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
+    let order = FrameOrder::of(&paths, true)?;
+    let mut in_order: Vec<(usize, &(PathBuf, Vec<u8>))> = order.frames.iter().copied().zip(files).collect();
+    in_order.sort_by_key(|(frame, _)| *frame);
+    let (mut stack, mut warnings, mut next) = (Stack::new(scaling), Vec::from_iter(order.warning), 0);
+    for (frame, (path, bytes)) in in_order {
+        let contents = read_scaled(bytes, path, scaling)?;
+        warnings.extend(contents.warnings);
+        stack.skip(frame - next);
+        next = frame + 1;
+        for part in contents.parts {
             if let Part::Images(images) = part {
+                if images.values.dim().0 != 1 && files.len() > 1 {
+                    return Err(wrong(path)
+                        .found(format!("{} pages", images.values.dim().0))
+                        .expected("one image for each frame")
+                        .hint("read a file of several pages alone"));
+                }
                 stack.append(images, path)?;
             }
         }
     }
-    stack.finish(first, Some(rate_hz))
+    warnings.dedup();
+    Ok((stack.finish(first, rate_hz)?, warnings))
 }
 
 /// Images of one size and with the same planes.
@@ -148,6 +170,13 @@ impl Stack {
         self.num_images += 1;
         self.shares = self.scaling == Scaling::Share && largest > 1.0;
         Ok(())
+    }
+
+    /// Adds frames that are missing; the first frame is there.
+    fn skip(&mut self, num_frames: usize) {
+        let num_values = num_frames * self.planes.len() * self.height * self.width;
+        self.values.resize(self.values.len() + num_values, f32::NAN);
+        self.num_images += num_frames;
     }
 
     fn append(&mut self, images: Images, path: &Path) -> Result<(), FileError> {

@@ -38,7 +38,7 @@ impl Page {
         value.unwrap_or(f64::NAN)
     }
 
-    /// What unsigned samples are divided by; 1 for signed ones and for fractions, which stay as they are.
+    /// Divisor of unsigned samples; 1 for signed ones and for fractions, which stay as they are.
     pub fn largest(&self) -> f64 {
         match self.samples {
             DecodingResult::U8(_) => u8::MAX.into(),

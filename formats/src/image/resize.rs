@@ -34,7 +34,7 @@ impl Image {
     }
 }
 
-/// What one pixel of the new image takes from the old one.
+/// Weights of the old pixels in one pixel of the new image.
 struct Weights {
     first: usize,
     weights: Vec<f64>,

@@ -26,7 +26,7 @@ const COMPRESSIONS: [(u16, &str); 5] = [
 ];
 const MAX_BANDS: usize = 64;
 
-/// What a TIFF file holds.
+/// Content of a TIFF file.
 pub struct Tiff {
     pub pages: Vec<Page>,
     pub compression: &'static str,

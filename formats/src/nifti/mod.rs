@@ -53,7 +53,7 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
 /// Reads a pair of header (`.hdr`) and data (`.img`), each plain or gzipped; `path` is that of the header.
 ///
 /// # Errors
-/// Those of [`read`].
+/// Errors of [`read`].
 pub fn read_pair(header: &[u8], data: &[u8], path: &Path) -> Result<Contents, FileError> {
     let header = Header::parse(&head(header), path)?;
     let end = end_of_data(&header, path)?;
@@ -63,7 +63,7 @@ pub fn read_pair(header: &[u8], data: &[u8], path: &Path) -> Result<Contents, Fi
 /// Reads a single-file image as volumes in space.
 ///
 /// # Errors
-/// Those of [`read`]; colours.
+/// Errors of [`read`]; colours.
 pub fn read_volume(bytes: &[u8], path: &Path) -> Result<Volume, FileError> {
     let (header, bytes) = single(bytes, path)?;
     let images = images(&header, &bytes, path)?;

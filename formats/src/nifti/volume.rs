@@ -25,9 +25,9 @@ pub struct Volume {
 /// The voxels that count.
 #[derive(Debug, Clone, Copy)]
 pub enum Mask<'a> {
-    /// Those with values above a threshold, in each volume by itself.
+    /// Voxels with values above a threshold, in each volume by itself.
     Above(f32),
-    /// Those that are true, `[slices, lines, columns]`, the same in all volumes.
+    /// Voxels that are true, `[slices, lines, columns]`, the same in all volumes.
     Given(&'a Array3<bool>),
 }
 

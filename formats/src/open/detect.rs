@@ -25,7 +25,7 @@ pub enum Format {
     Image,
     /// Apache Parquet table.
     Parquet,
-    /// What OpenPose writes: JSON with the people of one frame.
+    /// Output of OpenPose: JSON with the people of one frame.
     OpenPose,
     /// JSON with the keypoints of all frames.
     Keypoints,
@@ -78,7 +78,7 @@ const READ: [(Format, Signature); 16] = [
     (Format::Nifti, &[(0, b"\0\0\x01\x5c"), (38, b"r")]),
 ];
 
-/// What is known and not read, with what to do about it.
+/// Formats that are known and not read, with what to do about them.
 const NOT_READ: [(&str, Signature, &str); 27] = [
     (
         "HDF5 (also NetCDF-4, MATLAB 7.3, Keras)",

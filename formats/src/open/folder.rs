@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{Format, detect, head, read_file};
+use crate::keypoints::Person;
 use crate::order::natural_cmp;
-use crate::{Contents, Images, Part, dicom, image, keypoints};
+use crate::{Contents, Part, dicom, image, keypoints};
 use crate::{FileError, Warning, WarningCode};
 
 /// Files that are named in a message.
 const MAX_LISTED: usize = 5;
-/// What several files can be together.
+/// Things that several files can be together.
 pub(super) const SEQUENCES: &str =
     "the images of one sequence, the slices of one DICOM series, or the frames of OpenPose";
 
@@ -25,7 +26,7 @@ pub(super) fn open(folder: &Path) -> Result<Contents, FileError> {
     let others = formats.remove(&None).unwrap_or_default();
     let known: BTreeSet<Format> = formats.keys().flatten().copied().collect();
     let read = match formats.values().next() {
-        Some(files) if is_sequence(&known) => read_files(&known, &read_all(files)?),
+        Some(files) if is_sequence(&known) => read_files(&known, &read_all(files)?, Person::default()),
         _ => None,
     };
     let mut contents = read.unwrap_or_else(|| Err(refused(folder, &files, &formats, others.len())))?;
@@ -47,22 +48,19 @@ fn is_sequence(formats: &BTreeSet<Format>) -> bool {
 pub(super) fn read_files(
     formats: &BTreeSet<Format>,
     files: &[(PathBuf, Vec<u8>)],
+    person: Person,
 ) -> Option<Result<Contents, FileError>> {
     match formats.first().filter(|_| is_sequence(formats))? {
-        // No file tells the rate, and the reader wants one.
-        Format::Image => Some(image::read_sequence(files, 1.0, image::Scaling::Share).map(|images| {
-            let parts = vec![Part::Images(Images {
-                rate_hz: None,
-                ..images
-            })];
-            Contents {
+        Format::Image => Some(
+            image::read_sequence(files, None, image::Scaling::Share).map(|(images, warnings)| Contents {
                 format: "sequence of images".into(),
-                parts,
+                parts: vec![Part::Images(images)],
+                warnings,
                 ..Contents::default()
-            }
-        })),
+            }),
+        ),
         Format::Dicom => Some(dicom::read_series(files)),
-        _ => Some(keypoints::read_openpose(files)),
+        _ => Some(keypoints::read_openpose(files, person)),
     }
 }
 

@@ -7,14 +7,16 @@ mod detect;
 mod folder;
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
+use super::keypoints::Person;
 use super::{Contents, c3d, delimited, dicom, edf, image, keypoints, nifti, parquet, skeleton, wfdb};
 use crate::FileError;
+use crate::blocks::SignalBlocks;
+use crate::file::{open_regular, read_regular};
 
 pub use detect::{Format, detect};
 
@@ -22,7 +24,7 @@ pub use detect::{Format, detect};
 const HEAD_BYTES: usize = 16 << 10;
 /// Enough for the first lines of a text of a hundred thousand columns.
 const MAX_HEAD_BYTES: usize = 4 << 20;
-/// What a compressed file may grow to.
+/// Size to which a compressed file may grow.
 const MAX_INFLATED_BYTES: u64 = 8 << 30;
 
 /// Reads a file of any supported format, compressed by gzip or not, or a folder: a sequence of images, a DICOM series or
@@ -78,13 +80,13 @@ pub fn open(path: &Path) -> Result<Contents, FileError> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
-    std::fs::read(path).map_err(FileError::io(path, "read"))
+    read_regular(path)
 }
 
 /// As [`open`] of a file, through a function that returns a file's bytes.
 ///
 /// # Errors
-/// Those of [`open`] and of `read_file`.
+/// Errors of [`open`] and of `read_file`.
 pub fn open_with(path: &Path, read_file: &dyn Fn(&Path) -> Result<Vec<u8>, FileError>) -> Result<Contents, FileError> {
     let bytes = read_file(path)?;
     let header = path.with_extension("hea");
@@ -108,6 +110,28 @@ pub fn open_with(path: &Path, read_file: &dyn Fn(&Path) -> Result<Vec<u8>, FileE
     read(format, &bytes, path, read_file)
 }
 
+/// Opens the signals of a file to be read in blocks, each from at most about `max_bytes` of the file, so that a recording may be
+/// longer than memory. `None` where the file has to be read whole: compressed files, records of segments and in FLAC, and all
+/// formats but EDF, BDF and the header of a WFDB record.
+///
+/// # Errors
+/// Errors of [`open`], as far as they do not concern samples.
+pub fn blocks(path: &Path, max_bytes: usize) -> Result<Option<SignalBlocks>, FileError> {
+    let mut start = Vec::new();
+    open_regular(path)?
+        .take(HEAD_BYTES as u64)
+        .read_to_end(&mut start)
+        .map_err(FileError::io(path, "read"))?;
+    if is_gzip(&start) {
+        return Ok(None);
+    }
+    match detect(&start, path)? {
+        Format::Edf => edf::blocks(path, max_bytes).map(Some),
+        Format::Wfdb => wfdb::blocks(path, max_bytes),
+        _ => Ok(None),
+    }
+}
+
 /// The files beside one that reading it may open, whether they are there or not: all of a WFDB record for its header or its
 /// annotations, the values of a NIfTI pair for its header. None where the file names none that make sense.
 pub fn parts_of(path: &Path) -> BTreeSet<PathBuf> {
@@ -124,16 +148,16 @@ pub fn parts_of(path: &Path) -> BTreeSet<PathBuf> {
     }
 }
 
-/// The files of one series or sequence, in its order: images, slices of a DICOM volume, frames of OpenPose.
+/// The files of one series or sequence: images, slices of a DICOM volume, frames of OpenPose, of which `person` is taken.
 ///
 /// # Errors
 /// [`FileError`] when they are none of these, and those of the format's reader.
-pub fn open_files(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError> {
+pub fn open_files(files: &[(PathBuf, Vec<u8>)], person: Person) -> Result<Contents, FileError> {
     let formats = files
         .iter()
         .map(|(path, bytes)| detect(&head_of(bytes), path))
         .collect::<Result<BTreeSet<_>, _>>()?;
-    folder::read_files(&formats, files).unwrap_or_else(|| {
+    folder::read_files(&formats, files, person).unwrap_or_else(|| {
         let names: Vec<_> = formats.iter().map(|format| format.name()).collect();
         Err(FileError::at(files.first().map_or(Path::new(""), |(path, _)| path))
             .place("files of one session")
@@ -159,7 +183,7 @@ fn read(
         Format::Nifti => nifti::read(bytes, path),
         Format::C3d => c3d::read(bytes, path),
         Format::Dicom => dicom::read(bytes, path),
-        Format::OpenPose => keypoints::read_openpose(&[(path.to_path_buf(), bytes.to_vec())]),
+        Format::OpenPose => keypoints::read_openpose(&[(path.to_path_buf(), bytes.to_vec())], Person::default()),
         Format::Keypoints => keypoints::read(bytes, path),
         Format::Skeleton => skeleton::read(bytes, path),
         Format::Parquet => parquet::contents(bytes, path),
@@ -169,7 +193,7 @@ fn read(
 
 /// The first bytes, after decompression: 16 KiB, or as many as the first lines of a text take.
 pub fn head(path: &Path) -> Result<Vec<u8>, FileError> {
-    let mut file = File::open(path).map_err(FileError::io(path, "read"))?;
+    let mut file = open_regular(path)?;
     let mut start = Vec::new();
     let read = file.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start);
     read.map_err(FileError::io(path, "read"))?;

@@ -1,4 +1,4 @@
-//! What must be known of a file before the `parquet` crate reads it: the lengths that its page headers state, and how
+//! Sizes that must be known of a file before the `parquet` crate reads it: the lengths that its page headers state, and how
 //! deep its schema nests. Both are Thrift structures in the compact protocol, walked here without being kept.
 
 /// Deepest nesting that a schema or a Thrift structure may have.

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveTime, TimeDelta};
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit};
 use parquet::file::metadata::ColumnChunkMetaData;
 
-/// What the numbers or bytes of a column stand for.
+/// Meaning of the numbers or bytes of a column.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Kind {
     Plain,

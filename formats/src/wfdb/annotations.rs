@@ -30,7 +30,7 @@ pub struct Annotations {
     pub rate_hz: Option<f64>,
     /// In the order of the file.
     pub marks: Vec<Mark>,
-    /// What is missing or cut off, and was tolerated.
+    /// Tolerated faults: an end that may be missing.
     pub warnings: Vec<Warning>,
 }
 

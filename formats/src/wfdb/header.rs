@@ -292,7 +292,7 @@ impl SignalLine {
         })
     }
 
-    /// What contradicts the initial value and the checksum of the header, as far as it has them: the place, what was found
+    /// A contradiction to the initial value or the checksum of the header, as far as it has them: the place, what was found
     /// there and what the header says. `first` is the first sample of the file, `sum` that of all its samples.
     pub(super) fn contradiction(&self, format: Format, first: i32, sum: i16) -> Option<(&'static str, i32, i32)> {
         // Writers put zero or the 16-bit code into the header for a missing first sample. In format 8 the initial value
@@ -315,31 +315,36 @@ impl SignalLine {
         tolerated: Option<&mut Vec<Warning>>,
     ) -> Result<(), FileError> {
         let first = samples.first().copied().unwrap_or(0);
-        let sum = samples
-            .iter()
-            .fold(0i16, |sum, &sample| sum.wrapping_add(sample as i16));
-        self.judge(self.contradiction(format, first, sum), header, tolerated)
-    }
-
-    pub(super) fn judge(
-        &self,
-        contradiction: Option<(&'static str, i32, i32)>,
-        header: &Path,
-        tolerated: Option<&mut Vec<Warning>>,
-    ) -> Result<(), FileError> {
+        let contradiction = self.contradiction(format, first, sum(samples));
+        if let Some(warnings) = tolerated {
+            warnings.extend(contradiction.map(|contradiction| self.warning(contradiction, header)));
+            return Ok(());
+        }
         let Some((place, found, expected)) = contradiction else {
             return Ok(());
         };
         let expected = format!("{expected} ({}, line {})", header.display(), self.line);
-        if let Some(warnings) = tolerated {
-            let text = format!("{}: {place}: found {found}, expected {expected}", self.file.display());
-            warnings.push(Warning::new(WarningCode::Checksum, text));
-            return Ok(());
-        }
         Err(FileError::at(&self.file)
             .place(place)
             .found(found)
             .expected(expected)
             .hint("file and header do not belong together, or the file is damaged; fetch both again"))
     }
+
+    /// A contradiction that is tolerated.
+    pub(super) fn warning(&self, (place, found, expected): (&str, i32, i32), header: &Path) -> Warning {
+        let (file, header) = (self.file.display(), header.display());
+        let text = format!(
+            "{file}: {place}: found {found}, expected {expected} ({header}, line {})",
+            self.line
+        );
+        Warning::new(WarningCode::Checksum, text)
+    }
+}
+
+/// The sum of samples as headers hold it, in 16 bits.
+pub(super) fn sum(samples: &[i32]) -> i16 {
+    samples
+        .iter()
+        .fold(0i16, |sum, &sample| sum.wrapping_add(sample as i16))
 }

@@ -9,6 +9,7 @@
 //! The reader is our own: the crate `wfdb` calls itself unstable and reads no FLAC.
 
 mod annotations;
+mod blocks;
 mod flac;
 mod header;
 mod segments;
@@ -22,7 +23,10 @@ use std::path::{Path, PathBuf};
 
 use self::header::{Header, line_error};
 use self::signals::Files;
-use crate::{Contents, FileError, Part, SignalChannel};
+use crate::blocks::SignalBlocks;
+use crate::contents::number_duplicates;
+use crate::file::read_regular;
+use crate::{Contents, FileError, Part, SignalChannel, Warning};
 
 pub use annotations::{Annotations, Mark, read_annotations};
 
@@ -101,7 +105,7 @@ impl Signal {
 /// [`FileError`] for a missing file, [`FileError`] for a header, size or checksum that does not hold, and for a
 /// record of segments or of several samples per frame, which [`contents_with`] reads.
 pub fn read_record(header: &Path) -> Result<Record, FileError> {
-    read_record_with(header, |path| std::fs::read(path).map_err(FileError::io(path, "read")))
+    read_record_with(header, read_regular)
 }
 
 /// As [`read_record`], through a function that returns a file's bytes.
@@ -156,7 +160,8 @@ pub fn digital_contents_with(
         values: signal.digital(),
         name: signal.name,
     };
-    let channels = files.signals(&header)?.into_iter().map(channel).collect();
+    let mut channels: Vec<SignalChannel> = files.signals(&header)?.into_iter().map(channel).collect();
+    number_duplicates("signals", channels.iter_mut().map(|channel| &mut channel.name));
     Ok(Contents {
         format: "WFDB, digital values".into(),
         parts: vec![Part::Signals(channels)],
@@ -168,7 +173,7 @@ pub fn digital_contents_with(
 /// The files that reading a record may open beside its header: signal files, headers and signal files of segments, and
 /// annotations. None for a header that does not hold.
 pub fn record_files(header: &Path) -> BTreeSet<PathBuf> {
-    let parse = |path: &Path| Header::parse(&std::fs::read(path).ok()?, path).ok();
+    let parse = |path: &Path| Header::parse(&read_regular(path).ok()?, path).ok();
     let Some(parsed) = parse(header) else {
         return BTreeSet::new();
     };
@@ -207,25 +212,49 @@ pub fn contents_with(
 ) -> Result<Contents, FileError> {
     let mut files = Files::new(&read_file, false);
     let header = files.header(header)?;
-    let (format, channels) = match &header.segments {
-        Some(lines) => (
-            format!("WFDB, {} segments", lines.len()),
-            segments::channels(&header, lines, &mut files)?,
-        ),
-        None => {
-            let codes = header
-                .signals
-                .iter()
-                .filter_map(|line| line.storage.split(['x', ':', '+']).next());
-            let codes: Vec<_> = codes.collect::<BTreeSet<_>>().into_iter().collect();
-            (
-                format!("WFDB, format {}", codes.join(", ")),
-                plain(&header, &mut files)?,
-            )
-        }
+    let mut channels = match &header.segments {
+        Some(lines) => segments::channels(&header, lines, &mut files)?,
+        None => plain(&header, &mut files)?,
     };
-    let (mut facts, mut warnings) = (header.facts, header.warnings);
-    warnings.append(&mut files.warnings);
+    let warnings = std::mem::take(&mut files.warnings);
+    let mut contents = around(header, &read_file, warnings)?;
+    let names = channels.iter_mut().map(|signal| &mut signal.name);
+    contents.warnings.extend(number_duplicates("signals", names));
+    contents.parts.push(Part::Signals(channels));
+    Ok(contents)
+}
+
+/// Opens a record to be read in blocks of at most `max_bytes` of its files, six frames at least; `None` for records of segments
+/// and for FLAC, which are read whole.
+///
+/// # Errors
+/// Errors of [`contents_with`], as far as they do not concern samples.
+pub(crate) fn blocks(header: &Path, max_bytes: usize) -> Result<Option<SignalBlocks>, FileError> {
+    let header = Header::parse(&read_regular(header)?, header)?;
+    let Some((reader, mut channels, warnings)) = blocks::Reader::open(&header, max_bytes)? else {
+        return Ok(None);
+    };
+    let mut contents = around(header, &read_regular, warnings)?;
+    let names = channels.iter_mut().map(|signal| &mut signal.name);
+    contents.warnings.extend(number_duplicates("signals", names));
+    Ok(Some(SignalBlocks::new(contents, channels, Box::new(reader))))
+}
+
+/// Everything in a record but its signals.
+fn around(
+    header: Header,
+    read_file: &dyn Fn(&Path) -> Result<Vec<u8>, FileError>,
+    mut warnings: Vec<Warning>,
+) -> Result<Contents, FileError> {
+    let codes = header
+        .signals
+        .iter()
+        .filter_map(|line| line.storage.split(['x', ':', '+']).next());
+    let codes: Vec<_> = codes.collect::<BTreeSet<_>>().into_iter().collect();
+    let format = match &header.segments {
+        Some(lines) => format!("WFDB, {} segments", lines.len()),
+        None => format!("WFDB, format {}", codes.join(", ")),
+    };
     let path = header.file.with_extension("atr");
     let annotations = match read_file(&path) {
         Ok(bytes) => {
@@ -236,13 +265,14 @@ pub fn contents_with(
         Err(error) if error.io_kind() == Some(ErrorKind::NotFound) => Vec::new(),
         Err(error) => return Err(error),
     };
+    let mut facts = header.facts;
     facts.insert(0, ("frames per second".into(), header.rate_hz.to_string()));
     Ok(Contents {
         format,
         facts,
-        parts: vec![Part::Signals(channels)],
         annotations,
-        warnings,
+        warnings: [header.warnings, warnings].concat(),
+        ..Contents::default()
     })
 }
 

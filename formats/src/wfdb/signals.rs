@@ -40,25 +40,9 @@ impl<'a> Files<'a> {
 
     /// All signals of a header without segments, in its order. Each holds the header's number of frames.
     pub(super) fn signals(&mut self, header: &Header) -> Result<Vec<Signal>, FileError> {
-        let mut groups = BTreeMap::<&Path, Group>::new();
-        for (index, line) in header.signals.iter().enumerate() {
-            let Some(format) = line.format else {
-                let hint = "a layout has no samples of its own; read the record that names it";
-                return Err(line_error(&header.file, line.line, "~")
-                    .expected("a file beside the header")
-                    .hint(hint));
-            };
-            let group = || Group {
-                file: &line.file,
-                format,
-                first: line,
-                lines: Vec::new(),
-            };
-            groups.entry(&line.file).or_insert_with(group).add(index, line)?;
-        }
         let mut signals = BTreeMap::new();
         let mut num_frames = header.num_frames;
-        for (file, group) in groups {
+        for (file, group) in groups(header)? {
             let bytes = (self.read)(file)?;
             let (decoded, frames) = match group.format {
                 Format::Flac(bits) => group.decode_flac(&bytes, bits, num_frames)?,
@@ -75,7 +59,8 @@ impl<'a> Files<'a> {
             for ((index, line), mut samples) in group.lines.into_iter().zip(decoded) {
                 let tolerated = (!self.strict).then_some(&mut self.warnings);
                 line.verify(group.format, &samples, &header.file, tolerated)?;
-                align(line, group.format, &mut samples, frames, &header.file)?;
+                check_skew(line, frames, &header.file)?;
+                align(line, group.format, &mut samples);
                 signals.insert(index, signal(line, group.format, samples));
             }
         }
@@ -83,12 +68,33 @@ impl<'a> Files<'a> {
     }
 }
 
+/// The files that a header names, each with its signals.
+pub(super) fn groups(header: &Header) -> Result<BTreeMap<&Path, Group<'_>>, FileError> {
+    let mut groups = BTreeMap::<&Path, Group>::new();
+    for (index, line) in header.signals.iter().enumerate() {
+        let Some(format) = line.format else {
+            let hint = "a layout has no samples of its own; read the record that names it";
+            return Err(line_error(&header.file, line.line, "~")
+                .expected("a file beside the header")
+                .hint(hint));
+        };
+        let group = || Group {
+            file: &line.file,
+            format,
+            first: line,
+            lines: Vec::new(),
+        };
+        groups.entry(&line.file).or_insert_with(group).add(index, line)?;
+    }
+    Ok(groups)
+}
+
 /// The signals of one file, with their place in the header.
-struct Group<'a> {
+pub(super) struct Group<'a> {
     file: &'a Path,
-    format: Format,
-    first: &'a SignalLine,
-    lines: Vec<(usize, &'a SignalLine)>,
+    pub(super) format: Format,
+    pub(super) first: &'a SignalLine,
+    pub(super) lines: Vec<(usize, &'a SignalLine)>,
 }
 
 impl<'a> Group<'a> {
@@ -142,82 +148,101 @@ impl<'a> Group<'a> {
         num_frames: Option<usize>,
         warnings: &mut Vec<Warning>,
     ) -> Result<(Vec<Vec<i32>>, usize), FileError> {
+        let frames = self.num_frames(bytes.len(), num_frames, warnings)?;
         let body = bytes.get(self.first.offset..).unwrap_or_default();
-        let per_frame = self
-            .lines
-            .iter()
-            .try_fold(0, |sum: usize, (_, line)| sum.checked_add(line.samples_per_frame));
-        let frames = num_frames
-            .or(per_frame.map(|number| self.format.num_values(body.len()) / number))
+        let decoded = self.format.decode(body, frames * self.per_frame().unwrap_or(0));
+        let mut last: Vec<i32> = self.starts();
+        let samples = (0..self.lines.len()).zip(&mut last);
+        Ok((
+            samples.map(|(index, last)| self.turns(index, &decoded, last)).collect(),
+            frames,
+        ))
+    }
+
+    /// Samples in a frame of the file; `None` if there are more than can be counted.
+    pub(super) fn per_frame(&self) -> Option<usize> {
+        let mut counts = self.lines.iter().map(|(_, line)| line.samples_per_frame);
+        counts.try_fold(0, |sum: usize, count| sum.checked_add(count))
+    }
+
+    /// The values that differences of format 8 start from.
+    pub(super) fn starts(&self) -> Vec<i32> {
+        self.lines.iter().map(|(_, line)| line.initial.unwrap_or(0)).collect()
+    }
+
+    /// Frames of a file of `num_bytes`: as many as the header has, which must fit, or as many as fit.
+    pub(super) fn num_frames(
+        &self,
+        num_bytes: usize,
+        wanted: Option<usize>,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<usize, FileError> {
+        let body_bytes = num_bytes.saturating_sub(self.first.offset);
+        let per_frame = self.per_frame();
+        let frames = wanted
+            .or(per_frame.map(|number| self.format.num_values(body_bytes) / number))
             .unwrap_or(0);
         let total = per_frame.and_then(|number| frames.checked_mul(number));
-        let num_bytes = total.and_then(|total| self.format.num_bytes(total));
-        let fitting = num_bytes.filter(|&number| number <= body.len());
-        let (Some(per_frame), Some(total), Some(used)) = (per_frame, total, fitting) else {
-            let expected = match num_bytes.and_then(|number| number.checked_add(self.first.offset)) {
+        let needed = total.and_then(|total| self.format.num_bytes(total));
+        let Some(used) = needed.filter(|&number| number <= body_bytes) else {
+            let expected = match needed.and_then(|number| number.checked_add(self.first.offset)) {
                 Some(expected) => format!("at least {expected} bytes for {frames} samples"),
                 None => "a number of samples that a file can hold".into(),
             };
-            let hint = "the file is cut short; fetch it again";
             return Err(self
                 .error("size")
-                .found(format!("{} bytes", bytes.len()))
+                .found(format!("{num_bytes} bytes"))
                 .expected(expected)
-                .hint(hint));
+                .hint("the file is cut short; fetch it again"));
         };
-        if body.len() - used > MOST_PADDING_BYTES {
+        if body_bytes - used > MOST_PADDING_BYTES {
             let text = format!(
                 "{}: {} bytes after the last sample",
                 self.file.display(),
-                body.len() - used
+                body_bytes - used
             );
             warnings.push(Warning::new(WarningCode::SurplusBytes, text));
         }
-        let decoded = self.format.decode(body, total);
-        let mut start = 0;
-        let mut samples = Vec::new();
-        for (_, line) in &self.lines {
-            let turn = start..start + line.samples_per_frame;
-            start = turn.end;
-            let mut values = Vec::with_capacity(frames * line.samples_per_frame);
-            let turns = decoded
-                .chunks_exact(per_frame)
-                .filter_map(|frame| frame.get(turn.clone()));
-            turns.for_each(|turn| values.extend_from_slice(turn));
-            if self.format == Format::F8 {
-                let mut value = line.initial.unwrap_or(0);
-                for difference in &mut values {
-                    value = value.wrapping_add(*difference);
-                    *difference = value;
-                }
-            }
-            samples.push(values);
-        }
-        Ok((samples, frames))
+        Ok(frames)
     }
+
+    /// The samples of a signal among those of whole frames. Differences are summed, from `last`, which becomes the last sample.
+    pub(super) fn turns(&self, index: usize, decoded: &[i32], last: &mut i32) -> Vec<i32> {
+        let counts = || self.lines.iter().map(|(_, line)| line.samples_per_frame);
+        let (start, count) = (counts().take(index).sum::<usize>(), counts().nth(index).unwrap_or(0));
+        let per_frame = counts().sum::<usize>().max(1);
+        let mut values = Vec::with_capacity(decoded.len() / per_frame * count);
+        let frames = decoded.chunks_exact(per_frame);
+        for turn in frames.filter_map(|frame| frame.get(start..start + count)) {
+            values.extend_from_slice(turn);
+        }
+        if self.format == Format::F8 {
+            for difference in &mut values {
+                *last = last.wrapping_add(*difference);
+                *difference = *last;
+            }
+        }
+        values
+    }
+}
+
+pub(super) fn check_skew(line: &SignalLine, num_frames: usize, header: &Path) -> Result<(), FileError> {
+    if line.skew <= num_frames {
+        return Ok(());
+    }
+    Err(line_error(header, line.line, &line.storage)
+        .expected(format!("a skew within the {num_frames} samples of the record"))
+        .hint("correct the header"))
 }
 
 /// Moves samples that stand too late in the file to their time; the last ones are then missing.
-fn align(
-    line: &SignalLine,
-    format: Format,
-    samples: &mut Vec<i32>,
-    num_frames: usize,
-    header: &Path,
-) -> Result<(), FileError> {
-    if line.skew > num_frames {
-        let expected = format!("a skew within the {num_frames} samples of the record");
-        return Err(line_error(header, line.line, &line.storage)
-            .expected(expected)
-            .hint("correct the header"));
-    }
+fn align(line: &SignalLine, format: Format, samples: &mut Vec<i32>) {
     let length = samples.len();
     samples.drain(..(line.skew * line.samples_per_frame).min(length));
     samples.resize(length, format.missing_code());
-    Ok(())
 }
 
-fn signal(line: &SignalLine, format: Format, samples: Vec<i32>) -> Signal {
+pub(super) fn signal(line: &SignalLine, format: Format, samples: Vec<i32>) -> Signal {
     Signal {
         file: line.file.clone(),
         name: line.name.clone(),

@@ -18,7 +18,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// What [`Self::parse`] knows, for messages.
+    /// The codes that [`Self::parse`] knows, for messages.
     pub(super) const CODES: &str = "8, 16, 24, 32, 61, 80, 160, 212, 310, 311, 508, 516 or 524";
 
     pub(super) fn parse(code: &str) -> Option<Self> {

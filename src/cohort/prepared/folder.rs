@@ -48,7 +48,12 @@ impl Folder {
         let index_path = dir.join(INDEX);
         let index: Index = read_json(&index_path, &format!("an index of format {FORMAT}"))?;
         if index.format != FORMAT {
-            return Err(damaged(&index_path, "format", index.format.to_string(), FORMAT.to_string()));
+            return Err(damaged(
+                &index_path,
+                "format",
+                index.format.to_string(),
+                FORMAT.to_string(),
+            ));
         }
         let contradicts = |(place, problem): (String, String)| {
             damaged(&index_path, place, problem, "an index that holds together".into())
@@ -57,14 +62,24 @@ impl Folder {
         let take = |file: String, num_bytes: Option<usize>| {
             let path = dir.join(&file);
             if !listed.contains_key(file.as_str()) {
-                return Err(damaged(&dir.join(SUMS), file, "no such line".into(), "the hash of this file".into()));
+                return Err(damaged(
+                    &dir.join(SUMS),
+                    file,
+                    "no such line".into(),
+                    "the hash of this file".into(),
+                ));
             }
             let mapped = Mapped::open(&path)?;
             match num_bytes {
                 Some(num_bytes) if num_bytes == mapped.bytes().len() => Ok(Arc::new(mapped)),
                 _ => {
                     let expected = num_bytes.map_or("fewer rows or columns".into(), |number| number.to_string());
-                    Err(damaged(&path, "size", format!("{} bytes", mapped.bytes().len()), expected))
+                    Err(damaged(
+                        &path,
+                        "size",
+                        format!("{} bytes", mapped.bytes().len()),
+                        expected,
+                    ))
                 }
             }
         };
@@ -113,21 +128,33 @@ fn listed<'s>(sums: &'s str, path: &Path) -> Result<BTreeMap<&'s str, &'s str>, 
     }
     match listed.contains_key(INDEX) {
         true => Ok(listed),
-        false => Err(damaged(path, INDEX, "no such line".into(), "the hash of this file".into())),
+        false => Err(damaged(
+            path,
+            INDEX,
+            "no such line".into(),
+            "the hash of this file".into(),
+        )),
     }
 }
 
 /// The hash of the content: of all lines but that of the warnings, which tell how files were read and not what is in them.
 pub(super) fn content_hash(sums: &str) -> String {
     let is_content = |line: &&str| !line.trim_end().ends_with(WARNINGS);
-    digest(sums.split_inclusive('\n').filter(is_content).collect::<String>().as_bytes())
+    digest(
+        sums.split_inclusive('\n')
+            .filter(is_content)
+            .collect::<String>()
+            .as_bytes(),
+    )
 }
 
 /// Times of a session ascend and are finite.
 fn check_times(index: &Index, modality: usize, times: &[f64]) -> Result<(), (String, String)> {
     for subject in &index.subjects {
         for session in &subject.sessions {
-            let Some(rows) = session.rows.get(modality) else { continue };
+            let Some(rows) = session.rows.get(modality) else {
+                continue;
+            };
             let (start, count) = (rows.start as usize, rows.count as usize);
             let own = times.get(start..start + count).unwrap_or_default();
             if !own.is_sorted() || !own.iter().all(|secs| secs.is_finite()) {
@@ -141,8 +168,14 @@ fn check_times(index: &Index, modality: usize, times: &[f64]) -> Result<(), (Str
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path, expected: &str) -> Result<T, DataError> {
     let bytes = std::fs::read(path).map_err(DataError::io(path, "read"))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| damaged(path, format!("line {}", error.line()), error.to_string(), expected.into()))
+    serde_json::from_slice(&bytes).map_err(|error| {
+        damaged(
+            path,
+            format!("line {}", error.line()),
+            error.to_string(),
+            expected.into(),
+        )
+    })
 }
 
 /// A read-only file in memory.

@@ -85,17 +85,28 @@ impl Index {
 
     fn check_session(&self, session: &PreparedSession) -> Result<(), String> {
         if session.class as usize >= self.classes.len() {
-            return Err(format!("class {}, expected less than {}", session.class, self.classes.len()));
+            return Err(format!(
+                "class {}, expected less than {}",
+                session.class,
+                self.classes.len()
+            ));
         }
         if session.rows.len() != self.modalities.len() {
-            return Err(format!("{} ranges, expected {}", session.rows.len(), self.modalities.len()));
+            return Err(format!(
+                "{} ranges, expected {}",
+                session.rows.len(),
+                self.modalities.len()
+            ));
         }
         for ((spec, rows), &num_rows) in self.modalities.iter().zip(&session.rows).zip(&self.num_rows) {
             let fits = rows.start.checked_add(rows.count).is_some_and(|end| end <= num_rows);
             let is_one = rows.count <= 1 || spec.kind != ModalityKind::Row;
             if !fits || !is_one {
                 let RowRange { start, count } = rows;
-                return Err(format!("{count} rows from {start} on of `{}`, which has {num_rows}", spec.name));
+                return Err(format!(
+                    "{count} rows from {start} on of `{}`, which has {num_rows}",
+                    spec.name
+                ));
             }
         }
         Ok(())
@@ -104,7 +115,9 @@ impl Index {
     /// Bytes of the values of a modality; `None` where the number is none that a computer can hold.
     pub(super) fn num_bytes(&self, modality: usize) -> Option<usize> {
         let columns = self.modalities.get(modality)?.checked_columns()?;
-        (*self.num_rows.get(modality)? as usize).checked_mul(columns)?.checked_mul(size_of::<f32>())
+        (*self.num_rows.get(modality)? as usize)
+            .checked_mul(columns)?
+            .checked_mul(size_of::<f32>())
     }
 }
 
@@ -119,5 +132,10 @@ pub(super) fn times_file(modality: usize) -> String {
 /// Error for a file of a prepared folder that is not what it was.
 pub(super) fn damaged(file: &Path, place: impl Into<String>, found: String, expected: String) -> DataError {
     let hint = "remove this folder; it is built again from the dataset";
-    FileError::at(file).place(place.into()).found(found).expected(expected).hint(hint).into()
+    FileError::at(file)
+        .place(place.into())
+        .found(found)
+        .expected(expected)
+        .hint(hint)
+        .into()
 }

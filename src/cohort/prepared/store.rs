@@ -61,11 +61,16 @@ fn temporary(cache_dir: &Path, prefix: &str) -> Result<TempDir, DataError> {
 /// Error for a folder that cannot be written; a read-only dataset is prepared elsewhere.
 fn unwritable(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> DataError {
     move |error| {
-        let is_forbidden = matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
+        let is_forbidden = matches!(
+            error.kind(),
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+        );
         let error = FileError::io(path, action)(error);
         match is_forbidden {
             true => error
-                .hint("the dataset is read-only: put prepared tables elsewhere with `--prepared DIR` or RECOUP_PREPARED")
+                .hint(
+                    "the dataset is read-only: put prepared tables elsewhere with `--prepared DIR` or RECOUP_PREPARED",
+                )
                 .into(),
             false => error.into(),
         }

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::index::{
     FORMAT, INDEX, Index, PreparedSession, PreparedSubject, RowRange, WARNINGS, times_file, values_file,
 };
+use super::spool::Spool;
 use crate::base::error::DataError;
 use crate::base::hash::hex;
 use crate::dataset::subjects::{ModalityKind, ModalitySpec, Recording, Session, check_names, check_session};
@@ -67,8 +68,9 @@ impl<'a> FolderWriter<'a> {
         });
     }
 
-    /// Appends a session of the subject that was begun last.
-    pub(super) fn session(&mut self, session: &Session) -> Result<(), DataError> {
+    /// Appends a session of the subject that was begun last. `spools` has the recordings that are not in memory, one entry for
+    /// each modality or none at all.
+    pub(super) fn session(&mut self, session: &Session, spools: Vec<Option<Spool>>) -> Result<(), DataError> {
         let Index {
             name,
             modalities,
@@ -82,20 +84,31 @@ impl<'a> FolderWriter<'a> {
         };
         check_session(modalities, classes.len(), &subject.id, session).map_err(contradiction(name))?;
         let mut rows = Vec::new();
-        for (modality, (recording, table)) in session.recordings.iter().zip(&mut self.tables).enumerate() {
-            let Some(recording) = recording else {
-                rows.push(RowRange::default());
+        let spools = spools.into_iter().chain(std::iter::repeat_with(|| None));
+        let recordings = session.recordings.iter().zip(spools).zip(&mut self.tables);
+        for (modality, ((recording, spool), table)) in recordings.enumerate() {
+            let count = match (recording, &spool) {
+                (Some(recording), _) => recording.values.nrows(),
+                (None, Some(spool)) => spool.num_rows,
+                (None, None) => {
+                    rows.push(RowRange::default());
+                    continue;
+                }
+            };
+            let Some(next) = num_rows.get_mut(modality) else {
                 continue;
             };
-            let Some(next) = num_rows.get_mut(modality) else { continue };
-            let count = u32::try_from(recording.values.nrows()).ok();
+            let count = u32::try_from(count).ok();
             let Some((count, end)) = count.and_then(|count| Some((count, next.checked_add(count)?))) else {
                 let problem = format!("more rows than {}, the most that a table can have", u32::MAX);
                 return Err(contradiction(name)((format!("modality {modality}"), problem)));
             };
             rows.push(RowRange { start: *next, count });
             *next = end;
-            table.append(recording)?;
+            match (recording, spool) {
+                (Some(recording), _) => table.append(recording)?,
+                (None, spool) => spool.map_or(Ok(()), |spool| spool.copy(|bytes| table.values.write(bytes)))?,
+            }
         }
         subject.sessions.push(PreparedSession {
             id: session.id.clone(),
@@ -132,9 +145,12 @@ fn contradiction(cohort: &str) -> impl FnOnce((String, String)) -> DataError {
 impl TableFiles {
     fn append(&mut self, recording: &Recording) -> Result<(), DataError> {
         let values = recording.values.as_standard_layout();
-        self.values.write(bytemuck::cast_slice(values.as_slice().unwrap_or_default()))?;
+        self.values
+            .write(bytemuck::cast_slice(values.as_slice().unwrap_or_default()))?;
         match &mut self.times_secs {
-            Some(file) => file.write(bytemuck::cast_slice(recording.times_secs.as_deref().unwrap_or_default())),
+            Some(file) => file.write(bytemuck::cast_slice(
+                recording.times_secs.as_deref().unwrap_or_default(),
+            )),
             None => Ok(()),
         }
     }
@@ -151,7 +167,9 @@ struct HashedFile {
 impl HashedFile {
     fn create(dir: Option<&Path>, name: String) -> Result<Self, DataError> {
         let path = dir.unwrap_or(Path::new("")).join(&name);
-        let file = dir.map(|_| File::create(&path).map_err(DataError::io(&path, "write"))).transpose()?;
+        let file = dir
+            .map(|_| File::create(&path).map_err(DataError::io(&path, "write")))
+            .transpose()?;
         Ok(Self {
             name,
             path,

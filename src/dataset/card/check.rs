@@ -82,7 +82,9 @@ impl Card {
                 }
             }
             None if needs_table => {
-                let problem = "missing, but `subjects`, `label` or a modality of `kind = \"table\"` without `file` reads it".into();
+                let problem =
+                    "missing, but `subjects`, `label` or a modality of `kind = \"table\"` without `file` reads it"
+                        .into();
                 Err(self.error(
                     "table",
                     problem,
@@ -201,7 +203,8 @@ impl Card {
         match file.contains(['{', '*']) {
             false => Ok(()),
             true => {
-                let hint = "a table holds all subjects; files per subject are `kind = \"signal\"` or `kind = \"series\"`";
+                let hint =
+                    "a table holds all subjects; files per subject are `kind = \"signal\"` or `kind = \"series\"`";
                 Err(self.error(place, format!("`{file}` is a pattern, expected one file"), hint))
             }
         }

@@ -98,10 +98,22 @@ impl FilePattern {
             return wrong(format!("`{text}` has a backslash"), PATH_HINT);
         }
         if text.len() > MAX_BYTES {
-            return wrong(format!("a pattern of {} bytes", text.len()), "a path has at most 4096 bytes");
+            return wrong(
+                format!("a pattern of {} bytes", text.len()),
+                "a path has at most 4096 bytes",
+            );
         }
-        let names: Vec<Vec<Part>> = text.split('/').map(|name| parse_name(name, text)).collect::<Result<_, _>>()?;
-        let count = |group: &PathGroup| names.iter().flatten().filter(|part| **part == Part::Group(*group)).count();
+        let names: Vec<Vec<Part>> = text
+            .split('/')
+            .map(|name| parse_name(name, text))
+            .collect::<Result<_, _>>()?;
+        let count = |group: &PathGroup| {
+            names
+                .iter()
+                .flatten()
+                .filter(|part| **part == Part::Group(*group))
+                .count()
+        };
         let twice: Vec<PathGroup> = PathGroup::ALL.into_iter().filter(|group| count(group) > 1).collect();
         if num_tried(&names, &twice) > MAX_TRIED {
             let hint = "let a group that stands twice be a folder or a name of its own, or write it once";
@@ -150,7 +162,9 @@ impl FilePattern {
             return fit;
         };
         if let Some(text) = text_of(part, found) {
-            return name.strip_prefix(text).is_some_and(|name| self.fit_name(others, name, rest, found));
+            return name
+                .strip_prefix(text)
+                .is_some_and(|name| self.fit_name(others, name, rest, found));
         }
         ends(name).any(|end| {
             let (text, tail) = name.split_at(end);
@@ -217,10 +231,15 @@ fn num_tried(names: &[Vec<Part>], twice: &[PathGroup]) -> usize {
     let mut bound: Vec<PathGroup> = Vec::new();
     let mut count = 0;
     for parts in names {
-        let is_first = |part: &&Part| matches!(part, Part::Group(group) if twice.contains(group) && !bound.contains(group));
+        let is_first =
+            |part: &&Part| matches!(part, Part::Group(group) if twice.contains(group) && !bound.contains(group));
         let num_firsts = parts.iter().filter(is_first).count();
         let variables: Vec<&Part> = parts.iter().filter(|part| !matches!(part, Part::Literal(_))).collect();
-        if let Some(last) = variables.iter().rposition(|part| is_first(part)).filter(|_| num_firsts > 0) {
+        if let Some(last) = variables
+            .iter()
+            .rposition(|part| is_first(part))
+            .filter(|_| num_firsts > 0)
+        {
             count += last + usize::from(last + 1 < variables.len());
         }
         bound.extend(parts.iter().filter_map(|part| match part {
@@ -248,12 +267,22 @@ fn ends(text: &str) -> impl Iterator<Item = usize> {
 /// Whether parts match all of a name, each group as little as possible; adds what the groups match.
 fn fits<'p>(mut parts: &[Part], mut name: &'p str, found: &mut Found<'p>) -> bool {
     // Most names fail at what they begin or end with.
-    while let Some((text, rest)) = parts.split_first().and_then(|(first, rest)| Some((text_of(first, found)?, rest))) {
-        let Some(tail) = name.strip_prefix(text) else { return false };
+    while let Some((text, rest)) = parts
+        .split_first()
+        .and_then(|(first, rest)| Some((text_of(first, found)?, rest)))
+    {
+        let Some(tail) = name.strip_prefix(text) else {
+            return false;
+        };
         (parts, name) = (rest, tail);
     }
-    while let Some((text, rest)) = parts.split_last().and_then(|(last, rest)| Some((text_of(last, found)?, rest))) {
-        let Some(head) = name.strip_suffix(text) else { return false };
+    while let Some((text, rest)) = parts
+        .split_last()
+        .and_then(|(last, rest)| Some((text_of(last, found)?, rest)))
+    {
+        let Some(head) = name.strip_suffix(text) else {
+            return false;
+        };
         (parts, name) = (rest, head);
     }
     if parts.len() < 2 {
@@ -272,7 +301,9 @@ fn fits<'p>(mut parts: &[Part], mut name: &'p str, found: &mut Found<'p>) -> boo
     let starts: Vec<usize> = name.char_indices().map(|(at, _)| at).collect();
     for (index, text) in texts.iter().enumerate().rev() {
         let (rows, after) = can.split_at_mut(index + 1);
-        let (Some(row), Some(after)) = (rows.last_mut(), after.first()) else { return false };
+        let (Some(row), Some(after)) = (rows.last_mut(), after.first()) else {
+            return false;
+        };
         let mut next = name.len();
         for &start in starts.iter().rev() {
             let fit = match text {
@@ -290,7 +321,9 @@ fn fits<'p>(mut parts: &[Part], mut name: &'p str, found: &mut Found<'p>) -> boo
     for (index, (part, text)) in parts.iter().zip(texts).enumerate() {
         let length = match text {
             Some(text) => text.len(),
-            None => ends(&name[start..]).find(|end| can[index + 1][start + end]).unwrap_or(0),
+            None => ends(&name[start..])
+                .find(|end| can[index + 1][start + end])
+                .unwrap_or(0),
         };
         if let (Part::Group(group), None) = (part, text) {
             found.push((*group, &name[start..start + length]));

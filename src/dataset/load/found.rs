@@ -286,7 +286,11 @@ fn nobody(source: &Source) -> DataError {
         ),
         SubjectRule::List { .. } => ("no ids".into(), "list them under `ids`"),
         SubjectRule::Files {} => {
-            let patterns = card.modalities.iter().filter_map(ModalityRule::pattern).map(|text| format!("`{text}`"));
+            let patterns = card
+                .modalities
+                .iter()
+                .filter_map(ModalityRule::pattern)
+                .map(|text| format!("`{text}`"));
             let patterns: Vec<String> = patterns.collect();
             let files = match source.files.first() {
                 None => "there is no file below the raw folder".into(),

@@ -66,7 +66,11 @@ fn picture(reading: &Reading, rule: &ImageRule, file: &str) -> Result<Option<Ima
         .iter()
         .any(|extension| name.ends_with(extension));
     match is_picture && rule.scale.is_none() {
-        true => Ok(Some(image::read_image(&reading.source.read(file)?, &reading.path(file), rule.color)?)),
+        true => Ok(Some(image::read_image(
+            &reading.source.read(file)?,
+            &reading.path(file),
+            rule.color,
+        )?)),
         false => Ok(None),
     }
 }

@@ -10,13 +10,25 @@ use recoup_formats::{Part, Points};
 
 /// The points of a file, or of frames, as the card wants them, `[frames, points * axes]`.
 pub(super) fn points(reading: &Reading, keys: &PointsRule, files: &[String]) -> Result<Array2<f32>, DataError> {
-    let contents = reading.contents(files)?;
     let file = files.first().map_or("", String::as_str);
+    if keys.person.is_some() && files.len() == 1 {
+        let problem = format!("set, but {file} is no sequence of frames with several people");
+        return Err(reading.card_error("person", problem, "take it out"));
+    }
+    let contents = reading.contents_of(files, keys.person.unwrap_or_default())?;
     let points = contents.parts.iter().find_map(|part| match part {
         Part::Points(points) => Some(points),
         _ => None,
     });
-    let wrong_file = || reading.error(file, "content", &contents.format, "a file with points", "correct the pattern");
+    let wrong_file = || {
+        reading.error(
+            file,
+            "content",
+            &contents.format,
+            "a file with points",
+            "correct the pattern",
+        )
+    };
     let points = points.ok_or_else(wrong_file)?;
     reading.check_unit(file, "points", &points.unit, &keys.unit)?;
     let (num_frames, _, num_axes) = points.positions.dim();

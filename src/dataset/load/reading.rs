@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::source::{Source, file_error};
 use crate::base::error::DataError;
+use crate::base::hash::digest_file;
 use crate::dataset::card::ModalityRule;
 use crate::dataset::warning::FileWarning;
 use crate::signal::resample::Resampler;
+use recoup_formats::keypoints::Person;
 use recoup_formats::units::same_unit;
 use recoup_formats::{Contents, FileError, open, rates_agree, refuse_unaccepted};
 
@@ -38,12 +40,19 @@ impl<'a> Reading<'a> {
 
     /// Reads a file of any format, or several that are one sequence.
     pub(super) fn contents(&self, files: &[String]) -> Result<Contents, DataError> {
+        self.contents_of(files, Person::default())
+    }
+
+    /// As [`contents`](Self::contents), of this person where frames show several.
+    pub(super) fn contents_of(&self, files: &[String], person: Person) -> Result<Contents, DataError> {
         let first = files.first().map_or("", String::as_str);
         let contents = match files {
             [file] => open::open_with(&self.path(file), &|path| self.bytes(path))?,
             files => {
-                let bytes = files.iter().map(|file| Ok((self.path(file), self.bytes(&self.path(file))?)));
-                open::open_files(&bytes.collect::<Result<Vec<_>, FileError>>()?)?
+                let bytes = files
+                    .iter()
+                    .map(|file| Ok((self.path(file), self.bytes(&self.path(file))?)));
+                open::open_files(&bytes.collect::<Result<Vec<_>, FileError>>()?, person)?
             }
         };
         self.keep(&contents, first)?;
@@ -69,6 +78,39 @@ impl<'a> Reading<'a> {
         self.source.read(&file.to_string_lossy())
     }
 
+    /// Checks the declared hashes of a file and of those that it names, without having them in memory.
+    pub(super) fn verify(&self, file: &str) -> Result<(), DataError> {
+        let path = self.path(file);
+        let mut paths = open::parts_of(&path);
+        paths.retain(|path| path.is_file());
+        paths.insert(path);
+        for path in paths {
+            let file = path
+                .strip_prefix(self.source.raw_dir)
+                .unwrap_or(&path)
+                .to_string_lossy();
+            self.source.verify(&file, || digest_file(&path))?;
+        }
+        Ok(())
+    }
+
+    /// Channels of one duration differ by less than the step of the slowest.
+    pub(super) fn check_durations(
+        &self,
+        file: &str,
+        (shortest, longest): (usize, usize),
+        rate_hz: f64,
+        slowest_hz: f64,
+    ) -> Result<(), DataError> {
+        if (longest - shortest) as f64 <= rate_hz / slowest_hz {
+            return Ok(());
+        }
+        let secs = |rows: usize| rows as f64 / rate_hz;
+        let found = format!("{} s and {} s", secs(shortest), secs(longest));
+        let hint = "take channels that end together into one modality each";
+        Err(self.error(file, "channels", found, "one duration", hint))
+    }
+
     /// Error for a file that is not what the modality asks for.
     pub(super) fn error(
         &self,
@@ -83,7 +125,9 @@ impl<'a> Reading<'a> {
 
     /// Error for a key of the modality that does not fit a file.
     pub(super) fn card_error(&self, key: &str, problem: String, hint: impl Into<String>) -> DataError {
-        self.source.card.error(format!("modality.{}.{key}", self.rule.name), problem, hint)
+        self.source
+            .card
+            .error(format!("modality.{}.{key}", self.rule.name), problem, hint)
     }
 
     /// The unit in the card must be that of the file: units are not converted.

@@ -19,7 +19,9 @@ pub(super) fn series(reading: &Reading, keys: &SeriesRule, file: &str) -> Result
             Some(secs) => times.push(secs),
             None => {
                 let expected = format!("{}, none less than in the row before", keys.time_unit);
-                return Err(reading.source.field_error(&table, row, &keys.time, expected, &keys.layout));
+                return Err(reading
+                    .source
+                    .field_error(&table, row, &keys.time, expected, &keys.layout));
             }
         }
     }

@@ -14,14 +14,15 @@ use super::samples::shifted;
 use super::series::series;
 use super::signal::signal;
 use super::source::{Source, whose};
+use super::stream::{BLOCK_BYTES, MIN_FILE_BYTES, SignalStream, open_stream};
 use super::tables::Tables;
 use crate::base::error::DataError;
 use crate::dataset::card::{AlignRule, Card, ContentRule, ModalityRule, SignalRule};
 use crate::dataset::subjects::{ModalityKind, ModalitySpec, Recording, Session};
 use crate::dataset::warning::FileWarning;
 use crate::signal::align::lag_secs;
-use recoup_formats::open;
 use recoup_formats::order::natural_cmp;
+use recoup_formats::{Format, detect, open};
 
 /// A subject before its files are read.
 pub struct FoundSubject {
@@ -48,10 +49,12 @@ pub struct FoundSession {
 }
 
 /// A session with its recordings.
-pub struct LoadedSession {
-    /// The session.
+pub struct LoadedSession<'a> {
+    /// The session; a recording that comes as a stream is lacking.
     pub session: Session,
-    /// What the readers of its files tolerated.
+    /// For each modality the recording that is to be read block by block.
+    pub streams: Vec<Option<SignalStream<'a>>>,
+    /// What the readers of its files tolerated, streams aside.
     pub warnings: Vec<FileWarning>,
 }
 
@@ -77,12 +80,22 @@ impl<'a> SessionReader<'a> {
             for FoundFiles { id, label, files } in found.sessions {
                 if let Some(class) = class(&source, &tables, &found.id, &id, label.as_ref())? {
                     let subject = found.id.clone();
-                    sessions.push(FoundSession { subject, id, class, files });
+                    sessions.push(FoundSession {
+                        subject,
+                        id,
+                        class,
+                        files,
+                    });
                 }
             }
             if !sessions.is_empty() {
                 let (id, site, group) = (found.id, found.site, found.group);
-                subjects.push(FoundSubject { id, site, group, sessions });
+                subjects.push(FoundSubject {
+                    id,
+                    site,
+                    group,
+                    sessions,
+                });
             }
         }
         if subjects.is_empty() {
@@ -124,25 +137,81 @@ impl<'a> SessionReader<'a> {
         self.source.card.modalities.iter().map(ModalityRule::spec).collect()
     }
 
-    /// Bytes of the files of a session, those that its files name among them.
+    /// Bytes of files that reading a session takes into memory together, by the sizes of the files; long recordings are read
+    /// in blocks.
     pub fn num_bytes(&self, session: &FoundSession) -> u64 {
-        let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-        let of = |file: &String| {
-            let path = self.source.raw_dir.join(file);
-            size(&path) + open::parts_of(&path).iter().map(|path| size(path)).sum::<u64>()
+        let rules = self.source.card.modalities.iter().zip(&session.files).enumerate();
+        let of_modality = |(index, (_, files)): (usize, (&ModalityRule, &Vec<String>))| {
+            let sum = files.iter().map(|file| self.file_bytes(file)).sum();
+            match self.streams(index, sum) && files.first().is_some_and(|file| self.has_blocks(file)) {
+                true => BLOCK_BYTES as u64,
+                false => sum,
+            }
         };
-        session.files.iter().flatten().map(of).sum()
+        rules.map(of_modality).sum()
     }
 
-    /// Reads the recordings of a session.
+    fn file_bytes(&self, file: &str) -> u64 {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let path = self.source.raw_dir.join(file);
+        size(&path) + open::parts_of(&path).iter().map(|path| size(path)).sum::<u64>()
+    }
+
+    fn has_blocks(&self, file: &str) -> bool {
+        let path = self.source.raw_dir.join(file);
+        let format = open::head(&path).and_then(|head| detect(&head, &path));
+        matches!(format, Ok(Format::Edf | Format::Wfdb))
+    }
+
+    /// Whether a modality's files of so many bytes come as a stream, if their format has blocks: long signals that are
+    /// neither aligned nor aligned to.
+    fn streams(&self, index: usize, num_bytes: u64) -> bool {
+        let rules = &self.source.card.modalities;
+        let Some(rule) = rules.get(index).filter(|_| num_bytes >= MIN_FILE_BYTES) else {
+            return false;
+        };
+        let aligns_to = |other: &ModalityRule| match &other.content {
+            ContentRule::Signal(keys) => keys.align.as_ref().is_some_and(|align| align.to == rule.name),
+            _ => false,
+        };
+        let is_alone = |keys: &SignalRule| keys.align.is_none() && keys.table_key().is_none();
+        let is_signal = matches!(&rule.content, ContentRule::Signal(keys) if is_alone(keys));
+        is_signal && !rules.iter().any(aligns_to)
+    }
+
+    /// Reads the recordings of a session into memory.
     ///
     /// # Errors
-    /// Those of [`load_cohort`](super::load_cohort).
-    pub fn read(&self, session: &FoundSession) -> Result<LoadedSession, DataError> {
-        let (mut recordings, mut warnings) = (Vec::new(), Vec::new());
+    /// Errors of [`load_cohort`](super::load_cohort).
+    pub fn read(&self, session: &FoundSession) -> Result<LoadedSession<'_>, DataError> {
+        self.read_session(session, false)
+    }
+
+    /// Reads the recordings of a session into memory, but long ones as streams.
+    ///
+    /// # Errors
+    /// Errors of [`load_cohort`](super::load_cohort); those of a stream come with its rows.
+    pub fn read_in_blocks(&self, session: &FoundSession) -> Result<LoadedSession<'_>, DataError> {
+        self.read_session(session, true)
+    }
+
+    fn read_session(&self, session: &FoundSession, in_blocks: bool) -> Result<LoadedSession<'_>, DataError> {
+        let (mut recordings, mut streams, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for (index, (rule, files)) in self.source.card.modalities.iter().zip(&session.files).enumerate() {
+            let stream = match (&rule.content, files.as_slice()) {
+                (ContentRule::Signal(keys), [file])
+                    if in_blocks && self.streams(index, self.file_bytes(file)) && self.has_blocks(file) =>
+                {
+                    open_stream(Reading::new(&self.source, rule), keys, file)?
+                }
+                _ => None,
+            };
             let reading = Reading::new(&self.source, rule);
-            recordings.push(self.recording(&reading, index, session, files)?);
+            recordings.push(match &stream {
+                None => self.recording(&reading, index, session, files)?,
+                Some(_) => None,
+            });
+            streams.push(stream);
             warnings.extend(reading.into_warnings());
         }
         self.align(&mut recordings, session)?;
@@ -151,7 +220,11 @@ impl<'a> SessionReader<'a> {
             class: session.class,
             recordings,
         };
-        Ok(LoadedSession { session, warnings })
+        Ok(LoadedSession {
+            session,
+            streams,
+            warnings,
+        })
     }
 
     fn recording(

@@ -56,11 +56,20 @@ fn channels(reading: &Reading, keys: &SignalRule, file: &str) -> Result<Array2<f
     let digital: Vec<&SignalChannel> = digital.parts.iter().flat_map(Part::signals).collect();
     let (mut resampled, mut slowest_hz) = (Vec::new(), keys.rate_hz);
     for wanted in &keys.channels {
-        let of = if wanted.unit() == DIGITAL_UNIT && !digital.is_empty() { &digital } else { &found };
+        let of = if wanted.unit() == DIGITAL_UNIT && !digital.is_empty() {
+            &digital
+        } else {
+            &found
+        };
         let channel = find(reading, of, wanted, file)?;
-        reading.check_unit(file, &format!("channel `{}`", channel.name), &channel.unit, wanted.unit())?;
+        reading.check_unit(
+            file,
+            &format!("channel `{}`", channel.name),
+            &channel.unit,
+            wanted.unit(),
+        )?;
         let mut values = channel.values.clone();
-        check_values(reading, wanted, &values, file)?;
+        check_values(reading, wanted, 0, &values, file)?;
         fill(&mut values, keys.missing, &reading.path(file), wanted.channel())?;
         let rate_hz = reading.rate(file, Some(channel.rate_hz), keys.file_rate_hz, values.len())?;
         let resampler = reading.resampler(file, rate_hz, keys.rate_hz, values.len())?;
@@ -69,24 +78,13 @@ fn channels(reading: &Reading, keys: &SignalRule, file: &str) -> Result<Array2<f
     }
     let lengths = || resampled.iter().map(Vec::len);
     let (num_rows, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
-    // Channels of one duration differ by less than the step of the slowest.
-    if (longest - num_rows) as f64 > keys.rate_hz / slowest_hz {
-        let secs = |rows: usize| rows as f64 / keys.rate_hz;
-        let found = format!("{} s and {} s", secs(num_rows), secs(longest));
-        let hint = "take channels that end together into one modality each";
-        return Err(reading.error(file, "channels", found, "one duration", hint));
-    }
+    reading.check_durations(file, (num_rows, longest), keys.rate_hz, slowest_hz)?;
     resampled.iter_mut().for_each(|values| values.truncate(num_rows));
     Ok(side_by_side(&resampled))
 }
 
 /// The digital values of a WFDB record, where the card asks for those of a calibrated signal; otherwise nothing.
-fn digital(
-    reading: &Reading,
-    keys: &SignalRule,
-    found: &[&SignalChannel],
-    file: &str,
-) -> Result<Contents, DataError> {
+fn digital(reading: &Reading, keys: &SignalRule, found: &[&SignalChannel], file: &str) -> Result<Contents, DataError> {
     let is_calibrated = |wanted: &ColumnRule| {
         let mut named = found.iter().filter(|channel| channel.name == wanted.in_file());
         wanted.unit() == DIGITAL_UNIT && named.any(|channel| channel.unit != DIGITAL_UNIT)
@@ -117,15 +115,24 @@ fn find<'c>(
     }
 }
 
-/// What the card says of the values of a channel must hold; words and scores are a table's.
-fn check_values(reading: &Reading, wanted: &ColumnRule, values: &[f32], file: &str) -> Result<(), DataError> {
+/// What the card says of the values of a channel must hold; words and scores are a table's. `start` is the number of the
+/// first sample.
+pub(super) fn check_values(
+    reading: &Reading,
+    wanted: &ColumnRule,
+    start: usize,
+    values: &[f32],
+    file: &str,
+) -> Result<(), DataError> {
     let key = if wanted.scale.is_some() { "scale" } else { "categories" };
     if wanted.scale.is_some() || wanted.categories.is_some() {
         let problem = format!("`{}` has `{key}`, but {file} is no table", wanted.channel());
         return Err(reading.card_error("channels", problem, format!("take `{key}` out")));
     }
-    let outside = (values.iter().enumerate())
-        .find_map(|(sample, &value)| Some((sample, value, wanted.out_of_range(value).filter(|_| !value.is_nan())?)));
+    let known = (start..).zip(values).filter(|(_, value)| !value.is_nan());
+    let outside = known
+        .filter_map(|(sample, &value)| Some((sample, value, wanted.out_of_range(value)?)))
+        .next();
     match outside {
         None => Ok(()),
         Some((sample, value, expected)) => {

@@ -51,7 +51,10 @@ impl<'a> Source<'a> {
         let error = FileError::at(&self.raw_dir.join(file));
         let Some(hashes) = self.declared.get(file) else {
             let found = format!("no line in {list}, or no pattern of `files` that matches");
-            let error = error.place("hash").found(found).expected("one, because the card has `hashes`");
+            let error = error
+                .place("hash")
+                .found(found)
+                .expected("one, because the card has `hashes`");
             return Err(error.hint("add the file to `files`, or its hash under [[accept]]"));
         };
         let found = digest()?;

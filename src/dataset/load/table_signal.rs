@@ -182,7 +182,13 @@ impl Rows<'_> {
         let found = format!("a gap of {:.6} s", at(before + 1) - at(before));
         let expected = format!("at most max_gap_secs = {max_gap_secs}");
         let hint = "raise it in the card, or cut the recording";
-        Err(file_error(&self.table.file, format!("line {line}"), found, expected, hint))
+        Err(file_error(
+            &self.table.file,
+            format!("line {line}"),
+            found,
+            expected,
+            hint,
+        ))
     }
 }
 

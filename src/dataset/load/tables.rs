@@ -51,7 +51,11 @@ impl Tables {
                         id: keys.id.as_deref().unwrap_or_default(),
                         session: keys.session.as_deref(),
                     };
-                    table = Some(SubjectTable::read(source, names, &keys.layout.clone().unwrap_or_default())?);
+                    table = Some(SubjectTable::read(
+                        source,
+                        names,
+                        &keys.layout.clone().unwrap_or_default(),
+                    )?);
                 }
                 _ => {}
             }
@@ -149,7 +153,10 @@ impl SubjectTable {
     /// The row of a session that must have one.
     pub(super) fn required_row(&self, subject: &str, session: &str) -> Result<DelimitedRow<'_>, DataError> {
         self.row(subject, session).ok_or_else(|| {
-            let (place, found) = (format!("column `{}`", self.id), format!("no row for {}", whose(subject, session)));
+            let (place, found) = (
+                format!("column `{}`", self.id),
+                format!("no row for {}", whose(subject, session)),
+            );
             file_error(&self.table.file, place, found, "one", self.hint(subject))
         })
     }

@@ -367,7 +367,11 @@ fn one_card_reads_every_format_as_its_reader_does() {
             fs::read(path).map_err(FileError::io(path, "read"))
         });
         let steps = steps.unwrap();
-        let steps = steps.parts[0].signals().iter().find(|channel| channel.name == "ECG lead II").unwrap();
+        let steps = steps.parts[0]
+            .signals()
+            .iter()
+            .find(|channel| channel.name == "ECG lead II")
+            .unwrap();
         assert_ne!(steps.values, ecg);
         same("ecg-steps", values("ecg-steps"), &steps.values);
         let halves = ["V", "II"].map(|name| channel("wfdb/fixed.hea", name));

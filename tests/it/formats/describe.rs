@@ -2,7 +2,9 @@
 
 use ndarray::{Array2, Array3, Array4};
 use recoup_formats::delimited::DelimitedLayout;
-use recoup_formats::{Annotation, Contents, DescribeOptions, Images, Part, Points, SignalChannel, describe, open};
+use recoup_formats::{
+    Annotation, Contents, DescribeOptions, Images, Part, Points, SignalChannel, Warning, WarningCode, describe, open,
+};
 
 use super::open::fixtures;
 
@@ -60,7 +62,7 @@ fn signals_are_told_by_rate_and_length() {
             mark(3.0, None, "N"),
             mark(4000.0, None, "V"),
         ],
-        warnings: vec!["the last record is cut short".into()],
+        warnings: vec![Warning::new(WarningCode::CutOff, "the last record is cut short")],
     };
     assert_eq!(
         text(&contents),
@@ -90,7 +92,7 @@ test
   1 h 6 min 40 s             V
 
 warnings
-  the last record is cut short
+  the last record is cut short (cut-off)
 "
     );
     let personal = describe(&contents, DescribeOptions { personal: true }).to_string();
@@ -299,7 +301,7 @@ fn long_lists_and_long_words_are_cut() {
         annotations: (0..60)
             .map(|index| mark(f64::from(index) * 1e5, Some(1e9), &format!("{index} {long}")))
             .collect(),
-        warnings: vec![long.clone(); 60],
+        warnings: vec![Warning::new(WarningCode::LeftOut, long.clone()); 60],
     };
     let text = text(&contents);
     assert_eq!(

@@ -156,7 +156,8 @@ fn set_tag(bytes: &mut [u8], tag: u16, value: u16) {
 fn files_become_a_film_if_they_have_one_size() {
     let file = |name: &str| (PathBuf::from(name), fixture(name));
     let names = ["turned1.tif", "turned2.tif", "turned3.tif"].map(|name| file(&format!("tiff/{name}")));
-    let film = read_sequence(&names, 120.0, Scaling::Share).unwrap();
+    let (film, warnings) = read_sequence(&names, Some(120.0), Scaling::Share).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!((film.values.dim(), film.rate_hz), ((3, 1, 3, 4), Some(120.0)));
     for (frame, (path, bytes)) in film.values.outer_iter().zip(&names) {
         let name = path.to_str().unwrap();
@@ -168,7 +169,11 @@ fn files_become_a_film_if_they_have_one_size() {
                 .index_axis(ndarray::Axis(0), 0)
         );
     }
-    let error = |files: &[_], rate_hz| read_sequence(files, rate_hz, Scaling::Share).unwrap_err().to_string();
+    let error = |files: &[_], rate_hz| {
+        read_sequence(files, Some(rate_hz), Scaling::Share)
+            .unwrap_err()
+            .to_string()
+    };
     assert_eq!(
         error(&[file("images/gray8.png"), file("images/rgb8.png")], 30.0),
         "images/rgb8.png: image: found 5 x 6 pixels of red, green, blue, expected 9 x 7 pixels of gray, as the image \

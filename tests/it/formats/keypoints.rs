@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use recoup_formats::FileError;
-use recoup_formats::keypoints::{BLAZEPOSE, BODY_25, COCO_17, COCO_18, read, read_openpose};
+use recoup::base::error::DataError;
+use recoup_formats::keypoints::{BLAZEPOSE, BODY_25, COCO_17, COCO_18, Person, read, read_openpose};
 use recoup_formats::{Contents, Part, Points};
 
 use super::c3d::{fixtures, real_data};
@@ -54,11 +54,11 @@ fn openpose_frames_become_the_path_of_one_person() {
         frame(&[], 25),
         frame(&[(100.5, 0.25), (0.25, 0.5), (200.5, 0.375)], 25),
     ]);
-    let contents = read_openpose(&files).unwrap();
+    let contents = read_openpose(&files, Person::default()).unwrap();
     assert_eq!(contents.format, "OpenPose BODY_25");
     assert_eq!(
-        contents.warnings,
-        ["1 of 3 frames show several people; the one with the highest total confidence is taken"]
+        told_in(&contents),
+        ["1 of 3 frames show several people; the one with the highest total confidence is taken (several-people)"]
     );
     let points = points(&contents);
     assert_eq!(
@@ -80,7 +80,7 @@ fn openpose_frames_become_the_path_of_one_person() {
             assert_eq!([confidence[[0, point]], confidence[[2, point]]], [0.75, 0.5]);
         }
     }
-    let coco = read_openpose(&frames(&[frame(&[(0.0, 1.0)], 18)])).unwrap();
+    let coco = read_openpose(&frames(&[frame(&[(0.0, 1.0)], 18)]), Person::default()).unwrap();
     assert_eq!(
         (coco.format.as_str(), self::points(&coco).names[8].as_str()),
         ("OpenPose COCO", "RHip")
@@ -216,9 +216,9 @@ fn blazepose_landmarks_keep_their_visibility() {
 
 #[test]
 fn what_is_no_such_json_is_told() {
-    let first = |error: FileError| error.to_string().lines().next().unwrap().to_string();
+    let first = |error: DataError| error.to_string().lines().next().unwrap().to_string();
     let message = |text: &str| first(read(text.as_bytes(), Path::new("a.json")).unwrap_err());
-    let openpose = |files: &[Vec<u8>]| first(read_openpose(&frames(files)).unwrap_err());
+    let openpose = |files: &[Vec<u8>]| first(read_openpose(&frames(files), Person::default()).unwrap_err());
     assert_eq!(
         openpose(&[frame(&[(0.0, 1.0)], 25), frame(&[(0.0, 1.0)], 18)]),
         "walk_000000000001_keypoints.json: pose_keypoints_2d: found 54 numbers, expected 75: x, y and confidence of each keypoint"
@@ -229,7 +229,7 @@ fn what_is_no_such_json_is_told() {
          keypoint"
     );
     assert!(openpose(&[frame(&[], 25)]).contains("found nobody in any frame"));
-    assert!(first(read_openpose(&[]).unwrap_err()).contains("found nobody in any frame"));
+    assert!(first(read_openpose(&[], Person::default()).unwrap_err()).contains("found nobody in any frame"));
     assert!(
         openpose(&[b"{\"people\": 3}".to_vec()])
             .starts_with("walk_000000000000_keypoints.json: line 1, column 12: found ")
@@ -266,19 +266,23 @@ fn frames_that_are_left_out_are_missing() {
     assert!(x[1].is_nan() && x[2].is_nan());
     assert_eq!([x[0], x[3]], [0.5, 1.5]);
     assert_eq!(
-        contents.warnings,
-        ["2 frames between 7 and 10 are left out; they are missing"]
+        told_in(&contents),
+        ["2 frames between 7 and 10 are left out; they are missing (missing-frames)"]
     );
 }
 
-fn told(name: &str, result: Result<Contents, FileError>) -> bool {
+fn told_in(contents: &Contents) -> Vec<String> {
+    contents.warnings.iter().map(ToString::to_string).collect()
+}
+
+fn told(name: &str, result: Result<Contents, DataError>) -> bool {
     match result {
         Ok(contents) => {
             assert!(points(&contents).positions.iter().all(|value| !value.is_infinite()));
             true
         }
         Err(error) => {
-            assert!(matches!(error, FileError::File { .. }) && error.to_string().starts_with(name));
+            assert!(matches!(error, DataError::File { .. }) && error.to_string().starts_with(name));
             false
         }
     }
@@ -304,6 +308,9 @@ fn broken_json_gives_a_value_or_an_error() {
         ("f18", frame(&[(0.5, 0.75)], 18), 100),
     ];
     survives(&samples, 100_000, &[], |name, bytes| {
-        told(name, read_openpose(&[(PathBuf::from(name), bytes.to_vec())]))
+        told(
+            name,
+            read_openpose(&[(PathBuf::from(name), bytes.to_vec())], Person::default()),
+        )
     });
 }

@@ -1,5 +1,6 @@
 //! Readers of file formats against the field's own libraries, and against broken bytes.
 
+mod blocks;
 mod c3d;
 mod clinical;
 mod deidentify;
@@ -14,5 +15,8 @@ mod mutate;
 mod nifti;
 mod open;
 mod parquet;
+mod recordings;
+mod sequences;
 mod skeleton;
+mod volumes;
 mod wfdb;

@@ -159,7 +159,11 @@ impl Card {
             Header::Names(names) if !names.iter().any(|name| name == column) => {
                 let problem = format!("unknown column `{column}`, expected one of {names:?}");
                 let hint = did_you_mean(column, names.iter().map(String::as_str), |name| format!("`{name}`"));
-                let hint = if hint.starts_with("did") { hint } else { HEADER_HINT.into() };
+                let hint = if hint.starts_with("did") {
+                    hint
+                } else {
+                    HEADER_HINT.into()
+                };
                 Err(self.error(place, problem, hint))
             }
             Header::Numbers if !column.parse().is_ok_and(|number: usize| number > 0) => {

@@ -12,7 +12,12 @@ impl Card {
         let layout = keys.layout.clone().unwrap_or_default();
         self.check_layout(place, &layout)?;
         self.check_positive(place, "rate_hz", Some(keys.rate_hz), RATE_HINT)?;
-        self.check_positive(place, "file_rate_hz", keys.file_rate_hz, "samples per second in the file")?;
+        self.check_positive(
+            place,
+            "file_rate_hz",
+            keys.file_rate_hz,
+            "samples per second in the file",
+        )?;
         self.check_positive(place, "max_gap_secs", keys.max_gap_secs, "the largest gap to bridge")?;
         self.check_time(place, keys)?;
         if let Some(time) = &keys.time {
@@ -23,18 +28,25 @@ impl Card {
     }
 
     fn check_time(&self, place: &str, keys: &SignalRule) -> Result<(), DataError> {
-        let wrong = |key: &str, problem: &str, hint: &str| {
-            Err(self.error(format!("{place}.{key}"), problem.into(), hint))
-        };
+        let wrong =
+            |key: &str, problem: &str, hint: &str| Err(self.error(format!("{place}.{key}"), problem.into(), hint));
         let (unit, rate_hz, gap) = (keys.time_unit, keys.file_rate_hz, keys.max_gap_secs);
         match (&keys.time, keys.table_key()) {
             (None, Some(_)) if gap.is_some() || unit.is_some() => {
                 let key = if gap.is_some() { "max_gap_secs" } else { "time_unit" };
-                wrong(key, "set, but no column of time stamps is", "name the column: `time = \"...\"`")
+                wrong(
+                    key,
+                    "set, but no column of time stamps is",
+                    "name the column: `time = \"...\"`",
+                )
             }
             (None, Some(_)) if rate_hz.is_none() => {
                 let problem = "missing, and `time` as well, so that nothing tells the rate of the file";
-                wrong("file_rate_hz", problem, "state the rate, or name the column of time stamps")
+                wrong(
+                    "file_rate_hz",
+                    problem,
+                    "state the rate, or name the column of time stamps",
+                )
             }
             (Some(_), _) if unit == Some(TimeUnit::Sample) && rate_hz.is_none() => {
                 let hint = "state how many samples a second has";
@@ -77,13 +89,23 @@ impl Card {
             }
         }
         let hint = "the largest shift to look at";
-        self.check_positive(&format!("{place}.align"), "max_lag_secs", Some(align.max_lag_secs), hint)
+        self.check_positive(
+            &format!("{place}.align"),
+            "max_lag_secs",
+            Some(align.max_lag_secs),
+            hint,
+        )
     }
 
     pub(super) fn check_points(&self, place: &str, keys: &PointsRule) -> Result<(), DataError> {
         let wrong = |key: &str, problem: String, hint: &str| self.error(format!("{place}.{key}"), problem, hint);
         self.check_positive(place, "rate_hz", Some(keys.rate_hz), RATE_HINT)?;
-        self.check_positive(place, "file_rate_hz", keys.file_rate_hz, "frames per second in the file")?;
+        self.check_positive(
+            place,
+            "file_rate_hz",
+            keys.file_rate_hz,
+            "frames per second in the file",
+        )?;
         if !(0.0..=1.0).contains(&keys.min_confidence) {
             let problem = format!("{}, expected 0 to 1", keys.min_confidence);
             let hint = "0 keeps every point that was seen at all";

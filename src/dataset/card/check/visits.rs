@@ -1,10 +1,10 @@
 //! Scores of several visits.
 
 use crate::base::error::DataError;
-use recoup_formats::nearest::did_you_mean;
-use crate::dataset::card::{Card, LabelRule, ModalityRule, ResponderRule, VisitsRule};
 use crate::clinical::VisitsConfig;
+use crate::dataset::card::{Card, LabelRule, ModalityRule, ResponderRule, VisitsRule};
 use recoup_formats::delimited::DelimitedLayout;
+use recoup_formats::nearest::did_you_mean;
 
 impl Card {
     pub(super) fn check_visits(

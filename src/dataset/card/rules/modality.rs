@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use recoup_formats::WarningCode;
 use recoup_formats::delimited::DelimitedLayout;
 use recoup_formats::image::Color;
-use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
 
 use super::column::ColumnRule;
 use super::signal::{PointsRule, SignalRule, TimeUnit};
@@ -29,7 +29,10 @@ const RETIRED_KINDS: [(&str, &str); 6] = [
         "clinical-table",
         "write `kind = \"table\"`; without `file` its channels are columns of the card's [table]",
     ),
-    ("clinical", "write `kind = \"table\"`; without `file` its channels are columns of the card's [table]"),
+    (
+        "clinical",
+        "write `kind = \"table\"`; without `file` its channels are columns of the card's [table]",
+    ),
 ];
 
 /// One modality: its name, its files, and how they are read.
@@ -160,11 +163,18 @@ impl<'de> Deserialize<'de> for ModalityRule {
 fn read<R: DeserializeOwned>(keys: toml::Table) -> Result<R, String> {
     keys.try_into().map_err(|error: toml::de::Error| {
         let message = error.message();
-        let Some((unknown, own)) = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) else {
+        let Some((unknown, own)) = message
+            .strip_prefix("unknown field `")
+            .and_then(|rest| rest.split_once('`'))
+        else {
             return message.to_string();
         };
         let own = own.split('`').skip(1).step_by(2);
-        let known: Vec<String> = COMMON_KEYS.into_iter().chain(own).map(|key| format!("`{key}`")).collect();
+        let known: Vec<String> = COMMON_KEYS
+            .into_iter()
+            .chain(own)
+            .map(|key| format!("`{key}`"))
+            .collect();
         format!("unknown field `{unknown}`, expected one of {}", known.join(", "))
     })
 }
@@ -236,7 +246,12 @@ impl ModalityRule {
             name: name.into(),
             unit: unit.into(),
         };
-        let columns = || self.columns().iter().map(|rule| channel(rule.channel(), rule.unit())).collect();
+        let columns = || {
+            self.columns()
+                .iter()
+                .map(|rule| channel(rule.channel(), rule.unit()))
+                .collect()
+        };
         let (kind, channels) = match &self.content {
             ContentRule::Signal(rule) => (ModalityKind::Signal { rate_hz: rule.rate_hz }, columns()),
             ContentRule::Series(_) => (ModalityKind::Series, columns()),

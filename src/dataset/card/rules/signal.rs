@@ -1,6 +1,7 @@
 //! Signals and points: samples at a constant rate.
 
 use recoup_formats::delimited::DelimitedLayout;
+use recoup_formats::keypoints::Person;
 use serde::Deserialize;
 
 use super::column::ColumnRule;
@@ -89,6 +90,8 @@ pub struct PointsRule {
     /// What to do about longer gaps.
     #[serde(default)]
     pub missing: MissingRule,
+    /// Who is taken of several people in a frame of OpenPose; the most confident one if absent.
+    pub person: Option<Person>,
 }
 
 fn axes() -> Vec<Axis> {

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use super::unlabelled::Unlabelled;
-use crate::dataset::subjects::Channel;
 use crate::clinical::{ResponderConfig, Threshold, VisitsConfig};
+use crate::dataset::subjects::Channel;
 use recoup_formats::delimited::DelimitedLayout;
 
 /// Keys of `kind = "visits"`. Each item has the channels `ITEM.baseline`, the score of the first week of the grid;

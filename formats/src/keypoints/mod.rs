@@ -4,9 +4,13 @@
 //! `{"positions": {FRAME: {JOINT: [x, y(, z)]}}}` of the KERAAL data set, whose joints are those of BlazePose, OpenPose or
 //! AlphaPose, and `[[{"x", "y", "z", "visibility"}, ...], ...]`, the 33 landmarks of MediaPipe's BlazePose frame by frame.
 
+mod json;
+mod names;
+mod openpose;
+
 use std::collections::HashMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ndarray::{Array2, Array3};
 use serde::Deserialize;
@@ -15,244 +19,9 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use super::contents::{Contents, Part, Points};
 use crate::{FileError, Warning, WarningCode};
 
-/// The 25 keypoints of OpenPose's model BODY_25, in the order of its documentation.
-pub const BODY_25: [&str; 25] = [
-    "Nose",
-    "Neck",
-    "RShoulder",
-    "RElbow",
-    "RWrist",
-    "LShoulder",
-    "LElbow",
-    "LWrist",
-    "MidHip",
-    "RHip",
-    "RKnee",
-    "RAnkle",
-    "LHip",
-    "LKnee",
-    "LAnkle",
-    "REye",
-    "LEye",
-    "REar",
-    "LEar",
-    "LBigToe",
-    "LSmallToe",
-    "LHeel",
-    "RBigToe",
-    "RSmallToe",
-    "RHeel",
-];
-
-/// The 18 keypoints of OpenPose's model COCO.
-pub const COCO_18: [&str; 18] = [
-    "Nose",
-    "Neck",
-    "RShoulder",
-    "RElbow",
-    "RWrist",
-    "LShoulder",
-    "LElbow",
-    "LWrist",
-    "RHip",
-    "RKnee",
-    "RAnkle",
-    "LHip",
-    "LKnee",
-    "LAnkle",
-    "REye",
-    "LEye",
-    "REar",
-    "LEar",
-];
-
-/// The 17 keypoints of COCO itself, which AlphaPose numbers.
-pub const COCO_17: [&str; 17] = [
-    "Nose",
-    "LEye",
-    "REye",
-    "LEar",
-    "REar",
-    "LShoulder",
-    "RShoulder",
-    "LElbow",
-    "RElbow",
-    "LWrist",
-    "RWrist",
-    "LHip",
-    "RHip",
-    "LKnee",
-    "RKnee",
-    "LAnkle",
-    "RAnkle",
-];
-
-/// The 33 landmarks of BlazePose, as MediaPipe names them.
-pub const BLAZEPOSE: [&str; 33] = [
-    "nose",
-    "left_eye_inner",
-    "left_eye",
-    "left_eye_outer",
-    "right_eye_inner",
-    "right_eye",
-    "right_eye_outer",
-    "left_ear",
-    "right_ear",
-    "mouth_left",
-    "mouth_right",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_pinky",
-    "right_pinky",
-    "left_index",
-    "right_index",
-    "left_thumb",
-    "right_thumb",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-    "left_heel",
-    "right_heel",
-    "left_foot_index",
-    "right_foot_index",
-];
-
-/// Reads the files that OpenPose wrote with `--write_json`, one per frame, in the order of frames; the paths are for messages.
-///
-/// Names follow from the number of keypoints, 25 (BODY_25) or 18 (COCO). Where a frame shows several people, the one with
-/// the highest sum of confidences is taken, frame by frame, and a warning tells how many frames that concerns. A
-/// keypoint without confidence is NaN, as is every keypoint of a frame without people. Coordinates are pixels unless OpenPose
-/// was told to scale them (`--keypoint_scale`), which the files do not tell.
-///
-/// # Errors
-/// [`FileError`] for other JSON, another number of keypoints, and a number that differs between frames.
-pub fn read_openpose(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FileError> {
-    let mut names: Option<&'static [&'static str]> = None;
-    let mut frames = Vec::new();
-    let mut num_crowded = 0;
-    for (path, bytes) in files {
-        let frame: OpenPoseFrame = parse(bytes, path, "a file of OpenPose with a list `people`")?;
-        for person in &frame.people {
-            names = Some(model(&person.pose_keypoints_2d, names, path)?);
-        }
-        num_crowded += usize::from(frame.people.len() > 1);
-        let best = frame
-            .people
-            .into_iter()
-            .map(|person| person.pose_keypoints_2d)
-            .max_by(|a, b| {
-                let total = |keypoints: &[f32]| keypoints.iter().skip(2).step_by(3).sum::<f32>();
-                total(a).total_cmp(&total(b))
-            });
-        frames.push(best);
-    }
-    let (Some(names), Some((first, _))) = (names, files.first()) else {
-        let path = files.first().map_or(Path::new(""), |(path, _)| path);
-        return Err(FileError::at(path)
-            .place("people")
-            .found("nobody in any frame")
-            .expected("a person in one frame at least")
-            .hint(REPAIR));
-    };
-    guard(
-        first,
-        frames.len(),
-        names.len() * 3,
-        files.iter().map(|(_, bytes)| bytes.len()).sum(),
-    )?;
-    let mut positions = Array3::from_elem((frames.len(), names.len(), 2), f32::NAN);
-    let mut confidence = Array2::zeros((frames.len(), names.len()));
-    for (frame, keypoints) in frames.iter().enumerate() {
-        for (point, &[x, y, c]) in keypoints
-            .as_deref()
-            .unwrap_or_default()
-            .as_chunks()
-            .0
-            .iter()
-            .enumerate()
-        {
-            if c > 0.0 {
-                confidence[[frame, point]] = c.min(1.0);
-                positions[[frame, point, 0]] = x;
-                positions[[frame, point, 1]] = y;
-            }
-        }
-    }
-    let model = if names.len() == BODY_25.len() {
-        "BODY_25"
-    } else {
-        "COCO"
-    };
-    let num_frames = frames.len();
-    let warning = format!(
-        "{num_crowded} of {num_frames} frames show several people; the one with the highest total confidence is taken"
-    );
-    Ok(Contents {
-        format: format!("OpenPose {model}"),
-        facts: vec![("frames".into(), num_frames.to_string())],
-        warnings: if num_crowded > 0 {
-            vec![Warning::new(WarningCode::SeveralPeople, warning)]
-        } else {
-            Vec::new()
-        },
-        parts: vec![Part::Points(Points {
-            unit: "px".into(),
-            rate_hz: None,
-            names: names.iter().map(|name| name.to_string()).collect(),
-            positions,
-            confidence: Some(confidence),
-        })],
-        ..Contents::default()
-    })
-}
-
-/// Names of a person's keypoints by their number, which must be that of `before`.
-fn model(
-    keypoints: &[f32],
-    before: Option<&'static [&'static str]>,
-    path: &Path,
-) -> Result<&'static [&'static str], FileError> {
-    let place = "pose_keypoints_2d";
-    if keypoints.iter().any(|value| !value.is_finite()) {
-        return Err(FileError::at(path)
-            .place(place)
-            .found("a huge number")
-            .expected("coordinates")
-            .hint(REPAIR));
-    }
-    let models: Vec<&'static [&'static str]> = before.map_or(vec![&BODY_25, &COCO_18], |names| vec![names]);
-    models
-        .iter()
-        .find(|names| 3 * names.len() == keypoints.len())
-        .copied()
-        .ok_or_else(|| {
-            let counts: Vec<String> = models.iter().map(|names| (3 * names.len()).to_string()).collect();
-            let expected = format!("{}: x, y and confidence of each keypoint", counts.join(" or "));
-            let hint = "models BODY_25 and COCO are read, one of them in all frames";
-            FileError::at(path)
-                .place(place)
-                .found(format!("{} numbers", keypoints.len()))
-                .expected(expected)
-                .hint(hint)
-        })
-}
-
-#[derive(Deserialize)]
-struct OpenPoseFrame {
-    people: Vec<Person>,
-}
-
-#[derive(Deserialize)]
-struct Person {
-    pose_keypoints_2d: Vec<f32>,
-}
+use self::json::{REPAIR, guard, parse};
+pub use self::names::{BLAZEPOSE, BODY_25, COCO_17, COCO_18};
+pub use self::openpose::{Person, read_openpose};
 
 /// Reads a file with the keypoints of all frames; see the module for its layouts. `path` is for messages.
 ///
@@ -465,8 +234,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Pairs<T> {
     }
 }
 
-const REPAIR: &str = "the file is damaged or of another program; write it again";
-
 fn contents(format: &str, points: Points, path: &Path) -> Result<Contents, FileError> {
     let num_frames = points.positions.dim().0;
     if num_frames == 0 {
@@ -496,30 +263,4 @@ fn coordinate(value: f64, path: &Path, frame: usize) -> Result<f32, FileError> {
             .expected("coordinates")
             .hint(REPAIR))
     }
-}
-
-/// Frames can be named in a few bytes and still take memory for all their points: more than 64 bytes of it for each byte of the
-/// file are a sign of frames that nobody was seen in.
-fn guard(path: &Path, num_frames: usize, values_per_frame: usize, num_bytes: usize) -> Result<(), FileError> {
-    if num_frames.saturating_mul(values_per_frame) <= 16 * num_bytes.max(4096) {
-        return Ok(());
-    }
-    let found = format!("{num_frames} frames in {num_bytes} bytes");
-    let expected = "positions in more frames, and few frames left out";
-    Err(FileError::at(path)
-        .place("frames")
-        .found(found)
-        .expected(expected)
-        .hint("cut the file to where somebody is seen"))
-}
-
-fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8], path: &Path, expected: &str) -> Result<T, FileError> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        FileError::at(path)
-            .place(place)
-            .found(error)
-            .expected(expected)
-            .hint(REPAIR)
-    })
 }
