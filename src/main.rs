@@ -12,7 +12,6 @@ use recoup::cohort::split::SplitError;
 use recoup::dataset::fetch::FetchError;
 use recoup::evaluation::EvaluationError;
 use recoup::experiment::ExperimentError;
-use recoup::experiment::init_from::StartError;
 use recoup::launch::{DeviceError, LaunchError};
 use recoup::runs::RunError;
 use recoup::training::trainer::TrainError;
@@ -44,7 +43,6 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     }
     let bad_input = matches!(error.downcast_ref(), Some(LaunchError::Precision { .. }))
         || error.is::<ExperimentError>()
-        || error.is::<StartError>()
         || error.is::<DataError>()
         || error.is::<SplitError>()
         || error.is::<AuditError>()

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
+use recoup::dataset::DataPaths;
 use recoup::evaluation::{Metric, MetricSet, Scores, softmax};
-use recoup::experiment::plan::DataPaths;
-use recoup::experiment::{ExperimentFile, ExperimentPlan};
+use recoup::experiment::{ExperimentFile, ExperimentPlan, open_data};
 use recoup::models::{Model, ModelConfig};
 use recoup::training::checkpoint::CheckpointStore;
 use recoup::training::step::Group;
@@ -42,32 +42,37 @@ impl Work {
         training.early_stopping = None;
         training.checkpoint_every_secs = 1e9;
         training.precision = Precision::F32;
-        let prepared = DataPaths {
+        let paths = DataPaths {
             datasets: datasets.into(),
-        }
-        .open(&file)?;
-        Ok(Self::of(&ExperimentPlan::new(&file, prepared)?))
+        };
+        let prepared = open_data(&file, &paths)?;
+        let runs = Path::new("checkpoints");
+        Ok(Self::of(&ExperimentPlan::new(&file, prepared, runs, &|_, _| {})?))
     }
 
     /// The only function that knows how a plan is made up.
     fn of(plan: &ExperimentPlan) -> Self {
         let program = plan.base();
-        let (sources, windows) = (program.sources.clone(), program.windows.clone());
+        let (sources, windows) = (program.sources().to_vec(), program.windows().clone());
         let data = DeviceData::new(
-            &program.prepared,
+            program.prepared(),
             sources.clone(),
             windows,
-            plan.classes.len(),
+            plan.classes().len(),
             &Device::flex(),
         );
         Self {
-            model_config: program.config.model.clone(),
-            training: program.config.training.clone(),
-            model: program.model.clone(),
+            model_config: program.config().model.clone(),
+            training: program.config().training.clone(),
+            model: program.model().clone(),
             sources,
             data,
-            replicas: program.replicas.iter().map(|planned| planned.replica.clone()).collect(),
-            num_classes: plan.classes.len(),
+            replicas: program
+                .replicas()
+                .iter()
+                .map(|planned| planned.replica().clone())
+                .collect(),
+            num_classes: plan.classes().len(),
         }
     }
 
@@ -87,7 +92,7 @@ impl Work {
         let replicas: Vec<&Replica> = self.replicas.iter().collect();
         for group in replicas.chunks(group_size) {
             let group = Group::new(&self.model, &self.data, group.to_vec(), &self.training);
-            let trainer = Trainer::new(group, &store, 10, &BTreeMap::new());
+            let trainer = Trainer::new(group, &store, 10, &BTreeMap::new())?;
             match trainer.run(&mut Validator { work: self, losses }) {
                 Ok(_) | Err(TrainError::Interrupted) => {}
                 Err(error) => return Err(error.into()),

@@ -2,7 +2,9 @@
 
 pub mod error;
 pub(crate) mod hash;
+pub mod problems;
 pub(crate) mod text;
 pub mod walk;
 
 pub use error::DataError;
+pub use problems::{Problem, Problems};

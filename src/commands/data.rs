@@ -5,12 +5,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use recoup::cohort::audit::{Audit, Severity};
 use recoup::cohort::prepared::Prepared;
 use recoup::cohort::split::SubjectInfo;
+use recoup::dataset::DataPaths;
 use recoup::dataset::card::Card;
 use recoup::dataset::fetch::{
     AcceptedHash, FetchPlan, FileSpec, HttpOptions, Progress, Source, fetch, fetch_hash_list,
 };
-use recoup::experiment::plan::DataPaths;
-use recoup::experiment::{ExperimentFile, ExperimentPlan};
+use recoup::experiment::{ExperimentFile, ExperimentPlan, open_data};
 use recoup::runs::write_document;
 use serde_json::json;
 
@@ -248,15 +248,17 @@ fn describe(prepared: &Prepared) -> String {
 }
 
 fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool) -> anyhow::Result<()> {
-    let file = ExperimentFile::load(experiment, overrides)?;
-    let plan = ExperimentPlan::new(&file, paths.open(&file)?)?;
+    let mut file = ExperimentFile::load(experiment, overrides)?;
+    // Whatever a model starts from, the data and the splits are the same.
+    file.config.training.init_from = None;
+    let plan = ExperimentPlan::new(&file, open_data(&file, paths)?, Path::new(""), &|_, _| {})?;
     // In the order of the files, because one probe asks whether that order tells the class.
-    let prepared = &plan.base().prepared;
+    let prepared = plan.base().prepared();
     let subjects: Vec<SubjectInfo> = prepared
         .subjects()
         .iter()
         .filter_map(|subject| {
-            plan.splits
+            plan.splits()
                 .subjects()
                 .iter()
                 .find(|info| info.id == subject.id)
@@ -270,7 +272,7 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
         .filter(|subject| subjects.iter().any(|info| info.id == subject.id))
     {
         for session in &subject.sessions {
-            for source in &plan.base().sources {
+            for source in plan.base().sources() {
                 let spec = &prepared.modalities()[source.modality];
                 let Some(values) = prepared.values(source.modality, session.rows[source.modality]) else {
                     continue;
@@ -292,7 +294,7 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
             }
         }
     }
-    let report = audit.finish(&plan.splits)?;
+    let report = audit.finish(plan.splits())?;
     if json {
         super::print_json(&report)?
     } else {
@@ -300,7 +302,7 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
     }
     if report.worst() == Some(Severity::Error) {
         return Err(anyhow::anyhow!("the audit found errors: results would be wrong"))
-            .context(plan.config.name.clone());
+            .context(plan.config().name.clone());
     }
     Ok(())
 }

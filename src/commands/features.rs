@@ -4,8 +4,8 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array2, Axis, concatenate};
 use recoup::cohort::prepared::Prepared;
-use recoup::experiment::plan::DataPaths;
-use recoup::experiment::{ExperimentFile, feature_tables};
+use recoup::dataset::DataPaths;
+use recoup::experiment::{ExperimentFile, feature_tables, open_data};
 use recoup::features::tables::{self, FeatureTable, Per, RowKey};
 use recoup::runs::write_document;
 use recoup_formats::parquet::write_table;
@@ -16,7 +16,7 @@ use crate::cli::FeaturesArgs;
 /// Writes the feature tables of an experiment, side by side.
 pub fn run(args: FeaturesArgs, paths: &DataPaths) -> anyhow::Result<()> {
     let file = ExperimentFile::load(&args.experiment, &args.overrides.set)?;
-    let prepared = paths.open(&file)?;
+    let prepared = open_data(&file, paths)?;
     let bar = if args.quiet {
         ProgressBar::hidden()
     } else {

@@ -24,7 +24,7 @@ pub struct Usage(pub String);
 
 /// Carries out one command.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
-    let paths = recoup::experiment::plan::DataPaths { datasets: cli.datasets };
+    let paths = recoup::dataset::DataPaths { datasets: cli.datasets };
     match cli.command {
         Command::Devices(json) => devices::run(json.json),
         Command::Data(command) => data::run(command, &paths),

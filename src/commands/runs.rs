@@ -1,4 +1,4 @@
-use recoup::runs::{RunDirectory, RunStatus, list_runs};
+use recoup::runs::{Manifest, RunDirectory, RunStatus, list_runs};
 use serde_json::json;
 
 use crate::cli::RunsCommand;
@@ -7,11 +7,12 @@ use crate::cli::RunsCommand;
 pub fn run(command: RunsCommand) -> anyhow::Result<()> {
     match command {
         RunsCommand::List { folder, json } => {
-            let mut rows = Vec::new();
-            for run in list_runs(&folder)? {
-                let manifest = run.manifest()?;
-                rows.push((run.root().display().to_string(), manifest));
+            let list = list_runs(&folder)?;
+            for warning in &list.warnings {
+                eprintln!("warning: {warning}");
             }
+            let row = |(run, manifest): (RunDirectory, Manifest)| (run.root().display().to_string(), manifest);
+            let rows: Vec<(String, Manifest)> = list.runs.into_iter().map(row).collect();
             if json.json {
                 let list: Vec<_> = rows
                     .iter()
@@ -19,7 +20,7 @@ pub fn run(command: RunsCommand) -> anyhow::Result<()> {
                     .collect();
                 return super::print_json(&list);
             }
-            let line = |(path, manifest): &(String, recoup::runs::Manifest)| {
+            let line = |(path, manifest): &(String, Manifest)| {
                 format!(
                     "{:<12} {:>4} replicas  {path}\n",
                     status(manifest.status),

@@ -16,7 +16,7 @@ pub fn run(out: &Path, layout: FileLayout, assignments: &[String]) -> anyhow::Re
     let problems: Vec<String> = config
         .problems()
         .into_iter()
-        .map(|(key, problem)| format!("--set {key}: {problem}"))
+        .map(|problem| format!("--set {problem}"))
         .collect();
     if !problems.is_empty() {
         return Err(Usage(problems.join("\n")).into());

@@ -2,16 +2,16 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use recoup::dataset::DataPaths;
 use recoup::evaluation::{Level, table};
 use recoup::experiment::ExperimentFile;
 use recoup::experiment::config::{DataSource, TaskConfig};
-use recoup::experiment::init_from::attach;
-use recoup::experiment::plan::DataPaths;
-use recoup::experiment::{ExperimentPlan, Program, memory};
+use recoup::experiment::{ExperimentPlan, Program, open_data};
 use recoup::launch::local::headline_metrics;
+use recoup::launch::memory::{DeviceMemory, Size, bytes_per_replica, data_bytes, group_sizes};
 use recoup::launch::signals::StopFlag;
 use recoup::launch::{LocalOptions, run as launch};
-use recoup::runs::{RunDirectory, RunStatus, list_runs};
+use recoup::runs::{Manifest, RunDirectory, RunStatus, list_runs};
 use recoup::simulate::Outcome;
 
 use super::Usage;
@@ -20,27 +20,40 @@ use crate::cli::TrainArgs;
 /// Trains an experiment.
 pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
     let file = ExperimentFile::load(&args.experiment, &args.overrides.set)?;
-    let device = if args.dry_run { None } else { Some(args.device.open()?) };
-    let prepared = paths.open(&file)?;
+    // A dry run may be made where the device is not.
+    let device = match args.device.open() {
+        Err(error) if !args.dry_run => return Err(error.into()),
+        device => device.ok(),
+    };
+    let memory = device.as_ref().map_or(DeviceMemory::UNKNOWN, DeviceMemory::of);
+    let prepared = open_data(&file, paths)?;
     for warning in prepared.warnings() {
         eprintln!("warning: {warning}");
     }
-    let mut plan = ExperimentPlan::new(&file, prepared)?;
-    attach(&mut plan)?;
+    let plan = ExperimentPlan::new(&file, prepared, &args.out, &|_, _| {})?;
     check_names(&plan, &args.only)?;
-    let Some(device) = device else {
-        return super::print(&describe(&plan, args.max_replicas));
+    let max_replicas = args.max_replicas.map(|most| most as usize);
+    let group_sizes = group_sizes(&plan, memory, max_replicas)?;
+    let device = match device {
+        Some(device) if !args.dry_run => device,
+        _ => return super::print(&describe(&plan, memory, &group_sizes)),
     };
-    let folder = args.out.join(&plan.config.name);
+    let folder = args.out.join(&plan.config().name);
+    let runs = list_runs(&folder)?;
+    for warning in &runs.warnings {
+        eprintln!("warning: {warning}");
+    }
     let directory = match &args.resume {
-        None => RunDirectory::create(&folder, &plan.hash, SystemTime::now())?,
-        Some(None) => newest_unfinished(&folder, &plan)?,
+        None => RunDirectory::create(&folder, plan.hash(), SystemTime::now())?,
+        Some(None) => newest_unfinished(&folder, runs.runs.clone(), &plan)?,
         Some(Some(run)) => RunDirectory::open(run)?,
     };
+    let finished = |(_, manifest): &&(RunDirectory, Manifest)| manifest.status == RunStatus::Finished;
     let options = LocalOptions {
-        max_replicas: args.max_replicas.map(|most| most as usize),
+        max_replicas,
         only: args.only,
-        earlier_looks: looks(&folder)?,
+        // Each finished run has shown the test metrics once.
+        test_evaluations_before: runs.runs.iter().filter(finished).count(),
         quiet: args.quiet,
     };
     let stop = StopFlag::install().context("cannot listen for signals")?;
@@ -60,7 +73,7 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
     if args.json {
         return super::print_json(&outcome.evaluation);
     }
-    let metrics = headline_metrics(plan.classes.len());
+    let metrics = headline_metrics(plan.classes().len());
     // With variants the table of their differences is the result; those of each fold are a command away.
     let tables = if outcome.ablations.is_empty() {
         format!(
@@ -82,9 +95,9 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
 
 /// Of simulated patients, what no method can exceed.
 fn best_auc(plan: &ExperimentPlan) -> String {
-    match &plan.config.data.source {
+    match &plan.config().data.source {
         DataSource::Simulated(config)
-            if config.outcome == Outcome::Response && plan.config.task == TaskConfig::default() =>
+            if config.outcome == Outcome::Response && plan.config().task == TaskConfig::default() =>
         {
             let best = config.best_auc().all;
             format!(
@@ -106,7 +119,7 @@ fn last_line(directory: &RunDirectory) -> String {
 }
 
 fn check_names(plan: &ExperimentPlan, only: &[String]) -> Result<(), Usage> {
-    let names = || plan.replicas().map(|planned| &planned.replica.name);
+    let names = || plan.replicas().map(|planned| &planned.replica().name);
     let known = |name: &String| names().any(|known| known == name);
     match only.iter().find(|name| !known(name)) {
         None => Ok(()),
@@ -122,84 +135,75 @@ fn check_names(plan: &ExperimentPlan, only: &[String]) -> Result<(), Usage> {
     }
 }
 
-fn newest_unfinished(folder: &Path, plan: &ExperimentPlan) -> anyhow::Result<RunDirectory> {
-    for run in list_runs(folder)?.into_iter().rev() {
-        let manifest = run.manifest()?;
-        if manifest.status != RunStatus::Finished && manifest.experiment_hash == plan.hash {
-            return Ok(run);
-        }
-    }
-    let message = format!(
-        "--resume: no unfinished run of this experiment in {}\n\
-         hint: options that change the experiment (--set) must be those of the run; leave --resume out to start a new one",
-        folder.display()
-    );
-    Err(Usage(message).into())
-}
-
-/// Finished runs of the experiment: each has shown the test metrics once.
-fn looks(folder: &Path) -> anyhow::Result<usize> {
-    let mut looks = 0;
-    for run in list_runs(folder)? {
-        looks += usize::from(run.manifest()?.status == RunStatus::Finished);
-    }
-    Ok(looks)
+fn newest_unfinished(
+    folder: &Path,
+    runs: Vec<(RunDirectory, Manifest)>,
+    plan: &ExperimentPlan,
+) -> Result<RunDirectory, Usage> {
+    let goes_on =
+        |manifest: &Manifest| manifest.status != RunStatus::Finished && manifest.experiment_hash == plan.hash();
+    let newest = runs.into_iter().rev().find(|(_, manifest)| goes_on(manifest));
+    newest.map(|(run, _)| run).ok_or_else(|| {
+        Usage(format!(
+            "--resume: no unfinished run of this experiment in {}\n\
+             hint: options that change the experiment (--set) must be those of the run; leave --resume out to start a new one",
+            folder.display()
+        ))
+    })
 }
 
 fn summary(plan: &ExperimentPlan) -> String {
     let base = plan.base();
-    let variants = match plan.variants.len() {
+    let variants = match plan.variants().len() {
         1 => String::new(),
-        count => format!("{count} variants in {} programs x ", plan.programs.len()),
+        count => format!("{count} variants in {} programs x ", plan.programs().len()),
     };
     format!(
         "{}: {} replicas ({variants}{} splits x {} seeds), {} parameters each, {} windows of {} subjects, classes {}",
-        plan.config.name,
+        plan.config().name,
         plan.replicas().count(),
-        plan.splits.splits().len(),
-        plan.config.seeds.len(),
-        base.model.layout().num_params(),
-        base.windows.len(),
-        plan.splits.subjects().len(),
-        plan.classes.join(", ")
+        plan.splits().splits().len(),
+        plan.config().seeds.len(),
+        base.model().layout().num_params(),
+        base.windows().len(),
+        plan.splits().subjects().len(),
+        plan.classes().join(", ")
     )
 }
 
 /// The plan in words and the experiment as it would run.
-fn describe(plan: &ExperimentPlan, max_replicas: Option<u64>) -> String {
-    let mut text = format!("{}\n", summary(plan));
-    for program in &plan.programs {
-        text.push_str(&describe_program(program, max_replicas));
+fn describe(plan: &ExperimentPlan, memory: DeviceMemory, group_sizes: &[usize]) -> String {
+    let data = Size(data_bytes(plan));
+    let mut text = format!("{}\nmemory: {memory}; data about {data}\n", summary(plan));
+    for (program, &group_size) in plan.programs().iter().zip(group_sizes) {
+        text.push_str(&describe_program(program, group_size));
     }
     text.push_str(&format!("experiment:\n\n{}", plan.resolved_toml()));
     text
 }
 
-fn describe_program(program: &Program, max_replicas: Option<u64>) -> String {
-    let bytes = program.bytes_per_replica();
-    let group = program.group_size(max_replicas.map(|most| most as usize));
-    let mib = |bytes: u64| bytes as f64 / 1048576.0;
-    let fits = memory::fitting_replicas(bytes).map_or("unknown".into(), |count| count.to_string());
+fn describe_program(program: &Program, group_size: usize) -> String {
+    let bytes = bytes_per_replica(program);
     let mut text = format!(
-        "\nprogram {}: {} replicas\nmemory: about {:.1} MiB per replica, {fits} fit; groups of {group}: about {:.0} MiB\nstreams:\n",
-        program.name,
-        program.replicas.len(),
-        mib(bytes),
-        mib(bytes * group as u64)
+        "\nprogram {}: {} replicas\nmemory: about {} per replica; groups of {group_size}: about {}\nstreams:\n",
+        program.name(),
+        program.replicas().len(),
+        Size(bytes),
+        Size(bytes * group_size as f64)
     );
-    for (stream, source) in program.config.model.stream.iter().zip(&program.sources) {
+    for (stream, source) in program.config().model.stream.iter().zip(program.sources()) {
         text.push_str(&format!(
             "  {} <- {}: {:?}\n",
             stream.name, stream.modality, source.shape
         ));
     }
     text.push_str("parameters of one replica:\n");
-    for spec in program.model.layout().params() {
+    for spec in program.model().layout().params() {
         text.push_str(&format!("  {:<48} {:?}\n", spec.path, spec.shape));
     }
     text.push_str("replicas:\n");
-    for planned in &program.replicas {
-        let replica = &planned.replica;
+    for planned in program.replicas() {
+        let replica = planned.replica();
         let train: usize = replica.train.iter().map(Vec::len).sum();
         text.push_str(&format!(
             "  {:<32} windows: train {train}, valid {}, test {}\n",

@@ -6,9 +6,11 @@ pub mod draft;
 pub mod fetch;
 pub mod load;
 mod rate;
+mod paths;
 pub mod subjects;
 pub mod warning;
 
 pub use card::Card;
 pub use load::{SessionReader, load_cohort};
+pub use paths::DataPaths;
 pub use subjects::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};

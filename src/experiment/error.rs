@@ -1,8 +1,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::base::Problem;
 use crate::base::error::DataError;
 use crate::cohort::split::SplitError;
+use crate::runs::RunError;
+use crate::training::checkpoint::CheckpointError;
 
 /// Why an experiment cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +40,7 @@ pub enum ExperimentError {
         /// Experiment file.
         path: PathBuf,
         /// What is wrong.
-        problems: Vec<Problem>,
+        problems: Vec<Located>,
     },
     /// The data cannot be read.
     #[error(transparent)]
@@ -53,28 +56,56 @@ pub enum ExperimentError {
     /// The cohort cannot be split so.
     #[error(transparent)]
     Split(#[from] SplitError),
+    /// The run that `training.init_from` names cannot be started from.
+    #[error(transparent)]
+    InitFrom(#[from] InitFromError),
 }
 
-/// One thing wrong with an experiment.
+/// Why weights of a run cannot be started from.
+#[derive(Debug, thiserror::Error)]
+pub enum InitFromError {
+    /// The run cannot be read.
+    #[error("training.init_from.run: {0}")]
+    Run(#[from] RunError),
+    /// Its experiment cannot be read.
+    #[error("training.init_from.run: {0}")]
+    Experiment(Box<ExperimentError>),
+    /// Its splits cannot be read.
+    #[error("training.init_from.run: {0}")]
+    Split(#[from] SplitError),
+    /// Its weights cannot be read.
+    #[error("training.init_from.run: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// It does not fit this experiment.
+    #[error("training.init_from.{key}: {problem}\nhint: {hint}")]
+    Unfit {
+        /// Key below `training.init_from`.
+        key: &'static str,
+        /// What was found.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+/// One problem of an experiment and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Dotted key.
-    pub key: String,
+pub struct Located {
     /// Line of the experiment file, where the key is in it.
     pub line: Option<usize>,
-    /// What is wrong, and what was expected.
-    pub message: String,
+    /// The key and what is wrong.
+    pub problem: Problem,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Located {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
-            Some(line) => write!(formatter, "line {line}: {}: {}", self.key, self.message),
-            None => write!(formatter, "{}: {}", self.key, self.message),
+            Some(line) => write!(formatter, "line {line}: {}", self.problem),
+            None => write!(formatter, "{}", self.problem),
         }
     }
 }
 
-fn list(problems: &[Problem]) -> String {
+fn list(problems: &[Located]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }

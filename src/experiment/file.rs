@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::ExperimentError;
 use super::config::ExperimentConfig;
+use super::error::{ExperimentError, Located};
+use crate::base::Problems;
 
 /// Files that one experiment may be composed of; more are a circle.
 const MAX_BASES: usize = 16;
@@ -66,6 +67,27 @@ impl ExperimentFile {
             path: path.into(),
             text: text.into(),
             config,
+        })
+    }
+
+    /// Fails with all `problems`, each once and with its line.
+    pub(super) fn check(&self, problems: &Problems) -> Result<(), ExperimentError> {
+        let mut located: Vec<Located> = Vec::new();
+        for problem in problems.iter() {
+            // Variants repeat the problems of what they share.
+            if !located.iter().any(|known| known.problem == *problem) {
+                located.push(Located {
+                    line: self.line_of(&problem.key),
+                    problem: problem.clone(),
+                });
+            }
+        }
+        if located.is_empty() {
+            return Ok(());
+        }
+        Err(ExperimentError::Problems {
+            path: self.path.clone(),
+            problems: located,
         })
     }
 

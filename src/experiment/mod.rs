@@ -5,22 +5,24 @@
 //! once, and lists the replicas in [`program`]s: variants that can train together.
 
 pub mod config;
+mod data;
 mod error;
 pub mod file;
-pub mod init_from;
-pub mod memory;
+mod init_from;
 pub mod overrides;
-pub mod plan;
-mod problems;
+mod plan;
 pub mod program;
+mod sources;
 mod task;
 pub mod variant;
+mod variant_plan;
 mod view;
 
 pub use config::ExperimentConfig;
-pub use error::ExperimentError;
+pub use data::open_data;
+pub use error::{ExperimentError, InitFromError};
 pub use file::ExperimentFile;
-pub use plan::ExperimentPlan;
-pub use program::{PlannedReplica, Program, Selection};
+pub use plan::{ExperimentPlan, Variant};
+pub use program::{PlannedReplica, Program, ReplicaKey, Selection};
 pub use variant::BASE_VARIANT;
 pub use view::feature_tables;

@@ -1,84 +1,47 @@
 //! The checked plan: the only thing that runs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::ExperimentFile;
-use super::config::{DataSource, ExperimentConfig};
+use super::config::ExperimentConfig;
 use super::error::ExperimentError;
-use super::problems::Problems;
-use super::program::{Draft, PlannedReplica, Program};
+use super::file::ExperimentFile;
+use super::init_from::InitFrom;
+use super::program::{PlannedReplica, Program};
 use super::task::Task;
-use super::variant::{BASE_VARIANT, program_key};
+use super::variant::{BASE_VARIANT, shared_config};
+use super::variant_plan::VariantPlan;
 use super::view::View;
+use crate::base::Problems;
 use crate::base::hash::digest;
 use crate::cohort::prepared::Prepared;
 use crate::cohort::split::Splits;
-use crate::dataset::card::Card;
 use crate::features::tables::Progress;
 
-/// Where datasets lie.
-#[derive(Clone, Debug)]
-pub struct DataPaths {
-    /// Folder with one folder per dataset; prepared data goes to `<name>/prepared` in it.
-    pub datasets: PathBuf,
-}
-
-impl DataPaths {
-    /// `<datasets>/<name>/card.toml`.
-    pub fn card(&self, name: &str) -> PathBuf {
-        self.datasets.join(name).join("card.toml")
-    }
-
-    /// `<datasets>/<name>/raw`: files as published.
-    pub fn raw(&self, name: &str) -> PathBuf {
-        self.datasets.join(name).join("raw")
-    }
-
-    /// `<datasets>/<name>/prepared`: tables as training reads them.
-    pub fn prepared(&self, name: &str) -> PathBuf {
-        self.datasets.join(name).join("prepared")
-    }
-
-    /// Opens the cohort of an experiment, prepared; the first time reads or simulates the recordings.
-    pub fn open(&self, file: &ExperimentFile) -> Result<Prepared, ExperimentError> {
-        match &file.config.data.source {
-            DataSource::Simulated(config) => {
-                let mut problems = Problems::new(file);
-                for (key, message) in config.problems() {
-                    problems.add(&format!("data.source.{key}"), message);
-                }
-                problems.finish()?;
-                Ok(Prepared::build(&config.generate(), &self.prepared("simulated"))?)
-            }
-            DataSource::Dataset(dataset) => {
-                let card = Card::load(&self.card(&dataset.name))?;
-                Ok(Prepared::from_card(
-                    &card,
-                    &self.raw(&dataset.name),
-                    &self.prepared(&dataset.name),
-                )?)
-            }
-        }
-    }
-}
-
-/// An experiment joined with its data, checked in full.
+/// An experiment joined with its data and the weights that it starts from, checked in full.
+///
+/// There is one way to make a plan and none to change it, so what runs is what was checked and what the hash names:
+///
+/// ```compile_fail,E0616
+/// fn rename(plan: &mut recoup::experiment::ExperimentPlan) {
+///     plan.hash = String::new(); // error: field `hash` is private
+/// }
+/// ```
+///
+/// ```compile_fail,E0616
+/// fn start_anew(plan: &mut recoup::experiment::ExperimentPlan) {
+///     plan.programs.clear(); // error: field `programs` is private
+/// }
+/// ```
+#[derive(Debug)]
 pub struct ExperimentPlan {
-    /// The experiment.
-    pub config: ExperimentConfig,
-    /// SHA-256 of the resolved experiment and the split: what a checkpoint must match.
-    pub hash: String,
-    /// The data.
-    pub prepared: Arc<Prepared>,
-    /// Classes that are predicted.
-    pub classes: Vec<String>,
-    /// Who is trained on and tested, in every variant.
-    pub splits: Splits,
-    /// The variants in the order of the experiment, the base first.
-    pub variants: Vec<Variant>,
-    /// What is trained, in groups of variants that can train together.
-    pub programs: Vec<Program>,
+    config: ExperimentConfig,
+    hash: String,
+    prepared: Arc<Prepared>,
+    classes: Vec<String>,
+    splits: Splits,
+    variants: Vec<Variant>,
+    programs: Vec<Program>,
 }
 
 /// A variant and the experiment as it has it.
@@ -91,88 +54,103 @@ pub struct Variant {
 }
 
 impl ExperimentPlan {
-    /// Joins an experiment with its data.
+    /// Joins an experiment with its data and, where it says `training.init_from`, with weights of a run below the folder
+    /// `runs`. `progress` is told how many sessions' features are computed.
     ///
     /// # Errors
-    /// [`ExperimentError::Problems`] with everything that is wrong, or the data's and the split's own errors.
-    pub fn new(file: &ExperimentFile, prepared: Prepared) -> Result<Self, ExperimentError> {
-        Self::with_progress(file, prepared, &|_, _| {})
-    }
-
-    /// As [`new`](Self::new), told how many sessions' features are computed.
-    ///
-    /// # Errors
-    /// Those of [`new`](Self::new).
-    pub fn with_progress(
+    /// [`ExperimentError::Problems`] with everything that is wrong, or the errors of the data, of the split, and of the
+    /// run to start from.
+    pub fn new(
         file: &ExperimentFile,
         prepared: Prepared,
+        runs: &Path,
         progress: Progress,
     ) -> Result<Self, ExperimentError> {
         let prepared = Arc::new(prepared);
         let config = file.config.clone();
-        let mut problems = Problems::new(file);
+        let mut problems = Problems::default();
         check_names(&config, &mut problems);
         let task = Task::new(&config, &prepared, &mut problems);
-        let base = ExperimentConfig {
-            variants: Vec::new(),
-            ..config.clone()
-        };
-        let mut variants = vec![Variant {
-            name: BASE_VARIANT.into(),
-            config: base,
-        }];
-        for variant in &config.variants {
-            match variant.apply(&config) {
-                Ok(config) => variants.push(Variant {
-                    name: variant.name.clone(),
-                    config,
-                }),
-                Err((key, message)) => problems.add(&key, message),
-            }
-        }
-        problems.finish()?;
+        let variants = variants(&config, &mut problems);
+        file.check(&problems)?;
 
-        let mut drafts: Vec<Draft> = Vec::new();
+        let mut plans: Vec<VariantPlan> = Vec::new();
         let mut views = Vec::new();
         for Variant { name, config } in &variants {
             let view = View::of(config, &prepared, &task, &mut views, &mut problems, progress)?;
-            drafts.extend(Draft::new(name, config, view, &task, &mut problems));
+            plans.extend(VariantPlan::new(name, config, view, &task, &mut problems));
         }
-        problems.finish()?;
+        file.check(&problems)?;
 
         let splits = Splits::make(&config.split, &task.subjects(&prepared), prepared.content_hash())?;
-        let mut programs: Vec<(String, Program)> = Vec::new();
+        let mut programs: Vec<(ExperimentConfig, Program)> = Vec::new();
         let mut num_replicas = 0;
-        for draft in drafts {
-            let replicas = draft.replicas(&splits, task.classes.len(), num_replicas)?;
+        for plan in plans {
+            let init_from = InitFrom::open(plan.config(), runs)?;
+            let model = plan.model(task.classes.len());
+            let replicas = plan.replicas(&splits, &model, init_from.as_ref(), num_replicas)?;
             num_replicas += replicas.len();
-            let key = program_key(&draft.config);
-            match programs.iter_mut().find(|(other, _)| *other == key) {
-                Some((_, program)) => program.replicas.extend(replicas),
-                None => programs.push((key, draft.program(task.classes.len(), replicas))),
+            let shared = shared_config(plan.config());
+            match programs.iter_mut().find(|(other, _)| *other == shared) {
+                Some((_, program)) => program.extend(replicas),
+                None => programs.push((shared, plan.program(model, replicas))),
             }
         }
-        let resolved = toml::to_string(&config).unwrap_or_default();
+        let programs: Vec<Program> = programs.into_iter().map(|(_, program)| program).collect();
         Ok(Self {
-            hash: digest(format!("{resolved}\n{}", splits.hash()).as_bytes()),
+            hash: hash(&config, &splits, &programs),
             config,
             prepared,
             classes: task.classes,
             splits,
             variants,
-            programs: programs.into_iter().map(|(_, program)| program).collect(),
+            programs,
         })
+    }
+
+    /// The experiment.
+    pub fn config(&self) -> &ExperimentConfig {
+        &self.config
+    }
+
+    /// SHA-256 of the resolved experiment, the splits and the weights to start from: what a checkpoint must match.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The data, without the feature tables of the variants.
+    pub fn prepared(&self) -> &Arc<Prepared> {
+        &self.prepared
+    }
+
+    /// Names of the classes that are predicted.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// Who is trained on and tested, in every variant.
+    pub fn splits(&self) -> &Splits {
+        &self.splits
+    }
+
+    /// The variants in the order of the experiment, the base first.
+    pub fn variants(&self) -> &[Variant] {
+        &self.variants
+    }
+
+    /// What is trained, in groups of variants that can train together.
+    pub fn programs(&self) -> &[Program] {
+        &self.programs
     }
 
     /// The experiment with every default filled in, as TOML.
     pub fn resolved_toml(&self) -> String {
-        // The configuration came from TOML, so it can be written as TOML.
-        toml::to_string(&self.config).unwrap_or_default()
+        resolved_toml(&self.config)
     }
 
     /// All replicas, program by program.
     pub fn replicas(&self) -> impl Iterator<Item = &PlannedReplica> {
-        self.programs.iter().flat_map(|program| &program.replicas)
+        self.programs.iter().flat_map(Program::replicas)
     }
 
     /// The program of the experiment without changes.
@@ -180,6 +158,49 @@ impl ExperimentPlan {
         // `new` makes one for the base before any other.
         &self.programs[0]
     }
+}
+
+/// The experiment without changes, then with each of them.
+fn variants(config: &ExperimentConfig, problems: &mut Problems) -> Vec<Variant> {
+    let base = ExperimentConfig {
+        variants: Vec::new(),
+        ..config.clone()
+    };
+    let mut variants = vec![Variant {
+        name: BASE_VARIANT.into(),
+        config: base,
+    }];
+    for variant in &config.variants {
+        match variant.apply(config) {
+            Ok(config) => variants.push(Variant {
+                name: variant.name.clone(),
+                config,
+            }),
+            Err(problem) => problems.extend([problem]),
+        }
+    }
+    variants
+}
+
+fn resolved_toml(config: &ExperimentConfig) -> String {
+    // The configuration came from TOML, so it can be written as TOML.
+    toml::to_string(config).unwrap_or_default()
+}
+
+fn hash(config: &ExperimentConfig, splits: &Splits, programs: &[Program]) -> String {
+    let hash = digest(format!("{}\n{}", resolved_toml(config), splits.hash()).as_bytes());
+    let replicas = programs.iter().flat_map(Program::replicas);
+    let mut weights: Vec<String> = replicas
+        .filter_map(|planned| {
+            let weights = planned.replica().init_from.as_ref()?;
+            Some(format!("{} {}", planned.replica().name, weights.stored.digest()))
+        })
+        .collect();
+    if weights.is_empty() {
+        return hash;
+    }
+    weights.sort_unstable();
+    digest(format!("{hash}\n{}", weights.join("\n")).as_bytes())
 }
 
 fn check_names(config: &ExperimentConfig, problems: &mut Problems) {

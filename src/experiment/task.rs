@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use recoup_kernels::random::{self, Key, Purpose};
 
 use super::config::ExperimentConfig;
-use super::problems::Problems;
+use crate::base::Problems;
 use crate::cohort::prepared::{Prepared, PreparedSubject};
 use crate::cohort::split::{SubjectInfo, majority_class};
 use crate::cohort::window::Window;
@@ -119,12 +119,11 @@ fn regroup(config: &ExperimentConfig, prepared: &Prepared, problems: &mut Proble
             }
         }
     }
-    if config.task.classes.len() < 2 {
-        problems.add(
-            "task.class",
-            "one class leaves nothing to predict: expected at least two",
-        );
-    }
+    problems.require(
+        config.task.classes.len() > 1,
+        "task.class",
+        || "one class leaves nothing to predict: expected at least two",
+    );
     (
         config.task.classes.iter().map(|class| class.name.clone()).collect(),
         of_data_class,

@@ -7,6 +7,7 @@ use toml::{Table, Value};
 
 use super::config::ExperimentConfig;
 use super::overrides;
+use crate::base::Problem;
 use crate::training::OptimizerConfig;
 
 /// Name of the experiment without changes, among its variants.
@@ -37,12 +38,12 @@ impl VariantConfig {
     ///
     /// # Errors
     /// The key below this variant that is wrong, and why.
-    pub fn apply(&self, base: &ExperimentConfig) -> Result<ExperimentConfig, (String, String)> {
+    pub fn apply(&self, base: &ExperimentConfig) -> Result<ExperimentConfig, Problem> {
         let at = |key: &str| format!("variant.{}.{key}", self.name);
-        let mut document = Table::try_from(base).map_err(|error| (at("set"), error.to_string()))?;
+        let mut document = Table::try_from(base).map_err(|error| Problem::new(at("set"), error.to_string()))?;
         document.remove("variant");
         self.remove_streams(&mut document)
-            .map_err(|(key, message)| (at(key), message))?;
+            .map_err(|problem| problem.below(format_args!("variant.{}", self.name)))?;
         for (key, value) in &self.set {
             let is_below = |root: &&str| {
                 key.strip_prefix(*root)
@@ -53,15 +54,15 @@ impl VariantConfig {
                     "{key} is what variants share, so that they can be compared: they may change {}",
                     CHANGEABLE.join(", ")
                 );
-                return Err((at("set"), message));
+                return Err(Problem::new(at("set"), message));
             }
             overrides::set_key(&mut document, key, value.clone())
-                .map_err(|message| (at("set"), format!("{key}: {message}")))?;
+                .map_err(|message| Problem::new(at("set"), format!("{key}: {message}")))?;
         }
-        ExperimentConfig::deserialize(document).map_err(|error| (at("set"), error.to_string().trim_end().to_owned()))
+        ExperimentConfig::deserialize(document).map_err(|error| Problem::new(at("set"), error.to_string().trim_end()))
     }
 
-    fn remove_streams(&self, document: &mut Table) -> Result<(), (&'static str, String)> {
+    fn remove_streams(&self, document: &mut Table) -> Result<(), Problem> {
         let streams = document
             .get_mut("model")
             .and_then(|model| model.get_mut("stream"))
@@ -80,7 +81,7 @@ impl VariantConfig {
                     .collect();
                 streams.retain(|stream| stream.get(field).and_then(Value::as_str) != Some(name));
                 if streams.len() == before {
-                    return Err((
+                    return Err(Problem::new(
                         key,
                         format!("no stream has {field} {name:?}; there is {}", known.join(", ")),
                     ));
@@ -88,15 +89,15 @@ impl VariantConfig {
             }
         }
         if streams.is_empty() {
-            return Err(("name", "this variant has no stream left".into()));
+            return Err(Problem::new("name", "this variant has no stream left"));
         }
         Ok(())
     }
 }
 
-/// Text that is the same for variants whose replicas can train together: everything but what a replica has of its own
-/// ([`Hyper`](crate::training::Hyper)).
-pub(super) fn program_key(config: &ExperimentConfig) -> String {
+/// The part of an experiment that is equal for variants whose replicas can train together: everything but what a
+/// replica has of its own ([`Hyper`](crate::training::Hyper) and its first weights).
+pub(super) fn shared_config(config: &ExperimentConfig) -> ExperimentConfig {
     let mut shared = config.clone();
     shared.model.dropout = 0.0;
     shared.training.label_smoothing = 0.0;
@@ -113,6 +114,6 @@ pub(super) fn program_key(config: &ExperimentConfig) -> String {
             ..
         } => (*learning_rate, *weight_decay) = (0.0, 0.0),
     }
-    shared.training.start = None;
-    toml::to_string(&shared).unwrap_or_default()
+    shared.training.init_from = None;
+    shared
 }

@@ -8,13 +8,13 @@ use rayon::prelude::*;
 use super::ExperimentFile;
 use super::config::ExperimentConfig;
 use super::error::ExperimentError;
-use super::problems::Problems;
 use super::task::Task;
+use crate::base::Problems;
 use crate::cohort::prepared::Prepared;
 use crate::cohort::split::{Splits, SubjectInfo};
 use crate::cohort::window::{Window, windows};
 use crate::features::signals::Column;
-use crate::features::tables::{self, FeatureTable, Fitted, Progress};
+use crate::features::tables::{self, FeatureTable, FittedTransforms, Progress};
 use crate::features::transforms::{FitConfig, columns_after};
 
 /// Shared by variants with the same windows and features.
@@ -39,25 +39,27 @@ pub fn feature_tables(
     prepared: &Prepared,
     progress: Progress,
 ) -> Result<(Vec<FeatureTable>, Vec<Window>), ExperimentError> {
-    let mut problems = Problems::new(file);
+    let mut problems = Problems::default();
     let task = Task::new(&file.config, prepared, &mut problems);
-    if file.config.features.is_empty() {
-        problems.add("features", "there are none: name one, `[features.NAME]`");
-    }
-    problems.finish()?;
+    problems.require(
+        !file.config.features.is_empty(),
+        "features",
+        || "there are none: name one, `[features.NAME]`",
+    );
+    file.check(&problems)?;
     let windows = task.windows(windows(prepared, file.config.data.window.as_ref())?);
     let tables = tables::extract(&file.config.features, prepared, &windows, progress).unwrap_or_else(|wrong| {
-        wrong.into_iter().for_each(|(key, message)| problems.add(&key, message));
+        problems.extend_below("features", wrong);
         Vec::new()
     });
-    problems.finish()?;
+    file.check(&problems)?;
     Ok((tables, windows))
 }
 
 struct Fit {
     steps: Vec<FitConfig>,
     columns: Vec<Column>,
-    by_split: OnceLock<Result<Vec<Arc<Fitted>>, String>>,
+    by_split: OnceLock<Result<Vec<Arc<FittedTransforms>>, String>>,
 }
 
 impl View {
@@ -78,7 +80,7 @@ impl View {
         let tables = match tables::extract(&config.features, prepared, &windows, progress) {
             Ok(tables) => tables,
             Err(wrong) => {
-                wrong.into_iter().for_each(|(key, message)| problems.add(&key, message));
+                problems.extend_below("features", wrong);
                 return Ok(None);
             }
         };
@@ -141,7 +143,7 @@ impl View {
         modality: usize,
         splits: &Splits,
         everyone: &[SubjectInfo],
-    ) -> Result<Option<&[Arc<Fitted>]>, ExperimentError> {
+    ) -> Result<Option<&[Arc<FittedTransforms>]>, ExperimentError> {
         let Some((table, fit)) = self.fit(modality) else {
             return Ok(None);
         };
@@ -149,7 +151,7 @@ impl View {
         let fit_splits = || {
             let fitted = splits.splits().par_iter().map(|split| {
                 let fold = split.train_fold(everyone).map_err(|error| error.to_string())?;
-                let fitted = Fitted::new(table, &fit.steps, &fold);
+                let fitted = FittedTransforms::new(table, &fit.steps, &fold);
                 Ok(Arc::new(fitted.map_err(|problem| format!("{split}: {problem}"))?))
             });
             // Collected first, so that of several errors always the same one is reported.

@@ -11,7 +11,7 @@ use crate::tracking::RunTracker;
 /// there the base is absent and nothing is compared.
 pub(super) fn ablations(plan: &ExperimentPlan, evaluation: &Evaluation) -> Result<Vec<Ablation>, EvaluationError> {
     let variants: Vec<&str> = plan
-        .variants
+        .variants()
         .iter()
         .skip(1)
         .map(|variant| variant.name.as_str())
@@ -58,6 +58,6 @@ fn draw(plan: &ExperimentPlan, ablations: &[Ablation]) -> Result<figures::Pictur
             })
         })
         .collect();
-    let title = format!("{}: change against base, test subjects", plan.config.name);
+    let title = format!("{}: change against base, test subjects", plan.config().name);
     figures::intervals(&rows, 0.0, "difference, 95 % interval", &title)
 }

@@ -7,19 +7,19 @@ use burn::tensor::Device;
 
 use super::local::LaunchError;
 use crate::experiment::ExperimentPlan;
-use crate::runs::{Life, Manifest, RunDirectory, RunError, RunStatus};
+use crate::runs::{Attempt, Manifest, RunDirectory, RunError, RunStatus};
 use crate::training::checkpoint::CheckpointError;
 
 pub(super) fn open_manifest(
     plan: &ExperimentPlan,
     device: &Device,
     directory: &RunDirectory,
-    earlier_looks: usize,
+    test_evaluations_before: usize,
 ) -> Result<Manifest, LaunchError> {
     let mut manifest = match directory.manifest() {
         Ok(manifest) => manifest,
         Err(RunError::Io { .. }) => Manifest {
-            experiment: plan.config.name.clone(),
+            experiment: plan.config().name.clone(),
             status: RunStatus::Running,
             recoup_version: env!("CARGO_PKG_VERSION").into(),
             git_commit: option_env!("RECOUP_GIT_COMMIT")
@@ -28,27 +28,27 @@ pub(super) fn open_manifest(
             burn_version: option_env!("RECOUP_BURN_VERSION").unwrap_or("unknown").into(),
             device: format!("{device:?}"),
             precision: precision(plan),
-            experiment_hash: plan.hash.clone(),
-            data_hash: plan.prepared.content_hash().into(),
-            split_hash: plan.splits.hash().into(),
-            seeds: plan.config.seeds.clone(),
+            experiment_hash: plan.hash().into(),
+            data_hash: plan.prepared().content_hash().into(),
+            split_hash: plan.splits().hash().into(),
+            seeds: plan.config().seeds.clone(),
             num_replicas: plan.replicas().count(),
-            num_params: plan.base().model.layout().num_params(),
-            earlier_looks,
-            lives: Vec::new(),
+            num_params: plan.base().model().layout().num_params(),
+            test_evaluations_before,
+            attempts: Vec::new(),
         },
         Err(error) => return Err(error.into()),
     };
-    if manifest.experiment_hash != plan.hash {
+    if manifest.experiment_hash != plan.hash() {
         return Err(LaunchError::Checkpoint(CheckpointError::Other {
             path: directory.root().into(),
             what: "experiment",
             found: manifest.experiment_hash,
-            expected: plan.hash.clone(),
+            expected: plan.hash().into(),
         }));
     }
     manifest.status = RunStatus::Running;
-    manifest.lives.push(Life {
+    manifest.attempts.push(Attempt {
         host: host_name(),
         process: std::process::id(),
         started_unix_secs: unix_secs(),
@@ -58,16 +58,20 @@ pub(super) fn open_manifest(
     Ok(manifest)
 }
 
-pub(super) fn end_life(directory: &RunDirectory, manifest: &mut Manifest, status: RunStatus) -> Result<(), RunError> {
+pub(super) fn end_attempt(
+    directory: &RunDirectory,
+    manifest: &mut Manifest,
+    status: RunStatus,
+) -> Result<(), RunError> {
     manifest.status = status;
-    if let Some(life) = manifest.lives.last_mut() {
-        life.ended_unix_secs = Some(unix_secs());
+    if let Some(attempt) = manifest.attempts.last_mut() {
+        attempt.ended_unix_secs = Some(unix_secs());
     }
     directory.write_manifest(manifest)
 }
 
 fn precision(plan: &ExperimentPlan) -> String {
-    format!("{:?}", plan.config.training.precision).to_lowercase()
+    format!("{:?}", plan.config().training.precision).to_lowercase()
 }
 
 fn unix_secs() -> u64 {

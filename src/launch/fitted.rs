@@ -30,17 +30,17 @@ struct StreamRecord<'a> {
 /// Of all variants and splits; seeds share what is fitted.
 pub(super) fn records(plan: &ExperimentPlan) -> impl Serialize {
     let of_program = |program| move |planned| record(program, planned);
-    let first = |planned: &&PlannedReplica| plan.config.seeds.first() == Some(&planned.seed);
-    let programs = plan.programs.iter();
+    let first = |planned: &&PlannedReplica| plan.config().seeds.first() == Some(&planned.key().seed);
+    let programs = plan.programs().iter();
     programs
-        .flat_map(|program| program.replicas.iter().filter(first).map(of_program(program)))
+        .flat_map(|program| program.replicas().iter().filter(first).map(of_program(program)))
         .collect::<Vec<_>>()
 }
 
 fn record<'a>(program: &'a Program, planned: &'a PlannedReplica) -> Record<'a> {
-    let fitted = planned.pipelines.iter().zip(&planned.replica.scalers);
+    let fitted = planned.transforms().iter().zip(&planned.replica().scalers);
     let streams = program
-        .config
+        .config()
         .model
         .stream
         .iter()
@@ -50,10 +50,10 @@ fn record<'a>(program: &'a Program, planned: &'a PlannedReplica) -> Record<'a> {
             (stream.name.as_str(), StreamRecord { pipeline, scaler })
         });
     Record {
-        variant: planned.variant.clone(),
-        repeat: planned.repeat,
-        fold: planned.fold,
-        inner: planned.inner,
+        variant: planned.variant().into(),
+        repeat: planned.key().repeat,
+        fold: planned.key().fold,
+        inner: planned.key().inner,
         streams: streams.collect(),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device};
 
 use super::ablation;
+use super::memory::{DeviceMemory, Size, group_sizes};
 use super::predict::{predict, prediction_rows};
 use super::recorder::Recorder;
 use super::results::{record_results, tracked, write_experiment};
@@ -12,7 +13,7 @@ use super::signals::StopFlag;
 use crate::cohort::split::SplitError;
 use crate::evaluation::{Ablation, Evaluation, EvaluationError, EvaluationOptions, Metric, evaluate};
 use crate::experiment::{ExperimentPlan, Program};
-use crate::launch::attempt::{end_life, open_manifest};
+use crate::launch::attempt::{end_attempt, open_manifest};
 use crate::runs::predictions::{self, PredictionsError};
 use crate::runs::{RunDirectory, RunError, RunStatus};
 use crate::tracking::{GroupStatus, Progress, RunTracker, TrackingError};
@@ -56,6 +57,21 @@ pub enum LaunchError {
         /// What the experiment asks for.
         dtype: DType,
     },
+    /// One replica is larger than the device.
+    #[error(
+        "program {program}: one replica needs about {needed} and the data {data}, but there are {memory}\n\
+         hint: make training.batch_size, the windows or the model smaller, or try all the same with --max-replicas 1"
+    )]
+    Memory {
+        /// Name of the program.
+        program: String,
+        /// Estimate for one replica in training.
+        needed: Size,
+        /// Tables of the data on the device.
+        data: Size,
+        /// What there is.
+        memory: DeviceMemory,
+    },
     /// No replica has finite predictions.
     #[error(
         "all {0} replicas diverged: a loss or gradient was not finite\n\
@@ -71,17 +87,10 @@ pub struct LocalOptions {
     pub max_replicas: Option<usize>,
     /// Only these replicas, by name; all when empty.
     pub only: Vec<String>,
-    /// Looks at test metrics before this run.
-    pub earlier_looks: usize,
+    /// How often test metrics of this experiment were computed before this run.
+    pub test_evaluations_before: usize,
     /// No progress.
     pub quiet: bool,
-}
-
-impl LocalOptions {
-    /// Most replicas in one group of this program.
-    pub(super) fn group_size(&self, program: &Program) -> usize {
-        program.group_size(self.max_replicas)
-    }
 }
 
 /// What a run gives.
@@ -97,9 +106,11 @@ pub struct Outcome {
     pub warnings: Vec<String>,
 }
 
-/// A program on its device, with what earlier lives left of it.
+/// A program on its device, with what earlier attempts left of it.
 pub(super) struct Loaded<'a> {
     pub(super) program: &'a Program,
+    /// Replicas that train together.
+    pub(super) group_size: usize,
     pub(super) data: DeviceData,
     store: CheckpointStore,
     /// Where replicas in training stood.
@@ -112,28 +123,30 @@ impl<'a> Loaded<'a> {
     fn new(
         plan: &ExperimentPlan,
         program: &'a Program,
+        group_size: usize,
         device: &Device,
         directory: &RunDirectory,
         options: &LocalOptions,
     ) -> Result<(Self, Vec<String>), LaunchError> {
-        let place = directory.checkpoints().join(&program.name);
-        let store = CheckpointStore::new(place, &plan.hash, program.model.layout());
+        let place = directory.checkpoints().join(program.name());
+        let store = CheckpointStore::new(place, plan.hash(), program.model().layout());
         let (states, warnings) = store.latest()?.unwrap_or_default();
         let mut finished = BTreeMap::new();
         for planned in program
-            .replicas
+            .replicas()
             .iter()
-            .filter(|planned| is_wanted(&planned.replica, options))
+            .filter(|planned| is_wanted(planned.replica(), options))
         {
-            if let Some(state) = store.finished(&planned.replica.name)? {
-                finished.insert(planned.replica.name.clone(), state);
+            if let Some(state) = store.finished(&planned.replica().name)? {
+                finished.insert(planned.replica().name.clone(), state);
             }
         }
-        let (sources, windows) = (program.sources.clone(), program.windows.clone());
-        let data = DeviceData::new(&program.prepared, sources, windows, plan.classes.len(), device);
+        let (sources, windows) = (program.sources().to_vec(), program.windows().clone());
+        let data = DeviceData::new(program.prepared(), sources, windows, plan.classes().len(), device);
         Ok((
             Self {
                 program,
+                group_size,
                 data,
                 store,
                 states,
@@ -153,15 +166,16 @@ pub fn run(
     stop: &StopFlag,
 ) -> Result<Outcome, LaunchError> {
     check_precision(plan, device)?;
-    let mut manifest = open_manifest(plan, device, directory, options.earlier_looks)?;
-    plan.splits.freeze(&directory.split())?;
+    let group_sizes = group_sizes(plan, DeviceMemory::of(device), options.max_replicas)?;
+    let mut manifest = open_manifest(plan, device, directory, options.test_evaluations_before)?;
+    plan.splits().freeze(&directory.split())?;
     crate::runs::write_document(&directory.experiment(), plan.resolved_toml().as_bytes())?;
     crate::runs::write_json(&directory.fitted(), &super::fitted::records(plan))?;
 
     let mut warnings = Vec::new();
     let mut programs = Vec::new();
-    for program in &plan.programs {
-        let (loaded, found) = Loaded::new(plan, program, device, directory, options)?;
+    for (program, group_size) in plan.programs().iter().zip(group_sizes) {
+        let (loaded, found) = Loaded::new(plan, program, group_size, device, directory, options)?;
         programs.push(loaded);
         warnings.extend(found);
     }
@@ -172,24 +186,24 @@ pub fn run(
         let trained = train(plan, loaded, options, &mut tracker, &mut progress, stop);
         if let Err(LaunchError::Train(TrainError::Interrupted)) = &trained {
             tracker.sync()?;
-            end_life(directory, &mut manifest, RunStatus::Interrupted)?;
+            end_attempt(directory, &mut manifest, RunStatus::Interrupted)?;
         }
         trained?;
     }
 
-    let predicted: BTreeMap<usize, _> = programs.iter().flat_map(|loaded| predict(loaded, options)).collect();
+    let predicted: BTreeMap<usize, _> = programs.iter().flat_map(|loaded| predict(loaded)).collect();
     let rows = prediction_rows(plan, &predicted);
     let finished = || programs.iter().flat_map(|loaded| &loaded.finished);
     if rows.is_empty() {
         return Err(LaunchError::AllDiverged(finished().count()));
     }
-    predictions::write(&directory.predictions(), &plan.classes, &rows)?;
-    let evaluation = evaluate(&rows, &plan.classes, &EvaluationOptions::default())?;
+    predictions::write(&directory.predictions(), plan.classes(), &rows)?;
+    let evaluation = evaluate(&rows, plan.classes(), &EvaluationOptions::default())?;
     crate::runs::write_json(&directory.evaluation(), &evaluation)?;
     let ablations = ablation::ablations(plan, &evaluation)?;
     ablation::record(plan, &ablations, directory, &mut tracker)?;
     record_results(plan, &programs, &predicted, &evaluation, &rows, directory, &mut tracker)?;
-    end_life(directory, &mut manifest, RunStatus::Finished)?;
+    end_attempt(directory, &mut manifest, RunStatus::Finished)?;
     if options.only.is_empty() {
         programs.iter().try_for_each(|loaded| loaded.store.clear_latest())?;
     }
@@ -205,9 +219,9 @@ pub fn run(
 
 fn check_precision(plan: &ExperimentPlan, device: &Device) -> Result<(), LaunchError> {
     let dtypes = plan
-        .programs
+        .programs()
         .iter()
-        .filter_map(|program| program.config.training.precision.dtype());
+        .filter_map(|program| program.config().training.precision.dtype());
     match dtypes.into_iter().find(|&dtype| !device.supports_dtype(dtype)) {
         Some(dtype) => Err(LaunchError::Precision {
             device: format!("{device:?}"),
@@ -232,21 +246,21 @@ fn train(
 ) -> Result<(), LaunchError> {
     let Loaded {
         program,
+        group_size,
         data,
         store,
         states,
         finished,
     } = loaded;
     let program: &Program = program;
-    let all = program.replicas.iter().map(|planned| &planned.replica);
+    let all = program.replicas().iter().map(|planned| planned.replica());
     let left: Vec<&Replica> = all
         .filter(|replica| is_wanted(replica, options) && !finished.contains_key(&replica.name))
         .collect();
-    let config = &program.config.training;
-    let group_size = options.group_size(program);
+    let config = &program.config().training;
     let groups: Vec<Vec<&Replica>> = aligned(&left, states)
         .into_values()
-        .flat_map(|replicas| replicas.chunks(group_size).map(<[_]>::to_vec).collect::<Vec<_>>())
+        .flat_map(|replicas| replicas.chunks(*group_size).map(<[_]>::to_vec).collect::<Vec<_>>())
         .collect();
     let count = groups.len();
     for (index, replicas) in groups.into_iter().enumerate() {
@@ -256,18 +270,18 @@ fn train(
             .iter()
             .filter_map(|replica| Some(states.get(&replica.name)?.progress.steps))
             .max();
-        let mut name = if plan.programs.len() == 1 {
-            plan.config.name.clone()
+        let mut name = if plan.programs().len() == 1 {
+            plan.config().name.clone()
         } else {
-            program.name.clone()
+            program.name().into()
         };
         if count > 1 {
             name.push_str(&format!(", group {} of {count}", index + 1));
         }
         let id = progress.start_group(&name, first_step.unwrap_or(0), num_steps, replicas.len());
         let mut recorder = Recorder::new(program, tracker, progress, id, stop);
-        let group = Group::new(&program.model, data, replicas, config);
-        let trainer = Trainer::new(group, store, plan.config.tracking.log_every_steps, states);
+        let group = Group::new(program.model(), data, replicas, config);
+        let trainer = Trainer::new(group, store, plan.config().tracking.log_every_steps, states)?;
         let done = trainer.run(&mut recorder)?;
         let count = |status| done.values().filter(|state| state.progress.status == status).count();
         let outcome = format!(

@@ -5,6 +5,7 @@ mod attempt;
 pub mod device;
 mod fitted;
 pub mod local;
+pub mod memory;
 mod predict;
 mod recorder;
 mod results;

@@ -42,15 +42,17 @@ impl<'a> Recorder<'a> {
         group: GroupId,
         stop: &'a StopFlag,
     ) -> Self {
-        let names = program.replicas.iter().enumerate();
+        let names = program.replicas().iter().enumerate();
         Self {
             program,
-            index: names.map(|(at, planned)| (planned.replica.name.as_str(), at)).collect(),
+            index: names
+                .map(|(at, planned)| (planned.replica().name.as_str(), at))
+                .collect(),
             tracker,
             progress,
             group,
             stop,
-            log_every_steps: program.config.tracking.log_every_steps.max(1) as u64,
+            log_every_steps: program.config().tracking.log_every_steps.max(1) as u64,
             losses: HashMap::new(),
             best: None,
             last_steps: Instant::now(),
@@ -68,7 +70,7 @@ impl<'a> Recorder<'a> {
 impl Observer for Recorder<'_> {
     fn steps(&mut self, reports: &[StepReport]) -> Result<(), ObserverError> {
         let windows_per_step =
-            (self.program.config.training.batch_size * self.program.config.training.accumulate_steps) as f64;
+            (self.program.config().training.batch_size * self.program.config().training.accumulate_steps) as f64;
         let windows_per_sec =
             reports.len() as f64 * windows_per_step / self.last_steps.elapsed().as_secs_f64().max(1e-9);
         self.last_steps = Instant::now();
@@ -86,11 +88,11 @@ impl Observer for Recorder<'_> {
                     ("throughput/windows_per_sec_all_replicas", windows_per_sec),
                 ];
                 self.tracker
-                    .log_scalars(self.program.replicas[replica].index, report.step, &values)?;
+                    .log_scalars(self.program.replicas()[replica].index(), report.step, &values)?;
             }
         }
         if !reports.is_empty() {
-            let best_valid = self.best.map(|best| (self.program.selection.to_string(), best));
+            let best_valid = self.best.map(|best| (self.program.selection().to_string(), best));
             let status = GroupStatus {
                 step: newest,
                 num_active: self.losses.len(),
@@ -103,7 +105,7 @@ impl Observer for Recorder<'_> {
     }
 
     fn epoch(&mut self, reports: &[EpochReport]) -> Result<Vec<Option<f64>>, ObserverError> {
-        let sign = match self.program.selection {
+        let sign = match self.program.selection() {
             Selection::Metric(metric) if metric.direction() == Direction::Higher => 1.0,
             Selection::Metric(_) | Selection::Reconstruction => -1.0,
         };
@@ -118,7 +120,7 @@ impl Observer for Recorder<'_> {
                 ("epoch/train_loss".to_owned(), report.train_loss),
                 ("epoch/number".to_owned(), report.epoch as f64),
             ];
-            let monitored = match self.program.selection {
+            let monitored = match self.program.selection() {
                 Selection::Metric(metric) if !RECORDED.contains(&metric) => Some(metric),
                 _ => None,
             };
@@ -132,8 +134,8 @@ impl Observer for Recorder<'_> {
             }
             let named: Vec<(&str, f64)> = scalars.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
             self.tracker
-                .log_scalars(self.program.replicas[replica].index, report.step, &named)?;
-            let value = match self.program.selection {
+                .log_scalars(self.program.replicas()[replica].index(), report.step, &named)?;
+            let value = match self.program.selection() {
                 Selection::Metric(metric) => metrics.and_then(|metrics| metrics.get(metric)),
                 Selection::Reconstruction => report.valid_reconstruction.filter(|error| error.is_finite()),
             };
@@ -158,17 +160,17 @@ impl Recorder<'_> {
     /// Metrics of one replica's validation windows; `None` without any, or when a logit is not finite.
     fn metrics(&self, replica: usize, logits: &[f32]) -> Option<MetricSet> {
         // An autoencoder's validation does not look at classes.
-        if self.program.config.training.objective.classification == 0.0 {
+        if self.program.config().training.objective.classification == 0.0 {
             return None;
         }
-        let windows = &self.program.replicas[replica].replica.valid;
-        let classes = self.program.model.num_classes();
+        let windows = &self.program.replicas()[replica].replica().valid;
+        let classes = self.program.model().num_classes();
         if windows.is_empty() || logits.iter().any(|logit| !logit.is_finite()) {
             return None;
         }
         let targets = windows
             .iter()
-            .map(|&window| self.program.windows[window as usize].class as usize)
+            .map(|&window| self.program.windows()[window as usize].class as usize)
             .collect();
         let probabilities = logits
             .chunks_exact(classes)

@@ -17,26 +17,26 @@ use crate::training::checkpoint::ReplicaState;
 use crate::training::step::{Predicted, floats};
 
 pub(super) fn tracked(plan: &ExperimentPlan, programs: &[Loaded]) -> Vec<TrackedReplica> {
-    let hash = plan.hash.get(..8).unwrap_or_default();
+    let hash = plan.hash().get(..8).unwrap_or_default();
     let mut hparams_of: BTreeMap<&str, Vec<(String, HparamValue)>> = BTreeMap::new();
-    for variant in &plan.variants {
+    for variant in plan.variants() {
         hparams_of.insert(&variant.name, hparams(&variant.config));
     }
     let mut tracked = Vec::new();
     for loaded in programs {
-        for planned in &loaded.program.replicas {
-            let name = &planned.replica.name;
+        for planned in loaded.program.replicas() {
+            let name = &planned.replica().name;
             let state = loaded.finished.get(name).or_else(|| loaded.states.get(name));
             let replica = TrackedReplica {
                 variant: planned.record_variant(),
-                group: format!("{}-{hash}", planned.variant),
-                repeat: planned.repeat,
-                fold: planned.fold,
-                seed: planned.seed,
-                hparams: hparams_of.get(planned.variant.as_str()).cloned().unwrap_or_default(),
+                group: format!("{}-{hash}", planned.variant()),
+                repeat: planned.key().repeat,
+                fold: planned.key().fold,
+                seed: planned.key().seed,
+                hparams: hparams_of.get(planned.variant()).cloned().unwrap_or_default(),
                 first_step: state.map_or(0, |state| state.progress.steps + 1),
             };
-            tracked.push((planned.index, replica));
+            tracked.push((planned.index(), replica));
         }
     }
     tracked.sort_by_key(|(index, _)| *index);
@@ -89,9 +89,9 @@ pub(super) fn write_experiment(plan: &ExperimentPlan, tracker: &mut RunTracker) 
     };
     let events = tracker.root_events()?;
     events.experiment(&ExperimentSummary {
-        name: plan.config.name.clone(),
-        description: plan.config.question.clone(),
-        variants: plan.variants.iter().map(|variant| hparams(&variant.config)).collect(),
+        name: plan.config().name.clone(),
+        description: plan.config().question.clone(),
+        variants: plan.variants().iter().map(|variant| hparams(&variant.config)).collect(),
         metrics: vec![
             metric("test/subject_accuracy", DatasetRole::Other),
             metric("test/subject_balanced_accuracy", DatasetRole::Other),
@@ -115,8 +115,8 @@ pub(super) fn write_experiment(plan: &ExperimentPlan, tracker: &mut RunTracker) 
     tracker.flush()
 }
 
-/// Step of what is recorded after training: behind all that was recorded during it, so that a later life that records it
-/// again supersedes nothing else.
+/// Step of what is recorded after training: behind all that was recorded during it, so that a later attempt that records
+/// it again supersedes nothing else.
 fn result_step(state: &ReplicaState) -> u64 {
     state.progress.steps + 1
 }
@@ -134,14 +134,14 @@ pub(super) fn record_results(
 ) -> Result<(), LaunchError> {
     let all = programs
         .iter()
-        .flat_map(|loaded| loaded.program.replicas.iter().map(move |planned| (loaded, planned)));
+        .flat_map(|loaded| loaded.program.replicas().iter().map(move |planned| (loaded, planned)));
     for (loaded, planned) in all {
-        let Some(state) = loaded.finished.get(&planned.replica.name) else {
+        let Some(state) = loaded.finished.get(&planned.replica().name) else {
             continue;
         };
-        let (step, at, name) = (result_step(state), planned.index, planned.record_variant());
+        let (step, at, name) = (result_step(state), planned.index(), planned.record_variant());
         let same = |repeat: u32, fold: u32, seed: u64| {
-            (repeat as usize, fold as usize, seed) == (planned.repeat, planned.fold, planned.seed)
+            (repeat as usize, fold as usize, seed) == (planned.key().repeat, planned.key().fold, planned.key().seed)
         };
         let fold = evaluation.variant(&name).and_then(|variant| {
             variant
@@ -187,7 +187,7 @@ pub(super) fn record_results(
 
 /// Mean over the test windows of the weight that fusion gives each stream.
 fn mean_stream_weights(program: &Program, test: &Predicted) -> Vec<(String, f64)> {
-    let streams = &program.config.model.stream;
+    let streams = &program.config().model.stream;
     let windows = (test.stream_weights.len() / streams.len().max(1)).max(1) as f64;
     let mean = |m: usize| {
         test.stream_weights
@@ -215,9 +215,9 @@ fn record_replica(
 ) -> Result<(), TrackingError> {
     let step = result_step(state);
     let events = tracker.events(at)?;
-    for (class, name) in plan.classes.iter().enumerate() {
+    for (class, name) in plan.classes().iter().enumerate() {
         // Of two classes the positive one says it all.
-        if plan.classes.len() == 2 && class == 0 || test.is_empty() {
+        if plan.classes().len() == 2 && class == 0 || test.is_empty() {
             continue;
         }
         let labels: Vec<bool> = test.iter().map(|row| row.target as usize == class).collect();
@@ -227,10 +227,10 @@ fn record_replica(
             .collect();
         events.pr_curve(&format!("test/{name}"), step, &labels, &scores, 101)?;
     }
-    if plan.config.tracking.histograms {
+    if plan.config().tracking.histograms {
         let weights = state.tensors.get("best_weights").map(Vec::as_slice).unwrap_or_default();
         let mut start = 0;
-        for spec in program.model.layout().params() {
+        for spec in program.model().layout().params() {
             let end = start + spec.len();
             if let Some(values) = weights.get(start..end) {
                 events.histogram(&format!("weights/{}", spec.path), step, values)?;
@@ -252,7 +252,7 @@ fn record_pictures(
     for variant in &evaluation.variants {
         for level in [Level::Subject, Level::Window] {
             // Repeats and seeds are counted together: each subject once for each of them.
-            let mut counts = vec![vec![0u64; plan.classes.len()]; plan.classes.len()];
+            let mut counts = vec![vec![0u64; plan.classes().len()]; plan.classes().len()];
             for pooled in &variant.pooled {
                 let Some(confusion) = pooled.confusion.get(&level) else {
                     continue;
@@ -263,15 +263,15 @@ fn record_pictures(
             }
             let name = if level == Level::Subject { "subjects" } else { "windows" };
             let (mut title, mut file) = (
-                format!("{}: test {name} over all folds", plan.config.name),
+                format!("{}: test {name} over all folds", plan.config().name),
                 format!("confusion_{name}"),
             );
-            if plan.variants.len() > 1 {
+            if plan.variants().len() > 1 {
                 title = format!("{} of {title}", variant.variant);
                 file = format!("{file}_{}", variant.variant);
             }
             if counts.iter().flatten().any(|&count| count > 0) {
-                pictures.push((file, figures::confusion_matrix(&plan.classes, &counts, &title)?));
+                pictures.push((file, figures::confusion_matrix(plan.classes(), &counts, &title)?));
             }
         }
     }
@@ -295,34 +295,35 @@ fn record_pictures(
 /// The first test window that has the modality of the first spectrogram stream, as that stream sees it.
 fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figures::Picture>, figures::FigureError> {
     let Loaded { program, data, .. } = loaded;
-    let Some(planned) = program.replicas.first() else {
+    let Some(planned) = program.replicas().first() else {
         return Ok(None);
     };
-    let is_read =
-        |stream: usize, window: u32| program.windows[window as usize].rows[program.sources[stream].modality].count > 0;
-    let (Some(stream), test) = (program.model.first_spectrogram(), &planned.replica.test) else {
+    let is_read = |stream: usize, window: u32| {
+        program.windows()[window as usize].rows[program.sources()[stream].modality].count > 0
+    };
+    let (Some(stream), test) = (program.model().first_spectrogram(), &planned.replica().test) else {
         return Ok(None);
     };
     let Some(window) = test.iter().copied().find(|&window| is_read(stream, window)) else {
         return Ok(None);
     };
-    let inputs = data.inputs(&[vec![Some(window)]], &data.scalers(&[&planned.replica]));
+    let inputs = data.inputs(&[vec![Some(window)]], &data.scalers(&[planned.replica()]));
     let Some(values) = inputs
         .get(stream)
-        .and_then(|input| program.model.spectrogram(stream, input))
+        .and_then(|input| program.model().spectrogram(stream, input))
     else {
         return Ok(None);
     };
     let [_, _, _, bins, frames] = values.dims();
-    let source = &program.sources[stream];
+    let source = &program.sources()[stream];
     let crate::dataset::subjects::ModalityKind::Signal { rate_hz } =
-        program.prepared.modalities()[source.modality].kind
+        program.prepared().modalities()[source.modality].kind
     else {
         return Ok(None);
     };
     let values = floats(values.narrow(2, 0, 1));
-    let count = program.windows[window as usize].rows[source.modality].count;
-    let subject = &plan.prepared.subjects()[program.windows[window as usize].subject as usize].id;
+    let count = program.windows()[window as usize].rows[source.modality].count;
+    let subject = &plan.prepared().subjects()[program.windows()[window as usize].subject as usize].id;
     let picture = figures::Spectrogram {
         values: &values,
         num_bins: bins,
@@ -332,7 +333,7 @@ fn spectrogram(plan: &ExperimentPlan, loaded: &Loaded) -> Result<Option<figures:
         value_label: "log power",
         title: &format!(
             "{}: first test window of {subject}",
-            program.config.model.stream[stream].name
+            program.config().model.stream[stream].name
         ),
     };
     picture.draw().map(Some)

@@ -11,7 +11,8 @@ use burn::tensor::{Device, Element, Int, Tensor, TensorData};
 use recoup_kernels::random::{self, Key, Purpose, Stream};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigProblem, Draw, InputShape, LayoutBuilder, StreamInput};
+use super::{Draw, InputShape, LayoutBuilder, StreamInput};
+use crate::base::Problems;
 
 /// One kind of change, drawn anew for every sample and micro-step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +55,9 @@ pub enum AugmentConfig {
     },
 }
 
+/// Most stretches that are hidden of one sample.
+pub(super) const MAX_STRETCHES: usize = 1000;
+
 /// What a shifted sample is filled up with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -82,60 +86,52 @@ impl AugmentConfig {
     }
 
     /// Every reason why a stream of this shape cannot be changed so.
-    pub fn problems(self, key: &str, shape: InputShape) -> Vec<ConfigProblem> {
-        let mut problems = Vec::new();
-        let mut check = |fine: bool, field: &str, message: &str| {
-            if !fine {
-                problems.push(ConfigProblem {
-                    key: format!("{key}.{field}"),
-                    message: message.into(),
-                });
-            }
-        };
+    pub fn problems(self, shape: InputShape) -> Problems {
+        let mut problems = Problems::default();
         let any_shape = matches!(self, Self::Scaling { .. } | Self::Jitter { .. });
         let (channels, length) = match shape {
             InputShape::Sequence { channels, length, .. } => (channels, length),
             _ if any_shape => (0, 0),
             _ => {
-                check(false, "kind", &format!("{} needs a signal or a series", self.kind()));
+                problems.add("kind", format!("{} needs a signal or a series", self.kind()));
                 return problems;
             }
         };
-        let reaches_a_row = |share: f64| share * length as f64 >= 1.0;
-        let less = format!("is less than one of the {length} rows of a window");
+        let mut share_of_rows = |share: f64, is_share: bool, expected: &str| {
+            problems.require(is_share, "max_share", || expected);
+            problems.require(!is_share || share * length as f64 >= 1.0, "max_share", || {
+                format!("is less than one of the {length} rows of a window")
+            });
+        };
         match self {
             Self::TimeShift { max_share, .. } => {
-                let fine = max_share > 0.0 && max_share <= 0.5;
-                check(fine, "max_share", "must be greater than 0 and at most 0.5");
-                check(!fine || reaches_a_row(max_share), "max_share", &less);
+                let expected = "must be greater than 0 and at most 0.5";
+                share_of_rows(max_share, max_share > 0.0 && max_share <= 0.5, expected);
             }
             Self::TimeMask { max_share, count } => {
-                let fine = max_share > 0.0 && max_share < 1.0;
-                check(fine, "max_share", "must be greater than 0 and less than 1");
-                check(!fine || reaches_a_row(max_share), "max_share", &less);
-                check(count > 0, "count", "must be at least 1");
+                let expected = "must be greater than 0 and less than 1";
+                share_of_rows(max_share, max_share > 0.0 && max_share < 1.0, expected);
+                problems.require_size(count, MAX_STRETCHES, "count");
             }
-            Self::Scaling { deviation } => {
-                check(
-                    deviation > 0.0 && deviation < 1.0,
-                    "deviation",
-                    "must be greater than 0 and less than 1",
-                );
-            }
+            Self::Scaling { deviation } => problems.require(
+                deviation > 0.0 && deviation < 1.0,
+                "deviation",
+                || "must be greater than 0 and less than 1",
+            ),
             Self::Jitter { deviation } => {
-                check(
+                problems.require(
                     deviation > 0.0 && deviation.is_finite(),
                     "deviation",
-                    "must be greater than 0",
+                    || "must be greater than 0",
                 );
             }
             Self::ChannelDropout { rate } => {
-                check(
+                problems.require(
                     rate > 0.0 && rate < 1.0,
                     "rate",
-                    "must be greater than 0 and less than 1",
+                    || "must be greater than 0 and less than 1",
                 );
-                check(channels > 1, "kind", "channel-dropout needs at least two channels");
+                problems.require(channels > 1, "kind", || "channel-dropout needs at least two channels");
             }
         }
         problems
@@ -151,19 +147,15 @@ pub struct Augmentation {
 }
 
 impl Augmentation {
-    /// Every reason why a stream of this shape cannot be changed by this list.
-    pub fn problems(configs: &[AugmentConfig], key: &str, shape: InputShape) -> Vec<ConfigProblem> {
-        let mut problems = Vec::new();
+    /// Every reason why a stream of this shape cannot be changed by this list, under `augment[0]` and so on.
+    pub fn problems(configs: &[AugmentConfig], shape: InputShape) -> Problems {
+        let mut problems = Problems::default();
         for (index, config) in configs.iter().enumerate() {
-            let key = format!("{key}[{index}]");
-            if configs[..index].iter().any(|other| other.kind() == config.kind()) {
-                let message = format!("{} is in the list twice: both would draw the same", config.kind());
-                problems.push(ConfigProblem {
-                    key: format!("{key}.kind"),
-                    message,
-                });
-            }
-            problems.extend(config.problems(&key, shape));
+            let is_repeated = configs[..index].iter().any(|other| other.kind() == config.kind());
+            problems.require(!is_repeated, &format!("augment[{index}].kind"), || {
+                format!("{} is in the list twice: both would draw the same", config.kind())
+            });
+            problems.extend_below(format_args!("augment[{index}]"), config.problems(shape));
         }
         problems
     }

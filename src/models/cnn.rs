@@ -5,7 +5,8 @@ use recoup_kernels::{Conv2dOptions, conv2d, conv2d_activated};
 use serde::{Deserialize, Serialize};
 
 use super::layers::{Activation, Norm, NormConfig, Pooling};
-use super::{ConfigProblem, Context, Init, LayoutBuilder, ParamId};
+use super::{Context, Init, LayoutBuilder, MAX_WIDTH, ParamId};
+use crate::base::Problems;
 
 /// A size along time, or along both axes of an image when given as one number; `[height, width]` otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +23,15 @@ impl Extent {
     pub fn product(self) -> usize {
         match self {
             Self::One(size) => size,
-            Self::Two([height, width]) => height * width,
+            Self::Two([height, width]) => height.saturating_mul(width),
+        }
+    }
+
+    /// The larger of height and width.
+    pub(super) fn largest(self) -> usize {
+        match self {
+            Self::One(size) => size,
+            Self::Two([height, width]) => height.max(width),
         }
     }
 
@@ -135,50 +144,62 @@ impl CnnConfig {
     }
 
     /// Every reason why this network cannot run on an input of `size` `[height, width]`.
-    pub fn problems(&self, key: &str, dims: Dims, mut size: [usize; 2]) -> Vec<ConfigProblem> {
-        let mut problems = Vec::new();
-        let mut problem = |key: String, message: String| problems.push(ConfigProblem { key, message });
-        if self.blocks.is_empty() {
-            problem(format!("{key}.blocks"), "is empty: expected at least one block".into());
-        }
+    pub fn problems(&self, dims: Dims, mut size: [usize; 2]) -> Problems {
+        let mut problems = Problems::default();
+        problems.require(
+            !self.blocks.is_empty(),
+            "blocks",
+            || "is empty: expected at least one block",
+        );
         for (index, block) in self.blocks.iter().enumerate() {
-            let key = format!("{key}.blocks[{index}]");
+            let key = format!("blocks[{index}]");
             let [kernel, stride, dilation] = [block.kernel_size, block.stride, block.dilation].map(|e| e.over(dims));
             if block.channels == 0 || [kernel, stride, dilation].iter().flatten().any(|&v| v == 0) {
-                problem(
-                    key.clone(),
-                    "channels, kernel_size, stride and dilation must be at least 1".into(),
-                );
+                problems.add(key, "channels, kernel_size, stride and dilation must be at least 1");
                 break;
             }
-            if let NormConfig::Group { num_groups } = self.norm
-                && (num_groups == 0 || !block.channels.is_multiple_of(num_groups))
-            {
-                problem(
-                    format!("{key}.channels"),
-                    format!(
-                        "{} channels cannot be cut into {num_groups} groups of norm = {{ kind = \"group\" }}: \
-                         use a multiple, or set norm.num_groups",
-                        block.channels
-                    ),
+            let span = |axis: usize| dilation[axis].saturating_mul(kernel[axis] - 1).saturating_add(1);
+            let largest = [block.channels, stride[0], stride[1], span(0), span(1)];
+            if largest.iter().any(|&size| size > MAX_WIDTH) {
+                let message = format!(
+                    "channels, stride and the span of the kernel, dilation * (kernel_size - 1) + 1, must be at most {MAX_WIDTH}"
                 );
+                problems.add(key, message);
+                break;
             }
-            match self.output_size(block, dims, size) {
-                Some(next) => size = next,
-                None => {
-                    problem(
-                        key,
-                        format!(
-                            "nothing is left of an input of {} positions: use fewer blocks, a smaller stride or pool, \
-                             or padding = \"same\"",
-                            size[1]
-                        ),
-                    );
-                    break;
-                }
-            }
+            problems.extend_below(&key, self.norm.problems(block.channels));
+            let Some(next) = self.output_size(block, dims, size) else {
+                let message = format!(
+                    "nothing is left of an input of {} positions: use fewer blocks, a smaller stride or pool, \
+                     or padding = \"same\"",
+                    size[1]
+                );
+                problems.add(key, message);
+                break;
+            };
+            size = next;
         }
         problems
+    }
+
+    /// Values that the layers put out for one sample of `size` `[height, width]`, and its size after the last block.
+    pub(super) fn activations(&self, dims: Dims, mut size: [usize; 2]) -> (f64, [usize; 2]) {
+        let mut values = 0.0;
+        for block in &self.blocks {
+            let unpooled = BlockConfig {
+                pool: None,
+                ..block.clone()
+            };
+            // A block that leaves nothing is a problem of the configuration.
+            let convolved = self.output_size(&unpooled, dims, size).unwrap_or([0, 0]);
+            size = self.output_size(block, dims, size).unwrap_or([0, 0]);
+            let count = |size: [usize; 2]| block.channels as f64 * size[0] as f64 * size[1] as f64;
+            values += count(convolved) * if block.residual { 2.0 } else { 1.0 };
+            if block.pool.is_some() {
+                values += count(size);
+            }
+        }
+        (values, size)
     }
 
     /// `[height, width]` after `block`, or `None` when nothing is left.

@@ -8,7 +8,8 @@ use super::cnn::{Convolution, Dims, Extent};
 use super::encoder::InputShape;
 use super::layers::{Activation, Linear, Mlp, Norm, NormConfig, Pooling};
 use super::lstm::{Lstm, LstmConfig};
-use super::{ConfigProblem, Context, LayoutBuilder};
+use super::{Context, LayoutBuilder, MAX_LAYERS, MAX_WIDTH};
+use crate::base::Problems;
 
 /// A stream's decoder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,57 +80,79 @@ fn twice() -> Extent {
 
 impl DecoderConfig {
     /// Every reason why this decoder cannot turn a latent of this size into such an input.
-    pub fn problems(&self, key: &str, latent_size: usize, input: InputShape) -> Vec<ConfigProblem> {
-        let mut problems = Vec::new();
-        let mut check = |wrong: bool, name: &str, message: String| {
-            if wrong {
-                problems.push(ConfigProblem {
-                    key: format!("{key}.{name}"),
-                    message,
-                });
-            }
-        };
-        let least = || "must be at least 1".to_owned();
-        check(latent_size == 0, "latent_size", least());
+    pub fn problems(&self, latent_size: usize, input: InputShape) -> Problems {
+        let mut problems = Problems::default();
+        problems.require(latent_size > 0, "latent_size", || "must be at least 1");
         match (self, input) {
-            (Self::Mlp { hidden_sizes, .. }, _) => check(hidden_sizes.contains(&0), "hidden_sizes", least()),
-            (Self::Cnn(_), InputShape::Row { .. }) => {
-                check(
-                    true,
-                    "kind",
-                    "this decoder makes signals, series and images, but the modality is a row".into(),
-                );
-            }
-            (Self::Cnn(cnn), _) => {
-                let expected = "is empty: expected at least one block";
-                check(cnn.blocks.is_empty(), "blocks", expected.into());
-                for (index, block) in cnn.blocks.iter().enumerate() {
-                    let key = format!("blocks[{index}]");
-                    let sizes = [block.channels, block.kernel_size.product(), block.upsample.product()];
-                    let expected = "channels, kernel_size and upsample must be at least 1";
-                    check(sizes.contains(&0), &key, expected.into());
-                    if let NormConfig::Group { num_groups } = cnn.norm {
-                        let channels = block.channels;
-                        let uncut = num_groups == 0 || !channels.is_multiple_of(num_groups);
-                        let message = format!(
-                            "{channels} channels cannot be cut into {num_groups} groups of \
-                             norm = {{ kind = \"group\" }}: use a multiple, or set norm.num_groups"
-                        );
-                        check(uncut, &format!("{key}.channels"), message);
-                    }
+            (Self::Mlp { hidden_sizes, .. }, _) => {
+                for &size in hidden_sizes {
+                    problems.require_size(size, MAX_WIDTH, "hidden_sizes");
                 }
             }
+            (Self::Cnn(_), InputShape::Row { .. }) => problems.add(
+                "kind",
+                "this decoder makes signals, series and images, but the modality is a row",
+            ),
+            (Self::Cnn(cnn), _) => problems.extend(cnn.problems()),
             (Self::Lstm { hidden_size, layers }, InputShape::Sequence { .. }) => {
-                check(*hidden_size == 0, "hidden_size", least());
-                check(*layers == 0, "layers", least());
+                problems.require_size(*hidden_size, MAX_WIDTH, "hidden_size");
+                problems.require_size(*layers, MAX_LAYERS, "layers");
             }
-            (Self::Lstm { .. }, _) => {
-                check(
-                    true,
-                    "kind",
-                    "this decoder makes signals and series, but the modality is neither".into(),
-                );
+            (Self::Lstm { .. }, _) => problems.add(
+                "kind",
+                "this decoder makes signals and series, but the modality is neither",
+            ),
+        }
+        problems
+    }
+
+    /// Values that the layers put out for one sample, the rebuilt input included.
+    pub fn activations(&self, input: InputShape) -> f64 {
+        let hidden = match self {
+            Self::Mlp { hidden_sizes, .. } => hidden_sizes.iter().map(|&size| size as f64).sum(),
+            Self::Cnn(cnn) => cnn.activations(input),
+            Self::Lstm { hidden_size, layers } => {
+                6.0 * *hidden_size as f64 * *layers as f64 * input.num_positions() as f64
             }
+        };
+        hidden + 2.0 * input.num_values()
+    }
+}
+
+impl CnnDecoderConfig {
+    /// Enlarged grid and output of every block; the last has the size of the sample.
+    fn activations(&self, input: InputShape) -> f64 {
+        let mut positions = input.num_positions() as f64;
+        let mut values = 0.0;
+        for (index, block) in self.blocks.iter().enumerate().rev() {
+            let before = self.blocks[index.saturating_sub(1)].channels;
+            values += positions * (before + block.channels) as f64;
+            positions = (positions / block.upsample.product().max(1) as f64).ceil();
+        }
+        values
+    }
+
+    fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.require(
+            !self.blocks.is_empty(),
+            "blocks",
+            || "is empty: expected at least one block",
+        );
+        for (index, block) in self.blocks.iter().enumerate() {
+            let sizes = [block.channels, block.kernel_size.product(), block.upsample.product()];
+            problems.require(
+                !sizes.contains(&0),
+                &format!("blocks[{index}]"),
+                || "channels, kernel_size and upsample must be at least 1",
+            );
+            let largest = [block.channels, block.kernel_size.largest(), block.upsample.largest()];
+            problems.require(
+                largest.iter().all(|&size| size <= MAX_WIDTH),
+                &format!("blocks[{index}]"),
+                || format!("channels, kernel_size and upsample must be at most {MAX_WIDTH}"),
+            );
+            problems.extend_below(format_args!("blocks[{index}]"), self.norm.problems(block.channels));
         }
         problems
     }

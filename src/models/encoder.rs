@@ -8,7 +8,8 @@ use super::layers::{Activation, Mlp, NormConfig, Pooling};
 use super::lstm::{Lstm, LstmConfig};
 use super::spectrogram::Spectrogram;
 pub use super::spectrogram::SpectrogramConfig;
-use super::{ConfigProblem, Context, LayoutBuilder, StreamInput};
+use super::{Context, LayoutBuilder, MAX_WIDTH, StreamInput};
+use crate::base::Problems;
 
 /// What a stream looks like to an encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,52 +71,116 @@ pub enum EncoderConfig {
 
 impl EncoderConfig {
     /// Every reason why this encoder cannot take this input.
-    pub fn problems(&self, key: &str, input: InputShape) -> Vec<ConfigProblem> {
-        let wrong = |expected: &str| {
-            vec![ConfigProblem {
-                key: format!("{key}.kind"),
-                message: format!("this encoder needs {expected}, but the modality is {}", describe(input)),
-            }]
-        };
-        match (self, input) {
-            (Self::Mlp { hidden_sizes, .. }, _) if hidden_sizes.contains(&0) => vec![ConfigProblem {
-                key: format!("{key}.hidden_sizes"),
-                message: "a layer of width 0 carries nothing: use at least 1".into(),
-            }],
-            (Self::Mlp { .. }, InputShape::Sequence { fixed: false, .. }) => wrong("rows of one length"),
-            (Self::Mlp { .. }, _) => Vec::new(),
-            (Self::Cnn(cnn), InputShape::Sequence { length, .. }) => cnn.problems(key, Dims::One, [1, length]),
+    pub fn problems(&self, input: InputShape) -> Problems {
+        let mut problems = Problems::default();
+        let expected = match (self, input) {
+            (Self::Mlp { .. }, InputShape::Sequence { fixed: false, .. }) => Some("rows of one length"),
+            (Self::Mlp { hidden_sizes, .. }, _) => {
+                problems.require(
+                    !hidden_sizes.contains(&0),
+                    "hidden_sizes",
+                    || "a layer of width 0 carries nothing: use at least 1",
+                );
+                for &size in hidden_sizes {
+                    problems.require_size(size.max(1), MAX_WIDTH, "hidden_sizes");
+                }
+                None
+            }
+            (Self::Cnn(cnn), InputShape::Sequence { length, .. }) => {
+                problems.extend(cnn.problems(Dims::One, [1, length]));
+                None
+            }
             (
                 Self::Cnn(cnn),
                 InputShape::Image {
                     height, width, count, ..
                 },
             ) => {
-                let mut problems = cnn.problems(key, Dims::Two, [height, width]);
-                if count > 1 && cnn.norm == NormConfig::Batch {
-                    problems.push(ConfigProblem {
-                        key: format!("{key}.norm"),
-                        message: "batch statistics of several images per sample are not defined here: use group".into(),
-                    });
-                }
-                problems
+                problems.extend(cnn.problems(Dims::Two, [height, width]));
+                problems.require(
+                    count <= 1 || cnn.norm != NormConfig::Batch,
+                    "norm",
+                    || "batch statistics of several images per sample are not defined here: use group",
+                );
+                None
             }
-            (Self::Lstm(lstm), InputShape::Sequence { .. }) => lstm.problems(key),
+            (Self::Lstm(lstm), InputShape::Sequence { .. }) => {
+                problems.extend(lstm.problems());
+                None
+            }
             (Self::CnnLstm { cnn, lstm }, InputShape::Sequence { length, .. }) => {
-                let mut problems = cnn.problems(&format!("{key}.cnn"), Dims::One, [1, length]);
-                problems.extend(lstm.problems(&format!("{key}.lstm")));
-                problems
+                problems.extend_below("cnn", cnn.problems(Dims::One, [1, length]));
+                problems.extend_below("lstm", lstm.problems());
+                None
             }
             (
                 Self::Spectrogram(config),
                 InputShape::Sequence {
                     length, fixed: true, ..
                 },
-            ) => config.problems(key, length),
-            (Self::Cnn(_), _) => wrong("a signal, a series or an image"),
-            (Self::Lstm(_) | Self::CnnLstm { .. }, _) => wrong("a signal or a series"),
-            (Self::Spectrogram(_), _) => wrong("a signal at a constant rate"),
+            ) => {
+                problems.extend(config.problems(length));
+                None
+            }
+            (Self::Cnn(_), _) => Some("a signal, a series or an image"),
+            (Self::Lstm(_) | Self::CnnLstm { .. }, _) => Some("a signal or a series"),
+            (Self::Spectrogram(_), _) => Some("a signal at a constant rate"),
+        };
+        if let Some(expected) = expected {
+            let found = describe(input);
+            problems.add(
+                "kind",
+                format!("this encoder needs {expected}, but the modality is {found}"),
+            );
         }
+        problems
+    }
+
+    /// Values that the layers put out for one sample.
+    pub fn activations(&self, input: InputShape) -> f64 {
+        let (dims, size, count) = match input {
+            InputShape::Image {
+                height, width, count, ..
+            } => (Dims::Two, [height, width], count),
+            _ => (Dims::One, [1, input.num_positions()], 1),
+        };
+        let encoded = match self {
+            Self::Mlp { hidden_sizes, .. } => hidden_sizes.iter().map(|&size| size as f64).sum(),
+            Self::Cnn(cnn) => cnn.activations(dims, size).0,
+            Self::Lstm(lstm) => lstm.activations(size[1]),
+            Self::CnnLstm { cnn, lstm } => {
+                let (values, [_, steps]) = cnn.activations(dims, size);
+                values + lstm.activations(steps)
+            }
+            Self::Spectrogram(config) => config.activations(input.num_channels(), size[1]),
+        };
+        encoded * count as f64
+    }
+}
+
+impl InputShape {
+    /// Channels of one sample.
+    pub fn num_channels(self) -> usize {
+        match self {
+            Self::Row { features } => features,
+            Self::Sequence { channels, .. } | Self::Image { channels, .. } => channels,
+        }
+    }
+
+    /// Positions of one sample: rows along time, or pixels of all images.
+    pub fn num_positions(self) -> usize {
+        match self {
+            Self::Row { .. } => 1,
+            Self::Sequence { length, .. } => length,
+            Self::Image {
+                height, width, count, ..
+            } => height * width * count,
+        }
+    }
+
+    /// Values of one sample.
+    pub fn num_values(self) -> f64 {
+        self.num_channels() as f64 * self.num_positions() as f64
     }
 }
 

@@ -5,7 +5,8 @@ use recoup_kernels::{LstmWeights, lstm};
 use serde::{Deserialize, Serialize};
 
 use super::layers::{Dropout, Pooling};
-use super::{ConfigProblem, Context, Init, LayoutBuilder, ParamId};
+use super::{Context, Init, LayoutBuilder, MAX_LAYERS, MAX_WIDTH, ParamId};
+use crate::base::Problems;
 
 /// A stack of LSTM layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,18 +34,17 @@ fn last() -> Pooling {
 }
 
 impl LstmConfig {
-    /// Reasons why the configuration cannot run.
-    pub fn problems(&self, key: &str) -> Vec<ConfigProblem> {
-        let zero = |name: &str, value: usize| {
-            (value == 0).then(|| ConfigProblem {
-                key: format!("{key}.{name}"),
-                message: "must be at least 1".into(),
-            })
-        };
-        [zero("layers", self.layers), zero("hidden_size", self.hidden_size)]
-            .into_iter()
-            .flatten()
-            .collect()
+    /// Every reason why the configuration cannot run.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.require_size(self.layers, MAX_LAYERS, "layers");
+        problems.require_size(self.hidden_size, MAX_WIDTH, "hidden_size");
+        problems
+    }
+
+    /// Values that the layers put out for one sample of `steps` steps: gates, state and output of each.
+    pub fn activations(&self, steps: usize) -> f64 {
+        6.0 * self.width() as f64 * steps as f64 * self.layers as f64
     }
 
     fn width(&self) -> usize {

@@ -27,6 +27,12 @@ pub use fusion::FusionConfig;
 pub use network::{HeadConfig, Model, ModelConfig, ModelOutput, Scaling, StreamConfig, StreamInput};
 pub use params::{BufferId, Init, Layout, LayoutBuilder, ParamId, ParamSpec, Params, matrix};
 
+/// Largest width of a layer: channels, units, tokens. With it products of four sizes stay below 2^64.
+pub const MAX_WIDTH: usize = 65_536;
+
+/// Most layers that one number can ask for.
+pub const MAX_LAYERS: usize = 256;
+
 /// What one replica's random draws in a forward pass are keyed by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Draw {
@@ -83,13 +89,4 @@ impl<'a> Context<'a> {
     pub fn into_buffers(self) -> Option<Tensor<2>> {
         self.params.buffers_with(&self.buffer_updates.into_inner())
     }
-}
-
-/// A configuration that cannot be built for this input; collected by the plan, so all are reported at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigProblem {
-    /// Dotted key below `model`, e.g. `stream.force.encoder.blocks`.
-    pub key: String,
-    /// What is wrong and what was expected.
-    pub message: String,
 }

@@ -11,7 +11,8 @@ use super::encoder::{Encoder, EncoderConfig, InputShape};
 use super::fusion::{Combine, Fusion, FusionConfig};
 use super::layers::{Activation, Dropout, Linear, Mlp};
 use super::modality_dropout::ModalityDropout;
-use super::{ConfigProblem, Context, Draw, Layout, LayoutBuilder};
+use super::{Context, Draw, Layout, LayoutBuilder, MAX_WIDTH};
+use crate::base::Problems;
 
 /// One stream: a modality and its encoder. Two streams may read the same modality in two ways.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,19 @@ pub struct StreamConfig {
     /// Random changes of its training samples, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub augment: Vec<AugmentConfig>,
+}
+
+impl StreamConfig {
+    /// Every reason why this stream cannot be built for `input`.
+    fn problems(&self, embedding_size: usize, input: InputShape) -> Problems {
+        let mut problems = Problems::default();
+        problems.extend_below("encoder", self.encoder.problems(input));
+        if let Some(decoder) = &self.decoder {
+            problems.extend_below("decoder", decoder.problems(embedding_size, input));
+        }
+        problems.extend(Augmentation::problems(&self.augment, input));
+        problems
+    }
 }
 
 /// What the values of a stream are scaled by.
@@ -94,52 +108,49 @@ fn default_fusion() -> FusionConfig {
 
 impl ModelConfig {
     /// Every reason why this model cannot be built for these inputs, one shape per stream.
-    pub fn problems(&self, inputs: &[InputShape]) -> Vec<ConfigProblem> {
-        let mut problems = Vec::new();
-        let mut check = |wrong: bool, key: &str, message: &str| {
-            if wrong {
-                problems.push(ConfigProblem {
-                    key: key.into(),
-                    message: message.into(),
-                });
-            }
-        };
-        check(
-            self.stream.is_empty(),
+    pub fn problems(&self, inputs: &[InputShape]) -> Problems {
+        let mut problems = Problems::default();
+        problems.require(
+            !self.stream.is_empty(),
             "stream",
-            "is empty: expected at least one [[model.stream]]",
+            || "is empty: expected at least one [[model.stream]]",
         );
-        check(
-            !(0.0..1.0).contains(&self.dropout),
-            "dropout",
-            "must be at least 0 and less than 1",
-        );
-        check(
-            !(0.0..1.0).contains(&self.modality_dropout),
-            "modality_dropout",
-            "must be at least 0 and less than 1",
-        );
-        check(self.embedding_size == 0, "embedding_size", "must be at least 1");
-        check(
-            self.head.hidden_sizes.contains(&0),
-            "head.hidden_sizes",
-            "must be at least 1",
-        );
-        for (index, stream) in self.stream.iter().enumerate() {
-            if self.stream[..index].iter().any(|other| other.name == stream.name) {
-                check(true, &format!("stream.{}", stream.name), "two streams have this name");
-            }
+        for (key, rate) in [("dropout", self.dropout), ("modality_dropout", self.modality_dropout)] {
+            problems.require((0.0..1.0).contains(&rate), key, || "must be at least 0 and less than 1");
         }
-        problems.extend(self.fusion.problems("fusion", self.embedding_size));
+        problems.require_size(self.embedding_size, MAX_WIDTH, "embedding_size");
+        for &size in &self.head.hidden_sizes {
+            problems.require_size(size, MAX_WIDTH, "head.hidden_sizes");
+        }
+        for (index, stream) in self.stream.iter().enumerate() {
+            let is_taken = self.stream[..index].iter().any(|other| other.name == stream.name);
+            problems.require(
+                !is_taken,
+                &format!("stream.{}", stream.name),
+                || "two streams have this name",
+            );
+        }
+        problems.extend_below("fusion", self.fusion.problems(self.embedding_size));
         for (stream, &input) in self.stream.iter().zip(inputs) {
-            let key = |field: &str| format!("stream.{}.{field}", stream.name);
-            problems.extend(stream.encoder.problems(&key("encoder"), input));
-            if let Some(decoder) = &stream.decoder {
-                problems.extend(decoder.problems(&key("decoder"), self.embedding_size, input));
-            }
-            problems.extend(Augmentation::problems(&stream.augment, &key("augment"), input));
+            problems.extend_below(
+                format_args!("stream.{}", stream.name),
+                stream.problems(self.embedding_size, input),
+            );
         }
         problems
+    }
+}
+
+impl ModelConfig {
+    /// Values that all layers put out for one sample, inputs included. A float: products of sizes may exceed integers.
+    pub fn activations(&self, inputs: &[InputShape]) -> f64 {
+        let stream = |(stream, &input): (&StreamConfig, &InputShape)| {
+            let decoded = (stream.decoder.as_ref()).map_or(0.0, |decoder| decoder.activations(input));
+            input.num_values() + stream.encoder.activations(input) + self.embedding_size as f64 + decoded
+        };
+        let streams: f64 = self.stream.iter().zip(inputs).map(stream).sum();
+        let head: f64 = self.head.hidden_sizes.iter().map(|&size| size as f64).sum();
+        streams + self.fusion.activations(self.stream.len(), self.embedding_size) + head
     }
 }
 

@@ -37,7 +37,8 @@ pub struct ParamSpec {
 impl ParamSpec {
     /// Number of scalars in one replica.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        // A model that is too large for any machine is refused by its estimate, which must not wrap to a small one.
+        self.shape.iter().fold(1, |product, &size| product.saturating_mul(size))
     }
 
     /// Whether the parameter holds no scalar.
@@ -74,7 +75,8 @@ impl Layout {
 
     /// P: learned scalars in one replica.
     pub fn num_params(&self) -> usize {
-        self.params.iter().map(ParamSpec::len).sum()
+        let lens = self.params.iter().map(ParamSpec::len);
+        lens.fold(0, usize::saturating_add)
     }
 
     /// Q: buffered scalars in one replica.

@@ -5,9 +5,10 @@ use recoup_kernels::random::path_hash;
 use recoup_kernels::{StftOptions, StftOutput, StftPadding, Window, group_norm, stft};
 use serde::{Deserialize, Serialize};
 
-use super::augment::Samples;
+use super::augment::{MAX_STRETCHES, Samples};
 use super::cnn::{Cnn, CnnConfig, Dims};
-use super::{ConfigProblem, Context, Draw, Init, LayoutBuilder, Mode, ParamId};
+use super::{Context, Draw, Init, LayoutBuilder, Mode, ParamId};
+use crate::base::Problems;
 
 /// Added to the power before its logarithm: silence is finite, and what lies below is noise of the sensor.
 const POWER_FLOOR: f32 = 1e-6;
@@ -50,34 +51,27 @@ fn one() -> usize {
 }
 
 impl MaskConfig {
-    fn problems(&self, key: &str, [bins, frames]: [usize; 2]) -> Vec<ConfigProblem> {
-        let mut problems = Vec::new();
-        let mut problem = |field: &str, message: String| {
-            problems.push(ConfigProblem {
-                key: format!("{key}.{field}"),
-                message,
-            });
-        };
+    fn problems(&self, [bins, frames]: [usize; 2]) -> Problems {
+        let mut problems = Problems::default();
         let shares = [
             ("frequency_share", self.frequency_share, bins, "bins"),
             ("time_share", self.time_share, frames, "frames"),
         ];
-        for (field, share, size, unit) in shares {
-            if !(0.0..1.0).contains(&share) {
-                problem(field, "must be at least 0 and less than 1".into());
-            } else if share > 0.0 && share * (size as f64) < 1.0 {
-                problem(field, format!("is less than one of {size} {unit}"));
-            }
+        for (key, share, size, unit) in shares {
+            let is_share = (0.0..1.0).contains(&share);
+            problems.require(is_share, key, || "must be at least 0 and less than 1");
+            let hides_one = share == 0.0 || share * size as f64 >= 1.0;
+            problems.require(!is_share || hides_one, key, || {
+                format!("is less than one of {size} {unit}")
+            });
         }
-        if self.frequency_share == 0.0 && self.time_share == 0.0 {
-            problem(
-                "frequency_share",
-                "hides nothing: set frequency_share or time_share".into(),
-            );
-        }
-        if self.count == 0 {
-            problem("count", "must be at least 1".into());
-        }
+        let hides_any = self.frequency_share != 0.0 || self.time_share != 0.0;
+        problems.require(
+            hides_any,
+            "frequency_share",
+            || "hides nothing: set frequency_share or time_share",
+        );
+        problems.require_size(self.count, MAX_STRETCHES, "count");
         problems
     }
 }
@@ -87,33 +81,45 @@ impl SpectrogramConfig {
         length / self.hop.max(1) + 1
     }
 
-    /// Reasons why a signal of `length` samples cannot be transformed so.
-    pub fn problems(&self, key: &str, length: usize) -> Vec<ConfigProblem> {
-        let mut problems = Vec::new();
+    /// Every reason why a signal of `length` samples cannot be transformed so.
+    pub fn problems(&self, length: usize) -> Problems {
+        let mut problems = Problems::default();
         if self.num_fft < 2 || self.hop == 0 {
-            problems.push(ConfigProblem {
-                key: format!("{key}.num_fft"),
-                message: "num_fft must be at least 2 and hop at least 1".into(),
-            });
-        } else if self.num_fft / 2 >= length {
-            problems.push(ConfigProblem {
-                key: format!("{key}.num_fft"),
-                message: format!(
-                    "{} samples cannot be reflected around a window of {length} samples: at most {}",
-                    self.num_fft,
-                    2 * length.saturating_sub(1)
-                ),
-            });
-        } else {
-            let size = [self.num_fft / 2 + 1, self.frames(length)];
-            problems.extend(self.cnn.problems(&format!("{key}.cnn"), Dims::Two, size));
-            problems.extend(
-                self.mask
-                    .iter()
-                    .flat_map(|mask| mask.problems(&format!("{key}.mask"), size)),
+            problems.add("num_fft", "num_fft must be at least 2 and hop at least 1");
+            return problems;
+        }
+        if self.hop > length {
+            problems.add(
+                "hop",
+                format!("is {}, must be at most the {length} samples of a window", self.hop),
             );
+            return problems;
+        }
+        if self.num_fft / 2 >= length {
+            let message = format!(
+                "{} samples cannot be reflected around a window of {length} samples: at most {}",
+                self.num_fft,
+                2 * length.saturating_sub(1)
+            );
+            problems.add("num_fft", message);
+            return problems;
+        }
+        let size = [self.num_fft / 2 + 1, self.frames(length)];
+        problems.extend_below("cnn", self.cnn.problems(Dims::Two, size));
+        if let Some(mask) = &self.mask {
+            problems.extend_below("mask", mask.problems(size));
         }
         problems
+    }
+}
+
+impl SpectrogramConfig {
+    /// Values that the layers put out for one window of `channels` signals of `length` samples.
+    pub fn activations(&self, channels: usize, length: usize) -> f64 {
+        let size = [self.num_fft / 2 + 1, self.frames(length)];
+        let spectrogram = channels as f64 * size[0] as f64 * size[1] as f64;
+        // The power, its normalisation and, in training, what the mask leaves.
+        3.0 * spectrogram + self.cnn.activations(Dims::Two, size).0
     }
 }
 

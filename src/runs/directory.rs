@@ -8,6 +8,9 @@ use serde::Serialize;
 use super::manifest::Manifest;
 use crate::training::checkpoint::space_hint;
 
+/// Name of the file that makes a folder a run.
+pub(super) const MANIFEST: &str = "manifest.json";
+
 /// What can go wrong with a run directory.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -64,6 +67,11 @@ impl RunDirectory {
         }
         let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
         Err(io(&folder.join(base), "create")(source))
+    }
+
+    /// The run at `root`, whether it exists or not.
+    pub(super) fn at(root: &Path) -> Self {
+        Self { root: root.into() }
     }
 
     /// An existing run.
@@ -127,7 +135,7 @@ impl RunDirectory {
     }
 
     fn manifest_path(&self) -> PathBuf {
-        self.root.join("manifest.json")
+        self.root.join(MANIFEST)
     }
 
     /// Reads the manifest.
@@ -177,28 +185,6 @@ pub fn write_document(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
     fs::File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(io(path, "sync"))
-}
-
-/// All runs below `checkpoints`, oldest first by name within each experiment. Folders that are no runs are looked into.
-pub fn list_runs(checkpoints: &Path) -> Result<Vec<RunDirectory>, RunError> {
-    let mut runs = Vec::new();
-    let mut folders = vec![checkpoints.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && folder == checkpoints => return Ok(runs),
-            entries => entries.map_err(io(&folder, "list"))?,
-        };
-        for entry in entries {
-            let path = entry.map_err(io(&folder, "list"))?.path();
-            if path.join("manifest.json").is_file() {
-                runs.push(RunDirectory { root: path });
-            } else if path.is_dir() {
-                folders.push(path);
-            }
-        }
-    }
-    runs.sort_by(|a, b| a.root.cmp(&b.root));
-    Ok(runs)
 }
 
 pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> RunError {

@@ -17,14 +17,14 @@ pub enum RunStatus {
 /// One process that worked on a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Life {
+pub struct Attempt {
     /// Host name.
     pub host: String,
     /// Process.
     pub process: u32,
     /// Seconds since 1970.
     pub started_unix_secs: u64,
-    /// Seconds since 1970; absent for a life that was cut off.
+    /// Seconds since 1970; absent for an attempt that was cut off.
     pub ended_unix_secs: Option<u64>,
 }
 
@@ -58,8 +58,9 @@ pub struct Manifest {
     pub num_replicas: usize,
     /// Learned scalars of one replica of the experiment without changes.
     pub num_params: usize,
-    /// How many times test metrics were computed for this experiment before this run: later looks are not free.
-    pub earlier_looks: usize,
+    /// How often test metrics were computed for this experiment before this run. Choosing among several evaluations on
+    /// the same test subjects makes the best of them too good.
+    pub test_evaluations_before: usize,
     /// The processes that worked on it, oldest first.
-    pub lives: Vec<Life>,
+    pub attempts: Vec<Attempt>,
 }

@@ -3,3 +3,4 @@
 pub mod align;
 pub mod filter;
 pub mod resample;
+pub mod stamps;

@@ -55,6 +55,7 @@ mod recordings;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Problems;
 use crate::dataset::subjects::{Cohort, Session, Subject};
 
 pub use best::{BestAuc, Estimate};
@@ -169,13 +170,13 @@ impl Default for SimulateConfig {
 }
 
 impl SimulateConfig {
-    /// What is wrong with it: pairs of key and problem. Every other method expects none.
-    pub fn problems(&self) -> Vec<(String, String)> {
-        let mut problems = Vec::new();
+    /// Everything that is wrong with it. Every other method expects that there is nothing.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
         let mut range = |key: &str, value: f64, low: f64, high: f64, unit: &str| {
-            if !(low..=high).contains(&value) {
-                problems.push((key.to_string(), format!("{value}, expected {low} to {high}{unit}")));
-            }
+            problems.require((low..=high).contains(&value), key, || {
+                format!("{value}, expected {low} to {high}{unit}")
+            });
         };
         range("num_subjects", self.num_subjects as f64, 1.0, 1e5, "");
         range("effect", self.effect, 0.0, 1.0, "");

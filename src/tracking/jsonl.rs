@@ -5,8 +5,8 @@
 //! {"replica":0,"variant":"base","repeat":0,"fold":0,"seed":1,"step":10,"wall_time_secs":1.7e9,"resumed":true,"values":{}}
 //! ```
 //!
-//! A line with `"resumed": true` opens a later life of its replica: everything that replica logged before at that step
-//! or later is superseded, because the new life computes it again.
+//! A line with `"resumed": true` opens a later attempt of its replica: everything that replica logged before at that step
+//! or later is superseded, because the new attempt computes it again.
 
 use super::TrackingError;
 use super::append::AppendFile;
@@ -32,7 +32,7 @@ pub struct MetricLine {
     pub step: u64,
     /// When it was logged, in seconds since 1970-01-01 UTC.
     pub wall_time_secs: f64,
-    /// Opens a later life of the replica at `step`. Never true in what [`read_metrics`] returns.
+    /// Opens a later attempt of the replica at `step`. Never true in what [`read_metrics`] returns.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
     /// Tag to value. JSON has no NaN and no infinity: they are the strings "NaN", "Infinity" and "-Infinity".
@@ -42,7 +42,7 @@ pub struct MetricLine {
 
 /// Reads `metrics.jsonl`, as it is or while a run writes it.
 ///
-/// Returns lines in file order, without what a later life superseded; of several values for one (replica, step, tag) the
+/// Returns lines in file order, without what a later attempt superseded; of several values for one (replica, step, tag) the
 /// newest stays. A torn last line is skipped.
 ///
 /// # Errors
@@ -133,7 +133,7 @@ impl MetricsWriter {
         })
     }
 
-    /// Whether lines of an earlier life were there when the file was opened.
+    /// Whether lines of an earlier attempt were there when the file was opened.
     pub(super) fn has_earlier_life(&self) -> bool {
         self.has_earlier_life
     }

@@ -23,8 +23,8 @@ pub struct TrackedReplica {
     pub seed: u64,
     /// Hyperparameters of the variant, without repeat, fold and seed. May be empty.
     pub hparams: Vec<(String, HparamValue)>,
-    /// First step that this life logs: 0, or the one after the checkpoint it resumes from. Everything that an earlier
-    /// life logged from there on is superseded.
+    /// First step that this attempt logs: 0, or the one after the checkpoint it resumes from. Everything that an earlier
+    /// attempt logged from there on is superseded.
     pub first_step: u64,
 }
 
@@ -50,7 +50,7 @@ struct Slot {
 
 impl RunTracker {
     /// Opens the run in `run_directory`, which is created if needed. The index of a replica must be the same in every
-    /// life of the run.
+    /// attempt of the run.
     ///
     /// # Errors
     /// [`TrackingError::Invalid`] if two replicas are the same or a variant is no directory name; [`TrackingError::Io`] and

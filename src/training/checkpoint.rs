@@ -148,7 +148,7 @@ impl CheckpointStore {
     pub fn finish(&self, name: &str, state: &ReplicaState) -> Result<(), CheckpointError> {
         let place = self.finished_path(name);
         if place.exists() {
-            // Two lives of one run end with the same bytes: the first to arrive stays.
+            // Two attempts of one run end with the same bytes: the first to arrive stays.
             return Ok(());
         }
         self.write(&place, &BTreeMap::from([(name.to_owned(), state.clone())]))
@@ -307,27 +307,35 @@ impl CheckpointStore {
     }
 }
 
+/// What the manifest of the checkpoint at `place` lists of a file.
+fn listed(place: &Path, name: &str) -> Result<ManifestEntry, CheckpointError> {
+    let path = place.join(MANIFEST);
+    let bytes = fs::read(&path).map_err(io(&path, "read"))?;
+    let mut manifest: BTreeMap<String, ManifestEntry> =
+        serde_json::from_slice(&bytes).map_err(|error| damaged(place, MANIFEST, error.to_string()))?;
+    let entry = manifest.remove(name);
+    entry.ok_or_else(|| damaged(place, MANIFEST, format!("does not list {name}")))
+}
+
 /// The bytes of a file of the checkpoint at `place`, as its manifest lists them.
 fn verified(place: &Path, name: &str) -> Result<Vec<u8>, CheckpointError> {
-    let load = |name: &str| fs::read(place.join(name)).map_err(io(&place.join(name), "read"));
-    let manifest: BTreeMap<String, ManifestEntry> =
-        serde_json::from_slice(&load(MANIFEST)?).map_err(|error| damaged(place, MANIFEST, error.to_string()))?;
-    let bytes = load(name)?;
-    match manifest.get(name) {
-        Some(entry) if entry.sha256 == sha256(&bytes) => Ok(bytes),
-        Some(entry) => Err(damaged(
-            place,
-            name,
-            format!(
-                "damaged: {} bytes with SHA-256 {}, the manifest lists {} bytes with {}",
-                bytes.len(),
-                sha256(&bytes),
-                entry.bytes,
-                entry.sha256
-            ),
-        )),
-        None => Err(damaged(place, MANIFEST, format!("does not list {name}"))),
+    let entry = listed(place, name)?;
+    let path = place.join(name);
+    let bytes = fs::read(&path).map_err(io(&path, "read"))?;
+    let found = sha256(&bytes);
+    if entry.sha256 == found {
+        return Ok(bytes);
     }
+    Err(damaged(
+        place,
+        name,
+        format!(
+            "damaged: {} bytes with SHA-256 {found}, the manifest lists {} bytes with {}",
+            bytes.len(),
+            entry.bytes,
+            entry.sha256
+        ),
+    ))
 }
 
 fn damaged(place: &Path, name: &str, message: String) -> CheckpointError {
@@ -383,6 +391,94 @@ impl StateFile {
     }
 }
 
+/// A finished replica on disk: names and shapes of its best weights. The weights are read by [`load`](Self::load).
+#[derive(Clone, Debug)]
+pub struct StoredReplica {
+    place: PathBuf,
+    name: String,
+    digest: String,
+    params: Vec<ParamSpec>,
+    buffers: Vec<ParamSpec>,
+}
+
+impl StoredReplica {
+    /// Opens the checkpoint of the finished replica `name` at `place`, whatever its experiment.
+    ///
+    /// # Errors
+    /// A checkpoint that is missing, damaged, of another format, or does not hold the replica.
+    pub fn open(place: &Path, name: &str) -> Result<Self, CheckpointError> {
+        let state = StateFile::read(place)?;
+        if !state.replicas.contains_key(name) {
+            return Err(damaged(place, STATE, format!("does not hold replica {name}")));
+        }
+        let specs = |shapes: Vec<(String, Vec<usize>)>| {
+            let spec = |(path, shape)| ParamSpec {
+                path,
+                shape,
+                init: Init::Constant(0.0),
+            };
+            shapes.into_iter().map(spec).collect()
+        };
+        Ok(Self {
+            place: place.into(),
+            name: name.into(),
+            digest: listed(place, TENSORS)?.sha256,
+            params: specs(state.params),
+            buffers: specs(state.buffers),
+        })
+    }
+
+    /// Parameters; their first values are not stored.
+    pub fn params(&self) -> &[ParamSpec] {
+        &self.params
+    }
+
+    /// Buffers.
+    pub fn buffers(&self) -> &[ParamSpec] {
+        &self.buffers
+    }
+
+    /// SHA-256 of the file that holds the weights.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Reads the weights, and checks that they are those that were there when the checkpoint was opened.
+    ///
+    /// # Errors
+    /// A file that is missing, was changed, or ends too early.
+    pub fn load(&self) -> Result<StoredModel, CheckpointError> {
+        let path = self.place.join(TENSORS);
+        let bytes = fs::read(&path).map_err(io(&path, "read"))?;
+        let wrong = |message: String| damaged(&self.place, TENSORS, message);
+        let found = sha256(&bytes);
+        if found != self.digest {
+            return Err(wrong(format!("has SHA-256 {found}, but had {}", self.digest)));
+        }
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let cut = |what: &str, specs: &[ParamSpec]| {
+            let row = match tensors.tensor(&format!("{}/{what}", self.name)) {
+                Ok(view) if view.dtype() == Dtype::F32 => bytemuck::pod_collect_to_vec(view.data()),
+                // A model without buffers stores none.
+                _ => Vec::<f32>::new(),
+            };
+            let mut first = 0;
+            let mut cut = Vec::new();
+            for spec in specs {
+                let values = row.get(first..first + spec.len());
+                let values = values.ok_or_else(|| wrong(format!("{what} ends before {}", spec.path)))?;
+                first += spec.len();
+                cut.push((spec.clone(), values.to_vec()));
+            }
+            Ok(cut)
+        };
+        Ok(StoredModel {
+            params: cut("best_weights", &self.params)?,
+            buffers: cut("best_buffers", &self.buffers)?,
+        })
+    }
+}
+
 /// The best weights of one finished replica with the names they have in its model: what another model can start from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredModel {
@@ -398,34 +494,7 @@ impl StoredModel {
     /// # Errors
     /// A checkpoint that is missing, damaged, of another format, or does not hold the replica.
     pub fn read(place: &Path, name: &str) -> Result<Self, CheckpointError> {
-        let state = StateFile::read(place)?;
-        let (params, buffers) = (state.params.clone(), state.buffers.clone());
-        let mut replicas = state.replicas_with_tensors(place)?;
-        let replica = replicas
-            .remove(name)
-            .ok_or_else(|| damaged(place, STATE, format!("does not hold replica {name}")))?;
-        let cut = |what: &str, shapes: Vec<(String, Vec<usize>)>| {
-            let row = replica.tensors.get(what).map(Vec::as_slice).unwrap_or_default();
-            let mut first = 0;
-            let mut cut = Vec::new();
-            for (path, shape) in shapes {
-                let spec = ParamSpec {
-                    path,
-                    shape,
-                    init: Init::Constant(0.0),
-                };
-                let values = row.get(first..first + spec.len());
-                let values =
-                    values.ok_or_else(|| damaged(place, TENSORS, format!("{what} ends before {}", spec.path)))?;
-                first += spec.len();
-                cut.push((spec, values.to_vec()));
-            }
-            Ok(cut)
-        };
-        Ok(Self {
-            params: cut("best_weights", params)?,
-            buffers: cut("best_buffers", buffers)?,
-        })
+        StoredReplica::open(place, name)?.load()
     }
 }
 

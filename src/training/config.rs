@@ -3,10 +3,20 @@ use std::path::PathBuf;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
+use crate::base::Problems;
 use crate::cohort::split::TrainFold;
 use crate::cohort::window::Window;
 
 use super::{EarlyStoppingConfig, MixupConfig, OptimizerConfig, Sampling, ScheduleConfig};
+
+/// Most epochs of a replica.
+const MAX_EPOCHS: usize = 1_000_000;
+
+/// Most windows of one forward pass: what an axis of a GPU's grid holds.
+const MAX_BATCH_SIZE: usize = 65_535;
+
+/// Most windows of one optimiser step.
+const MAX_WINDOWS_PER_STEP: usize = 1 << 20;
 
 /// The `[training]` table of an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,9 +52,9 @@ pub struct TrainingConfig {
     /// What the loss is made of.
     #[serde(default)]
     pub objective: Objective,
-    /// Weights to start from instead of random ones.
+    /// Trained weights to start from instead of random ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<StartConfig>,
+    pub init_from: Option<InitFromConfig>,
     /// Metric of the validation part that chooses the best weights, stops early and drives `plateau`.
     #[serde(default = "default_monitor")]
     pub monitor: String,
@@ -80,83 +90,80 @@ impl TrainingConfig {
         windows.div_ceil(self.batch_size * self.accumulate_steps)
     }
 
-    /// Every value that cannot work: key and reason.
-    pub fn problems(&self) -> Vec<(String, String)> {
-        let mut problems = Vec::new();
-        let mut check = |fine: bool, key: &str, message: &str| {
-            if !fine {
-                problems.push((key.to_owned(), message.to_owned()));
-            }
-        };
-        check(self.epochs > 0, "epochs", "must be at least 1");
-        check(self.batch_size > 0, "batch_size", "must be at least 1");
-        check(self.accumulate_steps > 0, "accumulate_steps", "must be at least 1");
-        check(
+    /// Every value that cannot work.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.require_size(self.epochs, MAX_EPOCHS, "epochs");
+        problems.require_size(self.batch_size, MAX_BATCH_SIZE, "batch_size");
+        let most = MAX_WINDOWS_PER_STEP / self.batch_size.clamp(1, MAX_BATCH_SIZE);
+        problems.require_size(self.accumulate_steps, most, "accumulate_steps");
+        problems.require(
             self.windows_per_subject != Some(0),
             "windows_per_subject",
-            "must be at least 1",
+            || "must be at least 1",
         );
         let rate = self.optimizer.learning_rate();
-        check(
+        problems.require(
             rate > 0.0 && rate.is_finite(),
             "optimizer.learning_rate",
-            "must be greater than 0",
+            || "must be greater than 0",
         );
         let decay = self.optimizer.weight_decay();
-        check(
+        problems.require(
             decay >= 0.0 && decay.is_finite(),
             "optimizer.weight_decay",
-            "must be at least 0",
+            || "must be at least 0",
         );
-        check(
-            self.gradient_clip_norm.is_none_or(|norm| norm > 0.0),
+        let clip = self.gradient_clip_norm;
+        problems.require(
+            clip.is_none_or(|norm| norm > 0.0),
             "gradient_clip_norm",
-            "must be greater than 0",
+            || "must be greater than 0",
         );
-        check(
+        problems.require(
             (0.0..1.0).contains(&self.label_smoothing),
             "label_smoothing",
-            "must be at least 0 and less than 1",
+            || "must be at least 0 and less than 1",
         );
-        let objective = &self.objective;
-        let weights = [objective.classification, objective.reconstruction];
-        check(
-            weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite()) && weights.iter().sum::<f64>() > 0.0,
+        let weights = [self.objective.classification, self.objective.reconstruction];
+        let are_weights = weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite());
+        problems.require(
+            are_weights && weights.iter().sum::<f64>() > 0.0,
             "objective",
-            "weights must be at least 0, and one of them greater",
+            || "weights must be at least 0, and one of them greater",
         );
-        if let Some(start) = &self.start {
-            let factor = start.learning_rate_factor;
-            check(
+        if let Some(init_from) = &self.init_from {
+            let factor = init_from.learning_rate_factor;
+            problems.require(
                 factor >= 0.0 && factor.is_finite(),
-                "start.learning_rate_factor",
-                "must be at least 0 (0: frozen)",
+                "init_from.learning_rate_factor",
+                || "must be at least 0 (0: frozen)",
             );
-            check(
-                !start.streams.is_empty(),
-                "start.streams",
-                "is empty: name the streams to take",
+            problems.require(
+                !init_from.streams.is_empty(),
+                "init_from.streams",
+                || "is empty: name the streams to take",
             );
         }
-        check(
-            self.early_stopping
-                .as_ref()
-                .is_none_or(|stopping| stopping.patience_epochs > 0),
+        let patience = self.early_stopping.as_ref().map(|stopping| stopping.patience_epochs);
+        problems.require(
+            patience != Some(0),
             "early_stopping.patience_epochs",
-            "must be at least 1",
+            || "must be at least 1",
         );
-        check(
+        problems.require(
             self.checkpoint_every_secs >= 0.0,
             "checkpoint_every_secs",
-            "must be at least 0 (0: after every step)",
+            || "must be at least 0 (0: after every step)",
         );
-        check(
-            self.mixup.is_none() || self.batch_size > 1,
-            "mixup",
-            "mixes samples of one batch: use a batch_size of at least 2",
-        );
-        let mixup = self.mixup.iter().flat_map(MixupConfig::problems);
-        problems.extend(mixup.map(|(key, message)| (format!("mixup.{key}"), message)));
+        if let Some(mixup) = &self.mixup {
+            problems.require(
+                self.batch_size > 1,
+                "mixup",
+                || "mixes samples of one batch: use a batch_size of at least 2",
+            );
+            problems.extend_below("mixup", mixup.problems());
+        }
         problems
     }
 }
@@ -187,8 +194,9 @@ impl Default for Objective {
 /// weight has seen a subject that it will be tested on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StartConfig {
-    /// Directory of a finished run, or of an experiment (`checkpoints/<name>`), whose newest finished run is taken.
+pub struct InitFromConfig {
+    /// A finished run, or an experiment whose newest finished run is taken: its folder, seen from the folder of runs
+    /// (`pretraining` or `pretraining/20261129-120000-0a1b2c3d`), or an absolute path.
     pub run: PathBuf,
     /// Variant of that run.
     #[serde(default = "base_variant")]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use statrs::function::beta::inv_beta_reg;
 
 use super::batch::Targets;
+use crate::base::Problems;
 use crate::models::{Draw, StreamInput};
 
 const PARTNER: u64 = random::path_hash("mixup.partner");
@@ -21,13 +22,16 @@ pub struct MixupConfig {
 }
 
 impl MixupConfig {
-    /// Every value that cannot work: key and reason.
-    pub fn problems(&self) -> Vec<(String, String)> {
+    /// Every value that cannot work.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
         // The range over which quantiles of the distribution are exact to 1e-12.
-        if (0.01..=1000.0).contains(&self.alpha) {
-            return Vec::new();
-        }
-        vec![("alpha".into(), "must be between 0.01 and 1000".into())]
+        problems.require(
+            (0.01..=1000.0).contains(&self.alpha),
+            "alpha",
+            || "must be between 0.01 and 1000",
+        );
+        problems
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod checkpoint;
 mod config;
+mod initial;
 pub mod mixup;
 pub mod optimizer;
 mod replica;
@@ -16,9 +17,10 @@ pub mod stopping;
 pub mod trainer;
 
 pub use batch::{DeviceData, StreamSource};
-pub use config::{ClassWeights, Objective, Precision, StartConfig, TrainingConfig};
+pub use config::{ClassWeights, InitFromConfig, Objective, Precision, TrainingConfig};
+pub use initial::{Columns, InitialWeights};
 pub use mixup::{Mixup, MixupConfig};
 pub use optimizer::OptimizerConfig;
-pub use replica::{Hyper, Replica, Sampling, Start};
+pub use replica::{Hyper, Replica, Sampling};
 pub use schedule::ScheduleConfig;
 pub use stopping::{EarlyStoppingConfig, Progress, Status};

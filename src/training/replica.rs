@@ -5,6 +5,8 @@ use std::sync::Arc;
 use recoup_kernels::random::{self, Key, Purpose};
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::CheckpointError;
+use super::initial::InitialWeights;
 use crate::features::transforms::Scaler;
 use crate::models::Layout;
 
@@ -43,36 +45,8 @@ pub struct Replica {
     pub valid: Vec<u32>,
     /// Windows to test on.
     pub test: Vec<u32>,
-    /// Trained weights that it starts from, where it does.
-    pub start: Option<Arc<Start>>,
-}
-
-/// Trained weights of another run, in the columns of a replica's row.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Start {
-    /// First column and values of each parameter that is taken.
-    pub params: Vec<(usize, Vec<f32>)>,
-    /// The same of buffers.
-    pub buffers: Vec<(usize, Vec<f32>)>,
-    /// Learning rate of the parameters that are taken, as a multiple of the replica's; 0: they and their buffers stay.
-    pub learning_rate_factor: f32,
-}
-
-impl Start {
-    fn put(columns: &[(usize, Vec<f32>)], row: &mut [f32]) {
-        for (first, values) in columns {
-            row[*first..first + values.len()].copy_from_slice(values);
-        }
-    }
-
-    /// A row of `width` ones with the learning-rate factor in the given columns.
-    fn factors(&self, columns: &[(usize, Vec<f32>)], width: usize) -> Vec<f32> {
-        let mut row = vec![1.0; width];
-        for (first, values) in columns {
-            row[*first..first + values.len()].fill(self.learning_rate_factor);
-        }
-        row
-    }
+    /// Trained weights that it starts from instead of random ones.
+    pub init_from: Option<Arc<InitialWeights>>,
 }
 
 /// How many windows of each subject an epoch visits.
@@ -85,28 +59,27 @@ pub enum Sampling {
 }
 
 impl Replica {
-    /// Weights before the first step, P values.
-    pub fn first_params(&self, layout: &Layout) -> Vec<f32> {
-        let mut row = layout.init_params(&[self.seed]);
-        self.start.iter().for_each(|start| Start::put(&start.params, &mut row));
-        row
-    }
-
-    /// Buffers before the first step, Q values.
-    pub fn first_buffers(&self, layout: &Layout) -> Vec<f32> {
-        let mut row = layout.init_buffers(&[self.seed]);
-        self.start.iter().for_each(|start| Start::put(&start.buffers, &mut row));
-        row
+    /// Weights before the first step, P values, and buffers, Q values.
+    ///
+    /// # Errors
+    /// Weights to start from that cannot be read.
+    pub fn first_values(&self, layout: &Layout) -> Result<[Vec<f32>; 2], CheckpointError> {
+        let mut params = layout.init_params(&[self.seed]);
+        let mut buffers = layout.init_buffers(&[self.seed]);
+        if let Some(weights) = &self.init_from {
+            weights.put(&mut params, &mut buffers)?;
+        }
+        Ok([params, buffers])
     }
 
     /// Multiples of the learning rate, one for each of P weights and Q buffers.
     pub fn learning_rate_factors(&self, layout: &Layout) -> [Vec<f32>; 2] {
         let widths = [layout.num_params(), layout.num_buffers()];
-        match &self.start {
+        match &self.init_from {
             None => widths.map(|width| vec![1.0; width]),
-            Some(start) => [
-                start.factors(&start.params, widths[0]),
-                start.factors(&start.buffers, widths[1]),
+            Some(weights) => [
+                weights.factors(&weights.params, widths[0]),
+                weights.factors(&weights.buffers, widths[1]),
             ],
         }
     }

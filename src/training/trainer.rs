@@ -97,21 +97,25 @@ struct Rates {
 
 impl Rates {
     fn new(group: &Group) -> Option<Self> {
-        group.replicas.iter().any(|replica| replica.start.is_some()).then(|| {
-            let rows: Vec<[Vec<f32>; 2]> = group
-                .replicas
-                .iter()
-                .map(|replica| replica.learning_rate_factors(group.model.layout()))
-                .collect();
-            let matrix = |which: usize| {
-                let values = rows.iter().flat_map(|row| row[which].iter().copied()).collect();
-                matrix(values, rows.len(), group.data.device())
-            };
-            Self {
-                params: matrix(0),
-                buffers: matrix(1),
-            }
-        })
+        group
+            .replicas
+            .iter()
+            .any(|replica| replica.init_from.is_some())
+            .then(|| {
+                let rows: Vec<[Vec<f32>; 2]> = group
+                    .replicas
+                    .iter()
+                    .map(|replica| replica.learning_rate_factors(group.model.layout()))
+                    .collect();
+                let matrix = |which: usize| {
+                    let values = rows.iter().flat_map(|row| row[which].iter().copied()).collect();
+                    matrix(values, rows.len(), group.data.device())
+                };
+                Self {
+                    params: matrix(0),
+                    buffers: matrix(1),
+                }
+            })
     }
 }
 
@@ -130,7 +134,7 @@ pub struct Trainer<'a> {
     log_every_steps: usize,
     state: State,
     last_checkpoint: Instant,
-    /// States of an earlier life whose replicas are not in this group: a snapshot must not lose them.
+    /// States of an earlier attempt whose replicas are not in this group: a snapshot must not lose them.
     others: BTreeMap<String, ReplicaState>,
 }
 
@@ -142,11 +146,11 @@ impl<'a> Trainer<'a> {
         store: &'a CheckpointStore,
         log_every_steps: usize,
         states: &BTreeMap<String, ReplicaState>,
-    ) -> Self {
-        let state = initial_state(&group, states);
+    ) -> Result<Self, CheckpointError> {
+        let state = initial_state(&group, states)?;
         let mut others = states.clone();
         others.retain(|name, _| group.replicas.iter().all(|replica| replica.name != *name));
-        Self {
+        Ok(Self {
             config: group.config,
             group,
             store,
@@ -154,7 +158,7 @@ impl<'a> Trainer<'a> {
             state,
             last_checkpoint: Instant::now(),
             others,
-        }
+        })
     }
 
     /// Trains until no replica is left and gives the final state of each: `best_weights` and `best_buffers` are those
@@ -457,33 +461,39 @@ fn step_size(
     }
 }
 
-fn initial_state(group: &Group, states: &BTreeMap<String, ReplicaState>) -> State {
+fn initial_state(group: &Group, states: &BTreeMap<String, ReplicaState>) -> Result<State, CheckpointError> {
     let (layout, device) = (group.model.layout(), group.data.device());
-    let rows = |what: &str, width: usize, fresh: &dyn Fn(&Replica) -> Vec<f32>| {
-        let values: Vec<f32> = group
-            .replicas
-            .iter()
-            .flat_map(|replica| {
-                let stored = states.get(&replica.name).and_then(|state| state.tensors.get(what));
-                stored.cloned().unwrap_or_else(|| fresh(replica))
-            })
-            .collect();
+    // A replica that goes on has its own values of everything.
+    let fresh = |replica: &&Replica| match states.contains_key(&replica.name) {
+        true => Ok([Vec::new(), Vec::new()]),
+        false => replica.first_values(layout),
+    };
+    let fresh: Vec<[Vec<f32>; 2]> = group.replicas.iter().map(fresh).collect::<Result<_, _>>()?;
+    let (num_params, num_buffers) = (layout.num_params(), layout.num_buffers());
+    let zeros = vec![0.0; num_params];
+    let rows = |what: &str, width: usize, fresh: &dyn Fn(usize) -> Vec<f32>| {
+        let row = |(at, replica): (usize, &&Replica)| {
+            let stored = states.get(&replica.name).and_then(|state| state.tensors.get(what));
+            stored.cloned().unwrap_or_else(|| fresh(at))
+        };
+        let values: Vec<f32> = group.replicas.iter().enumerate().flat_map(row).collect();
         debug_assert_eq!(values.len(), width * group.replicas.len());
         matrix(values, group.replicas.len(), device)
     };
-    let (num_params, num_buffers) = (layout.num_params(), layout.num_buffers());
-    let zeros = |_: &Replica| vec![0.0; num_params];
+    let params = |at: usize| fresh[at][0].clone();
+    let buffers = |at: usize| fresh[at][1].clone();
+    let zeros = |_: usize| zeros.clone();
     let first = group.replicas.first().and_then(|replica| states.get(&replica.name));
     let progress = |replica: &&Replica| states.get(&replica.name).map(|state| state.progress.clone());
-    State {
-        weights: rows("weights", num_params, &|replica| replica.first_params(layout)),
+    Ok(State {
+        weights: rows("weights", num_params, &params),
         moments: Moments {
             first: rows("first_moment", num_params, &zeros),
             second: rows("second_moment", num_params, &zeros),
         },
-        buffers: rows("buffers", num_buffers, &|replica| replica.first_buffers(layout)),
-        best_weights: rows("best_weights", num_params, &|replica| replica.first_params(layout)),
-        best_buffers: rows("best_buffers", num_buffers, &|replica| replica.first_buffers(layout)),
+        buffers: rows("buffers", num_buffers, &buffers),
+        best_weights: rows("best_weights", num_params, &params),
+        best_buffers: rows("best_buffers", num_buffers, &buffers),
         rates: Rates::new(group),
         alive: all_true(group.replicas.len(), device),
         progress: group
@@ -493,7 +503,7 @@ fn initial_state(group: &Group, states: &BTreeMap<String, ReplicaState>) -> Stat
             .collect(),
         epoch: first.map_or(0, |state| state.epoch),
         step_in_epoch: first.map_or(0, |state| state.step_in_epoch),
-    }
+    })
 }
 
 /// Groups replicas by where they stand, since a [`Trainer`] moves all of its replicas in step.

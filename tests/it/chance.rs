@@ -42,8 +42,8 @@ fn evaluation(assignments: &[String]) -> Evaluation {
     };
     let cohort: &SimulateConfig = cohort;
     let prepared = Prepared::build(&cohort.generate(), &folder.path().join("prepared")).unwrap();
-    let plan = ExperimentPlan::new(&file, prepared).unwrap();
-    let directory = RunDirectory::create(folder.path(), &plan.hash, std::time::SystemTime::now()).unwrap();
+    let plan = ExperimentPlan::new(&file, prepared, std::path::Path::new("checkpoints"), &|_, _| {}).unwrap();
+    let directory = RunDirectory::create(folder.path(), plan.hash(), std::time::SystemTime::now()).unwrap();
     let options = LocalOptions {
         quiet: true,
         ..LocalOptions::default()

@@ -235,7 +235,7 @@ fn the_quickstart_runs_and_its_record_can_be_read_back() {
         "{resolved}"
     );
 
-    // The same experiment again: another run, the same predictions to the byte, and one look more.
+    // The same experiment again: another run, the same predictions to the byte, and one evaluation more.
     succeed(
         folder.path(),
         &[&[
@@ -260,16 +260,16 @@ fn the_quickstart_runs_and_its_record_can_be_read_back() {
         predictions[0] == predictions[1],
         "two runs of one experiment predict differently"
     );
-    let looks: Vec<Value> = runs
+    let evaluations: Vec<Value> = runs
         .iter()
         .map(|run| {
-            serde_json::from_slice::<Value>(&fs::read(run.join("manifest.json")).unwrap()).unwrap()["earlier_looks"]
+            serde_json::from_slice::<Value>(&fs::read(run.join("manifest.json")).unwrap()).unwrap()["test_evaluations_before"]
                 .clone()
         })
         .collect();
     assert!(
-        looks.contains(&Value::from(0)) && looks.contains(&Value::from(1)),
-        "{looks:?}"
+        evaluations.contains(&Value::from(0)) && evaluations.contains(&Value::from(1)),
+        "{evaluations:?}"
     );
 }
 
@@ -503,12 +503,12 @@ fn killed_at_any_time_and_resumed_a_run_ends_with_the_same_bytes() {
     let cut = train("cut");
     let mut cut: Vec<&str> = cut.iter().map(String::as_str).collect();
     let mut kills = 0;
-    for life in 0..6 {
+    for attempt in 0..6 {
         let mut child = recoup(folder.path(), &cut)
             .stderr(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        std::thread::sleep(duration.mul_f64([0.35, 0.5, 0.45, 0.6, 0.55, 0.4][life]));
+        std::thread::sleep(duration.mul_f64([0.35, 0.5, 0.45, 0.6, 0.55, 0.4][attempt]));
         // SIGKILL: nothing of ours runs.
         child.kill().unwrap();
         let output = child.wait_with_output().unwrap();

@@ -22,6 +22,7 @@ mod mutations;
 mod patterns;
 mod prepared;
 mod signals;
+mod stamps;
 mod simulate;
 mod walk;
 

@@ -41,9 +41,9 @@ fn variants_that_keep_the_program_share_it() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(&with(CHANGES), &["seeds=[0, 1]"], folder.path());
     let programs: Vec<(&str, usize)> = plan
-        .programs
+        .programs()
         .iter()
-        .map(|program| (program.name.as_str(), program.replicas.len()))
+        .map(|program| (program.name(), program.replicas().len()))
         .collect();
     let expected = [
         ("base", 20),
@@ -53,14 +53,14 @@ fn variants_that_keep_the_program_share_it() {
         ("short", 10),
     ];
     assert_eq!(programs, expected, "`slow` differs only in what a replica carries");
-    let mut indices: Vec<usize> = plan.replicas().map(|planned| planned.index).collect();
+    let mut indices: Vec<usize> = plan.replicas().map(|planned| planned.index()).collect();
     indices.sort_unstable();
     assert_eq!(indices, (0..60).collect::<Vec<_>>());
 
     let streams = |name: &str| -> Vec<String> {
-        let program = plan.programs.iter().find(|program| program.name == name).unwrap();
+        let program = plan.programs().iter().find(|program| program.name() == name).unwrap();
         program
-            .config
+            .config()
             .model
             .stream
             .iter()
@@ -121,9 +121,9 @@ fn a_variant_trains_to_the_bytes_of_the_experiment_with_its_change() {
     ];
     for (variant, change) in changes {
         let program = together
-            .programs
+            .programs()
             .iter()
-            .find(|program| program.replicas.iter().any(|planned| planned.variant == variant))
+            .find(|program| program.replicas().iter().any(|planned| planned.variant() == variant))
             .unwrap();
         let states = train_program(&together, program, &device);
         let alone = plan_of(EVERY_LAYER, change);
@@ -202,7 +202,7 @@ fn a_resolved_experiment_is_the_same_experiment() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(&with(CHANGES), &[], folder.path());
     let again = ExperimentFile::parse("resolved.toml".as_ref(), &plan.resolved_toml(), &[]).unwrap();
-    assert_eq!(again.config, plan.config);
+    assert_eq!(again.config, *plan.config());
 }
 
 /// Everything that is wrong with an experiment, one line per problem.
@@ -210,11 +210,10 @@ fn problems(text: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let prepared = Prepared::build(&WALKERS.generate(), folder.path()).unwrap();
     let file = ExperimentFile::parse("x.toml".as_ref(), text, &[]).unwrap();
-    match ExperimentPlan::new(&file, prepared) {
-        Err(ExperimentError::Problems { problems, .. }) => problems
-            .iter()
-            .map(|problem| format!("{}: {}", problem.key, problem.message))
-            .collect(),
+    match ExperimentPlan::new(&file, prepared, std::path::Path::new("checkpoints"), &|_, _| {}) {
+        Err(ExperimentError::Problems { problems, .. }) => {
+            problems.iter().map(|located| located.problem.to_string()).collect()
+        }
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("nothing is wrong"),
     }
@@ -226,7 +225,7 @@ fn variants_that_cannot_be_compared_are_refused() {
     assert_eq!(
         of("[[variant]]\nname = \"base\"\n[[variant]]\nname = \"a/b\"\n"),
         [
-            "variant.base.name: this name is taken: variants have names of their own, and base is the experiment itself",
+            "variant.base.name(): this name is taken: variants have names of their own, and base is the experiment itself",
             "variant.a/b.name: \"a/b\" cannot name a folder: use letters, digits, -, _ and .",
         ]
     );
@@ -294,7 +293,7 @@ fn an_autoencoder_that_would_look_at_classes_is_refused() {
         "training.class_weights=none",
     ];
     assert_eq!(
-        plan(EVERY_LAYER, &fine, folder.path()).base().selection,
+        plan(EVERY_LAYER, &fine, folder.path()).base().selection(),
         Selection::Reconstruction
     );
 }

@@ -79,7 +79,7 @@ struct Setup {
 impl Setup {
     fn new(config: Value, shapes: &[InputShape]) -> Self {
         let config: ModelConfig = serde_json::from_value(config).unwrap();
-        assert_eq!(config.problems(shapes), []);
+        assert!(config.problems(shapes).is_empty(), "{:?}", config.problems(shapes));
         let model = Model::new(&config, shapes, NUM_CLASSES);
         let mut noise = Noise(11);
         let mut weights = model.layout().init_params(&[3, 4]);

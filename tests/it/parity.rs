@@ -81,7 +81,7 @@ impl Golden {
             train: Vec::new(),
             valid: Vec::new(),
             test: Vec::new(),
-            start: None,
+            init_from: None,
         }
     }
 }
@@ -151,7 +151,7 @@ impl Case {
             "stream": [{ "name": "signal", "modality": "signal", "encoder": encoder }],
         }))
         .unwrap();
-        assert_eq!(config.problems(&[shape]), []);
+        assert!(config.problems(&[shape]).is_empty());
         Model::new(&config, &[shape], num_classes)
     }
 

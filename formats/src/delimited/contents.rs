@@ -5,8 +5,8 @@ use std::path::Path;
 use super::encoding::Encoding;
 use super::layout::Header;
 use super::number::{Decimal, Thousands};
-use super::sniff::{Sniffed, plain_numbers, try_sniff};
-use crate::{Contents, FileError, Part, Warning, WarningCode};
+use super::sniff::{plain_numbers, try_sniff};
+use crate::{Contents, FileError, Part};
 
 /// Reads a table whose layout is found; numbers get a decimal point. Lines are never joined. `path` is for messages.
 ///
@@ -43,7 +43,7 @@ pub fn contents(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
         facts.push(("thousands mark".into(), "comma".into()));
     }
     let mut warnings = sniffed.table.warnings.clone();
-    warnings.extend(ambiguity(&sniffed));
+    warnings.extend(sniffed.ambiguity());
     let table = if converts {
         plain_numbers(sniffed)
     } else {
@@ -56,24 +56,4 @@ pub fn contents(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
         warnings,
         ..Contents::default()
     })
-}
-
-/// The question that commas before three digits pose.
-fn ambiguity(sniffed: &Sniffed) -> Option<Warning> {
-    let first = *sniffed.ambiguous.first()?;
-    let example = sniffed.column(first).find(|field| field.contains(','))?;
-    let names: Vec<String> = sniffed
-        .ambiguous
-        .iter()
-        .filter_map(|&index| sniffed.table.columns.get(index))
-        .map(|name| format!("`{name}`"))
-        .collect();
-    let text = format!(
-        "every comma has three digits behind it in {}: `{example}` is {} (`thousands = \",\"` in a card's layout) or {} \
-         (`decimal = \",\"`); the fields count as text",
-        names.join(", "),
-        example.replace(',', ""),
-        example.replace(',', ".")
-    );
-    Some(Warning::new(WarningCode::AmbiguousNumbers, text))
 }

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::encoding::{Encoding, decode};
+use super::encoding::{Encoding, decode, decode_head};
 use super::layout::{DelimitedLayout, Header, Separator};
 use super::number::{Decimal, Thousands, is_missing_code, is_sheet_error, parse, plain};
 use super::read::{Read, comment_fields, read};
 use super::rows::Joining;
 use super::scan::Scanner;
 use super::table::{DelimitedTable, Fields};
-use crate::FileError;
+use crate::{FileError, Warning, WarningCode};
 
 /// Records that are looked at to find the layout.
 const NUM_RECORDS: usize = 50;
@@ -58,14 +58,25 @@ pub fn sniff(bytes: &[u8]) -> Option<Sniffed> {
 /// [`FileError`] with the line that does not fit.
 pub fn try_sniff(bytes: &[u8], file: &Path, may_join: bool) -> Result<Sniffed, FileError> {
     let (text, encoding) = decode(bytes, file)?;
-    let mut guess = Guess::of(&text).ok_or_else(|| {
+    sniff_text(&text, encoding, file, may_join)
+}
+
+/// As [`sniff`], of the beginning of a file whose last line may be cut if `is_cut`.
+pub fn sniff_head(head: &[u8], is_cut: bool) -> Option<Sniffed> {
+    let text = decode_head(head)?;
+    let end = if is_cut { text.rfind(['\n', '\r'])? } else { text.len() };
+    sniff_text(text.get(..end)?, Encoding::Utf8, Path::new(""), true).ok()
+}
+
+fn sniff_text(text: &str, encoding: Encoding, file: &Path, may_join: bool) -> Result<Sniffed, FileError> {
+    let mut guess = Guess::of(text).ok_or_else(|| {
         FileError::at(file)
             .place("text")
             .found("lines with different numbers of fields")
             .expected("a table with one separator")
             .hint("correct the lines, or describe the layout in a dataset card")
     })?;
-    guess.find_late_comments(&text);
+    guess.find_late_comments(text);
     let joining = if may_join { Joining::Certain } else { Joining::Never };
     let mut layout = guess.layout;
     layout.fill_short_lines = true;
@@ -74,7 +85,7 @@ pub fn try_sniff(bytes: &[u8], file: &Path, may_join: bool) -> Result<Sniffed, F
         num_joined,
         num_filled,
         num_comments,
-    } = read(&text, &layout, joining, file)?;
+    } = read(text, &layout, joining, file)?;
     layout.join_short_lines = num_joined > 0;
     layout.fill_short_lines = num_filled > 0;
     let marks = Marks::of(table.columns.len(), |column| {
@@ -95,10 +106,43 @@ pub(crate) fn is_table(text: &str) -> bool {
     Guess::of(text).is_some()
 }
 
+impl From<DelimitedTable> for Sniffed {
+    /// A table that needs no layout, as those of Parquet.
+    fn from(table: DelimitedTable) -> Self {
+        Self {
+            layout: DelimitedLayout::default(),
+            table,
+            encoding: Encoding::Utf8,
+            num_comments: 0,
+            ambiguous: Vec::new(),
+        }
+    }
+}
+
 impl Sniffed {
     /// The fields of a column.
     pub fn column(&self, index: usize) -> impl Iterator<Item = &str> + Clone {
         self.table.rows().map(move |row| row.field(index))
+    }
+
+    /// The question that commas before three digits pose, if there are such.
+    pub fn ambiguity(&self) -> Option<Warning> {
+        let first = *self.ambiguous.first()?;
+        let example = self.column(first).find(|field| field.contains(','))?;
+        let names: Vec<String> = self
+            .ambiguous
+            .iter()
+            .filter_map(|&index| self.table.columns.get(index))
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let text = format!(
+            "every comma has three digits behind it in {}: `{example}` is {} (`thousands = \",\"` in a card's layout) or {} \
+             (`decimal = \",\"`); until then the fields are text",
+            names.join(", "),
+            example.replace(',', ""),
+            example.replace(',', ".")
+        );
+        Some(Warning::new(WarningCode::AmbiguousNumbers, text))
     }
 
     /// The numbers of a column, if all its fields but `missing` ones are numbers and there is one.

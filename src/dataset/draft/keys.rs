@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use recoup_formats::delimited::sniff::Sniffed;
 use recoup_formats::delimited::{Decimal, DelimitedLayout, Header, Separator, Thousands, is_missing_code};
+use recoup_formats::sniff::Sniffed;
 
 /// What all modalities begin with.
 pub(super) struct Head<'g> {
@@ -106,7 +106,9 @@ pub(super) fn layout(text: &mut String, place: &str, sniffed: &Sniffed) {
         keys.insert("thousands", quoted(mark));
     }
     let fields = sniffed.table.rows().flat_map(|row| row.fields());
-    let missing: BTreeSet<&str> = fields.filter(|field| is_missing_code(field)).collect();
+    // Errors of spreadsheets are missing anyway.
+    let is_code = |field: &&str| is_missing_code(field) && !sniffed.layout.is_missing(field);
+    let missing: BTreeSet<&str> = fields.filter(is_code).collect();
     if !missing.is_empty() {
         keys.insert("missing", list(missing));
     }
@@ -115,16 +117,13 @@ pub(super) fn layout(text: &mut String, place: &str, sniffed: &Sniffed) {
         .for_each(|(key, value)| text.push_str(&format!("{key} = {value}\n")));
 }
 
-/// Asks about columns whose commas may stand before decimals or between thousands.
-pub(super) fn ask_about_commas(place: &str, file: &str, sniffed: &Sniffed, questions: &mut Vec<String>) {
-    let names = sniffed.ambiguous.iter().filter_map(|&index| sniffed.table.columns.get(index));
-    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    if !names.is_empty() {
-        questions.push(format!(
-            "`{place}`: is `12,345` in {} of `{file}` twelve thousand or twelve and a bit? write `thousands = \",\"` or \
-             `decimal = \",\"`",
-            names.join(", ")
-        ));
+/// Asks about what a table leaves open: commas before decimals or between thousands, lines that were joined or filled up.
+pub(super) fn ask_about_layout(place: &str, file: &str, sniffed: &Sniffed, questions: &mut Vec<String>) {
+    for warning in &sniffed.table.warnings {
+        questions.push(format!("`{place}`: `{file}`: {}; is that right?", warning.text));
+    }
+    if let Some(warning) = sniffed.ambiguity() {
+        questions.push(format!("`{place}`: `{file}`: {}; which?", warning.text));
     }
 }
 

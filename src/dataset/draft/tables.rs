@@ -9,7 +9,7 @@ use super::words::is_person;
 use crate::base::error::DataError;
 use crate::base::text::spelling;
 use recoup_formats::delimited::is_missing_code;
-use recoup_formats::delimited::sniff::Sniffed;
+use recoup_formats::sniff::Sniffed;
 
 /// More words than these are free text.
 const MAX_WORDS: usize = 12;

@@ -3,13 +3,13 @@
 use super::content::{Content, TimeColumn};
 use super::group::{Group, ask_about_names, ask_whose, lacking};
 use super::index::FileIndex;
-use super::keys::{ask_about_commas, channel_list, layout, list, quoted, unit_of};
+use super::keys::{ask_about_layout, channel_list, layout, list, quoted, unit_of};
 use super::label::{Label, SITES, is_called, is_outcome, ties};
 use super::tables::{FoundTable, Use};
 use crate::dataset::card::TimeUnit;
 use recoup_formats::delimited::Header;
-use recoup_formats::delimited::sniff::Sniffed;
 use recoup_formats::image::Color;
+use recoup_formats::sniff::Sniffed;
 
 /// A draft of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +119,7 @@ fn table_rule(text: &mut String, table: &FoundTable, groups: &[Group], questions
         }
     }
     layout(text, "table.layout", &table.sniffed);
-    ask_about_commas("table.layout", &table.file, &table.sniffed, questions);
+    ask_about_layout("table.layout", &table.file, &table.sniffed, questions);
     text.push('\n');
     if table.is_ambiguous() {
         questions.push(format!(
@@ -191,7 +191,7 @@ fn own_tables(text: &mut String, tables: &[FoundTable], label: &Label, groups: &
         }
         text.push_str(&channel_list(&channels));
         layout(text, "modality.layout", &table.sniffed);
-        ask_about_commas(&format!("modality.{name}.layout"), &table.file, &table.sniffed, questions);
+        ask_about_layout(&format!("modality.{name}.layout"), &table.file, &table.sniffed, questions);
         text.push('\n');
         questions.push(format!(
             "`modality.{name}.channels`: which columns of `{}` were known before the outcome, and in which units are they? \
@@ -282,7 +282,7 @@ fn modality(text: &mut String, group: &Group, optional: bool, questions: &mut Ve
                 "`{key}.channels`: which columns are inputs, and in which units are they? take the others out"
             ));
             layout(text, "modality.layout", sniffed);
-            ask_about_commas(&format!("{key}.layout"), &group.roles.example.0, sniffed, questions);
+            ask_about_layout(&format!("{key}.layout"), &group.roles.example.0, sniffed, questions);
         }
         Content::Opened(opened) => opened.modalities(text, &head, questions),
         Content::Damaged { problem } => {

@@ -17,6 +17,7 @@ pub use self::histogram::{Histogram, histogram};
 pub use self::motion::motion_energy;
 pub use self::region::Region;
 pub use self::sobel::{edge_statistics, sobel_magnitude, sobel_magnitudes};
+use crate::base::Problem;
 use crate::features::signals::Column;
 
 /// The images that samples are taken from.
@@ -105,8 +106,8 @@ impl ImageFeature {
     ///
     /// # Errors
     /// The first problem.
-    pub fn check(&self, info: &ImageInfo) -> Result<(), (String, String)> {
-        let wrong = |key: &str, expected: String| Err((key.to_owned(), expected));
+    pub fn check(&self, info: &ImageInfo) -> Result<(), Problem> {
+        let wrong = |key: &str, expected: String| Err(Problem::new(key, expected));
         match self {
             Self::Histogram { bins: 0 | 65_537.., .. } => wrong("bins", "1 to 65536".into()),
             Self::Histogram { range: [low, high], .. } if !((high - low).is_finite() && low < high) => {

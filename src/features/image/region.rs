@@ -4,6 +4,7 @@ use ndarray::{ArrayView2, s};
 use serde::{Deserialize, Serialize};
 
 use super::{ImageInfo, mean};
+use crate::base::Problem;
 
 /// A rectangle of pixels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,18 +19,18 @@ pub struct Region {
 }
 
 impl Region {
-    pub(super) fn check(&self, info: &ImageInfo) -> Result<(), (String, String)> {
+    pub(super) fn check(&self, info: &ImageInfo) -> Result<(), Problem> {
         let reserved = ["histogram", "sobel", "motion-energy", "asymmetry"];
         if self.name.is_empty() || reserved.contains(&self.name.as_str()) {
-            return Err(("name".into(), "a name that is no other feature's".into()));
+            return Err(Problem::new("name", "a name that is no other feature's"));
         }
         for (key, [first, end], size) in [
             ("lines", self.lines, info.height),
             ("columns", self.columns, info.width),
         ] {
             if !(first < end && end <= size) {
-                return Err((
-                    key.into(),
+                return Err(Problem::new(
+                    key,
                     format!("first and end within 0 to {size}, the first less than the end"),
                 ));
             }

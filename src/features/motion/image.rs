@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clean::normalise;
 use super::joints::{Body, Cleaning, Joints};
+use crate::base::Problem;
 use crate::dataset::subjects::Channel;
 use recoup_formats::Images;
 use recoup_formats::image::Image;
@@ -41,15 +42,15 @@ impl MotionImage {
     ///
     /// # Errors
     /// The key or point that is wrong, and what was expected.
-    pub fn find(&self, channels: &[Channel]) -> Result<Joints, (String, String)> {
+    pub fn find(&self, channels: &[Channel]) -> Result<Joints, Problem> {
         if self.height == 0 || self.width == 0 || self.points.is_empty() {
-            return Err(("height, width, points".into(), "at least one each".into()));
+            return Err(Problem::new("height, width, points", "at least one each"));
         }
         if self.range.iter().any(|limit| !limit.is_finite()) || self.range[0] >= self.range[1] {
-            return Err(("range".into(), "two numbers, the first less than the second".into()));
+            return Err(Problem::new("range", "two numbers, the first less than the second"));
         }
         if self.body.root.is_empty() || self.body.top.is_empty() {
-            return Err(("body".into(), "at least one point in `root` and in `top`".into()));
+            return Err(Problem::new("body", "at least one point in `root` and in `top`"));
         }
         let names: Vec<String> = [&self.points, &self.body.root, &self.body.top]
             .into_iter()

@@ -4,6 +4,7 @@ use ndarray::{Array2, Array3, ArrayViewMut3};
 use serde::{Deserialize, Serialize};
 
 use super::clean::{fill_gaps, mask_low_confidence};
+use crate::base::Problem;
 use crate::dataset::subjects::Channel;
 
 /// What is done to the points of a window before any feature.
@@ -50,7 +51,7 @@ impl Joints {
     ///
     /// # Errors
     /// What is missing, and what was expected: a point that is not there, and points of different dimensions.
-    pub fn find(names: &[String], channels: &[Channel]) -> Result<Self, (String, String)> {
+    pub fn find(names: &[String], channels: &[Channel]) -> Result<Self, Problem> {
         let mut joints = Self {
             unit: "1".into(),
             num_axes: 0,
@@ -67,14 +68,14 @@ impl Joints {
                     .filter_map(|c| c.name.strip_suffix(".x"))
                     .take(40)
                     .collect();
-                return Err((
+                return Err(Problem::new(
                     name.clone(),
                     format!("a point with channels `.x` and `.y`, such as {}", known.join(", ")),
                 ));
             };
             let axes: Vec<usize> = [Some(x), Some(y), channel(".z")].into_iter().flatten().collect();
             if joints.num_axes != 0 && joints.num_axes != axes.len() {
-                return Err((
+                return Err(Problem::new(
                     name.clone(),
                     format!("{} coordinates, as the other points have", joints.num_axes),
                 ));

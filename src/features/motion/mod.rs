@@ -23,6 +23,7 @@ pub use self::joints::{Body, Cleaning, Joints};
 pub use self::kinematics::{
     joint_angle, lengths, log_dimensionless_jerk, mean_squared_jerk, range_of_motion, velocity,
 };
+use crate::base::Problem;
 use crate::dataset::subjects::Channel;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
@@ -140,10 +141,10 @@ impl MotionFeature {
     ///
     /// # Errors
     /// The key or point that is wrong, and what was expected.
-    pub fn extractor(&self, channels: &[Channel]) -> Result<MotionExtractor, (String, String)> {
+    pub fn extractor(&self, channels: &[Channel]) -> Result<MotionExtractor, Problem> {
         let (names, needed) = self.points();
         if names.is_empty() || needed.contains(&true) {
-            return Err((self.list().into(), "at least one entry, and points in each list".into()));
+            return Err(Problem::new(self.list(), "at least one entry, and points in each list"));
         }
         let cleaning = self.cleaning();
         for (key, value) in [
@@ -151,15 +152,15 @@ impl MotionFeature {
             ("max_gap_secs", cleaning.max_gap_secs),
         ] {
             if !(value.is_finite() && value >= 0.0) {
-                return Err((format!("cleaning.{key}"), "a number that is not negative".into()));
+                return Err(Problem::new(format!("cleaning.{key}"), "a number that is not negative"));
             }
         }
         let joints = Joints::find(&names, channels)?;
         if let Self::Gait { forward, vertical, .. } = self {
             for (key, direction) in [("forward", forward), ("vertical", vertical)] {
                 if direction.is_some_and(|direction| direction.parts().0 >= joints.num_axes()) {
-                    return Err((
-                        key.into(),
+                    return Err(Problem::new(
+                        key,
                         format!("one of the {} axes of the points", joints.num_axes()),
                     ));
                 }
@@ -291,13 +292,13 @@ impl SignalFeature for MotionExtractor {
         self.feature.columns(self.joints.unit())
     }
 
-    fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
+    fn check(&self, signal: &SignalInfo) -> Result<(), Problem> {
         // The same points may stand elsewhere in another signal.
         match self.feature.extractor(signal.channels)? == *self {
             true => Ok(()),
-            false => Err((
-                self.feature.list().into(),
-                "the channels that the extractor was made for".into(),
+            false => Err(Problem::new(
+                self.feature.list(),
+                "the channels that the extractor was made for",
             )),
         }
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::extract::{Column, Scratch, SignalFeature, SignalInfo};
 use super::spectrum::{Integration, Spectrum, Welch};
+use crate::base::Problem;
 use crate::features::signals::squared;
 
 /// Power of the rhythms of each channel and symmetry of the sides.
@@ -109,20 +110,20 @@ impl SignalFeature for Eeg {
         columns
     }
 
-    fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
+    fn check(&self, signal: &SignalInfo) -> Result<(), Problem> {
         for name in &self.channels {
             signal.channel("channels", name)?;
         }
         let names = self.names(signal);
         if let Some(name) = self.pairs.iter().flatten().find(|name| !names.contains(&name.as_str())) {
-            return Err((
-                "pairs".into(),
+            return Err(Problem::new(
+                "pairs",
                 format!("must be of the channels {}, but `{name}` is not", names.join(", ")),
             ));
         }
         if self.reference == Reference::Average && names.len() < 2 {
             let text = "must be `recorded` for a single channel: nothing is left of it without its average";
-            return Err(("reference".into(), text.into()));
+            return Err(Problem::new("reference", text));
         }
         let window_secs = signal.num_samples as f64 / signal.rate_hz;
         if !(self.segment_secs >= 1.0 && self.segment_secs <= window_secs) {
@@ -130,7 +131,7 @@ impl SignalFeature for Eeg {
                 "must be 1 s to the length of a window, {window_secs} s, but is {} s",
                 self.segment_secs
             );
-            return Err(("segment_secs".into(), text));
+            return Err(Problem::new("segment_secs", text));
         }
         signal.at_least("channels", 2.0 * ALL_HZ[1])
     }

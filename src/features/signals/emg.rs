@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spectrum::Welch;
 use super::statistics::{mean_variance, sum, sum_neighbours};
+use crate::base::Problem;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo, squared};
 use crate::signal::filter::{Filter, Passband, Phase, Sos};
 
@@ -160,11 +161,11 @@ impl SignalFeature for EmgConfig {
         columns
     }
 
-    fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
+    fn check(&self, signal: &SignalInfo) -> Result<(), Problem> {
         let (nyquist, window_secs) = (signal.rate_hz / 2.0, signal.num_samples as f64 / signal.rate_hz);
         let [low, high] = self.band_hz;
         let segment = (self.segment_secs * signal.rate_hz).round();
-        let problem = |key: &str, message: String| Err((key.to_owned(), message));
+        let problem = |key: &str, message: String| Err(Problem::new(key, message));
         if !(self.threshold >= 0.0 && self.threshold.is_finite()) {
             return problem("threshold", format!("must be at least 0, but is {}", self.threshold));
         }

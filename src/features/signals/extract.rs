@@ -1,5 +1,6 @@
 //! What every feature of a signal is: names for its columns, a check, and a function of one window.
 
+use crate::base::Problem;
 use realfft::RealFftPlanner;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +30,7 @@ impl<'a> SignalInfo<'a> {
     ///
     /// # Errors
     /// The key, and the names that there are.
-    pub fn channel(&self, key: &str, name: &str) -> Result<&'a crate::dataset::subjects::Channel, (String, String)> {
+    pub fn channel(&self, key: &str, name: &str) -> Result<&'a crate::dataset::subjects::Channel, Problem> {
         self.channels
             .iter()
             .find(|channel| channel.name == name)
@@ -39,8 +40,8 @@ impl<'a> SignalInfo<'a> {
                     .iter()
                     .map(|channel| format!("`{}`", channel.name))
                     .collect();
-                (
-                    key.into(),
+                Problem::new(
+                    key,
                     format!("must name a channel, but `{name}` is none of {}", names.join(", ")),
                 )
             })
@@ -50,11 +51,11 @@ impl<'a> SignalInfo<'a> {
     ///
     /// # Errors
     /// The key, and both rates.
-    pub fn at_least(&self, key: &str, rate_hz: f64) -> Result<(), (String, String)> {
+    pub fn at_least(&self, key: &str, rate_hz: f64) -> Result<(), Problem> {
         match self.rate_hz >= rate_hz {
             true => Ok(()),
-            false => Err((
-                key.into(),
+            false => Err(Problem::new(
+                key,
                 format!("must have a rate of at least {rate_hz} Hz, but has {} Hz", self.rate_hz),
             )),
         }
@@ -100,7 +101,7 @@ pub trait SignalFeature: Send + Sync {
     ///
     /// # Errors
     /// The first problem.
-    fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)>;
+    fn check(&self, signal: &SignalInfo) -> Result<(), Problem>;
 
     /// Whether windows with missing samples are wanted; without, their features are NaN.
     fn takes_missing(&self) -> bool {

@@ -4,7 +4,7 @@ use ndarray::ArrayView4;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 
-use super::run::Problem;
+use crate::base::Problem;
 use crate::dataset::subjects::{Channel, ModalityKind, ModalitySpec};
 use crate::features::image::{ImageFeature, ImageInfo};
 use crate::features::motion::{Joints, MotionFeature, MotionImage};

@@ -8,14 +8,14 @@ use crate::features::transforms::{FitConfig, Pipeline, TrainRows};
 
 /// The transforms that a fold fitted, and the table that comes out.
 #[derive(Clone, Debug)]
-pub struct Fitted {
+pub struct FittedTransforms {
     /// What was fitted, on the rows of training subjects.
     pub pipeline: Pipeline,
     /// All rows transformed, `[rows, columns]`.
     pub values: Arc<[f32]>,
 }
 
-impl Fitted {
+impl FittedTransforms {
     /// Fits on the training rows of `table` and transforms all of them.
     ///
     /// # Errors

@@ -16,9 +16,10 @@ use ndarray::Array2;
 
 pub use compute::ComputeConfig;
 pub use config::{FeatureConfig, Per};
-pub use fitted::Fitted;
+pub use fitted::FittedTransforms;
 pub use run::Progress;
 
+use crate::base::Problems;
 use crate::cohort::prepared::{Computed, Prepared, RowRange};
 use crate::cohort::window::Window;
 use crate::dataset::subjects::{Channel, ModalityKind, ModalitySpec};
@@ -62,26 +63,26 @@ pub struct FeatureTable {
 /// Computes all tables, for the windows of an experiment.
 ///
 /// # Errors
-/// Everything that is wrong, as key and message.
+/// Everything that is wrong, with keys below `features`.
 pub fn extract(
     configs: &FeatureConfigs,
     prepared: &Prepared,
     windows: &[Window],
     progress: Progress,
-) -> Result<Vec<FeatureTable>, Vec<(String, String)>> {
-    let (mut tables, mut problems): (Vec<FeatureTable>, _) = (Vec::new(), Vec::new());
+) -> Result<Vec<FeatureTable>, Problems> {
+    let mut tables: Vec<FeatureTable> = Vec::new();
+    let mut problems = Problems::default();
     for (name, config) in configs {
-        if prepared.modality(name).is_some() {
-            problems.push((
-                format!("features.{name}"),
-                "is the name of a modality of the data already".to_string(),
-            ));
-        }
+        problems.require(
+            prepared.modality(name).is_none(),
+            name,
+            || "is the name of a modality of the data already",
+        );
         if config.join.is_empty() {
             let table = run::Recipe::new(config, prepared).and_then(|recipe| recipe.table(name, windows, progress));
             match table {
                 Ok(table) => tables.push(table),
-                Err((key, message)) => problems.push((format!("features.{name}.{key}"), message)),
+                Err(problem) => problems.extend([problem.below(name)]),
             }
         }
     }
@@ -94,10 +95,7 @@ pub fn extract(
             ..Default::default()
         };
         if *config != own {
-            problems.push((
-                format!("features.{name}"),
-                "joins tables, so it has only the keys `join` and `fit`".into(),
-            ));
+            problems.add(name, "joins tables, so it has only the keys `join` and `fit`");
         } else if parts.len() == config.join.len() {
             tables.push(join(name, &parts, windows));
         } else if problems.is_empty() {
@@ -107,10 +105,10 @@ pub fn extract(
                 .map(|(name, _)| name.as_str())
                 .collect();
             let message = format!("expected tables that are computed of a modality: {}", known.join(", "));
-            problems.push((format!("features.{name}.join"), message));
+            problems.add(format!("{name}.join"), message);
         }
     }
-    if problems.is_empty() { Ok(tables) } else { Err(problems) }
+    problems.or(tables)
 }
 
 /// Tables side by side, one row per window, or per session where all of them have one per session; columns are called

@@ -9,14 +9,12 @@ use rayon::prelude::*;
 use super::compute::{ComputeConfig, Extractor};
 use super::config::{FeatureConfig, Per};
 use super::{FeatureTable, RowKey};
+use crate::base::Problem;
 use crate::cohort::prepared::{Prepared, RowRange};
 use crate::cohort::window::{Window, WindowConfig};
 use crate::dataset::subjects::{Channel, ModalityKind};
 use crate::features::signals::Column;
 use crate::signal::filter::Filter;
-
-/// The key that is wrong, below the table's own, and why.
-pub(super) type Problem = (String, String);
 
 /// Called with how many sessions are done, and of how many.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
@@ -52,7 +50,7 @@ impl<'a> Recipe<'a> {
                 config.modality,
                 names.join(", ")
             );
-            return Err(("modality".into(), message));
+            return Err(Problem::new("modality", message));
         };
         let spec = &prepared.modalities()[modality];
         let channels = match &config.channels {
@@ -60,12 +58,7 @@ impl<'a> Recipe<'a> {
             Some(names) => {
                 let position = |name: &String| {
                     let at = spec.channels.iter().position(|channel| channel.name == *name);
-                    at.ok_or_else(|| {
-                        (
-                            "channels".to_string(),
-                            format!("{:?} has no channel {name:?}", spec.name),
-                        )
-                    })
+                    at.ok_or_else(|| Problem::new("channels", format!("{:?} has no channel {name:?}", spec.name)))
                 };
                 names.iter().map(position).collect::<Result<Vec<_>, _>>()?
             }
@@ -76,14 +69,14 @@ impl<'a> Recipe<'a> {
                 let design = |(at, filter): (usize, &crate::signal::filter::FilterConfig)| {
                     filter
                         .design(rate_hz)
-                        .map_err(|(key, problem)| (format!("filter[{at}].{key}"), problem))
+                        .map_err(|problem| problem.below(format_args!("filter[{at}]")))
                 };
                 config.filter.iter().enumerate().map(design).collect::<Result<_, _>>()?
             }
             _ if config.filter.is_empty() && config.clean.is_none() => Vec::new(),
             _ => {
-                return Err((
-                    "filter".into(),
+                return Err(Problem::new(
+                    "filter",
                     format!("{:?} is no signal, and only signals are filtered", spec.name),
                 ));
             }
@@ -92,26 +85,26 @@ impl<'a> Recipe<'a> {
         for (at, compute) in config.compute.iter().enumerate() {
             if !compute.fits(spec.kind) {
                 let message = format!("is not for {:?}, which is {}", spec.name, kind_name(spec.kind));
-                return Err((format!("compute[{at}].kind"), message));
+                return Err(Problem::new(format!("compute[{at}].kind"), message));
             }
             let extractor = compute.extractor(&specs);
-            extractors.push(extractor.map_err(|(key, message)| (format!("compute[{at}].{key}"), message))?);
+            extractors.push(extractor.map_err(|problem| problem.below(format_args!("compute[{at}]")))?);
         }
         let image_size = config.compute.iter().find_map(ComputeConfig::image_size);
         if image_size.is_some() && (config.compute.len() > 1 || config.per == Per::Session || !config.fit.is_empty()) {
-            return Err((
-                "compute".into(),
-                "an image stands alone, one per window, and nothing is fitted to it".into(),
+            return Err(Problem::new(
+                "compute",
+                "an image stands alone, one per window, and nothing is fitted to it",
             ));
         }
         if config.compute.is_empty() && spec.kind != ModalityKind::Row {
             let message = format!("{:?} is {}: say what to compute of it", spec.name, kind_name(spec.kind));
-            return Err(("compute".into(), message));
+            return Err(Problem::new("compute", message));
         }
         if config.window.is_some() && config.per == Per::Window {
-            return Err((
-                "window".into(),
-                "is for `per = \"session\"`; rows per window use those of the experiment".into(),
+            return Err(Problem::new(
+                "window",
+                "is for `per = \"session\"`; rows per window use those of the experiment",
             ));
         }
         Ok(Self {
@@ -164,7 +157,7 @@ impl<'a> Recipe<'a> {
         let values = values.concat();
         let shape = (rows.len(), columns.len());
         let values =
-            Array2::from_shape_vec(shape, values).map_err(|error| ("compute".to_string(), error.to_string()))?;
+            Array2::from_shape_vec(shape, values).map_err(|error| Problem::new("compute", error.to_string()))?;
         let (name, image_size, per) = (name.into(), self.image_size, self.config.per);
         Ok(FeatureTable {
             name,
@@ -270,15 +263,15 @@ impl<'a> Recipe<'a> {
         let mut columns = Vec::new();
         for (at, extractor) in self.extractors.iter().enumerate() {
             let found = extractor.columns(&self.prepared.modalities()[self.modality], &self.specs, shortest);
-            columns.extend(found.map_err(|(key, message)| (format!("compute[{at}].{key}"), message))?);
+            columns.extend(found.map_err(|problem| problem.below(format_args!("compute[{at}]")))?);
         }
         let twice = columns
             .iter()
             .enumerate()
             .find(|(at, column)| columns[..*at].iter().any(|other| other.name == column.name));
         match twice {
-            Some((_, column)) => Err((
-                "compute".into(),
+            Some((_, column)) => Err(Problem::new(
+                "compute",
                 format!(
                     "column {:?} is computed twice: move one of both into a table of its own and put the tables side by \
                      side with `join`",

@@ -20,7 +20,8 @@ pub use cross_attention::CrossAttention;
 pub use gated::Gated;
 use transformer::LayerSize;
 
-use super::{ConfigProblem, Context, LayoutBuilder};
+use super::{Context, LayoutBuilder, MAX_LAYERS, MAX_WIDTH};
+use crate::base::Problems;
 
 /// How the embeddings of the streams become one vector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,21 +87,12 @@ fn default_num_exchanges() -> usize {
 
 impl FusionConfig {
     /// Every reason why embeddings of this size cannot be fused so.
-    pub fn problems(&self, key: &str, embedding_size: usize) -> Vec<ConfigProblem> {
-        let mut problems = Vec::new();
-        let mut at_least = |least: usize, name: &str, value: usize, reason: &str| {
-            if value < least {
-                let message = format!("must be at least {least}{reason}");
-                problems.push(ConfigProblem {
-                    key: format!("{key}.{name}"),
-                    message,
-                });
-            }
-        };
+    pub fn problems(&self, embedding_size: usize) -> Problems {
+        let mut problems = Problems::default();
         let heads = match *self {
             Self::Concat {} => None,
             Self::Attention { hidden_size, .. } | Self::Gated { hidden_size } => {
-                at_least(1, "hidden_size", hidden_size, "");
+                problems.require_size(hidden_size, MAX_WIDTH, "hidden_size");
                 None
             }
             Self::CrossAttention {
@@ -108,8 +100,8 @@ impl FusionConfig {
                 num_layers,
                 hidden_size,
             } => {
-                at_least(1, "hidden_size", hidden_size, "");
-                at_least(1, "num_layers", num_layers, "");
+                problems.require_size(hidden_size, MAX_WIDTH, "hidden_size");
+                problems.require_size(num_layers, MAX_LAYERS, "num_layers");
                 Some(num_heads)
             }
             Self::Bottleneck {
@@ -118,28 +110,50 @@ impl FusionConfig {
                 num_layers,
                 hidden_size,
             } => {
-                at_least(1, "hidden_size", hidden_size, "");
-                at_least(1, "num_tokens", num_tokens, "");
-                at_least(
-                    2,
+                problems.require_size(hidden_size, MAX_WIDTH, "hidden_size");
+                problems.require_size(num_tokens, MAX_WIDTH, "num_tokens");
+                problems.require_size(num_layers.max(1), MAX_LAYERS, "num_layers");
+                problems.require(
+                    num_layers > 1,
                     "num_layers",
-                    num_layers,
-                    ": in a first layer no stream has read anything of another yet",
+                    || "must be at least 2: in a first layer no stream has read anything of another yet",
                 );
                 Some(num_heads)
             }
         };
-        if let Some(num_heads) = heads
-            && (num_heads == 0 || !embedding_size.is_multiple_of(num_heads))
-        {
-            let message =
-                format!("{num_heads} heads do not divide an embedding_size of {embedding_size}: use a divisor");
-            problems.push(ConfigProblem {
-                key: format!("{key}.num_heads"),
-                message,
+        if let Some(num_heads) = heads {
+            let divides = num_heads > 0 && embedding_size.is_multiple_of(num_heads);
+            problems.require(divides, "num_heads", || {
+                format!("{num_heads} heads do not divide an embedding_size of {embedding_size}: use a divisor")
             });
         }
         problems
+    }
+
+    /// Values that the layers put out for one sample of `num_streams` embeddings.
+    pub fn activations(&self, num_streams: usize, embedding_size: usize) -> f64 {
+        let (streams, embedding) = (num_streams as f64, embedding_size as f64);
+        // Queries, keys, values, their products by head, and the feed-forward network.
+        let transformer = |tokens: f64, heads: usize, hidden: usize| {
+            let attention = tokens * tokens * (embedding + 2.0 * heads as f64);
+            attention + tokens * (7.0 * embedding + 2.0 * hidden as f64)
+        };
+        match *self {
+            Self::Concat {} => streams * embedding,
+            Self::Attention { hidden_size, .. } => streams * (hidden_size as f64 + 2.0 * embedding),
+            Self::Gated { hidden_size } => streams * (3.0 * hidden_size as f64 + embedding),
+            Self::CrossAttention {
+                num_heads,
+                num_layers,
+                hidden_size,
+            } => (num_layers as f64 + 1.0) * transformer(streams, num_heads, hidden_size),
+            Self::Bottleneck {
+                num_tokens,
+                num_heads,
+                num_layers,
+                hidden_size,
+            } => num_layers as f64 * streams * transformer(num_tokens as f64 + 1.0, num_heads, hidden_size),
+        }
     }
 }
 

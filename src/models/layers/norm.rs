@@ -3,6 +3,7 @@ use recoup_kernels::group_norm;
 use serde::{Deserialize, Serialize};
 
 use super::BatchNorm;
+use crate::base::Problems;
 use crate::models::{Context, Init, LayoutBuilder, ParamId};
 
 /// Added to a variance before the square root, as in PyTorch.
@@ -35,6 +36,23 @@ impl Default for NormConfig {
         Self::Group {
             num_groups: default_num_groups(),
         }
+    }
+}
+
+impl NormConfig {
+    /// Why `channels` channels cannot be normalised so.
+    pub fn problems(&self, channels: usize) -> Problems {
+        let mut problems = Problems::default();
+        if let Self::Group { num_groups } = *self {
+            let divides = num_groups > 0 && channels.is_multiple_of(num_groups);
+            problems.require(divides, "channels", || {
+                format!(
+                    "{channels} channels cannot be cut into {num_groups} groups of norm = {{ kind = \"group\" }}: \
+                     use a multiple, or set norm.num_groups"
+                )
+            });
+        }
+        problems
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Filter, Passband, Problem, Sos};
+use super::{Filter, Passband, Sos};
+use crate::base::{Problem, Problems};
 
 /// Highest order of a Butterworth filter: beyond, rounding of the poles shows.
 const MAX_ORDER: usize = 12;
@@ -92,13 +93,13 @@ impl FilterConfig {
     }
 
     /// Everything that keeps this filter from being built for a signal of `rate_hz`.
-    pub fn problems(&self, rate_hz: f64) -> Vec<Problem> {
+    pub fn problems(&self, rate_hz: f64) -> Problems {
         let nyquist = rate_hz / 2.0;
-        let mut problems = Vec::new();
-        let frequency = |key: &str, name: &str, hz: f64| -> Option<Problem> {
-            let message =
-                format!("must lie above 0 and below half the sampling rate, {nyquist} Hz, but {name} is {hz} Hz");
-            (!(hz > 0.0 && hz < nyquist)).then(|| (key.to_owned(), message))
+        let mut problems = Problems::default();
+        let frequency = |problems: &mut Problems, key: &str, name: &str, hz: f64| {
+            problems.require(hz > 0.0 && hz < nyquist, key, || {
+                format!("must lie above 0 and below half the sampling rate, {nyquist} Hz, but {name} is {hz} Hz")
+            });
         };
         match self {
             Self::Butterworth {
@@ -112,26 +113,31 @@ impl FilterConfig {
                     ("low_hz", *low_hz, *band != Band::Low),
                     ("high_hz", *high_hz, *band != Band::High),
                 ];
-                problems.extend(needs.iter().filter_map(|&(key, hz, _)| frequency(key, "it", hz?)));
+                for (key, hz, _) in needs {
+                    if let Some(hz) = hz {
+                        frequency(&mut problems, key, "it", hz);
+                    }
+                }
                 for (key, hz, needed) in needs {
-                    let message = match (hz, needed) {
-                        (None, true) => "is missing: this band has such a cut-off",
-                        (Some(_), false) => "must not stand here: `low` ends at high_hz, `high` begins at low_hz",
-                        _ => continue,
-                    };
-                    problems.push((key.to_owned(), message.to_owned()));
+                    problems.require(
+                        hz.is_some() || !needed,
+                        key,
+                        || "is missing: this band has such a cut-off",
+                    );
+                    problems.require(
+                        hz.is_none() || needed,
+                        key,
+                        || "must not stand here: `low` ends at high_hz, `high` begins at low_hz",
+                    );
                 }
-                if let (Some(low), Some(high)) = (low_hz, high_hz)
-                    && low >= high
-                {
-                    problems.push((
-                        "low_hz".into(),
-                        format!("must be less than high_hz, but is {low} and {high} Hz"),
-                    ));
+                if let (Some(low), Some(high)) = (low_hz, high_hz) {
+                    problems.require(low < high, "low_hz", || {
+                        format!("must be less than high_hz, but is {low} and {high} Hz")
+                    });
                 }
-                if !(1..=MAX_ORDER).contains(order) {
-                    problems.push(("order".into(), format!("must be 1 to {MAX_ORDER}, but is {order}")));
-                }
+                problems.require((1..=MAX_ORDER).contains(order), "order", || {
+                    format!("must be 1 to {MAX_ORDER}, but is {order}")
+                });
             }
             Self::Notch {
                 frequency_hz,
@@ -139,19 +145,21 @@ impl FilterConfig {
                 harmonics,
                 ..
             } => {
-                if *harmonics == 0 {
-                    problems.push(("harmonics".into(), "must be at least 1, the frequency itself".into()));
-                }
+                problems.require(
+                    *harmonics > 0,
+                    "harmonics",
+                    || "must be at least 1, the frequency itself",
+                );
                 if *harmonics <= 1 {
-                    problems.extend(frequency("frequency_hz", "it", *frequency_hz));
+                    frequency(&mut problems, "frequency_hz", "it", *frequency_hz);
                 } else {
                     let highest = frequency_hz * *harmonics as f64;
                     let name = format!("the multiple {harmonics} of {frequency_hz} Hz");
-                    problems.extend(frequency("harmonics", &name, highest));
+                    frequency(&mut problems, "harmonics", &name, highest);
                 }
-                if !(*quality > 0.0 && quality.is_finite()) {
-                    problems.push(("quality".into(), format!("must be above 0, but is {quality}")));
-                }
+                problems.require(*quality > 0.0 && quality.is_finite(), "quality", || {
+                    format!("must be above 0, but is {quality}")
+                });
             }
         }
         problems

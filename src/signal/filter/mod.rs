@@ -13,9 +13,6 @@ pub use sos::{Sos, SosState};
 
 use std::ops::Range;
 
-/// The key that is wrong, and what was found and expected.
-pub type Problem = (String, String);
-
 /// A filter for one sampling rate, to be used for many signals.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {

@@ -33,11 +33,11 @@ pub enum FileLayout {
 /// [`DataError::Io`] when a file cannot be written, or when the folder holds something already; [`DataError::Cohort`] for
 /// a configuration with problems.
 pub fn write(config: &SimulateConfig, layout: FileLayout, dir: &Path) -> Result<PathBuf, DataError> {
-    if let Some((place, problem)) = config.problems().into_iter().next() {
+    if let Some(problem) = config.problems().into_iter().next() {
         return Err(DataError::Cohort {
             cohort: NAME.into(),
-            place,
-            problem,
+            place: problem.key,
+            problem: problem.message,
         });
     }
     let raw = dir.join("raw");

@@ -9,9 +9,9 @@
 //! # What the readers can and cannot stand
 //! *Constraints.* Both of TensorBoard's readers skip a torn last record, but lose everything appended behind it; they
 //! read the files of one directory in name order; and when two files overlap in steps, the Python reader keeps both
-//! curves unless each file says where its life starts.
-//! *Choice.* One file per life of a run, never appended to later; its name sorts behind the files already there even if
-//! the clock went back; its second event is `SessionLog START` with the first step of this life.
+//! curves unless each file says where its attempt starts.
+//! *Choice.* One file per attempt of a run, never appended to later; its name sorts behind the files already there even if
+//! the clock went back; its second event is `SessionLog START` with the first step of this attempt.
 //! *Cost.* A run interrupted a thousand times leaves a thousand files.
 
 mod hparams;
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use summaries::Plugin;
 
-/// Writes one TensorBoard run: one directory, one writer, one new file per life.
+/// Writes one TensorBoard run: one directory, one writer, one new file per attempt.
 ///
 /// Scalars of one tag must be logged with growing steps. Nothing is visible to readers before [`flush`](Self::flush).
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub struct Chart {
 }
 
 impl EventWriter {
-    /// Starts a life in `directory`, which is created if needed. `first_step` is the first step this life will log: what
+    /// Starts an attempt in `directory`, which is created if needed. `first_step` is the first step this attempt will log: what
     /// earlier files hold from there on is hidden by the readers.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl EventWriter {
         Self::begin(file, first_step)
     }
 
-    /// Starts a life in a file already open for writing (a pipe, for example); `path` is what errors name.
+    /// Starts an attempt in a file already open for writing (a pipe, for example); `path` is what errors name.
     ///
     /// # Errors
     /// As [`create`](Self::create).
@@ -98,7 +98,7 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// The file of this life.
+    /// The file of this attempt.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
@@ -127,7 +127,7 @@ impl EventWriter {
         )
     }
 
-    /// Stores a markdown text (tables included) at the first step of this life.
+    /// Stores a markdown text (tables included) at the first step of this attempt.
     ///
     /// # Errors
     /// As [`scalar`](Self::scalar).
@@ -193,7 +193,7 @@ impl EventWriter {
 
     /// States the hyperparameters of this run for the HPARAMS page. Runs with one `group_name` (seeds and folds of one
     /// variant) are shown as one row of averages. Absent values are left out, not written as "none": one text among
-    /// numbers turns the whole column into text. Of several lives of one run the first statement counts.
+    /// numbers turns the whole column into text. Of several attempts of one run the first statement counts.
     ///
     /// # Errors
     /// As [`scalar`](Self::scalar).
@@ -202,7 +202,7 @@ impl EventWriter {
         self.hparams_value("_hparams_/session_start_info", content)
     }
 
-    /// States how this run ended. Call it once, when no later life will follow: readers keep the first status they see.
+    /// States how this run ended. Call it once, when no later attempt will follow: readers keep the first status they see.
     ///
     /// # Errors
     /// As [`scalar`](Self::scalar).

@@ -161,7 +161,7 @@ fn wrong_keys_are_named() {
             .unwrap()
             .check(&signal(rate_hz))
             .unwrap_err()
-            .0
+            .key
     };
     assert_eq!(key("channels = [\"Cz\"]", 250.0), "channels");
     assert_eq!(key("pairs = [[\"C3\", \"Cz\"]]", 250.0), "pairs");

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use recoup::base::Problem;
 use recoup::signal::filter::{FilterConfig, Passband, Sos};
 use serde::Deserialize;
 
@@ -350,7 +351,7 @@ fn problems_name_the_key_and_the_value() {
         let lines = config(text)
             .problems(250.0)
             .into_iter()
-            .map(|(key, message)| format!("{key} {message}\n"));
+            .map(|problem| format!("{} {}\n", problem.key, problem.message));
         lines.collect()
     };
     let butterworth = "kind = \"butterworth\"\norder = 4\n";
@@ -402,7 +403,7 @@ fn a_band_up_to_150_hz_is_refused_at_250_hz() {
     let text = "kind = \"butterworth\"\nband = \"band-pass\"\nlow_hz = 0.05\nhigh_hz = 150.0";
     let filter: FilterConfig = toml::from_str(text).unwrap();
     let problems = filter.problems(250.0);
-    let [(key, message)] = &problems[..] else {
+    let [Problem { key, message }] = &problems[..] else {
         panic!("{problems:?}")
     };
     assert_eq!(key, "high_hz");

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
+use recoup::base::Problem;
 use recoup::dataset::subjects::Channel;
 use recoup::features::signals::heart::{
     BeatIntervals, Hrv, Ppg, nonlinear, r_peaks, ratio_of_ratios, sample_entropy, spectral, systolic_peaks, time_domain,
@@ -28,7 +29,7 @@ fn extract(
     names: &[&str],
     signals: &[&[f64]],
     rate_hz: f64,
-) -> Result<BTreeMap<String, f64>, (String, String)> {
+) -> Result<BTreeMap<String, f64>, Problem> {
     let channels: Vec<_> = names
         .iter()
         .map(|name| Channel {
@@ -409,15 +410,14 @@ fn hrv_is_a_feature_of_a_window() {
     let none = extract(&config, &["ECG"], &[&silent], 250.0).unwrap();
     assert!(none.values().all(|x| x.is_nan()), "{none:?}");
 
-    let (key, text) = extract(&config, &["RESP", "II"], &[&silent, &signal], 250.0).unwrap_err();
     assert_eq!(
-        (key.as_str(), text.as_str()),
-        ("channel", "must name a channel, but `ECG` is none of `RESP`, `II`")
+        extract(&config, &["RESP", "II"], &[&silent, &signal], 250.0).unwrap_err(),
+        Problem::new("channel", "must name a channel, but `ECG` is none of `RESP`, `II`")
     );
-    assert_eq!(extract(&config, &["ECG"], &[&signal], 25.0).unwrap_err().0, "channel");
+    assert_eq!(extract(&config, &["ECG"], &[&signal], 25.0).unwrap_err().key, "channel");
     let wrong: Hrv = toml::from_str("channel = \"ECG\"\noutliers = { kind = \"local-median\", share = 0 }").unwrap();
     assert_eq!(
-        extract(&wrong, &["ECG"], &[&signal], 250.0).unwrap_err().0,
+        extract(&wrong, &["ECG"], &[&signal], 250.0).unwrap_err().key,
         "outliers.share"
     );
 }
@@ -505,9 +505,9 @@ fn pulse_waves_give_peaks_rate_and_saturation() {
             .values()
             .all(|x| x.is_nan())
     );
-    assert_eq!(extract(&config, &["IR"], &[&dark], 100.0).unwrap_err().0, "red");
+    assert_eq!(extract(&config, &["IR"], &[&dark], 100.0).unwrap_err().key, "red");
     assert_eq!(
-        extract(&config, &["RED", "IR"], &[&dark, &dark], 10.0).unwrap_err().0,
+        extract(&config, &["RED", "IR"], &[&dark, &dark], 10.0).unwrap_err().key,
         "infrared"
     );
 }

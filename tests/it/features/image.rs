@@ -265,7 +265,7 @@ fn configurations_name_their_columns_and_their_mistakes() {
             "name",
         ),
     ] {
-        assert_eq!(feature(text).check(&info).unwrap_err().0, key, "{text}");
+        assert_eq!(feature(text).check(&info).unwrap_err().key, key, "{text}");
     }
     for text in [
         "kind = \"asymmetry\"\nside = \"left\"",

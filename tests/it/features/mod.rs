@@ -83,14 +83,14 @@ fn refused(feature: &impl SignalFeature, rate_hz: f64, num_samples: usize) -> St
         name: "a".into(),
         unit: "mV".into(),
     }];
-    let (key, message) = feature
+    let problem = feature
         .check(&SignalInfo {
             channels: &channels,
             rate_hz,
             num_samples,
         })
         .unwrap_err();
-    format!("{key} {message}")
+    format!("{} {}", problem.key, problem.message)
 }
 
 fn units(feature: &impl SignalFeature) -> Vec<String> {

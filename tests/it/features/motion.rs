@@ -3,6 +3,7 @@
 use std::f64::consts::TAU;
 
 use ndarray::{Array2, Array3, Axis, array, s};
+use recoup::base::Problem;
 use recoup::dataset::subjects::Channel;
 use recoup::features::motion::{
     Cleaning, GaitPoints, Joints, MotionExtractor, MotionFeature, MotionImage, direction_of_travel, fill_gaps,
@@ -418,7 +419,7 @@ fn what_is_missing_too_long_makes_nan_of_what_needs_it() {
 fn wrong_configurations_are_told() {
     let (channels, _) = signal(&["a", "b"], &Array3::zeros((1, 2, 3)));
     let problem = |text: &str| feature(text).extractor(&channels).unwrap_err();
-    let told = |key: &str, expected: &str| (key.to_string(), expected.to_string());
+    let told = |key: &str, expected: &str| Problem::new(key, expected);
     assert_eq!(
         problem("kind = \"speed\"\npoints = [\"hip\"]"),
         told("hip", "a point with channels `.x` and `.y`, such as a, b")
@@ -492,5 +493,5 @@ fn the_motion_image_equals_pillow() {
         range: [1.0, 1.0],
         ..config
     };
-    assert_eq!(wrong.find(&channels).unwrap_err().0, "range");
+    assert_eq!(wrong.find(&channels).unwrap_err().key, "range");
 }

@@ -9,7 +9,7 @@ use recoup::cohort::window::{Window, WindowConfig, windows};
 use recoup::dataset::subjects::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
 use recoup::features::signals::emg::EmgConfig;
 use recoup::features::signals::{Scratch, SignalFeature, SignalInfo};
-use recoup::features::tables::{FeatureConfigs, FeatureTable, Fitted, extract, with_features};
+use recoup::features::tables::{FeatureConfigs, FeatureTable, FittedTransforms, extract, with_features};
 use recoup::signal::filter::FilterConfig;
 
 use super::noise;
@@ -331,7 +331,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         compute = [{ kind = "statistics" }, { kind = "statistics" }]
     "#;
     let problems = extract(&configs(text), &data.prepared, &data.windows, &|_, _| {}).unwrap_err();
-    let keys: Vec<&str> = problems.iter().map(|(key, _)| key.as_str()).collect();
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
     let expected = [
         "features.a.modality",
         "features.b.filter[0].high_hz",
@@ -342,7 +342,11 @@ fn everything_that_is_wrong_is_said_at_once() {
         "features.f.compute",
     ];
     assert_eq!(keys, expected, "{problems:?}");
-    assert!(problems[6].1.ends_with("side by side with `join`"), "{}", problems[6].1);
+    assert!(
+        problems[6].message.ends_with("side by side with `join`"),
+        "{}",
+        problems[6].message
+    );
     for wrong in [
         "{ kind = \"statistic\" }",
         "{ kind = \"emg\", treshold = 1 }",
@@ -377,7 +381,7 @@ fn what_is_fitted_depends_on_training_subjects_only() {
         let splits = Splits::make(&SplitConfig::default(), &everyone, "hash").unwrap();
         let split = splits.splits()[0].clone();
         let fold = split.train_fold(&everyone).unwrap();
-        (Fitted::new(&table, &configs["f"].fit, &fold).unwrap(), split)
+        (FittedTransforms::new(&table, &configs["f"].fit, &fold).unwrap(), split)
     };
     let folder = tempfile::tempdir().unwrap();
     let mut cohort = cohort(20, 1000);

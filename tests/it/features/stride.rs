@@ -209,7 +209,7 @@ fn wrong_keys_are_named() {
     let key = |change: fn(&mut GaitForce)| {
         let mut config = feet();
         change(&mut config);
-        config.check(&signal).unwrap_err().0
+        config.check(&signal).unwrap_err().key
     };
     assert_eq!(key(|c| c.left = "let".into()), "left");
     assert_eq!(key(|c| c.right = "left".into()), "right");
@@ -224,11 +224,11 @@ fn wrong_keys_are_named() {
     assert!(relative(0.15, 0.25, 10.0) == ContactThreshold::default());
     let config = |threshold| GaitForce { threshold, ..feet() };
     assert_eq!(
-        config(relative(0.0, 0.25, 10.0)).check(&signal).unwrap_err().0,
+        config(relative(0.0, 0.25, 10.0)).check(&signal).unwrap_err().key,
         "threshold.low"
     );
     assert_eq!(
-        config(relative(0.1, 0.25, 0.0)).check(&signal).unwrap_err().0,
+        config(relative(0.1, 0.25, 0.0)).check(&signal).unwrap_err().key,
         "threshold.piece_secs"
     );
     assert!(
@@ -277,7 +277,7 @@ fn series_have_the_same_statistics() {
     all.extract(&series, &[&[], &[], &[]], &mut values);
     assert!(values.len() == 15 && values.iter().all(|x| x.is_nan()));
     let wrong: SeriesFeature = toml::from_str("kind = \"stride-statistics\"\npairs = [[\"left\", \"rigth\"]]").unwrap();
-    assert_eq!(wrong.check(&series).unwrap_err().0, "pairs");
+    assert_eq!(wrong.check(&series).unwrap_err().key, "pairs");
     assert!(toml::from_str::<SeriesFeature>("kind = \"stride-statistics\"\ncolumn = []").is_err());
 }
 

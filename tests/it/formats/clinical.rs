@@ -335,24 +335,22 @@ fn public_clinical_tables_are_read() {
             .unwrap()
     };
     let heart = read("processed.cleveland.data", "missing = [\"?\"]");
-    assert_eq!((heart.rows.len(), heart.columns.len()), (303, 14));
+    assert_eq!((heart.num_rows(), heart.columns.len()), (303, 14));
     assert_eq!(
         heart
-            .rows
-            .iter()
-            .flat_map(|row| &row.fields)
+            .rows()
+            .flat_map(|row| row.fields())
             .filter(|field| *field == "?")
             .count(),
         6
     );
     let cancer = read("sklearn_breast_cancer.csv", "header = false\nskip_lines = 1");
-    assert_eq!((cancer.rows.len(), cancer.columns.len()), (569, 31));
+    assert_eq!((cancer.num_rows(), cancer.columns.len()), (569, 31));
     let voice = read("parkinsons_updrs.data", "");
-    assert_eq!((voice.rows.len(), voice.columns.len()), (5875, 22));
+    assert_eq!((voice.num_rows(), voice.columns.len()), (5875, 22));
     let numbers = voice
-        .rows
-        .iter()
-        .flat_map(|row| &row.fields)
+        .rows()
+        .flat_map(|row| row.fields())
         .all(|field| field.parse::<f64>().is_ok());
     assert!(numbers, "every field is a number");
 }

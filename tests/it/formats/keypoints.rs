@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use recoup::base::error::DataError;
+use recoup_formats::FileError;
 use recoup_formats::keypoints::{BLAZEPOSE, BODY_25, COCO_17, COCO_18, Person, read, read_openpose};
 use recoup_formats::{Contents, Part, Points};
 
@@ -216,7 +216,7 @@ fn blazepose_landmarks_keep_their_visibility() {
 
 #[test]
 fn what_is_no_such_json_is_told() {
-    let first = |error: DataError| error.to_string().lines().next().unwrap().to_string();
+    let first = |error: FileError| error.to_string().lines().next().unwrap().to_string();
     let message = |text: &str| first(read(text.as_bytes(), Path::new("a.json")).unwrap_err());
     let openpose = |files: &[Vec<u8>]| first(read_openpose(&frames(files), Person::default()).unwrap_err());
     assert_eq!(
@@ -275,14 +275,14 @@ fn told_in(contents: &Contents) -> Vec<String> {
     contents.warnings.iter().map(ToString::to_string).collect()
 }
 
-fn told(name: &str, result: Result<Contents, DataError>) -> bool {
+fn told(name: &str, result: Result<Contents, FileError>) -> bool {
     match result {
         Ok(contents) => {
             assert!(points(&contents).positions.iter().all(|value| !value.is_infinite()));
             true
         }
         Err(error) => {
-            assert!(matches!(error, DataError::File { .. }) && error.to_string().starts_with(name));
+            assert!(error.io_kind().is_none() && error.to_string().starts_with(name));
             false
         }
     }

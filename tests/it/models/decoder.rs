@@ -2,9 +2,10 @@
 //! one is made by `tests/golden/decoder.py`.
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
+use recoup::base::{Problem, Problems};
 use recoup::models::decoder::{Decoder, DecoderConfig, reconstruction_error};
 use recoup::models::layers::Linear;
-use recoup::models::{ConfigProblem, Context, InputShape, LayoutBuilder, Mode, Params, matrix};
+use recoup::models::{Context, InputShape, LayoutBuilder, Mode, Params, matrix};
 use recoup::training::OptimizerConfig;
 use recoup::training::optimizer::{Moments, StepSize, step};
 use recoup::training::step::floats;
@@ -77,7 +78,7 @@ fn decoders() -> Vec<(Value, InputShape)> {
 
 fn build(decoder: &Value, shape: InputShape, num_replicas: usize) -> (Decoder, Weights) {
     let config = config(decoder);
-    assert_eq!(config.problems("decoder", LATENT, shape), []);
+    assert_eq!(config.problems(LATENT, shape), Problems::default());
     let mut layout = LayoutBuilder::new();
     let decoder = Decoder::new(&mut layout, &config, LATENT, shape);
     (decoder, Weights::new(layout.finish(), num_replicas))
@@ -420,9 +421,9 @@ fn every_decoder_learns_four_samples_by_heart() {
 #[test]
 fn a_decoder_that_cannot_be_built_says_why() {
     let problems = |decoder: Value, latent_size: usize, shape: InputShape| {
-        let text = |ConfigProblem { key, message }| format!("{key} {message}");
+        let text = |Problem { key, message }| format!("decoder.{key} {message}");
         config(&decoder)
-            .problems("decoder", latent_size, shape)
+            .problems(latent_size, shape)
             .into_iter()
             .map(text)
             .collect::<Vec<_>>()

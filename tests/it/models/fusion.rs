@@ -2,8 +2,9 @@
 //! reference is made by `tests/golden/fusion.py`.
 
 use burn::tensor::{DType, Tensor};
+use recoup::base::{Problem, Problems};
 use recoup::models::fusion::{Fusion, FusionConfig};
-use recoup::models::{ConfigProblem, Context, LayoutBuilder};
+use recoup::models::{Context, LayoutBuilder};
 use recoup::training::step::floats;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -64,7 +65,7 @@ struct Outcome {
 impl Setup {
     fn new(config: &Value, streams: &[&str], num_replicas: usize) -> Self {
         let config: FusionConfig = serde_json::from_value(config.clone()).unwrap();
-        assert_eq!(config.problems("fusion", WIDTH), []);
+        assert_eq!(config.problems(WIDTH), Problems::default());
         let mut layout = LayoutBuilder::new();
         let fusion = Fusion::new(&mut layout, &config, streams, WIDTH);
         let mut noise = Noise(29);
@@ -453,12 +454,8 @@ fn bf16_arithmetic_is_close_and_masks_as_f32_does() {
 fn a_fusion_that_cannot_be_built_says_why() {
     let problems = |config: Value| {
         let config: FusionConfig = serde_json::from_value(config).unwrap();
-        let text = |ConfigProblem { key, message }| format!("{key} {message}");
-        config
-            .problems("fusion", WIDTH)
-            .into_iter()
-            .map(text)
-            .collect::<Vec<_>>()
+        let text = |Problem { key, message }| format!("fusion.{key} {message}");
+        config.problems(WIDTH).into_iter().map(text).collect::<Vec<_>>()
     };
     for kind in ["attention", "gated"] {
         assert_eq!(

@@ -47,7 +47,7 @@ fn records_are_framed_with_length_and_masked_crc() {
 #[test]
 fn every_life_gets_a_file_of_its_own_that_sorts_last() {
     let directory = TempDir::new().unwrap();
-    // A life on a machine whose clock was ahead.
+    // An attempt on a machine whose clock was ahead.
     fs::write(
         directory.path().join("events.out.tfevents.9000000000.other.1.0"),
         "kept",

@@ -154,7 +154,7 @@ fn a_later_life_supersedes_what_its_replica_logged_from_there_on() {
     assert_eq!(of(1), (0..10).map(f64::from).collect::<Vec<_>>());
     assert_eq!(event_files(&directory.path().join("tb/b/repeat0-fold0-seed1")).len(), 1);
 
-    // Without a new life, the newest value of a tag stays and other tags of that step are kept.
+    // Without a new attempt, the newest value of a tag stays and other tags of that step are kept.
     let path = directory.path().join("duplicates.jsonl");
     fs::write(
         &path,

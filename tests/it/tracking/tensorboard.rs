@@ -133,7 +133,7 @@ fn check_scalars(shown: &Value) {
         assert_eq!(steps(base), (0..10).collect::<Vec<_>>());
         assert_eq!(base[3], json!([3, 0.25]));
     }
-    // The second life replaces what the first logged from step 6 on: each step once, in order.
+    // The second attempt replaces what the first logged from step 6 on: each step once, in order.
     let resumed = &shown["slow/repeat0-fold0-seed1"]["train/loss"];
     let expected: Vec<Value> = (0..12)
         .map(|step| json!([step, if step < 6 { step as f64 } else { 100.0 + step as f64 }]))

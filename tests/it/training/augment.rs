@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use recoup::base::Problems;
 use recoup::models::augment::Augmentation;
 use recoup::models::encoder::Encoder;
 use recoup::models::{AugmentConfig, Context, Draw, EncoderConfig, InputShape, LayoutBuilder};
@@ -73,7 +74,7 @@ fn augmentation(list: &str, shape: InputShape) -> Augmentation {
         augment: Vec<AugmentConfig>,
     }
     let list: List = toml::from_str(&format!("augment = [{list}]")).unwrap();
-    assert_eq!(Augmentation::problems(&list.augment, "augment", shape), []);
+    assert_eq!(Augmentation::problems(&list.augment, shape), Problems::default());
     LayoutBuilder::new().scope("force", |layout| Augmentation::new(layout, &list.augment, shape))
 }
 
@@ -359,7 +360,7 @@ fn a_spectrogram_is_masked_with_its_mean_in_training_only() {
     )
     .unwrap();
     let (size, length, shape) = (4, 80, signal(1, 80));
-    assert_eq!(config.problems("encoder", shape), []);
+    assert_eq!(config.problems(shape), Problems::default());
     let mut layout = LayoutBuilder::new();
     let encoder = layout.scope("force", |layout| Encoder::new(layout, &config, shape));
     let layout = layout.finish();
@@ -442,10 +443,8 @@ fn a_spectrogram_is_masked_with_its_mean_in_training_only() {
 #[test]
 fn what_cannot_work_is_named() {
     let problems = |list: &[AugmentConfig], shape| -> Vec<String> {
-        let problems = Augmentation::problems(list, "augment", shape).into_iter();
-        problems
-            .map(|problem| format!("{}: {}", problem.key, problem.message))
-            .collect()
+        let problems = Augmentation::problems(list, shape).into_iter();
+        problems.map(|problem| problem.to_string()).collect()
     };
     let shift = |max_share| AugmentConfig::TimeShift {
         max_share,

@@ -50,28 +50,28 @@ fn the_replica_law_holds_under_every_change() {
             assert_same_bytes(&state, &together[&name], &format!("{name} in groups of {group_size}"));
         }
     }
-    // Cut off every two steps, in the middle of epochs, each life with another size of groups.
+    // Cut off every two steps, in the middle of epochs, each attempt with another size of groups.
     let place = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(place.path(), &plan.hash, plan.base().model.layout());
-    let mut lives = 0;
+    let store = CheckpointStore::new(place.path(), plan.hash(), plan.base().model().layout());
+    let mut attempts = 0;
     let done = loop {
-        lives += 1;
+        attempts += 1;
         match train(
             &plan,
             &five,
-            [5, 2][lives % 2],
+            [5, 2][attempts % 2],
             &device,
             &store,
             &mut Script::new(Some(2)),
         ) {
             Ok(done) => break done,
-            Err(TrainError::Interrupted) => assert!(lives < 100, "no progress"),
+            Err(TrainError::Interrupted) => assert!(attempts < 100, "no progress"),
             Err(error) => panic!("{error}"),
         }
     };
-    assert!(lives > 2);
+    assert!(attempts > 2);
     for (name, state) in &done {
-        assert_same_bytes(state, &together[name], &format!("{name} in {lives} lives"));
+        assert_same_bytes(state, &together[name], &format!("{name} in {attempts} attempts"));
     }
 }
 
@@ -83,10 +83,9 @@ fn predictions_are_those_of_the_model_without_changes() {
         let plan = plan(&text, &[], folder.path());
         let (program, replica) = (plan.base(), replicas(&plan)[0]);
         let data = data(&plan, program, &device);
-        let group = Group::new(&program.model, &data, vec![replica], &program.config.training);
-        let layout = program.model.layout();
-        let weights = matrix(replica.first_params(layout), 1, &device);
-        let buffers = matrix(replica.first_buffers(layout), 1, &device);
+        let group = Group::new(program.model(), &data, vec![replica], &program.config().training);
+        let layout = program.model().layout();
+        let [weights, buffers] = replica.first_values(layout).unwrap().map(|row| matrix(row, 1, &device));
         let predicted = group.predict(&weights, &buffers, &[&replica.test], 8);
         let batch = vec![vec![replica.train.concat().into_iter().take(8).map(Some).collect()]];
         (

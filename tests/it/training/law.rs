@@ -152,12 +152,12 @@ fn cut_off_at_any_step_and_resumed_ends_with_the_same_bytes() {
     let straight = train_fresh(&plan, &five, 5, &Device::flex());
     for cut in [1, 2, 3, 4, 7, 9] {
         let place = tempfile::tempdir().unwrap();
-        let store = CheckpointStore::new(place.path(), &plan.hash, plan.base().model.layout());
-        let mut lives = 0;
-        // Cut off every `cut` steps until done, each life with another size of groups.
+        let store = CheckpointStore::new(place.path(), plan.hash(), plan.base().model().layout());
+        let mut attempts = 0;
+        // Cut off every `cut` steps until done, each attempt with another size of groups.
         let done: BTreeMap<_, _> = loop {
-            lives += 1;
-            let group_size = [5, 2, 1][lives % 3];
+            attempts += 1;
+            let group_size = [5, 2, 1][attempts % 3];
             match train(
                 &plan,
                 &five,
@@ -170,14 +170,14 @@ fn cut_off_at_any_step_and_resumed_ends_with_the_same_bytes() {
                 Err(TrainError::Interrupted) => {}
                 Err(error) => panic!("{error}"),
             }
-            assert!(lives < 200, "no progress");
+            assert!(attempts < 200, "no progress");
         };
-        assert!(lives > 1);
+        assert!(attempts > 1);
         for (name, state) in &done {
             assert_same_bytes(
                 state,
                 &straight[name],
-                &format!("{name} cut every {cut} steps, {lives} lives"),
+                &format!("{name} cut every {cut} steps, {attempts} attempts"),
             );
         }
     }
@@ -190,7 +190,7 @@ fn one_replica_can_be_taken_out_of_a_checkpoint_and_resumed_alone() {
     let five: Vec<&Replica> = replicas(&plan).into_iter().take(5).collect();
     let straight = train_fresh(&plan, &five, 5, &Device::flex());
     let place = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(place.path(), &plan.hash, plan.base().model.layout());
+    let store = CheckpointStore::new(place.path(), plan.hash(), plan.base().model().layout());
     let cut = train(&plan, &five, 5, &Device::flex(), &store, &mut Script::new(Some(3)));
     assert!(matches!(cut, Err(TrainError::Interrupted)));
     let alone = train(&plan, &five[3..4], 1, &Device::flex(), &store, &mut Script::new(None)).unwrap();

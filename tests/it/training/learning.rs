@@ -48,7 +48,7 @@ gradient_clip_norm = 1.0
 /// Mean cross-entropy of each replica's training windows after training, with the newest weights.
 fn final_train_loss(plan: &ExperimentPlan) -> f64 {
     let device = Device::flex();
-    let mut replica = plan.base().replicas[0].replica.clone();
+    let mut replica = plan.base().replicas()[0].replica().clone();
     let mut eight = 8;
     replica.train.retain(|windows| {
         eight -= windows.len().min(eight);
@@ -82,18 +82,18 @@ fn scores(
 ) -> Scores {
     let program = plan.base();
     let data = data(plan, program, device);
-    let group = Group::new(&program.model, &data, vec![replica], &program.config.training);
+    let group = Group::new(program.model(), &data, vec![replica], &program.config().training);
     let (weights, buffers) = (matrix(weights.to_vec(), 1, device), matrix(buffers.to_vec(), 1, device));
     let predicted = group.predict(&weights, &buffers, &[windows], 8);
     let targets = windows
         .iter()
-        .map(|&window| program.windows[window as usize].class as usize)
+        .map(|&window| program.windows()[window as usize].class as usize)
         .collect();
-    let rows = predicted[0].logits.chunks_exact(plan.classes.len());
+    let rows = predicted[0].logits.chunks_exact(plan.classes().len());
     let probabilities = rows
         .flat_map(|row| softmax(row.iter().map(|&logit| f64::from(logit))))
         .collect();
-    Scores::new(plan.classes.len(), targets, probabilities).unwrap()
+    Scores::new(plan.classes().len(), targets, probabilities).unwrap()
 }
 
 #[test]

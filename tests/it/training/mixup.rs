@@ -1,6 +1,7 @@
 //! Mixup: partners and shares, what is mixed with what, and the loss of mixed samples.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use recoup::base::{Problem, Problems};
 use recoup::models::{Draw, matrix};
 use recoup::training::batch::Targets;
 use recoup::training::mixup::beta_quantile;
@@ -25,7 +26,7 @@ fn quantiles_agree_with_scipy() {
     let golden: Golden = serde_json::from_str(include_str!("../../golden/augment.json")).unwrap();
     assert_eq!(golden.cases.len(), 8);
     for Case { alpha, quantiles } in golden.cases {
-        assert_eq!(MixupConfig { alpha }.problems(), []);
+        assert_eq!(MixupConfig { alpha }.problems(), Problems::default());
         for [probability, expected] in quantiles {
             let found = beta_quantile(alpha, probability);
             assert!(
@@ -39,8 +40,8 @@ fn quantiles_agree_with_scipy() {
 #[test]
 fn what_cannot_work_is_named() {
     for alpha in [0.0, -1.0, f64::NAN, 1e4] {
-        let problem = ("alpha".to_owned(), "must be between 0.01 and 1000".to_owned());
-        assert_eq!(MixupConfig { alpha }.problems(), [problem]);
+        let problem = Problem::new("alpha", "must be between 0.01 and 1000");
+        assert_eq!(MixupConfig { alpha }.problems(), problem.into());
     }
     let text =
         "epochs = 1\nbatch_size = 1\noptimizer = { kind = \"adamw\", learning_rate = 0.1 }\nmixup = { alpha = 0.0 }";
@@ -49,10 +50,8 @@ fn what_cannot_work_is_named() {
         ("mixup", "mixes samples of one batch: use a batch_size of at least 2"),
         ("mixup.alpha", "must be between 0.01 and 1000"),
     ];
-    assert_eq!(
-        config.problems(),
-        expected.map(|(key, message)| (key.to_owned(), message.to_owned()))
-    );
+    let expected = expected.map(|(key, message)| Problem::new(key, message));
+    assert_eq!(config.problems()[..], expected);
 }
 
 /// Three batches of eight: full, one with three samples, one with a single one.
@@ -252,7 +251,7 @@ optimizer = { kind = "adamw", learning_rate = 0.01 }
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(text, &[], folder.path());
     let (program, device) = (plan.base(), Device::flex());
-    let mixed = &program.config.training;
+    let mixed = &program.config().training;
     let (config, plain) = (
         mixed.mixup.unwrap(),
         TrainingConfig {
@@ -262,11 +261,13 @@ optimizer = { kind = "adamw", learning_rate = 0.01 }
     );
     let replica = replicas(&plan)[0];
     let data = data(&plan, program, &device);
-    let weights = matrix(replica.first_params(program.model.layout()), 1, &device);
-    let buffers = matrix(replica.first_buffers(program.model.layout()), 1, &device);
+    let [weights, buffers] = replica
+        .first_values(program.model().layout())
+        .unwrap()
+        .map(|row| matrix(row, 1, &device));
     let gradients = |config: &TrainingConfig, step: u64, batches: &[Vec<Vec<Option<u32>>>]| {
         let made =
-            Group::new(&program.model, &data, vec![replica], config).gradients(&weights, &buffers, &[step], batches);
+            Group::new(program.model(), &data, vec![replica], config).gradients(&weights, &buffers, &[step], batches);
         (floats(made.losses)[0], floats(made.gradient))
     };
     let train = replica.train.concat();

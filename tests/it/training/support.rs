@@ -126,13 +126,14 @@ pub fn plan(text: &str, assignments: &[&str], folder: &Path) -> ExperimentPlan {
 pub fn plan_of(walkers: &Walkers, text: &str, assignments: &[&str], folder: &Path) -> ExperimentPlan {
     let assignments: Vec<String> = assignments.iter().map(|assignment| assignment.to_string()).collect();
     let file = ExperimentFile::parse(Path::new("test.toml"), text, &assignments).unwrap();
-    ExperimentPlan::new(&file, Prepared::build(&walkers.generate(), folder).unwrap()).unwrap()
+    let prepared = Prepared::build(&walkers.generate(), folder).unwrap();
+    ExperimentPlan::new(&file, prepared, Path::new("checkpoints"), &|_, _| {}).unwrap()
 }
 
 /// A program's data on a device.
 pub fn data(plan: &ExperimentPlan, program: &Program, device: &Device) -> DeviceData {
-    let (sources, windows) = (program.sources.clone(), program.windows.clone());
-    DeviceData::new(&program.prepared, sources, windows, plan.classes.len(), device)
+    let (sources, windows) = (program.sources().to_vec(), program.windows().clone());
+    DeviceData::new(program.prepared(), sources, windows, plan.classes().len(), device)
 }
 
 /// Scores by a function of the validation logits, and stops after a number of steps.
@@ -189,8 +190,8 @@ pub fn train(
 /// All replicas of a program, trained together in a store of its own.
 pub fn train_program(plan: &ExperimentPlan, program: &Program, device: &Device) -> BTreeMap<String, ReplicaState> {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), &plan.hash, program.model.layout());
-    let replicas: Vec<&Replica> = program.replicas.iter().map(|planned| &planned.replica).collect();
+    let store = CheckpointStore::new(folder.path(), plan.hash(), program.model().layout());
+    let replicas: Vec<&Replica> = program.replicas().iter().map(|planned| planned.replica()).collect();
     train_of(
         plan,
         program,
@@ -226,8 +227,8 @@ fn train_of(
         .into_values()
         .flat_map(|all| all.chunks(group_size).map(<[_]>::to_vec).collect::<Vec<_>>())
     {
-        let group = Group::new(&program.model, &data, group, &program.config.training);
-        let trainer = Trainer::new(group, store, 3, &states);
+        let group = Group::new(program.model(), &data, group, &program.config().training);
+        let trainer = Trainer::new(group, store, 3, &states)?;
         done.extend(trainer.run(script)?);
     }
     Ok(done)
@@ -241,13 +242,13 @@ pub fn train_fresh(
     device: &Device,
 ) -> BTreeMap<String, ReplicaState> {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), &plan.hash, plan.base().model.layout());
+    let store = CheckpointStore::new(folder.path(), plan.hash(), plan.base().model().layout());
     train(plan, replicas, group_size, device, &store, &mut Script::new(None)).unwrap()
 }
 
 /// All replicas of a plan.
 pub fn replicas(plan: &ExperimentPlan) -> Vec<&Replica> {
-    plan.replicas().map(|planned| &planned.replica).collect()
+    plan.replicas().map(|planned| planned.replica()).collect()
 }
 
 /// Fails with the first tensor, and the first value in it, that is not the same bytes.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::variability::{NONLINEAR, SPECTRAL, TIME_DOMAIN, nonlinear, spectral, time_domain};
 use super::{BeatIntervals, ecg, r_peaks};
+use crate::base::Problem;
 use crate::features::signals::stride::Outliers;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
@@ -46,13 +47,13 @@ impl SignalFeature for Hrv {
             .collect()
     }
 
-    fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
+    fn check(&self, signal: &SignalInfo) -> Result<(), Problem> {
         signal.channel("channel", &self.channel)?;
         self.outliers.check("outliers")?;
         // Two bins of 0.04 to 0.15 Hz.
         if !(self.segment_secs >= 30.0 && self.segment_secs.is_finite()) {
-            return Err((
-                "segment_secs".into(),
+            return Err(Problem::new(
+                "segment_secs",
                 format!("must be at least 30 s, but is {} s", self.segment_secs),
             ));
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ecg::{highest, moving_average};
 use super::median;
+use crate::base::Problem;
 use crate::features::signals::stride::ratio;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 use crate::signal::filter::{Passband, Sos};
@@ -119,20 +120,20 @@ impl SignalFeature for Ppg {
         columns
     }
 
-    fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
+    fn check(&self, signal: &SignalInfo) -> Result<(), Problem> {
         signal.channel("infrared", &self.infrared)?;
         if let Some(red) = &self.red {
             signal.channel("red", red)?;
             if *red == self.infrared {
-                return Err((
-                    "red".into(),
+                return Err(Problem::new(
+                    "red",
                     format!("must be another channel than infrared, but both are `{red}`"),
                 ));
             }
         }
         if self.coefficients.is_empty() || !self.coefficients.iter().all(|x| x.is_finite()) {
-            return Err((
-                "coefficients".into(),
+            return Err(Problem::new(
+                "coefficients",
                 format!("must be finite numbers, but is {:?}", self.coefficients),
             ));
         }

@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::Problem;
 use crate::features::signals::SignalInfo;
 
 /// Ranges of frequency by name, `[lowest, highest]` in Hz.
@@ -145,7 +146,7 @@ impl Spectrum {
 }
 
 /// The first problem of bands: names, order, Nyquist frequency, and too few bins to integrate.
-fn check_bands(bands: &Bands, segment: usize, signal: &SignalInfo) -> Result<(), (String, String)> {
+fn check_bands(bands: &Bands, segment: usize, signal: &SignalInfo) -> Result<(), Problem> {
     let nyquist = signal.rate_hz / 2.0;
     let spectrum = Spectrum {
         step_hz: signal.rate_hz / segment as f64,
@@ -156,11 +157,11 @@ fn check_bands(bands: &Bands, segment: usize, signal: &SignalInfo) -> Result<(),
         if !(low >= 0.0 && low < high && high <= nyquist) {
             let expected =
                 format!("must be [low, high] from 0 to half the sampling rate, {nyquist} Hz, but is [{low}, {high}]");
-            return Err((key, expected));
+            return Err(Problem::new(key, expected));
         }
         if spectrum.bins(low, high).len() < 2 {
             let step = spectrum.step_hz;
-            return Err((
+            return Err(Problem::new(
                 key,
                 format!("has fewer than 2 bins, which are {step} Hz apart: take longer segments"),
             ));
@@ -170,25 +171,25 @@ fn check_bands(bands: &Bands, segment: usize, signal: &SignalInfo) -> Result<(),
 }
 
 /// Samples in `secs`, at least 2 and at most those of the window.
-fn check_segment(key: &str, secs: f64, signal: &SignalInfo) -> Result<usize, (String, String)> {
+fn check_segment(key: &str, secs: f64, signal: &SignalInfo) -> Result<usize, Problem> {
     let samples = (secs * signal.rate_hz).round();
     if samples >= 2.0 && samples <= signal.num_samples as f64 {
         return Ok(samples as usize);
     }
     let window_secs = signal.num_samples as f64 / signal.rate_hz;
-    Err((
-        key.to_owned(),
+    Err(Problem::new(
+        key,
         format!("must be 2 samples to the length of a window, {window_secs} s, but is {secs} s"),
     ))
 }
 
 /// The first problem of an overlap.
-fn check_overlap(overlap: f64) -> Result<(), (String, String)> {
+fn check_overlap(overlap: f64) -> Result<(), Problem> {
     if (0.0..1.0).contains(&overlap) {
         return Ok(());
     }
-    Err((
-        "overlap".into(),
+    Err(Problem::new(
+        "overlap",
         format!("must be a share of the segment, from 0 to less than 1, but is {overlap}"),
     ))
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::welch::{fold_sides, overlap};
 use super::{Bands, Detrend, Edges, Frames, Integration, Spectrum, Taper, check_bands, check_overlap, check_segment};
+use crate::base::Problem;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
 /// Power below this share of a square unit counts as this much, so that silence has a logarithm.
@@ -54,13 +55,13 @@ impl SignalFeature for StftConfig {
         columns
     }
 
-    fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
+    fn check(&self, signal: &SignalInfo) -> Result<(), Problem> {
         let len = check_segment("frame_secs", self.frame_secs, signal)?;
         check_overlap(self.overlap)?;
         if self.bands.is_empty() {
-            return Err((
-                "bands".into(),
-                "must name at least one band, such as { alpha = [8, 13] }".into(),
+            return Err(Problem::new(
+                "bands",
+                "must name at least one band, such as { alpha = [8, 13] }",
             ));
         }
         check_bands(&self.bands, len, signal)

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Bands, Detrend, Edges, Frames, Integration, Spectrum, Taper, check_bands, check_overlap, check_segment};
+use crate::base::Problem;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo, squared};
 
 /// Unit of a spectrum.
@@ -180,15 +181,15 @@ impl SignalFeature for WelchConfig {
         columns
     }
 
-    fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
+    fn check(&self, signal: &SignalInfo) -> Result<(), Problem> {
         let segment = check_segment("segment_secs", self.segment_secs, signal)?;
         check_overlap(self.overlap)?;
         check_bands(&self.bands, segment, signal)?;
         if self.edge_share > 0.0 && self.edge_share <= 1.0 {
             return Ok(());
         }
-        Err((
-            "edge_share".into(),
+        Err(Problem::new(
+            "edge_share",
             format!("must be above 0 and at most 1, but is {}", self.edge_share),
         ))
     }

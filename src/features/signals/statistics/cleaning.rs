@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::Problem;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
 /// What makes a sample faulty. As a feature: the share of each window's samples with each fault that is looked for.
@@ -170,7 +171,7 @@ impl SignalFeature for CleaningRules {
         signal.channels.iter().flat_map(names).collect()
     }
 
-    fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
+    fn check(&self, signal: &SignalInfo) -> Result<(), Problem> {
         let window_secs = signal.num_samples as f64 / signal.rate_hz;
         for (key, secs, share) in [
             ("flat_secs", self.flat_secs, 1.0),
@@ -178,21 +179,24 @@ impl SignalFeature for CleaningRules {
         ] {
             let most = window_secs * share;
             if let Some(secs) = secs.filter(|secs| !(*secs > 0.0 && *secs <= most)) {
-                return Err((
-                    key.into(),
+                return Err(Problem::new(
+                    key,
                     format!("must be above 0 and at most {most} s to be seen in a window, but is {secs}"),
                 ));
             }
         }
         for (key, range) in [("device_range", self.device_range), ("valid_range", self.valid_range)] {
             if let Some([low, high]) = range.filter(|[low, high]| low >= high || low.is_nan() || high.is_nan()) {
-                return Err((key.into(), format!("must be [lowest, highest], but is [{low}, {high}]")));
+                return Err(Problem::new(
+                    key,
+                    format!("must be [lowest, highest], but is [{low}, {high}]"),
+                ));
             }
         }
         if self.faults().next().is_none() {
-            return Err((
-                "kind".into(),
-                "needs a rule: flat_secs, device_range, valid_range or packet_secs".into(),
+            return Err(Problem::new(
+                "kind",
+                "needs a rule: flat_secs, device_range, valid_range or packet_secs",
             ));
         }
         Ok(())

@@ -10,6 +10,7 @@ pub use cleaning::{CleaningRules, Fault};
 use serde::{Deserialize, Serialize};
 
 use super::emg::{line_length, rms};
+use crate::base::Problem;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo, squared};
 
 /// Statistics of the samples `x` of a window with the mean `m` and the moments `m_k = mean (x - m)^k`: `mean`;
@@ -190,8 +191,8 @@ impl SignalFeature for StatisticsConfig {
         columns
     }
 
-    fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
-        let problem = |key: &str, message: String| Err((key.to_owned(), message));
+    fn check(&self, signal: &SignalInfo) -> Result<(), Problem> {
+        let problem = |key: &str, message: String| Err(Problem::new(key, message));
         if self.ddof > 1 {
             return problem("ddof", format!("must be 0 or 1, but is {}", self.ddof));
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::Problem;
 use crate::features::signals::statistics::quantile;
 
 /// When a foot counts as loaded. Between the two thresholds it stays what it was.
@@ -55,8 +56,8 @@ impl Default for ContactThreshold {
 
 impl ContactThreshold {
     /// What is wrong with it.
-    pub(crate) fn check(&self) -> Result<(), (String, String)> {
-        let problem = |key: &str, text: String| Err((format!("threshold.{key}"), text));
+    pub(crate) fn check(&self) -> Result<(), Problem> {
+        let problem = |key: &str, text: String| Err(Problem::new(format!("threshold.{key}"), text));
         match *self {
             Self::Relative { low, high, .. } if !(0.0 < low && low <= high && high < 1.0) => problem(
                 "low",

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contacts::{ContactThreshold, Stride, strides};
 use super::series::{Outliers, STATISTICS, mean, statistics, symmetry_index};
+use crate::base::Problem;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
 /// Features of the strides of a window.
@@ -90,18 +91,18 @@ impl SignalFeature for GaitForce {
         columns
     }
 
-    fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
+    fn check(&self, signal: &SignalInfo) -> Result<(), Problem> {
         signal.channel("left", &self.left)?;
         signal.channel("right", &self.right)?;
         if self.left == self.right {
-            return Err((
-                "right".into(),
+            return Err(Problem::new(
+                "right",
                 format!("must be another channel than left, but both are `{}`", self.left),
             ));
         }
         if !(self.min_phase_secs >= 0.0 && self.min_phase_secs.is_finite()) {
-            return Err((
-                "min_phase_secs".into(),
+            return Err(Problem::new(
+                "min_phase_secs",
                 format!("must be at least 0, but is {}", self.min_phase_secs),
             ));
         }

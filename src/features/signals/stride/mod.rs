@@ -14,12 +14,12 @@ pub(crate) use series::{deviation, mean, median, ratio};
 pub use table::SeriesFeature;
 
 /// What is wrong with a range of box sizes of [`dfa_alpha`] under the key `dfa_sizes`.
-fn check_dfa_sizes([smallest, largest]: [usize; 2]) -> Result<(), (String, String)> {
+fn check_dfa_sizes([smallest, largest]: [usize; 2]) -> Result<(), crate::base::Problem> {
     match smallest >= 4 && smallest < largest {
         true => Ok(()),
         false => {
             let found = format!("must be two ascending numbers of strides from 4 on, but is [{smallest}, {largest}]");
-            Err(("dfa_sizes".into(), found))
+            Err(crate::base::Problem::new("dfa_sizes", found))
         }
     }
 }

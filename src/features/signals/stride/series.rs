@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use super::dfa::dfa_alpha;
+use crate::base::Problem;
 use crate::features::signals::statistics::{autocorrelation, quantile};
 
 /// Which values of a series are taken for errors of detection, ectopic beats or turns, and left out.
@@ -39,7 +40,7 @@ fn fifth() -> f64 {
 
 impl Outliers {
     /// What is wrong with it; `key` is where it stands.
-    pub(crate) fn check(&self, key: &str) -> Result<(), (String, String)> {
+    pub(crate) fn check(&self, key: &str) -> Result<(), Problem> {
         let (name, value) = match self {
             Self::Keep {} => return Ok(()),
             Self::Deviations { num } => ("num", *num),
@@ -47,7 +48,10 @@ impl Outliers {
         };
         match value > 0.0 && value.is_finite() {
             true => Ok(()),
-            false => Err((format!("{key}.{name}"), format!("must be above 0, but is {value}"))),
+            false => Err(Problem::new(
+                format!("{key}.{name}"),
+                format!("must be above 0, but is {value}"),
+            )),
         }
     }
 

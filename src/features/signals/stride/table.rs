@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::series::{Outliers, STATISTICS, mean, statistics, symmetry_index};
+use crate::base::Problem;
 use crate::dataset::subjects::Channel;
 use crate::features::signals::Column;
 
@@ -57,7 +58,7 @@ impl SeriesFeature {
     ///
     /// # Errors
     /// The first problem.
-    pub fn check(&self, series: &[Channel]) -> Result<(), (String, String)> {
+    pub fn check(&self, series: &[Channel]) -> Result<(), Problem> {
         let Self::StrideStatistics {
             columns,
             pairs,
@@ -67,7 +68,7 @@ impl SeriesFeature {
         let known = |key: &'static str| {
             move |name: &String| match series.iter().any(|column| column.name == *name) {
                 true => Ok(()),
-                false => Err((key.to_string(), unknown(name, series))),
+                false => Err(Problem::new(key, unknown(name, series))),
             }
         };
         columns.iter().try_for_each(known("columns"))?;

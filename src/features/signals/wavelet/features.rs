@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::transform::{Bank, dwt_into};
 use super::{Padding, Wavelet, dwt_max_level};
+use crate::base::Problem;
 use crate::features::signals::statistics::{mean_variance, sum};
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
@@ -101,14 +102,14 @@ impl SignalFeature for WaveletConfig {
         columns
     }
 
-    fn check(&self, signal: &SignalInfo) -> Result<(), (String, String)> {
+    fn check(&self, signal: &SignalInfo) -> Result<(), Problem> {
         let most = dwt_max_level(signal.num_samples, self.wavelet);
         if (1..=most).contains(&self.level) {
             return Ok(());
         }
         let (name, length) = (String::from(self.wavelet), signal.num_samples);
-        Err((
-            "level".into(),
+        Err(Problem::new(
+            "level",
             format!(
                 "must be 1 to {most} for {name} and {length} samples, but is {}",
                 self.level
