@@ -7,7 +7,7 @@ use std::time::Instant;
 use burn::tensor::{Bool, Tensor, TensorData, activation};
 use recoup::models::{Context, Draw, FusionConfig, HeadConfig, Mode, Model, ModelConfig, Params, StreamInput, matrix};
 use recoup::training::Replica;
-use recoup::training::optimizer::{Moments, StepSize, step};
+use recoup::training::optimizer::{OptimizerStep, ReplicaStep};
 use recoup::training::step::{Group, floats};
 
 use super::work::Work;
@@ -50,7 +50,7 @@ pub fn time(work: &Work, num_replicas: usize, repeats: usize) -> BTreeMap<String
 struct Batch<'a> {
     work: &'a Work,
     group: Group<'a>,
-    picks: Vec<Vec<Option<u32>>>,
+    window_indices: Vec<Vec<Option<u32>>>,
     weights: Tensor<2>,
 }
 
@@ -65,7 +65,7 @@ impl<'a> Batch<'a> {
         let weights = work.model.layout().init_params(&seeds);
         Self {
             work,
-            picks: replicas.iter().map(pick).collect(),
+            window_indices: replicas.iter().map(pick).collect(),
             weights: matrix(weights, seeds.len(), work.data.device()),
             group: Group::new(&work.model, &work.data, replicas, &work.training),
         }
@@ -81,16 +81,19 @@ impl<'a> Batch<'a> {
     }
 
     fn whole_step(&self) {
-        let steps = vec![0; self.picks.len()];
+        let steps = vec![0; self.window_indices.len()];
         let buffers = self.buffers(&self.work.model);
-        let made = self
-            .group
-            .gradients(&self.weights, &buffers, &steps, std::slice::from_ref(&self.picks));
+        let made = self.group.gradients(
+            &self.weights,
+            &buffers,
+            &steps,
+            std::slice::from_ref(&self.window_indices),
+        );
         self.update(made.gradient);
     }
 
     fn inputs(&self) {
-        std::hint::black_box(self.work.data.inputs(&self.picks, &self.group.scalers));
+        std::hint::black_box(self.work.data.inputs(&self.window_indices, &self.group.scalers));
     }
 
     fn optimizer_step(&self) {
@@ -99,29 +102,23 @@ impl<'a> Batch<'a> {
 
     fn update(&self, gradient: Tensor<2>) {
         let training = &self.work.training;
-        let size = StepSize {
+        let part = ReplicaStep {
             step: 0,
             learning_rate: training.optimizer.learning_rate(),
             weight_decay: training.optimizer.weight_decay(),
             active: true,
         };
-        let num_replicas = self.picks.len();
-        let moves = TensorData::new(vec![true; num_replicas], [num_replicas, 1]);
-        let moves = Tensor::<2, Bool>::from_data(moves, &self.weights.device());
-        let moments = Moments {
-            first: self.weights.zeros_like(),
-            second: self.weights.zeros_like(),
-        };
-        let stepped = step(
-            &training.optimizer,
-            training.gradient_clip_norm,
-            &vec![size; num_replicas],
-            &moves,
-            None,
-            self.weights.clone(),
+        let num_replicas = self.window_indices.len();
+        let trusted = TensorData::new(vec![true; num_replicas], [num_replicas, 1]);
+        let stepped = training.optimizer.step(OptimizerStep {
+            replicas: &vec![part; num_replicas],
+            max_norm: training.gradient_clip_norm,
+            trusted: &Tensor::<2, Bool>::from_data(trusted, &self.weights.device()),
+            factors: None,
+            weights: self.weights.clone(),
             gradient,
-            moments,
-        );
+            slots: training.optimizer.fresh_slots(&self.weights),
+        });
         std::hint::black_box(floats(stepped.weights));
     }
 
@@ -138,14 +135,14 @@ impl<'a> Batch<'a> {
             model,
             self.work
                 .data
-                .inputs(&self.picks, &self.group.scalers)
+                .inputs(&self.window_indices, &self.group.scalers)
                 .swap_remove(index),
         )
     }
 
     /// Forward and backward of a model with one stream.
     fn pass(&self, model: &Model, input: &StreamInput) {
-        let num_replicas = self.picks.len();
+        let num_replicas = self.window_indices.len();
         let weights = self.weights.clone().narrow(1, 0, model.layout().num_params());
         let params = Params::cut(model.layout(), &weights, &self.buffers(model), true, None);
         let draw = |replica: &&Replica| Draw {

@@ -88,7 +88,7 @@ impl Work {
     /// Trains all replicas in groups of at most `group_size`.
     pub fn train(&self, group_size: usize, losses: &mut Losses) -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let store = CheckpointStore::new(folder.path(), "", self.model.layout());
+        let store = CheckpointStore::new(folder.path(), "", self.model.layout(), &self.training.optimizer);
         let replicas: Vec<&Replica> = self.replicas.iter().collect();
         for group in replicas.chunks(group_size) {
             let group = Group::new(&self.model, &self.data, group.to_vec(), &self.training);

@@ -74,47 +74,6 @@ impl ResponderConfig {
         let points = self.mcid.points(trajectory.scale)?;
         Ok(improved(trajectory, self.from_week, self.to_week, points))
     }
-
-    /// How many of the trajectories of the item are responders at each of the thresholds.
-    ///
-    /// # Errors
-    /// Those of [`Threshold::points`].
-    pub fn sensitivity(&self, trajectories: &[Trajectory], mcids: &[Threshold]) -> Result<Vec<Sensitivity>, String> {
-        let row = |mcid: &Threshold| {
-            let mut row = Sensitivity {
-                mcid: mcid.clone(),
-                points: f64::NAN,
-                responders: 0,
-                others: 0,
-                missing: 0,
-            };
-            for trajectory in trajectories.iter().filter(|trajectory| trajectory.item == self.item) {
-                row.points = mcid.points(trajectory.scale)?;
-                match improved(trajectory, self.from_week, self.to_week, row.points) {
-                    Some(true) => row.responders += 1,
-                    Some(false) => row.others += 1,
-                    None => row.missing += 1,
-                }
-            }
-            Ok(row)
-        };
-        mcids.iter().map(row).collect()
-    }
-}
-
-/// One row of the sensitivity table.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Sensitivity {
-    /// As asked for.
-    pub mcid: Threshold,
-    /// In points.
-    pub points: f64,
-    /// Patients who changed by it or more.
-    pub responders: usize,
-    /// Patients who changed by less.
-    pub others: usize,
-    /// Patients without one of the two scores.
-    pub missing: usize,
 }
 
 /// A change of exactly the threshold counts, also where the difference of two decimal fractions is off by rounding.

@@ -341,13 +341,3 @@ impl Scale {
         }
     }
 }
-
-/// Barthel on the form of 0 to 20 as one of 0 to 100.
-pub fn barthel_to_100(score: f64) -> f64 {
-    score * 5.0
-}
-
-/// Barthel on the form of 0 to 100 as one of 0 to 20.
-pub fn barthel_to_20(score: f64) -> f64 {
-    score / 5.0
-}

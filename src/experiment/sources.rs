@@ -33,7 +33,12 @@ pub(super) fn sources(config: &ExperimentConfig, view: &View, problems: &mut Pro
             continue;
         };
         let spec = &prepared.modalities()[modality];
+        let mut check_scaling = |is_signal: bool| {
+            let message = || "only a signal at a constant rate can be scaled by its window";
+            problems.require(is_signal || stream.scaling != Scaling::Window, &key("scaling"), message);
+        };
         if let Some(columns) = view.fitted_columns(modality) {
+            check_scaling(false);
             if stream.channels.is_some() {
                 let message = "the columns that a fit puts out cannot be chosen: choose what goes in, in `[features]`";
                 problems.add(&key("channels"), message);
@@ -54,12 +59,7 @@ pub(super) fn sources(config: &ExperimentConfig, view: &View, problems: &mut Pro
         match columns(spec, stream.channels.as_deref()) {
             Ok(columns) => {
                 let shape = input_shape(spec, columns.len(), modality, windows);
-                if stream.scaling == Scaling::Window && !matches!(shape, InputShape::Sequence { fixed: true, .. }) {
-                    problems.add(
-                        &key("scaling"),
-                        "only a signal at a constant rate can be scaled by its window",
-                    );
-                }
+                check_scaling(matches!(shape, InputShape::Sequence { fixed: true, .. }));
                 sources.push(StreamSource {
                     modality,
                     columns,

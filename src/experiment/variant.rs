@@ -8,7 +8,6 @@ use toml::{Table, Value};
 use super::config::ExperimentConfig;
 use super::overrides;
 use crate::base::Problem;
-use crate::training::OptimizerConfig;
 
 /// Name of the experiment without changes, among its variants.
 pub const BASE_VARIANT: &str = "base";
@@ -96,23 +95,14 @@ impl VariantConfig {
 }
 
 /// The part of an experiment that is equal for variants whose replicas can train together: everything but what a
-/// replica has of its own ([`Hyper`](crate::training::Hyper) and its first weights).
+/// replica has of its own ([`Hyperparameters`](crate::training::Hyperparameters) and its first weights).
 pub(super) fn shared_config(config: &ExperimentConfig) -> ExperimentConfig {
     let mut shared = config.clone();
     shared.model.dropout = 0.0;
     shared.training.label_smoothing = 0.0;
     shared.training.class_weights = Default::default();
-    match &mut shared.training.optimizer {
-        OptimizerConfig::Adamw {
-            learning_rate,
-            weight_decay,
-            ..
-        }
-        | OptimizerConfig::Sgd {
-            learning_rate,
-            weight_decay,
-            ..
-        } => (*learning_rate, *weight_decay) = (0.0, 0.0),
+    for rate in shared.training.optimizer.rates_mut() {
+        *rate = 0.0;
     }
     shared.training.init_from = None;
     shared

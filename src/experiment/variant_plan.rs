@@ -18,7 +18,7 @@ use crate::evaluation::Monitor;
 use crate::features::tables::FittedTransforms;
 use crate::features::transforms::Scaler;
 use crate::models::{InputShape, Model};
-use crate::training::{Hyper, InitialWeights, Replica, StreamSource};
+use crate::training::{Hyperparameters, InitialWeights, Replica, StreamSource, losses};
 
 /// A variant that nothing is wrong with, and what it reads.
 pub(super) struct VariantPlan {
@@ -36,7 +36,7 @@ struct SplitData {
     test: Vec<u32>,
     transforms: Vec<Option<Arc<FittedTransforms>>>,
     scalers: Vec<Scaler>,
-    hyper: Hyper,
+    hyper: Hyperparameters,
 }
 
 impl VariantPlan {
@@ -57,7 +57,10 @@ impl VariantPlan {
         }
         let shapes: Vec<InputShape> = sources.iter().map(|source| source.shape).collect();
         problems.extend_below("model", config.model.problems(&shapes));
-        check_objective(config, task, selection, problems);
+        let has_decoder = config.model.stream.iter().any(|stream| stream.decoder.is_some());
+        let num_classes = task.classes.len();
+        problems.extend_below("training", config.training.model_problems(has_decoder, num_classes));
+        check_selection(config, has_decoder, selection, problems);
         Some(Self {
             name: name.into(),
             config: config.clone(),
@@ -206,9 +209,9 @@ impl VariantPlan {
         Ok(run.weights(key, &tested, model.layout())?)
     }
 
-    fn hyper(&self, fold: &TrainFold, num_classes: usize) -> Hyper {
+    fn hyper(&self, fold: &TrainFold, num_classes: usize) -> Hyperparameters {
         let training = &self.config.training;
-        Hyper {
+        Hyperparameters {
             learning_rate: training.optimizer.learning_rate(),
             weight_decay: training.optimizer.weight_decay(),
             dropout: self.config.model.dropout,
@@ -240,39 +243,18 @@ fn selection(config: &ExperimentConfig, problems: &mut Problems) -> Option<Selec
     }
 }
 
-/// What the loss asks for has to be in the model, and what reconstruction alone selects must not look at classes.
-fn check_objective(config: &ExperimentConfig, task: &Task, selection: Option<Selection>, problems: &mut Problems) {
-    let objective = &config.training.objective;
-    let has_decoder = config.model.stream.iter().any(|stream| stream.decoder.is_some());
-    if has_decoder != (objective.reconstruction > 0.0) {
-        let message = match has_decoder {
-            true => "is 0, but a stream has a decoder: nothing would train it",
-            false => "is greater than 0, but no stream has a decoder: add `decoder = { kind = ... }` to one",
-        };
-        problems.add("training.objective.reconstruction", message);
-    }
+/// Selection by reconstruction needs a decoder, and that of an autoencoder must not look at classes.
+fn check_selection(
+    config: &ExperimentConfig,
+    has_decoder: bool,
+    selection: Option<Selection>,
+    problems: &mut Problems,
+) {
     if selection == Some(Selection::Reconstruction) && !has_decoder {
         problems.add("training.monitor", "valid/reconstruction needs a stream with a decoder");
     }
-    if objective.classification > 0.0 {
-        return;
-    }
-    if matches!(selection, Some(Selection::Metric(_))) {
+    if matches!(selection, Some(Selection::Metric(_))) && !losses::see_classes(&config.training.loss) {
         let message = "selects by the classes, which an autoencoder must not see: use valid/reconstruction";
         problems.add("training.monitor", message);
-    }
-    if config.training.class_weights != Default::default() {
-        problems.add(
-            "training.class_weights",
-            "an autoencoder must not see the classes: use none",
-        );
-    }
-    if task.classes.len() != 2 {
-        let message = format!(
-            "is 0, so the prediction is one score per window, the reconstruction error: expected two classes, the \
-             second being the anomaly, found {}",
-            task.classes.len()
-        );
-        problems.add("training.objective.classification", message);
     }
 }

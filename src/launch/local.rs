@@ -129,7 +129,8 @@ impl<'a> Loaded<'a> {
         options: &LocalOptions,
     ) -> Result<(Self, Vec<String>), LaunchError> {
         let place = directory.checkpoints().join(program.name());
-        let store = CheckpointStore::new(place, plan.hash(), program.model().layout());
+        let optimizer = &program.config().training.optimizer;
+        let store = CheckpointStore::new(place, plan.hash(), program.model().layout(), optimizer);
         let (states, warnings) = store.latest()?.unwrap_or_default();
         let mut finished = BTreeMap::new();
         for planned in program

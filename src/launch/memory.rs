@@ -5,9 +5,6 @@ use burn::tensor::Device;
 use super::local::LaunchError;
 use crate::experiment::{ExperimentPlan, Program};
 
-/// Copies of the weights that live at once: weights, two moments, best, gradient, and three of a step's results.
-const WEIGHT_COPIES: f64 = 8.0;
-
 /// Tensors that are kept for each value a layer puts out: convolution, normalisation, activation, their gradients, and
 /// the scratch of the layer in work.
 const ACTIVATION_COPIES: f64 = 6.0;
@@ -109,7 +106,9 @@ fn free_host_bytes() -> Option<u64> {
 pub fn bytes_per_replica(program: &Program) -> f64 {
     let config = program.config();
     let activations = config.model.activations(&program.input_shapes());
-    let weights = WEIGHT_COPIES * program.model().layout().num_params() as f64;
+    // Weights, the best ones, gradient and optimiser state live at once with the weights and state that a step makes.
+    let num_slots = config.training.optimizer.optimizer().slot_names().len();
+    let weights = (4 + 2 * num_slots) as f64 * program.model().layout().num_params() as f64;
     BYTES * (weights + ACTIVATION_COPIES * activations * config.training.batch_size as f64)
 }
 

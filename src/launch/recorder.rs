@@ -8,6 +8,7 @@ use crate::evaluation::metrics::Direction;
 use crate::evaluation::{Metric, MetricSet, Scores, softmax};
 use crate::experiment::{Program, Selection};
 use crate::tracking::{GroupId, GroupStatus, Progress, RunTracker};
+use crate::training::losses;
 use crate::training::trainer::{EpochReport, Observer, ObserverError, StepReport};
 
 /// Metrics of the validation windows that are recorded after each epoch.
@@ -160,7 +161,7 @@ impl Recorder<'_> {
     /// Metrics of one replica's validation windows; `None` without any, or when a logit is not finite.
     fn metrics(&self, replica: usize, logits: &[f32]) -> Option<MetricSet> {
         // An autoencoder's validation does not look at classes.
-        if self.program.config().training.objective.classification == 0.0 {
+        if !losses::see_classes(&self.program.config().training.loss) {
             return None;
         }
         let windows = &self.program.replicas()[replica].replica().valid;

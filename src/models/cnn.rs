@@ -1,11 +1,17 @@
 //! Convolutional networks over signals (`H = 1`) and images.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 use recoup_kernels::{Conv2dOptions, conv2d, conv2d_activated};
 use serde::{Deserialize, Serialize};
 
+use super::context::Context;
+use super::encode::{Encode, EncoderSettings, planes, wrong_input};
+use super::input::InputShape;
 use super::layers::{Activation, Norm, NormConfig, Pooling};
-use super::{Context, Init, LayoutBuilder, MAX_WIDTH, ParamId};
+use super::limits::MAX_WIDTH;
+use super::params::{Init, LayoutBuilder, ParamId};
 use crate::base::Problems;
 
 /// A size along time, or along both axes of an image when given as one number; `[height, width]` otherwise.
@@ -117,7 +123,20 @@ fn one() -> Extent {
     Extent::One(1)
 }
 
-/// A stack of blocks.
+/// A stack of convolution blocks over time or over an image.
+///
+/// | key | default | meaning |
+/// |---|---|---|
+/// | `blocks` | | [`BlockConfig`], from input to output |
+/// | `norm` | `group`, 4 groups | normalisation in every block, [`NormConfig`] |
+/// | `activation` | `relu` | activation in every block |
+/// | `padding` | `same` | zeros around the input of every convolution, [`Padding`] |
+/// | `pooling` | `mean` | how positions become one vector, [`Pooling`]; not used where an LSTM follows |
+///
+/// - **Shapes**: `[R, B, T, C]`, or images `[R, B, 1, C H W]`, to `[R, B, F]` with F the channels of the last block, twice
+///   as many with `stats`. Samples may be shorter than T.
+/// - **Paper**: over time, Wang, Yan & Oates 2017, "Time series classification from scratch with deep neural networks",
+///   <https://arxiv.org/abs/1611.06455>; shortcuts, He et al. 2016, <https://arxiv.org/abs/1512.03385>.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CnnConfig {
@@ -144,7 +163,7 @@ impl CnnConfig {
     }
 
     /// Every reason why this network cannot run on an input of `size` `[height, width]`.
-    pub fn problems(&self, dims: Dims, mut size: [usize; 2]) -> Problems {
+    pub(super) fn block_problems(&self, dims: Dims, mut size: [usize; 2]) -> Problems {
         let mut problems = Problems::default();
         problems.require(
             !self.blocks.is_empty(),
@@ -183,7 +202,7 @@ impl CnnConfig {
     }
 
     /// Values that the layers put out for one sample of `size` `[height, width]`, and its size after the last block.
-    pub(super) fn activations(&self, dims: Dims, mut size: [usize; 2]) -> (f64, [usize; 2]) {
+    pub(super) fn block_activations(&self, dims: Dims, mut size: [usize; 2]) -> (f64, [usize; 2]) {
         let mut values = 0.0;
         for block in &self.blocks {
             let unpooled = BlockConfig {
@@ -223,6 +242,75 @@ impl CnnConfig {
             Padding::Valid => (0, 0),
             Padding::Causal if axis == 1 || dims == Dims::One => (span, 0),
             Padding::Same | Padding::Causal => (span / 2, span - span / 2),
+        }
+    }
+}
+
+impl EncoderSettings for CnnConfig {
+    fn problems(&self, input: InputShape) -> Problems {
+        match input {
+            InputShape::Row { .. } => wrong_input("a signal, a series or an image", input),
+            InputShape::Sequence { length, .. } => self.block_problems(Dims::One, [1, length]),
+            InputShape::Image {
+                height, width, count, ..
+            } => {
+                let mut problems = self.block_problems(Dims::Two, [height, width]);
+                problems.require(
+                    count <= 1 || self.norm != NormConfig::Batch,
+                    "norm",
+                    || "batch statistics of several images per sample are not defined here: use group",
+                );
+                problems
+            }
+        }
+    }
+
+    fn activations(&self, input: InputShape) -> f64 {
+        let (dims, size) = match input {
+            InputShape::Image { height, width, .. } => (Dims::Two, [height, width]),
+            _ => (Dims::One, [1, input.num_positions()]),
+        };
+        self.block_activations(dims, size).0
+    }
+
+    fn build(&self, layout: &mut LayoutBuilder, input: InputShape) -> Arc<dyn Encode> {
+        let channels = input.num_channels();
+        let (dims, image_size) = match input {
+            InputShape::Image { height, width, .. } => (Dims::Two, Some([height, width])),
+            _ => (Dims::One, None),
+        };
+        let cnn = Cnn::new(layout, self, dims, channels);
+        Arc::new(CnnEncoder {
+            output_size: cnn.output_size(channels),
+            cnn,
+            channels,
+            image_size,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct CnnEncoder {
+    cnn: Cnn,
+    channels: usize,
+    /// Height and width of an image.
+    image_size: Option<[usize; 2]>,
+    output_size: usize,
+}
+
+impl Encode for CnnEncoder {
+    fn output_size(&self) -> usize {
+        self.output_size
+    }
+
+    fn encode(&self, rows: Tensor<4>, lengths: Option<&[usize]>, context: &Context) -> Tensor<3> {
+        let [num_replicas, batch, _, _] = rows.dims();
+        match self.image_size {
+            None => self.cnn.encode(planes(rows), lengths, context),
+            Some([height, width]) => {
+                let image = rows.reshape([num_replicas, batch, self.channels, height, width]);
+                self.cnn.encode(image, None, context)
+            }
         }
     }
 }

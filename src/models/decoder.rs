@@ -5,7 +5,7 @@ use recoup_kernels::Conv2dOptions;
 use serde::{Deserialize, Serialize};
 
 use super::cnn::{Convolution, Dims, Extent};
-use super::encoder::InputShape;
+use super::input::InputShape;
 use super::layers::{Activation, Linear, Mlp, Norm, NormConfig, Pooling};
 use super::lstm::{Lstm, LstmConfig};
 use super::{Context, LayoutBuilder, MAX_LAYERS, MAX_WIDTH};

@@ -1,14 +1,32 @@
 //! Long short-term memory over sequences of unequal length.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 use recoup_kernels::{LstmWeights, lstm};
 use serde::{Deserialize, Serialize};
 
+use super::context::Context;
+use super::encode::{Encode, EncoderSettings, wrong_input};
+use super::input::InputShape;
 use super::layers::{Dropout, Pooling};
-use super::{Context, Init, LayoutBuilder, MAX_LAYERS, MAX_WIDTH, ParamId};
+use super::limits::{MAX_LAYERS, MAX_WIDTH};
+use super::params::{Init, LayoutBuilder, ParamId};
 use crate::base::Problems;
 
 /// A stack of LSTM layers.
+///
+/// | key | default | meaning |
+/// |---|---|---|
+/// | `hidden_size` | | H, width of the state, per direction |
+/// | `layers` | 1 | stacked layers; dropout lies between them |
+/// | `bidirectional` | `false` | reads the sequence in both directions and concatenates |
+/// | `pooling` | `last` | how steps become one vector, [`Pooling`]; `last`: the final state of each direction |
+///
+/// - **Shapes**: `[R, B, T, C]` to `[R, B, F]` with F = H, 2 H in both directions, and twice as many with `stats`.
+///   Samples may be shorter than T.
+/// - **Paper**: Hochreiter & Schmidhuber 1997, "Long short-term memory", <https://doi.org/10.1162/neco.1997.9.8.1735>;
+///   forget gate, Gers et al. 2000; one bias per gate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LstmConfig {
@@ -35,7 +53,7 @@ fn last() -> Pooling {
 
 impl LstmConfig {
     /// Every reason why the configuration cannot run.
-    pub fn problems(&self) -> Problems {
+    pub(super) fn layer_problems(&self) -> Problems {
         let mut problems = Problems::default();
         problems.require_size(self.layers, MAX_LAYERS, "layers");
         problems.require_size(self.hidden_size, MAX_WIDTH, "hidden_size");
@@ -43,12 +61,29 @@ impl LstmConfig {
     }
 
     /// Values that the layers put out for one sample of `steps` steps: gates, state and output of each.
-    pub fn activations(&self, steps: usize) -> f64 {
+    pub(super) fn layer_activations(&self, steps: usize) -> f64 {
         6.0 * self.width() as f64 * steps as f64 * self.layers as f64
     }
 
     fn width(&self) -> usize {
         self.hidden_size * if self.bidirectional { 2 } else { 1 }
+    }
+}
+
+impl EncoderSettings for LstmConfig {
+    fn problems(&self, input: InputShape) -> Problems {
+        match input {
+            InputShape::Sequence { .. } => self.layer_problems(),
+            _ => wrong_input("a signal or a series", input),
+        }
+    }
+
+    fn activations(&self, input: InputShape) -> f64 {
+        self.layer_activations(input.num_positions())
+    }
+
+    fn build(&self, layout: &mut LayoutBuilder, input: InputShape) -> Arc<dyn Encode> {
+        Arc::new(Lstm::new(layout, self, input.num_channels()))
     }
 }
 
@@ -134,18 +169,19 @@ impl Lstm {
         }
         (x, last_states)
     }
+}
 
-    /// `[R, B, T, I] -> [R, B, F]`: [`forward`](Self::forward), then pooling over the valid steps.
-    pub fn encode(&self, x: Tensor<4>, lengths: Option<&[usize]>, context: &Context) -> Tensor<3> {
+impl Encode for Lstm {
+    fn output_size(&self) -> usize {
+        self.config.pooling.output_size(self.config.width())
+    }
+
+    /// [`forward`](Self::forward), then pooling over the valid steps.
+    fn encode(&self, x: Tensor<4>, lengths: Option<&[usize]>, context: &Context) -> Tensor<3> {
         let (x, last_states) = self.forward(x, lengths, context);
         match self.config.pooling {
             Pooling::Last => Tensor::cat(last_states, 2),
             pooling => pooling.forward(x.swap_dims(2, 3), lengths),
         }
-    }
-
-    /// Features that [`encode`](Self::encode) gives.
-    pub fn output_size(&self) -> usize {
-        self.config.pooling.output_size(self.config.width())
     }
 }

@@ -1,14 +1,13 @@
 //! The whole model: streams, fusion, head.
 
-use std::sync::Arc;
-
 use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::augment::{AugmentConfig, Augmentation};
 use super::decoder::{Decoder, DecoderConfig, reconstruction_error};
-use super::encoder::{Encoder, EncoderConfig, InputShape};
+use super::encoder::{Encoder, EncoderConfig};
 use super::fusion::{Combine, Fusion, FusionConfig};
+use super::input::{InputShape, StreamInput};
 use super::layers::{Activation, Dropout, Linear, Mlp};
 use super::modality_dropout::ModalityDropout;
 use super::{Context, Draw, Layout, LayoutBuilder, MAX_WIDTH};
@@ -154,29 +153,7 @@ impl ModelConfig {
     }
 }
 
-/// Scaled input of one stream for a batch of R x B samples.
-#[derive(Clone, Debug)]
-pub struct StreamInput {
-    /// `[R, B, T, C]`; zeros past a sample's length and where the modality is missing.
-    pub rows: Tensor<4>,
-    /// Valid rows of each sample, `R * B` entries; absent when all have `T`.
-    pub lengths: Option<Arc<[usize]>>,
-    /// `[R, B, 1]`: 1 where the modality is there, else 0.
-    pub present: Tensor<3>,
-}
-
-impl StreamInput {
-    /// The same input for a forward pass whose parameters are on the tape.
-    pub fn on_tape(self) -> Self {
-        Self {
-            rows: self.rows.autodiff(),
-            lengths: self.lengths,
-            present: self.present.autodiff(),
-        }
-    }
-}
-
-/// What a forward pass gives.
+/// Results of a forward pass.
 #[derive(Clone, Debug)]
 pub struct ModelOutput {
     /// `[R, B, K]`.

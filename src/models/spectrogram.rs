@@ -1,5 +1,7 @@
 //! Log-power spectrogram of a signal and a 2-D CNN over it.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 use recoup_kernels::random::path_hash;
 use recoup_kernels::{StftOptions, StftOutput, StftPadding, Window, group_norm, stft};
@@ -7,14 +9,28 @@ use serde::{Deserialize, Serialize};
 
 use super::augment::{MAX_STRETCHES, Samples};
 use super::cnn::{Cnn, CnnConfig, Dims};
-use super::{Context, Draw, Init, LayoutBuilder, Mode, ParamId};
+use super::context::{Context, Draw, Mode};
+use super::encode::{Encode, EncoderSettings, wrong_input};
+use super::input::InputShape;
+use super::params::{Init, LayoutBuilder, ParamId};
 use crate::base::Problems;
 
 /// Added to the power before its logarithm: silence is finite, and what lies below is noise of the sensor.
 const POWER_FLOOR: f32 = 1e-6;
 
-/// Short-time Fourier transform with a periodic Hann window, centred frames and reflected edges, as `torch.stft`'s
-/// defaults have it.
+/// Log-power spectrogram, normalised per channel, and a 2-D CNN over it. The short-time Fourier transform has a periodic
+/// Hann window, centred frames and reflected edges, as `torch.stft`'s defaults have it.
+///
+/// | key | default | meaning |
+/// |---|---|---|
+/// | `num_fft` | | samples per frame; also the transform's length |
+/// | `hop` | | samples between frames |
+/// | `cnn` | | the network over `[channels, frequency, frame]`, [`CnnConfig`] |
+/// | `mask` | none | stretches hidden in training, [`MaskConfig`] |
+///
+/// - **Shapes**: `[R, B, T, C]`, all samples of one length, to `[R, B, F]` with F that of the CNN.
+/// - **Paper**: Hershey et al. 2017, "CNN architectures for large-scale audio classification",
+///   <https://arxiv.org/abs/1609.09430>; masks, Park et al. 2019 (SpecAugment), <https://arxiv.org/abs/1904.08779>.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpectrogramConfig {
@@ -80,9 +96,16 @@ impl SpectrogramConfig {
     fn frames(&self, length: usize) -> usize {
         length / self.hop.max(1) + 1
     }
+}
 
-    /// Every reason why a signal of `length` samples cannot be transformed so.
-    pub fn problems(&self, length: usize) -> Problems {
+impl EncoderSettings for SpectrogramConfig {
+    fn problems(&self, input: InputShape) -> Problems {
+        let InputShape::Sequence {
+            length, fixed: true, ..
+        } = input
+        else {
+            return wrong_input("a signal at a constant rate", input);
+        };
         let mut problems = Problems::default();
         if self.num_fft < 2 || self.hop == 0 {
             problems.add("num_fft", "num_fft must be at least 2 and hop at least 1");
@@ -105,27 +128,29 @@ impl SpectrogramConfig {
             return problems;
         }
         let size = [self.num_fft / 2 + 1, self.frames(length)];
-        problems.extend_below("cnn", self.cnn.problems(Dims::Two, size));
+        problems.extend_below("cnn", self.cnn.block_problems(Dims::Two, size));
         if let Some(mask) = &self.mask {
             problems.extend_below("mask", mask.problems(size));
         }
         problems
     }
-}
 
-impl SpectrogramConfig {
-    /// Values that the layers put out for one window of `channels` signals of `length` samples.
-    pub fn activations(&self, channels: usize, length: usize) -> f64 {
-        let size = [self.num_fft / 2 + 1, self.frames(length)];
-        let spectrogram = channels as f64 * size[0] as f64 * size[1] as f64;
+    fn activations(&self, input: InputShape) -> f64 {
+        let size = [self.num_fft / 2 + 1, self.frames(input.num_positions())];
+        let spectrogram = input.num_channels() as f64 * size[0] as f64 * size[1] as f64;
         // The power, its normalisation and, in training, what the mask leaves.
-        3.0 * spectrogram + self.cnn.activations(Dims::Two, size).0
+        3.0 * spectrogram + self.cnn.block_activations(Dims::Two, size).0
+    }
+
+    fn build(&self, layout: &mut LayoutBuilder, input: InputShape) -> Arc<dyn Encode> {
+        Arc::new(Spectrogram::new(layout, self, input.num_channels()))
     }
 }
 
-/// Spectrogram encoder.
+/// Built spectrogram encoder.
 #[derive(Clone, Debug)]
-pub struct Spectrogram {
+struct Spectrogram {
+    output_size: usize,
     options: StftOptions,
     gamma: ParamId,
     beta: ParamId,
@@ -142,8 +167,15 @@ struct Mask {
 
 impl Spectrogram {
     /// An encoder for `channels` channels.
-    pub fn new(layout: &mut LayoutBuilder, config: &SpectrogramConfig, channels: usize) -> Self {
+    fn new(layout: &mut LayoutBuilder, config: &SpectrogramConfig, channels: usize) -> Self {
+        let (gamma, beta) = (Init::Constant(1.0), Init::Constant(0.0));
+        let (gamma, beta) = (
+            layout.param("norm.weight", &[channels], gamma),
+            layout.param("norm.bias", &[channels], beta),
+        );
+        let cnn = layout.scope("cnn", |layout| Cnn::new(layout, &config.cnn, Dims::Two, channels));
         Self {
+            output_size: cnn.output_size(channels),
             options: StftOptions {
                 n_fft: config.num_fft,
                 hop: config.hop,
@@ -153,9 +185,9 @@ impl Spectrogram {
                 output: StftOutput::LogPower { floor: POWER_FLOOR },
                 ..StftOptions::default()
             },
-            gamma: layout.param("norm.weight", &[channels], Init::Constant(1.0)),
-            beta: layout.param("norm.bias", &[channels], Init::Constant(0.0)),
-            cnn: layout.scope("cnn", |layout| Cnn::new(layout, &config.cnn, Dims::Two, channels)),
+            gamma,
+            beta,
+            cnn,
             mask: config.mask.map(|config| Mask {
                 config,
                 frequency_path: path_hash(&layout.path("spectrogram.frequency-mask")),
@@ -165,14 +197,20 @@ impl Spectrogram {
     }
 
     /// `[R, B, C, T] -> [R, B, C, bins, frames]`: natural logarithm of the power.
-    pub fn transform(&self, x: Tensor<4>) -> Tensor<5> {
+    fn transform(&self, x: Tensor<4>) -> Tensor<5> {
         stft(x, &self.options)
     }
+}
 
-    /// `[R, B, C, T] -> [R, B, F]`. Each channel's spectrogram is brought to mean 0 and deviation 1 within its own
-    /// window (log-power has a wide, sensor-dependent offset), with a learned scale and shift.
-    pub fn encode(&self, x: Tensor<4>, context: &Context) -> Tensor<3> {
-        let spectrogram = self.transform(x);
+impl Encode for Spectrogram {
+    fn output_size(&self) -> usize {
+        self.output_size
+    }
+
+    /// Each channel's spectrogram is brought to mean 0 and standard deviation 1 within its own window (log-power has a
+    /// wide, sensor-dependent offset), with a learned scale and shift.
+    fn encode(&self, rows: Tensor<4>, _: Option<&[usize]>, context: &Context) -> Tensor<3> {
+        let spectrogram = self.transform(rows.swap_dims(2, 3));
         let [num_replicas, batch, channels, bins, frames] = spectrogram.dims();
         let normal = group_norm(
             spectrogram.reshape([num_replicas, batch, channels, bins * frames]),
@@ -192,9 +230,12 @@ impl Spectrogram {
         self.cnn.encode(normal, None, context)
     }
 
-    /// Features that [`encode`](Self::encode) gives.
-    pub fn output_size(&self, channels: usize) -> usize {
-        self.cnn.output_size(channels)
+    fn makes_spectrogram(&self) -> bool {
+        true
+    }
+
+    fn spectrogram(&self, rows: Tensor<4>) -> Option<Tensor<5>> {
+        Some(self.transform(rows.swap_dims(2, 3)))
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use rayon::prelude::*;
 
+use super::losses::{Labels, Targets};
 use super::replica::Replica;
 use crate::cohort::prepared::{Prepared, RowRange};
 use crate::cohort::window::Window;
@@ -18,9 +19,9 @@ pub struct StreamSource {
     pub modality: usize,
     /// Columns of the modality's table that the stream reads.
     pub columns: Vec<usize>,
-    /// What the encoder sees; `length` is that of the longest window.
+    /// Shape that the encoder sees; `length` is that of the longest window.
     pub shape: InputShape,
-    /// What its values are scaled by.
+    /// Scaling of its values.
     pub scaling: Scaling,
     /// Whether each replica has a table of its own, as fitted on its training subjects.
     pub fitted: bool,
@@ -133,10 +134,8 @@ impl DeviceData {
                     Tensor::from_data(TensorData::new(values, [replicas.len(), 1, 1, width]), &self.device)
                 };
                 let pairs = |scaler: &Scaler| {
-                    let pairs = scaler.mean.iter().zip(&scaler.deviation);
-                    pairs
-                        .map(|(&mean, &deviation)| (mean as f32, deviation as f32))
-                        .collect()
+                    let pairs = scaler.mean.iter().zip(&scaler.std);
+                    pairs.map(|(&mean, &std)| (mean as f32, std as f32)).collect()
                 };
                 let fitted: Vec<f32> = replicas
                     .iter()
@@ -152,27 +151,27 @@ impl DeviceData {
                     table_rows: num_rows as u32,
                     host: replicas.iter().map(|replica| pairs(&replica.scalers[stream])).collect(),
                     mean: tensor(&|replica| replica.scalers[stream].mean.clone()),
-                    deviation: tensor(&|replica| replica.scalers[stream].deviation.clone()),
+                    std: tensor(&|replica| replica.scalers[stream].std.clone()),
                 }
             })
             .collect()
     }
 
-    /// Gathers and scales a batch. `picks` are R x B windows, `None` pads a short batch: zeros with no weight.
-    pub fn inputs(&self, picks: &[Vec<Option<u32>>], scalers: &[DeviceScaler]) -> Vec<StreamInput> {
+    /// Gathers and scales a batch. `window_indices` are R x B windows, `None` pads a short batch: zeros with no weight.
+    pub fn inputs(&self, window_indices: &[Vec<Option<u32>>], scalers: &[DeviceScaler]) -> Vec<StreamInput> {
         (0..self.sources.len())
-            .map(|stream| self.stream_input(stream, picks, &scalers[stream]))
+            .map(|stream| self.stream_input(stream, window_indices, &scalers[stream]))
             .collect()
     }
 
-    fn stream_input(&self, stream: usize, picks: &[Vec<Option<u32>>], scaler: &DeviceScaler) -> StreamInput {
+    fn stream_input(&self, stream: usize, window_indices: &[Vec<Option<u32>>], scaler: &DeviceScaler) -> StreamInput {
         let source = &self.sources[stream];
         let table = scaler.table.as_ref().or(self.tables[stream].as_ref());
         let table = table.expect("a stream has one table, or one for each replica");
-        let (num_replicas, batch) = (picks.len(), picks.first().map_or(0, Vec::len));
+        let (num_replicas, batch) = (window_indices.len(), window_indices.first().map_or(0, Vec::len));
         let length = source.length();
-        let range = |replica: u32, pick: &Option<u32>| {
-            let range = pick
+        let range = |replica: u32, index: &Option<u32>| {
+            let range = index
                 .map(|window| self.windows[window as usize].rows[source.modality])
                 .unwrap_or_default();
             RowRange {
@@ -181,8 +180,8 @@ impl DeviceData {
             }
         };
         let ranges: Vec<RowRange> = (0..)
-            .zip(picks)
-            .flat_map(|(replica, picks)| picks.iter().map(move |pick| range(replica, pick)))
+            .zip(window_indices)
+            .flat_map(|(replica, indices)| indices.iter().map(move |index| range(replica, index)))
             .collect();
         let shape = [num_replicas, batch, length];
         let rows = match table {
@@ -225,10 +224,11 @@ impl DeviceData {
                 .clone()
                 .select(0, indices)
                 .reshape([num_replicas, batch, length, source.columns.len()]);
-        (raw - scaler.mean.clone()) / scaler.deviation.clone()
+        (raw - scaler.mean.clone()) / scaler.std.clone()
     }
 
-    /// Zeros for missing values and past each sample's end; between the two, scaling by the window.
+    /// Scaling by the window, where it is asked for, of the values that are there, and 0 for all others: missing ones
+    /// and rows past a sample's end.
     fn clean_on_device(
         &self,
         mut rows: Tensor<4>,
@@ -237,20 +237,24 @@ impl DeviceData {
         ranges: &[RowRange],
     ) -> Tensor<4> {
         let [num_replicas, batch, length, _] = rows.dims();
-        if has_missing {
-            let missing = rows.clone().is_finite().bool_not();
-            rows = rows.mask_fill(missing, 0.0);
-        }
-        if scaling == Scaling::Window {
-            rows = scale_windows(rows);
-        }
+        let mut absent = has_missing.then(|| rows.clone().is_finite().bool_not());
         if ranges.iter().any(|range| (range.count as usize) < length) {
-            let valid = |&RowRange { count, .. }: &RowRange| (0..length as u32).map(move |row| f32::from(row < count));
-            let mask: Vec<f32> = ranges.iter().flat_map(valid).collect();
-            let mask = TensorData::new(mask, [num_replicas, batch, length, 1]);
-            rows = rows * Tensor::from_data(mask, &self.device);
+            let past = |&RowRange { count, .. }: &RowRange| (0..length as u32).map(move |row| row >= count);
+            let past: Vec<bool> = ranges.iter().flat_map(past).collect();
+            let past = TensorData::new(past, [num_replicas, batch, length, 1]);
+            let past = Tensor::<4, Bool>::from_data(past, &self.device).expand(rows.dims());
+            absent = Some(match absent {
+                Some(missing) => missing.bool_or(past),
+                None => past,
+            });
         }
-        rows
+        if let Some(absent) = &absent {
+            rows = rows.mask_fill(absent.clone(), 0.0);
+        }
+        match scaling {
+            Scaling::Train => rows,
+            Scaling::Window => scale_windows(rows, absent),
+        }
     }
 
     /// The same in one pass over host memory, one task per sample. Written channel by channel, as convolutions and
@@ -274,14 +278,18 @@ impl DeviceData {
                     let start = range.start as usize * width;
                     let rows = &values[start..start + range.count as usize * width];
                     for (channel, plane) in planes.chunks_exact_mut(length).enumerate() {
-                        let (mean, deviation) = scale[channel];
+                        let (mean, std) = scale[channel];
+                        let plane = &mut plane[..range.count as usize];
                         for (value, row) in plane.iter_mut().zip(rows.chunks_exact(width)) {
-                            let scaled = (row[channel] - mean) / deviation;
-                            *value = if scaled.is_finite() { scaled } else { 0.0 };
+                            *value = (row[channel] - mean) / std;
                         }
                         if source.scaling == Scaling::Window {
-                            scale_plane(&mut plane[..range.count as usize]);
+                            scale_plane(plane);
                         }
+                        plane
+                            .iter_mut()
+                            .filter(|value| !value.is_finite())
+                            .for_each(|value| *value = 0.0);
                     }
                 });
         }
@@ -289,41 +297,32 @@ impl DeviceData {
         Tensor::<4>::from_data(data, &self.device).swap_dims(2, 3)
     }
 
-    /// Smoothed one-hot targets `[R, B, K]` and weights `[R, B, 1]`, scaled so that the weights of a replica's whole
-    /// step (`totals`) sum to 1. Weight 0 for padding.
-    pub fn targets(&self, picks: &[Vec<Option<u32>>], replicas: &[&Replica], totals: &[f64]) -> Targets {
-        let classes = self.num_classes;
-        let (num_replicas, batch) = (picks.len(), picks.first().map_or(0, Vec::len));
-        let mut one_hot = vec![0.0f32; num_replicas * batch * classes];
-        let mut weights = vec![0.0f32; num_replicas * batch];
-        let mut mask = vec![0.0f32; num_replicas * batch];
-        for (r, (row, replica)) in picks.iter().zip(replicas).enumerate() {
-            let smoothing = replica.hyper.label_smoothing as f32;
-            for (b, pick) in row.iter().enumerate() {
-                let Some(window) = pick else { continue };
-                let class = self.windows[*window as usize].class as usize;
-                let sample = r * batch + b;
-                let target = &mut one_hot[sample * classes..(sample + 1) * classes];
-                target.fill(smoothing / classes as f32);
-                target[class] += 1.0 - smoothing;
-                mask[sample] = 1.0;
-                weights[sample] = (replica.hyper.class_weights[class] / totals[r]) as f32;
-            }
-        }
-        let shape = |values: Vec<f32>, width| {
-            Tensor::<3>::from_data(TensorData::new(values, [num_replicas, batch, width]), &self.device)
-        };
-        Targets {
-            one_hot: shape(one_hot, classes),
-            weights: shape(weights, 1),
-            sample_mask: Tensor::from_data(TensorData::new(mask, [num_replicas, batch]), &self.device),
-        }
+    /// Classes and weights of a batch, scaled so that the weights of a replica's whole step (`totals`) sum to 1.
+    pub fn targets(&self, window_indices: &[Vec<Option<u32>>], replicas: &[&Replica], totals: &[f64]) -> Targets {
+        let class = |index: &Option<u32>| index.map(|window| self.windows[window as usize].class as usize);
+        let labels: Vec<Labels> = window_indices
+            .iter()
+            .zip(replicas)
+            .zip(totals)
+            .map(|((indices, replica), &total_weight)| Labels {
+                classes: indices.iter().map(class).collect(),
+                smoothing: replica.hyper.label_smoothing,
+                class_weights: &replica.hyper.class_weights,
+                total_weight,
+            })
+            .collect();
+        Targets::new(&labels, self.num_classes, &self.device)
     }
 
     /// Sum of the class weights of one replica's batch, each sample times its amount in the batch (1 without mixup).
-    pub fn total_weight(&self, picks: &[Option<u32>], replica: &Replica, amount: impl Fn(usize) -> f64) -> f64 {
+    pub fn total_weight(
+        &self,
+        window_indices: &[Option<u32>],
+        replica: &Replica,
+        amount: impl Fn(usize) -> f64,
+    ) -> f64 {
         let weight = |window: u32| replica.hyper.class_weights[self.windows[window as usize].class as usize];
-        picks
+        window_indices
             .iter()
             .enumerate()
             .filter_map(|(at, pick)| Some(amount(at) * weight((*pick)?)))
@@ -331,23 +330,56 @@ impl DeviceData {
     }
 }
 
-/// Brings each channel of each window `[R, B, T, C]` to mean 0 and deviation 1; a constant one becomes 0.
-fn scale_windows(rows: Tensor<4>) -> Tensor<4> {
-    let length = rows.dims()[2].max(1) as f64;
-    let centred = rows.clone() - rows.sum_dim(2) / length;
-    let deviation = (centred.clone().square().sum_dim(2) / length).sqrt();
-    centred / deviation.clamp_min(1e-6)
+/// Share of its largest value below which the range of a window's channel is the rounding of f32, 8 units in the last
+/// place: the channel is constant. A bound of the range alone would not do, since scaling by the training subjects leaves
+/// a sensor of small gain with small values that mean as much as large ones.
+const CONSTANT_RANGE: f32 = 1e-6;
+
+/// Brings each channel of each window `[R, B, T, C]` to mean 0 and standard deviation 1 over the values that are not
+/// `absent`, which are and stay 0; a constant channel becomes 0.
+fn scale_windows(rows: Tensor<4>, absent: Option<Tensor<4, Bool>>) -> Tensor<4> {
+    let [num_replicas, batch, length, width] = rows.dims();
+    let filled = |rows: &Tensor<4>, value: f32| match &absent {
+        Some(absent) => rows.clone().mask_fill(absent.clone(), value),
+        None => rows.clone(),
+    };
+    let count = match &absent {
+        Some(absent) => absent.clone().bool_not().float().sum_dim(2).clamp_min(1.0),
+        None => Tensor::full([num_replicas, batch, 1, width], length.max(1) as f32, &rows.device()),
+    };
+    let largest = filled(&rows, f32::NEG_INFINITY).max_dim(2);
+    let smallest = filled(&rows, f32::INFINITY).min_dim(2);
+    let size = largest.clone().abs().max_pair(smallest.clone().abs());
+    // Without a value the range is infinite below 0.
+    let is_constant = (largest - smallest).lower_equal(size * CONSTANT_RANGE);
+
+    let centred = filled(&(rows.clone() - rows.sum_dim(2) / count.clone()), 0.0);
+    let std = (centred.clone().square().sum_dim(2) / count).sqrt();
+    let shape = centred.dims();
+    let is_constant = is_constant.bool_or(std.clone().equal_elem(0.0));
+    (centred / std).mask_fill(is_constant.expand(shape), 0.0)
 }
 
-/// [`scale_windows`] of one channel of one window.
+/// [`scale_windows`] of one channel of one window, whose absent values are not finite and stay so.
 fn scale_plane(plane: &mut [f32]) {
-    let count = plane.len().max(1) as f32;
-    let mean = plane.iter().sum::<f32>() / count;
-    plane.iter_mut().for_each(|value| *value -= mean);
-    let deviation = (plane.iter().map(|value| value * value).sum::<f32>() / count)
-        .sqrt()
-        .max(1e-6);
-    plane.iter_mut().for_each(|value| *value /= deviation);
+    let is_present = |value: &&mut f32| value.is_finite();
+    let (mut sum, mut count, mut smallest, mut largest) = (0.0f32, 0u32, f32::INFINITY, f32::NEG_INFINITY);
+    for value in plane.iter_mut().filter(is_present) {
+        sum += *value;
+        count += 1;
+        (smallest, largest) = (smallest.min(*value), largest.max(*value));
+    }
+    let mean = sum / count as f32;
+    let mut squares = 0.0f32;
+    for value in plane.iter_mut().filter(is_present) {
+        *value -= mean;
+        squares += *value * *value;
+    }
+    let std = (squares / count as f32).sqrt();
+    let is_constant = largest - smallest <= CONSTANT_RANGE * largest.abs().max(smallest.abs()) || std == 0.0;
+    for value in plane.iter_mut().filter(is_present) {
+        *value = if is_constant { 0.0 } else { *value / std };
+    }
 }
 
 /// Whether tensors of the device lie in host memory.
@@ -361,23 +393,12 @@ fn is_host(device: &Device) -> bool {
 /// A group's scalers of one stream: `[R, 1, 1, C]` each.
 #[derive(Clone, Debug)]
 pub struct DeviceScaler {
-    /// The tables that the replicas have of their own, one below the other.
+    /// The tables that the replicas have of their own, stacked along the rows.
     table: Option<Table>,
     /// Rows of one of them; 0 where all replicas read one table.
     table_rows: u32,
-    /// Mean and deviation by replica and channel.
+    /// Mean and standard deviation by replica and channel.
     host: Vec<Vec<(f32, f32)>>,
     mean: Tensor<4>,
-    deviation: Tensor<4>,
-}
-
-/// What a loss is computed against.
-#[derive(Clone, Debug)]
-pub struct Targets {
-    /// `[R, B, K]`.
-    pub one_hot: Tensor<3>,
-    /// `[R, B, 1]`.
-    pub weights: Tensor<3>,
-    /// `[R, B]`: 0 for padding.
-    pub sample_mask: Tensor<2>,
+    std: Tensor<4>,
 }

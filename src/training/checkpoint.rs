@@ -1,6 +1,6 @@
 //! Checkpoints: sets of files that appear whole or not at all.
 //!
-//! A checkpoint is a folder with `replicas.safetensors` (per replica: weights, moments, buffers and the best of them),
+//! A checkpoint is a folder with `replicas.safetensors` (per replica: weights, optimiser state, buffers, best weights),
 //! `state.json` (where each replica stands) and `manifest.json` (size and SHA-256 of the two). It is written beside its
 //! place, synced and renamed; the manifest is checked before anything is read. Every tensor is stored per replica under
 //! `<replica>/<what>`, so any replica can be taken out and resumed alone.
@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::Progress;
+use super::{OptimizerConfig, Progress};
 use crate::base::hash::digest as sha256;
 use crate::models::{Init, Layout, ParamSpec};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const TENSORS: &str = "replicas.safetensors";
 const STATE: &str = "state.json";
 const MANIFEST: &str = "manifest.json";
@@ -79,8 +79,8 @@ pub struct ReplicaState {
     pub epoch: usize,
     /// Steps made in the present epoch.
     pub step_in_epoch: usize,
-    /// Named vectors: `weights`, `first_moment`, `second_moment`, `best_weights` of P values, `buffers` and
-    /// `best_buffers` of Q.
+    /// Named vectors: `weights`, `best_weights` and, for each slot of the optimiser, `optimizer.<slot>` of P values,
+    /// `buffers` and `best_buffers` of Q.
     pub tensors: BTreeMap<String, Vec<f32>>,
 }
 
@@ -120,15 +120,44 @@ pub struct CheckpointStore {
     root: PathBuf,
     experiment: String,
     layout: Layout,
+    /// Name and length of every vector of a replica.
+    vectors: BTreeMap<String, usize>,
+}
+
+/// Name in [`ReplicaState::tensors`] of an optimiser's slot.
+pub(super) fn slot_key(name: &str) -> String {
+    format!("optimizer.{name}")
 }
 
 impl CheckpointStore {
-    /// A store below `root` for the experiment with this hash.
-    pub fn new(root: impl Into<PathBuf>, experiment: impl Into<String>, layout: &Layout) -> Self {
+    /// A store below `root` for the experiment with this hash, whose replicas have this layout and optimiser.
+    pub fn new(
+        root: impl Into<PathBuf>,
+        experiment: impl Into<String>,
+        layout: &Layout,
+        optimizer: &OptimizerConfig,
+    ) -> Self {
+        let (num_params, num_buffers) = (layout.num_params(), layout.num_buffers());
+        let slots = optimizer
+            .optimizer()
+            .slot_names()
+            .iter()
+            .map(|name| (slot_key(name), num_params));
+        let vectors = [
+            ("weights", num_params),
+            ("best_weights", num_params),
+            ("buffers", num_buffers),
+            ("best_buffers", num_buffers),
+        ];
         Self {
             root: root.into(),
             experiment: experiment.into(),
             layout: layout.clone(),
+            vectors: vectors
+                .map(|(name, len)| (name.to_owned(), len))
+                .into_iter()
+                .chain(slots)
+                .collect(),
         }
     }
 
@@ -278,8 +307,21 @@ impl CheckpointStore {
     fn read(&self, place: &Path) -> Result<BTreeMap<String, ReplicaState>, CheckpointError> {
         let state = StateFile::read(place)?;
         self.check(place, &state)?;
-        state.replicas_with_tensors(place)
+        let replicas = state.replicas_with_tensors(place)?;
+        for (name, replica) in &replicas {
+            let found: BTreeMap<String, usize> = replica
+                .tensors
+                .iter()
+                .map(|(name, values)| (name.clone(), values.len()))
+                .collect();
+            if found != self.vectors {
+                let message = format!("replica {name} has values {found:?}, expected {:?}", self.vectors);
+                return Err(damaged(place, TENSORS, message));
+            }
+        }
+        Ok(replicas)
     }
+
     fn check(&self, place: &Path, state: &StateFile) -> Result<(), CheckpointError> {
         let other = |what, found: String, expected: String| {
             Err(CheckpointError::Other {

@@ -4,9 +4,8 @@ use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Problems;
-use crate::cohort::split::TrainFold;
-use crate::cohort::window::Window;
 
+use super::losses::{self, ClassWeights, LossConfig, default_losses};
 use super::{EarlyStoppingConfig, MixupConfig, OptimizerConfig, Sampling, ScheduleConfig};
 
 /// Most epochs of a replica.
@@ -49,9 +48,9 @@ pub struct TrainingConfig {
     /// Weights of the classes in the loss.
     #[serde(default)]
     pub class_weights: ClassWeights,
-    /// What the loss is made of.
-    #[serde(default)]
-    pub objective: Objective,
+    /// Losses, which add up.
+    #[serde(default = "default_losses")]
+    pub loss: Vec<LossConfig>,
     /// Trained weights to start from instead of random ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_from: Option<InitFromConfig>,
@@ -102,18 +101,8 @@ impl TrainingConfig {
             "windows_per_subject",
             || "must be at least 1",
         );
-        let rate = self.optimizer.learning_rate();
-        problems.require(
-            rate > 0.0 && rate.is_finite(),
-            "optimizer.learning_rate",
-            || "must be greater than 0",
-        );
-        let decay = self.optimizer.weight_decay();
-        problems.require(
-            decay >= 0.0 && decay.is_finite(),
-            "optimizer.weight_decay",
-            || "must be at least 0",
-        );
+        problems.extend_below("optimizer", self.optimizer.problems());
+        problems.extend_below("schedule", self.schedule.problems());
         let clip = self.gradient_clip_norm;
         problems.require(
             clip.is_none_or(|norm| norm > 0.0),
@@ -124,13 +113,6 @@ impl TrainingConfig {
             (0.0..1.0).contains(&self.label_smoothing),
             "label_smoothing",
             || "must be at least 0 and less than 1",
-        );
-        let weights = [self.objective.classification, self.objective.reconstruction];
-        let are_weights = weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite());
-        problems.require(
-            are_weights && weights.iter().sum::<f64>() > 0.0,
-            "objective",
-            || "weights must be at least 0, and one of them greater",
         );
         if let Some(init_from) = &self.init_from {
             let factor = init_from.learning_rate_factor;
@@ -145,12 +127,9 @@ impl TrainingConfig {
                 || "is empty: name the streams to take",
             );
         }
-        let patience = self.early_stopping.as_ref().map(|stopping| stopping.patience_epochs);
-        problems.require(
-            patience != Some(0),
-            "early_stopping.patience_epochs",
-            || "must be at least 1",
-        );
+        if let Some(stopping) = &self.early_stopping {
+            problems.extend_below("early_stopping", stopping.problems());
+        }
         problems.require(
             self.checkpoint_every_secs >= 0.0,
             "checkpoint_every_secs",
@@ -164,27 +143,26 @@ impl TrainingConfig {
             );
             problems.extend_below("mixup", mixup.problems());
         }
+        problems.extend(losses::problems(&self.loss));
         problems
     }
-}
 
-/// `loss = classification * cross-entropy + reconstruction * mean squared error of the decoded streams`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Objective {
-    /// Weight of the cross-entropy. With 0 the model is an autoencoder: it never sees a class, and what it predicts is
-    /// the reconstruction error, as the score of the second of two classes.
-    pub classification: f64,
-    /// Weight of the reconstruction error of the streams that have a decoder.
-    pub reconstruction: f64,
-}
-
-impl Default for Objective {
-    fn default() -> Self {
-        Self {
-            classification: 1.0,
-            reconstruction: 0.0,
+    /// Every value that cannot work for a model with or without decoders on so many classes.
+    pub fn model_problems(&self, has_decoder: bool, num_classes: usize) -> Problems {
+        let mut problems = losses::model_problems(&self.loss, has_decoder, num_classes);
+        if !losses::see_classes(&self.loss) {
+            problems.require(
+                self.class_weights == ClassWeights::None,
+                "class_weights",
+                || "an autoencoder must not see the classes: use none",
+            );
+            problems.require(
+                self.label_smoothing == 0.0,
+                "label_smoothing",
+                || "an autoencoder does not see the labels that this smooths: leave it out",
+            );
         }
+        problems
     }
 }
 
@@ -216,37 +194,6 @@ fn base_variant() -> String {
 }
 fn one_f64() -> f64 {
     1.0
-}
-
-/// Weights of the classes in the loss.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClassWeights {
-    /// All 1.
-    #[default]
-    None,
-    /// `windows / (classes * windows of the class)` over the training windows, as scikit-learn's `balanced`.
-    Balanced,
-}
-
-impl ClassWeights {
-    /// The weights, from the windows of the training subjects; `windows` are those of the whole cohort.
-    pub fn weights(self, fold: &TrainFold, windows: &[Window], num_classes: usize) -> Vec<f64> {
-        if self == Self::None {
-            return vec![1.0; num_classes];
-        }
-        let mut is_trained_on = vec![false; fold.num_subjects()];
-        fold.indices().iter().for_each(|&subject| is_trained_on[subject] = true);
-        let mut counts = vec![0usize; num_classes];
-        for window in windows.iter().filter(|window| is_trained_on[window.subject as usize]) {
-            counts[window.class as usize] += 1;
-        }
-        let total: usize = counts.iter().sum();
-        counts
-            .iter()
-            .map(|&count| total as f64 / (num_classes * count.max(1)) as f64)
-            .collect()
-    }
 }
 
 /// Arithmetic of the forward and backward pass.

@@ -6,7 +6,7 @@ use recoup_kernels::random::{self, Key, Purpose, Stream};
 use serde::{Deserialize, Serialize};
 use statrs::function::beta::inv_beta_reg;
 
-use super::batch::Targets;
+use super::losses::Targets;
 use crate::base::Problems;
 use crate::models::{Draw, StreamInput};
 
@@ -49,12 +49,12 @@ pub struct Mixup {
 }
 
 impl Mixup {
-    /// Draws partners and shares; `picks` are R x B windows, `None` for padding.
-    pub fn draw(config: &MixupConfig, draws: &[Draw], picks: &[Vec<Option<u32>>]) -> Self {
+    /// Draws partners and shares; `window_indices` are R x B windows, `None` for padding.
+    pub fn draw(config: &MixupConfig, draws: &[Draw], window_indices: &[Vec<Option<u32>>]) -> Self {
         let (partners, shares) = draws
             .par_iter()
-            .zip(picks)
-            .map(|(draw, picks)| draw_replica(config.alpha, draw, picks))
+            .zip(window_indices)
+            .map(|(draw, window_indices)| draw_replica(config.alpha, draw, window_indices))
             .unzip();
         Self { partners, shares }
     }
@@ -154,15 +154,17 @@ fn mix<const D: usize>(own: Tensor<D>, partner: Tensor<D>, partner_share: Tensor
     own * own_share + partner * partner_share
 }
 
-fn draw_replica(alpha: f64, draw: &Draw, picks: &[Option<u32>]) -> (Vec<usize>, Vec<f32>) {
+fn draw_replica(alpha: f64, draw: &Draw, window_indices: &[Option<u32>]) -> (Vec<usize>, Vec<f32>) {
     let key = |path| Key {
         seed: draw.seed,
         purpose: Purpose::Augmentation,
         step: draw.step,
         path,
     };
-    let samples: Vec<usize> = (0..picks.len()).filter(|&b| picks[b].is_some()).collect();
-    let mut partners: Vec<usize> = (0..picks.len()).collect();
+    let samples: Vec<usize> = (0..window_indices.len())
+        .filter(|&b| window_indices[b].is_some())
+        .collect();
+    let mut partners: Vec<usize> = (0..window_indices.len()).collect();
     for (&b, at) in samples.iter().zip(random::permutation(key(PARTNER), samples.len())) {
         partners[b] = samples[at];
     }

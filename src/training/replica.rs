@@ -12,7 +12,7 @@ use crate::models::Layout;
 
 /// Values that may differ between replicas of one group without a change of shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Hyper {
+pub struct Hyperparameters {
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Weight decay.
@@ -32,8 +32,8 @@ pub struct Replica {
     pub name: String,
     /// Root of its random draws.
     pub seed: u64,
-    /// Its hyper-parameters.
-    pub hyper: Hyper,
+    /// Hyper-parameters.
+    pub hyper: Hyperparameters,
     /// One scaler per stream, fitted on its training subjects.
     pub scalers: Vec<Scaler>,
     /// For each stream that reads features with transforms fitted on the training subjects: the table that comes out,

@@ -4,6 +4,8 @@ use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::Problems;
+
 /// How the learning rate changes over a run. All but `plateau` are functions of the step alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
@@ -65,6 +67,44 @@ fn default_final_divisor() -> f64 {
 }
 
 impl ScheduleConfig {
+    /// Every setting that cannot work.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        let mut share = |key: &str, value: f64| {
+            problems.require((0.0..=1.0).contains(&value), key, || "must be between 0 and 1");
+        };
+        match *self {
+            Self::Constant => {}
+            Self::Step { every_epochs, factor } => {
+                share("factor", factor);
+                problems.require(every_epochs > 0, "every_epochs", || "must be at least 1");
+            }
+            Self::Cosine {
+                warmup_epochs,
+                final_factor,
+            } => {
+                share("final_factor", final_factor);
+                let is_time = warmup_epochs >= 0.0 && warmup_epochs.is_finite();
+                problems.require(is_time, "warmup_epochs", || "must be at least 0");
+            }
+            Self::OneCycle {
+                warmup_fraction,
+                start_divisor,
+                final_divisor,
+            } => {
+                share("warmup_fraction", warmup_fraction);
+                for (key, divisor) in [("start_divisor", start_divisor), ("final_divisor", final_divisor)] {
+                    problems.require(divisor >= 1.0 && divisor.is_finite(), key, || "must be at least 1");
+                }
+            }
+            Self::Plateau { factor, min_factor, .. } => {
+                share("factor", factor);
+                share("min_factor", min_factor);
+            }
+        }
+        problems
+    }
+
     /// Share of the peak learning rate at `step` (from 0) of a run of `epochs` epochs of `steps_per_epoch` steps.
     pub fn factor(&self, step: u64, steps_per_epoch: usize, epochs: usize) -> f64 {
         let total = (steps_per_epoch * epochs) as f64;

@@ -1,12 +1,13 @@
 //! One training step and one evaluation pass for all replicas of a group.
 
-use burn::tensor::{Tensor, activation};
+use burn::tensor::Tensor;
 
 use super::batch::{DeviceData, DeviceScaler};
+use super::losses;
 use super::{Mixup, Replica, TrainingConfig};
 use crate::models::{Context, Draw, Mode, Model, Params, StreamInput};
 
-/// What steps of a group share.
+/// Replicas that make their steps together, with model and data.
 #[derive(Clone, Debug)]
 pub struct Group<'a> {
     /// The model of all replicas.
@@ -48,10 +49,8 @@ impl<'a> Group<'a> {
     /// The loss and its gradient over the micro-batches of one step. `steps[r]` counts the steps that replica
     /// `r` has made; `micro_batches` are R x B windows each.
     ///
-    /// The cross-entropy of a replica is `sum_b w_b ce_b / sum_b w_b` over its whole step, with the class weights as `w`
-    /// (as PyTorch's `CrossEntropyLoss`), so accumulation and padding do not change it. The reconstruction error of
-    /// streams with a decoder is averaged with the same weights; [`Objective`](super::Objective) adds the two. Under
-    /// `mixup`, see [`Mixup::targets`] for the cross-entropy and weight of a mixed sample.
+    /// The loss of a replica is that of its whole step ([`losses::total`]), so accumulation and padding do not change it.
+    /// Under `mixup`, see [`Mixup::targets`] for label and weight of a mixed sample.
     pub fn gradients(
         &self,
         weights: &Tensor<2>,
@@ -59,46 +58,21 @@ impl<'a> Group<'a> {
         steps: &[u64],
         micro_batches: &[Vec<Vec<Option<u32>>>],
     ) -> Gradients {
-        let draw = |replica: &Replica, step: u64, micro: usize| Draw {
-            seed: replica.seed,
-            step: step * micro_batches.len() as u64 + micro as u64,
-            dropout: replica.hyper.dropout,
-        };
-        let micro_draws: Vec<Vec<Draw>> = (0..micro_batches.len())
-            .map(|micro| {
-                self.replicas
-                    .iter()
-                    .zip(steps)
-                    .map(|(replica, &step)| draw(replica, step, micro))
-                    .collect()
-            })
-            .collect();
+        let micro_draws = self.draws(steps, micro_batches.len());
         let mixups: Vec<Option<Mixup>> = micro_draws
             .iter()
             .zip(micro_batches)
-            .map(|(draws, picks)| {
-                self.config
-                    .mixup
-                    .as_ref()
-                    .map(|config| Mixup::draw(config, draws, picks))
+            .map(|(draws, window_indices)| {
+                let config = self.config.mixup.as_ref()?;
+                Some(Mixup::draw(config, draws, window_indices))
             })
             .collect();
-        let total = |(r, replica): (usize, &&Replica)| {
-            let of_batch = |(picks, mixup): (&Vec<Vec<Option<u32>>>, &Option<Mixup>)| {
-                let amounts = mixup.as_ref().map(|mixup| mixup.amounts(r));
-                self.data.total_weight(&picks[r], replica, |at| {
-                    amounts.as_ref().map_or(1.0, |amounts| amounts[at])
-                })
-            };
-            let weight: f64 = micro_batches.iter().zip(&mixups).map(of_batch).sum();
-            if weight > 0.0 { weight } else { 1.0 }
-        };
-        let totals: Vec<f64> = self.replicas.iter().enumerate().map(total).collect();
+        let totals = self.total_weights(micro_batches, &mixups);
         let mut sum: Option<(Tensor<2>, Tensor<2>)> = None;
         let mut buffers = buffers.clone();
-        for ((picks, draws), mixup) in micro_batches.iter().zip(micro_draws).zip(&mixups) {
+        for ((window_indices, draws), mixup) in micro_batches.iter().zip(micro_draws).zip(&mixups) {
             let (losses, gradient, new_buffers) =
-                self.micro_gradients(weights, &buffers, draws, picks, &totals, mixup.as_ref());
+                self.micro_gradients(weights, &buffers, draws, window_indices, &totals, mixup.as_ref());
             if let Some(new_buffers) = new_buffers {
                 buffers = new_buffers;
             }
@@ -118,17 +92,46 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// Keys of the random draws of each micro-batch, one per replica.
+    fn draws(&self, steps: &[u64], num_micro_batches: usize) -> Vec<Vec<Draw>> {
+        let draw = |replica: &Replica, step: u64, micro: usize| Draw {
+            seed: replica.seed,
+            step: step * num_micro_batches as u64 + micro as u64,
+            dropout: replica.hyper.dropout,
+        };
+        let of_micro_batch = |micro| {
+            let replicas = self.replicas.iter().zip(steps);
+            replicas.map(|(replica, &step)| draw(replica, step, micro)).collect()
+        };
+        (0..num_micro_batches).map(of_micro_batch).collect()
+    }
+
+    /// Sum of the weights of the samples of each replica's step; 1 for a step without samples.
+    fn total_weights(&self, micro_batches: &[Vec<Vec<Option<u32>>>], mixups: &[Option<Mixup>]) -> Vec<f64> {
+        let total = |(r, replica): (usize, &&Replica)| {
+            let of_batch = |(window_indices, mixup): (&Vec<Vec<Option<u32>>>, &Option<Mixup>)| {
+                let amounts = mixup.as_ref().map(|mixup| mixup.amounts(r));
+                self.data.total_weight(&window_indices[r], replica, |at| {
+                    amounts.as_ref().map_or(1.0, |amounts| amounts[at])
+                })
+            };
+            let weight: f64 = micro_batches.iter().zip(mixups).map(of_batch).sum();
+            if weight > 0.0 { weight } else { 1.0 }
+        };
+        self.replicas.iter().enumerate().map(total).collect()
+    }
+
     fn micro_gradients(
         &self,
         weights: &Tensor<2>,
         buffers: &Tensor<2>,
         draws: Vec<Draw>,
-        picks: &[Vec<Option<u32>>],
+        window_indices: &[Vec<Option<u32>>],
         totals: &[f64],
         mixup: Option<&Mixup>,
     ) -> (Tensor<2>, Tensor<2>, Option<Tensor<2>>) {
-        let mut targets = self.data.targets(picks, &self.replicas, totals);
-        let mut inputs = self.data.inputs(picks, &self.scalers);
+        let mut targets = self.data.targets(window_indices, &self.replicas, totals);
+        let mut inputs = self.data.inputs(window_indices, &self.scalers);
         if let Some(mixup) = mixup {
             inputs = mixup.inputs(inputs);
             targets = mixup.targets(targets);
@@ -145,28 +148,15 @@ impl<'a> Group<'a> {
         );
         let mode = Mode::Train {
             draws,
-            sample_mask: targets.sample_mask,
+            sample_mask: targets.sample_mask.clone(),
         };
         let context = Context::new(&params, mode);
         let output = self.model.forward_to(&seen, &inputs, &context);
         let buffers = context.into_buffers();
-        let sample_weights = targets.weights.autodiff();
-        let log_likelihood = activation::log_softmax(output.logits, 2) * targets.one_hot.autodiff();
-        let cross_entropy = (log_likelihood.sum_dim(2) * sample_weights.clone()).sum_dim(1).neg();
-        let objective = &self.config.objective;
-        let losses = match output.reconstruction {
-            None => cross_entropy,
-            Some(errors) => {
-                let reconstruction = (errors * sample_weights).sum_dim(1) * objective.reconstruction;
-                match objective.classification > 0.0 {
-                    true => cross_entropy * objective.classification + reconstruction,
-                    false => reconstruction,
-                }
-            }
-        };
+        let losses = losses::total(&self.config.loss, &output, &targets.on_tape());
         let mut gradients = losses.backward();
         let gradient = params.gradients(&mut gradients);
-        let losses = losses.without_autodiff().reshape([picks.len(), 1]);
+        let losses = losses.without_autodiff().reshape([window_indices.len(), 1]);
         (losses, gradient, buffers)
     }
 
@@ -189,17 +179,19 @@ impl<'a> Group<'a> {
         let mut predicted = vec![Predicted::default(); windows.len()];
         let most = windows.iter().map(|list| list.len()).max().unwrap_or(0);
         for start in (0..most).step_by(batch_size) {
-            let picks: Vec<Vec<Option<u32>>> = windows
+            let window_indices: Vec<Vec<Option<u32>>> = windows
                 .iter()
                 .map(|list| (start..start + batch_size).map(|at| list.get(at).copied()).collect())
                 .collect();
-            let output = self.model.forward(&self.data.inputs(&picks, &self.scalers), &context);
+            let output = self
+                .model
+                .forward(&self.data.inputs(&window_indices, &self.scalers), &context);
             let classes = self.model.num_classes();
             let num_streams = output.stream_weights.dims()[2];
             let reconstruction = output.reconstruction.map(floats);
             // An autoencoder says how badly it knows a window: the score of the second class is ln(error).
             let logits = match &reconstruction {
-                Some(errors) if self.config.objective.classification == 0.0 => errors
+                Some(errors) if !losses::see_classes(&self.config.loss) => errors
                     .iter()
                     .flat_map(|error| [0.0, error.max(f32::MIN_POSITIVE).ln()])
                     .collect(),

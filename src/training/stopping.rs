@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::schedule::ScheduleConfig;
+use crate::base::Problems;
 
 /// When a replica stops before its last epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,17 @@ pub struct EarlyStoppingConfig {
     /// Epochs before which no replica stops.
     #[serde(default)]
     pub min_epochs: usize,
+}
+
+impl EarlyStoppingConfig {
+    /// Every setting that cannot work.
+    pub fn problems(&self) -> Problems {
+        let mut problems = Problems::default();
+        problems.require(self.patience_epochs > 0, "patience_epochs", || "must be at least 1");
+        let delta = self.min_delta;
+        problems.require(delta >= 0.0 && delta.is_finite(), "min_delta", || "must be at least 0");
+        problems
+    }
 }
 
 /// Where a replica stands.

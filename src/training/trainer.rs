@@ -1,15 +1,15 @@
-//! The loop.
+//! The training loop: epochs, validation, early stopping and checkpoints of a group of replicas.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use burn::tensor::{Bool, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Tensor, TensorData};
 
 use super::checkpoint::{CheckpointError, CheckpointStore, ReplicaState};
-use super::optimizer::{Moments, StepSize, Stepped, step};
+use super::optimizer::{OptimizerOutput, OptimizerStep, ReplicaStep};
+use super::state::{State, select_rows};
 use super::step::{Group, floats};
 use super::{Progress, Replica, ScheduleConfig, Status, TrainingConfig};
-use crate::models::matrix;
 
 /// What the loop tells, and asks, while it runs. Scores and records are the caller's: the loop knows losses only.
 pub trait Observer {
@@ -32,7 +32,7 @@ pub struct StepReport {
     pub replica: String,
     /// Its steps so far, this one included.
     pub step: u64,
-    /// Weighted mean cross-entropy of the step.
+    /// Loss of the step.
     pub loss: f64,
     /// Global norm of the gradient before clipping.
     pub gradient_norm: f64,
@@ -71,59 +71,11 @@ pub enum TrainError {
     Interrupted,
 }
 
-/// Rows of the group: one per replica still in training.
-struct State {
-    weights: Tensor<2>,
-    moments: Moments,
-    buffers: Tensor<2>,
-    best_weights: Tensor<2>,
-    best_buffers: Tensor<2>,
-    /// Present where a replica starts from trained weights.
-    rates: Option<Rates>,
-    /// `[R, 1]`: false once a loss or gradient was not finite.
-    alive: Tensor<2, Bool>,
-    progress: Vec<Progress>,
-    epoch: usize,
-    step_in_epoch: usize,
-}
-
-/// Multiples of the learning rate; 0 is frozen.
-struct Rates {
-    /// `[R, P]`.
-    params: Tensor<2>,
-    /// `[R, Q]`.
-    buffers: Tensor<2>,
-}
-
-impl Rates {
-    fn new(group: &Group) -> Option<Self> {
-        group
-            .replicas
-            .iter()
-            .any(|replica| replica.init_from.is_some())
-            .then(|| {
-                let rows: Vec<[Vec<f32>; 2]> = group
-                    .replicas
-                    .iter()
-                    .map(|replica| replica.learning_rate_factors(group.model.layout()))
-                    .collect();
-                let matrix = |which: usize| {
-                    let values = rows.iter().flat_map(|row| row[which].iter().copied()).collect();
-                    matrix(values, rows.len(), group.data.device())
-                };
-                Self {
-                    params: matrix(0),
-                    buffers: matrix(1),
-                }
-            })
-    }
-}
-
 /// Steps whose numbers are still on the device: reading one back would wait for it.
 struct Pending {
     losses: Tensor<2>,
     norms: Tensor<2>,
-    sizes: Vec<StepSize>,
+    parts: Vec<ReplicaStep>,
 }
 
 /// Trains replicas of one shape together.
@@ -134,7 +86,8 @@ pub struct Trainer<'a> {
     log_every_steps: usize,
     state: State,
     last_checkpoint: Instant,
-    /// States of an earlier attempt whose replicas are not in this group: a snapshot must not lose them.
+    /// Checkpointed states of replicas that are not in this group. They were restored from an earlier attempt and are
+    /// written back with every checkpoint.
     others: BTreeMap<String, ReplicaState>,
 }
 
@@ -147,7 +100,7 @@ impl<'a> Trainer<'a> {
         log_every_steps: usize,
         states: &BTreeMap<String, ReplicaState>,
     ) -> Result<Self, CheckpointError> {
-        let state = initial_state(&group, states)?;
+        let state = State::new(&group, states)?;
         let mut others = states.clone();
         others.retain(|name, _| group.replicas.iter().all(|replica| replica.name != *name));
         Ok(Self {
@@ -224,62 +177,55 @@ impl<'a> Trainer<'a> {
                     .collect()
             })
             .collect();
-        let sizes: Vec<StepSize> = self
+        let parts: Vec<ReplicaStep> = self
             .group
             .replicas
             .iter()
             .zip(&state.progress)
             .zip(orders)
-            .map(|((replica, progress), order)| step_size(config, replica, progress, order.len(), state.step_in_epoch))
+            .map(|((replica, progress), order)| {
+                replica_step(config, replica, progress, order.len(), state.step_in_epoch)
+            })
             .collect();
-        let steps: Vec<u64> = sizes.iter().map(|size| size.step).collect();
+        let steps: Vec<u64> = parts.iter().map(|part| part.step).collect();
         let made = self
             .group
             .gradients(&state.weights, &state.buffers, &steps, &micro_batches);
 
         let device = made.losses.device();
-        let active = TensorData::new(
-            sizes.iter().map(|size| size.active).collect::<Vec<_>>(),
-            [sizes.len(), 1],
-        );
-        let active = Tensor::<2, Bool>::from_data(active, &device);
+        let active: Vec<bool> = parts.iter().map(|part| part.active).collect();
+        let active = Tensor::<2, Bool>::from_data(TensorData::new(active, [parts.len(), 1]), &device);
         let loss_is_finite = made.losses.clone().is_finite();
-        let factors = state.rates.as_ref().map(|rates| &rates.params);
-        let Stepped {
-            weights,
-            moments,
-            norms,
-        } = step(
-            &config.optimizer,
-            config.gradient_clip_norm,
-            &sizes,
-            &state.alive.clone().bool_and(loss_is_finite.clone()),
-            factors,
-            state.weights.clone(),
-            made.gradient,
-            state.moments.clone(),
-        );
+        let OptimizerOutput { weights, slots, norms } = config.optimizer.step(OptimizerStep {
+            replicas: &parts,
+            max_norm: config.gradient_clip_norm,
+            trusted: &state.alive.clone().bool_and(loss_is_finite.clone()),
+            factors: state.rates.as_ref().map(|rates| &rates.params),
+            weights: state.weights.clone(),
+            gradient: made.gradient,
+            slots: state.slots.clone(),
+        });
         // A replica that sits out keeps its standing: its padded batch says nothing about it.
         let finite = loss_is_finite.bool_and(norms.clone().is_finite());
         state.alive = state.alive.clone().bool_and(finite.bool_or(active.clone().bool_not()));
-        let moves = active.bool_and(state.alive.clone());
-        let buffer_moves = match state.rates.as_ref().map(|rates| &rates.buffers) {
+        let update_mask = active.bool_and(state.alive.clone());
+        let buffer_mask = match state.rates.as_ref().map(|rates| &rates.buffers) {
             // A model without buffers has [R, 0]: nothing can be expanded to no columns.
-            Some(factors) if factors.dims()[1] > 0 => {
-                moves.expand(factors.dims()).bool_and(factors.clone().greater_elem(0.0))
-            }
-            _ => moves,
+            Some(factors) if factors.dims()[1] > 0 => update_mask
+                .expand(factors.dims())
+                .bool_and(factors.clone().greater_elem(0.0)),
+            _ => update_mask,
         };
         state.weights = weights;
-        state.moments = moments;
-        state.buffers = select_rows(&buffer_moves, made.buffers, state.buffers.clone());
-        for (progress, size) in state.progress.iter_mut().zip(&sizes) {
-            progress.steps += u64::from(size.active);
+        state.slots = slots;
+        state.buffers = select_rows(&buffer_mask, made.buffers, state.buffers.clone());
+        for (progress, part) in state.progress.iter_mut().zip(&parts) {
+            progress.steps += u64::from(part.active);
         }
         Pending {
             losses: made.losses,
             norms,
-            sizes,
+            parts,
         }
     }
 
@@ -288,9 +234,9 @@ impl<'a> Trainer<'a> {
         let mut reports = Vec::new();
         for pending in pending.drain(..) {
             let (losses, norms) = (floats(pending.losses), floats(pending.norms));
-            for (r, size) in pending.sizes.iter().enumerate() {
+            for (r, part) in pending.parts.iter().enumerate() {
                 let progress = &mut self.state.progress[r];
-                if !size.active || progress.status == Status::Diverged {
+                if !part.active || progress.status == Status::Diverged {
                     continue;
                 }
                 let (loss, gradient_norm) = (f64::from(losses[r]), f64::from(norms[r]));
@@ -300,14 +246,14 @@ impl<'a> Trainer<'a> {
                 } else {
                     progress.status = Status::Diverged;
                     // Steps after this one changed nothing; how many there were depends on when it was noticed.
-                    progress.steps = size.step;
+                    progress.steps = part.step;
                 }
                 reports.push(StepReport {
                     replica: self.group.replicas[r].name.clone(),
-                    step: size.step + 1,
+                    step: part.step + 1,
                     loss,
                     gradient_norm,
-                    learning_rate: size.learning_rate,
+                    learning_rate: part.learning_rate,
                 });
             }
         }
@@ -351,10 +297,7 @@ impl<'a> Trainer<'a> {
                 progress.status = Status::Finished;
             }
         }
-        let rows = improved.len();
-        let improved = Tensor::<2, Bool>::from_data(TensorData::new(improved, [rows, 1]), self.group.data.device());
-        state.best_weights = select_rows(&improved, state.weights.clone(), state.best_weights.clone());
-        state.best_buffers = select_rows(&improved, state.buffers.clone(), state.best_buffers.clone());
+        state.keep_best(improved);
         Ok(())
     }
 
@@ -367,28 +310,14 @@ impl<'a> Trainer<'a> {
         if left.len() == self.state.progress.len() {
             return BTreeMap::new();
         }
-        let mut states = self.states();
+        let mut states = self.state.by_replica(&self.group.replicas);
         for &r in &left {
             states.remove(&self.group.replicas[r].name);
         }
-        let device = self.group.data.device();
-        let indices: Vec<i32> = left.iter().map(|&r| r as i32).collect();
-        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [left.len()]), device);
         let replicas = left.iter().map(|&r| self.group.replicas[r]).collect();
         self.group = Group::new(self.group.model, self.group.data, replicas, self.group.config);
         if !left.is_empty() {
-            let take = |t: &mut Tensor<2>| *t = t.clone().select(0, indices.clone());
-            let state = &mut self.state;
-            take(&mut state.weights);
-            take(&mut state.moments.first);
-            take(&mut state.moments.second);
-            take(&mut state.buffers);
-            take(&mut state.best_weights);
-            take(&mut state.best_buffers);
-            state.rates = Rates::new(&self.group);
-            // Only running replicas are left, and they are alive.
-            state.alive = all_true(left.len(), self.group.data.device());
-            state.progress = left.iter().map(|&r| state.progress[r].clone()).collect();
+            self.state.take_rows(&left, &self.group);
         }
         states
     }
@@ -399,111 +328,34 @@ impl<'a> Trainer<'a> {
     }
 
     fn checkpoint(&mut self) -> Result<(), TrainError> {
-        let mut states = self.states();
+        let mut states = self.state.by_replica(&self.group.replicas);
         states.extend(self.others.clone());
         self.store.save(&states)?;
         self.last_checkpoint = Instant::now();
         Ok(())
     }
-
-    /// The state of every replica in the group.
-    fn states(&self) -> BTreeMap<String, ReplicaState> {
-        let state = &self.state;
-        let tensors = [
-            ("weights", &state.weights),
-            ("first_moment", &state.moments.first),
-            ("second_moment", &state.moments.second),
-            ("buffers", &state.buffers),
-            ("best_weights", &state.best_weights),
-            ("best_buffers", &state.best_buffers),
-        ]
-        .map(|(what, tensor)| (what, tensor.dims()[1], floats(tensor.clone())));
-        let row = |r: usize| {
-            tensors
-                .iter()
-                .map(|(what, width, values)| (what.to_string(), values[r * width..(r + 1) * width].to_vec()))
-                .collect()
-        };
-        let replicas = self.group.replicas.iter().zip(&state.progress).enumerate();
-        replicas
-            .map(|(r, (replica, progress))| {
-                let state = ReplicaState {
-                    progress: progress.clone(),
-                    epoch: state.epoch,
-                    step_in_epoch: state.step_in_epoch,
-                    tensors: row(r),
-                };
-                (replica.name.clone(), state)
-            })
-            .collect()
-    }
 }
 
-/// What a replica does at `step_in_epoch` of an epoch of `windows` windows.
-fn step_size(
+/// Part of a replica in the optimiser's step at `step_in_epoch` of an epoch of `windows` windows.
+fn replica_step(
     config: &TrainingConfig,
     replica: &Replica,
     progress: &Progress,
     windows: usize,
     step_in_epoch: usize,
-) -> StepSize {
+) -> ReplicaStep {
     let steps_per_epoch = config.steps_per_epoch(windows);
     let plateau = match config.schedule {
         ScheduleConfig::Plateau { .. } => progress.plateau_factor,
         _ => 1.0,
     };
     let factor = config.schedule.factor(progress.steps, steps_per_epoch, config.epochs);
-    StepSize {
+    ReplicaStep {
         step: progress.steps,
         learning_rate: replica.hyper.learning_rate * factor * plateau,
         weight_decay: replica.hyper.weight_decay,
         active: progress.status == Status::Running && step_in_epoch < steps_per_epoch,
     }
-}
-
-fn initial_state(group: &Group, states: &BTreeMap<String, ReplicaState>) -> Result<State, CheckpointError> {
-    let (layout, device) = (group.model.layout(), group.data.device());
-    // A replica that goes on has its own values of everything.
-    let fresh = |replica: &&Replica| match states.contains_key(&replica.name) {
-        true => Ok([Vec::new(), Vec::new()]),
-        false => replica.first_values(layout),
-    };
-    let fresh: Vec<[Vec<f32>; 2]> = group.replicas.iter().map(fresh).collect::<Result<_, _>>()?;
-    let (num_params, num_buffers) = (layout.num_params(), layout.num_buffers());
-    let zeros = vec![0.0; num_params];
-    let rows = |what: &str, width: usize, fresh: &dyn Fn(usize) -> Vec<f32>| {
-        let row = |(at, replica): (usize, &&Replica)| {
-            let stored = states.get(&replica.name).and_then(|state| state.tensors.get(what));
-            stored.cloned().unwrap_or_else(|| fresh(at))
-        };
-        let values: Vec<f32> = group.replicas.iter().enumerate().flat_map(row).collect();
-        debug_assert_eq!(values.len(), width * group.replicas.len());
-        matrix(values, group.replicas.len(), device)
-    };
-    let params = |at: usize| fresh[at][0].clone();
-    let buffers = |at: usize| fresh[at][1].clone();
-    let zeros = |_: usize| zeros.clone();
-    let first = group.replicas.first().and_then(|replica| states.get(&replica.name));
-    let progress = |replica: &&Replica| states.get(&replica.name).map(|state| state.progress.clone());
-    Ok(State {
-        weights: rows("weights", num_params, &params),
-        moments: Moments {
-            first: rows("first_moment", num_params, &zeros),
-            second: rows("second_moment", num_params, &zeros),
-        },
-        buffers: rows("buffers", num_buffers, &buffers),
-        best_weights: rows("best_weights", num_params, &params),
-        best_buffers: rows("best_buffers", num_buffers, &buffers),
-        rates: Rates::new(group),
-        alive: all_true(group.replicas.len(), device),
-        progress: group
-            .replicas
-            .iter()
-            .map(|replica| progress(replica).unwrap_or_default())
-            .collect(),
-        epoch: first.map_or(0, |state| state.epoch),
-        step_in_epoch: first.map_or(0, |state| state.step_in_epoch),
-    })
 }
 
 /// Groups replicas by where they stand, since a [`Trainer`] moves all of its replicas in step.
@@ -519,17 +371,4 @@ pub fn aligned<'a>(
         groups.entry(place).or_default().push(replica);
     }
     groups
-}
-
-/// `new` where `choose` (`[R, 1]` for whole rows, or of their shape) is true, else `old`, by selection: no arithmetic touches either.
-fn select_rows(choose: &Tensor<2, Bool>, new: Tensor<2>, old: Tensor<2>) -> Tensor<2> {
-    let shape = new.dims();
-    if shape[1] == 0 {
-        return old;
-    }
-    old.mask_where(choose.clone().expand(shape), new)
-}
-
-fn all_true(rows: usize, device: &burn::tensor::Device) -> Tensor<2, Bool> {
-    Tensor::from_data(TensorData::new(vec![true; rows], [rows, 1]), device)
 }

@@ -1,5 +1,5 @@
-"""Reference for src/data/clinical: `python3 clinical.py > clinical.json`. Visits by pandas.merge_asof, slopes by
-numpy.polyfit, random-intercept slopes by statsmodels.MixedLM (REML). NaN is null."""
+"""Reference for src/clinical: `python3 clinical.py > clinical.json`. Visits by pandas.merge_asof, slopes by
+numpy.polyfit. NaN is null."""
 
 import importlib.metadata
 import json
@@ -7,7 +7,6 @@ import sys
 
 import numpy
 import pandas
-import statsmodels.formula.api
 
 SEED = 8
 draws = numpy.random.default_rng(SEED)
@@ -36,33 +35,6 @@ for patient in range(12):
     visits.append({"patient": f"p{patient}", "scores": plain(merged), "delta": plain([merged[-1] - merged[0]])[0],
                    "slope": plain([slope])[0]})
 order = draws.permutation(len(rows))
-
-mixed = []
-for spread, noise, drop in [(8.0, 3.0, 0.0), (5.0, 5.0, 0.3), (0.0, 4.0, 0.1)]:
-    table = []
-    for patient in range(25):
-        weeks = [week for week in WEEKS if draws.random() >= drop]
-        errors = noise * draws.normal(size=len(weeks))
-        if spread == 0 and weeks:
-            errors -= errors.mean()  # patients differ by less than chance
-        offset = spread * draws.normal()
-        table += [(patient, week, 30 + 1.5 * week + offset + error) for week, error in zip(weeks, errors)]
-    frame = pandas.DataFrame(table, columns=["patient", "week", "score"])
-    fit = statsmodels.formula.api.mixedlm("score ~ week", frame, groups="patient").fit(reml=True)
-    between, within = float(fit.cov_re.iloc[0, 0]), fit.scale
-    beta = fit.fe_params[["Intercept", "week"]].to_numpy()
-    if spread == 0:
-        # At the edge, where there is no variance between patients and REML is least squares, MixedLM does not converge.
-        fit = statsmodels.formula.api.ols("score ~ week", frame).fit()
-        between, within, beta = 0.0, fit.mse_resid, fit.params[["Intercept", "week"]].to_numpy()
-    # The standard error of generalised least squares; MixedLM's own is of the observed information of all parameters.
-    information = numpy.zeros((2, 2))
-    for _, rows_of_one in frame.groupby("patient"):
-        x = numpy.column_stack([numpy.ones(len(rows_of_one)), rows_of_one["week"]])
-        information += x.T @ numpy.linalg.solve(within * numpy.eye(len(x)) + between, x)
-    mixed.append({"table": table, "intercept": beta[0], "slope": beta[1],
-                  "slope_error": numpy.sqrt(numpy.linalg.inv(information)[1, 1]), "patient_variance": between,
-                  "residual_variance": within})
-versions = {name: importlib.metadata.version(name) for name in ["pandas", "numpy", "statsmodels"]}
-json.dump({"versions": versions, "seed": SEED, "rows": [rows[index] for index in order], "visits": visits, "mixed": mixed},
+versions = {name: importlib.metadata.version(name) for name in ["pandas", "numpy"]}
+json.dump({"versions": versions, "seed": SEED, "rows": [rows[index] for index in order], "visits": visits},
           sys.stdout)

@@ -1,4 +1,4 @@
-"""Reference for src/features/wavelet: `python3 wavelet.py > wavelet.json`. Filters and transforms of PyWavelets."""
+"""Reference for src/features/signals/wavelet: `python3 wavelet.py > wavelet.json`. Filters and transforms of PyWavelets."""
 
 import importlib.metadata
 import json
@@ -22,11 +22,6 @@ for name in ["db1", "db4", "sym5", "coif2"]:
             low, high = pywt.dwt(noise[:length], name, mode)
             single.append({"wavelet": name, "padding": mode, "length": length, "low": low.tolist(), "high": high.tolist()})
 
-many = []
-for mode in pywt.Modes.modes:
-    low, *details = pywt.wavedec(noise, "db4", mode, level=3)
-    many.append({"padding": mode, "approximation": low.tolist(), "details": [d.tolist() for d in details[::-1]]})
-
 
 def entropy(parts):
     share = parts / parts.sum()
@@ -44,6 +39,6 @@ features = [
 levels = [[n, name, pywt.dwt_max_level(n, name)] for n in [1, 2, 7, 13, 14, 100, 1000, 4096] for name in ["db1", "db4", "coif5"]]
 versions = {name: importlib.metadata.version(name) for name in ["PyWavelets", "numpy"]}
 json.dump({
-    "versions": versions, "seed": SEED, "noise": noise.tolist(), "filters": filters, "dwt": single, "wavedec": many,
+    "versions": versions, "seed": SEED, "noise": noise.tolist(), "filters": filters, "dwt": single,
     "features": [float(v) for v in features], "max_level": levels,
 }, sys.stdout)

@@ -266,31 +266,47 @@ fn variants_that_cannot_be_compared_are_refused() {
 
 #[test]
 fn an_autoencoder_that_would_look_at_classes_is_refused() {
-    let objective = "training.objective={ classification = 0.0, reconstruction = 1.0 }";
+    let loss = "training.loss=[{ kind = \"reconstruction\" }]";
     let text = |more: &[&str]| {
         let set: Vec<String> = more.iter().map(|set| set.to_string()).collect();
         toml::to_string(&ExperimentFile::parse("x".as_ref(), EVERY_LAYER, &set).unwrap().config).unwrap()
     };
     assert_eq!(
-        problems(&text(&[objective])),
+        problems(&text(&[loss])),
         [
-            "training.objective.reconstruction: is greater than 0, but no stream has a decoder: add `decoder = { kind = \
-             ... }` to one",
-            "training.monitor: selects by the classes, which an autoencoder must not see: use valid/reconstruction",
+            "training.loss: has a reconstruction, but no stream has a decoder: add `decoder = { kind = ... }` to one",
             "training.class_weights: an autoencoder must not see the classes: use none",
+            "training.label_smoothing: an autoencoder does not see the labels that this smooths: leave it out",
+            "training.monitor: selects by the classes, which an autoencoder must not see: use valid/reconstruction",
         ]
     );
     let decoder = "model.stream.clinical.decoder={ kind = \"mlp\", hidden_sizes = [4] }";
     assert_eq!(
         problems(&text(&[decoder])),
-        ["training.objective.reconstruction: is 0, but a stream has a decoder: nothing would train it"]
+        [
+            "training.loss: has no reconstruction, but a stream has a decoder, which nothing would train: add \
+             { kind = \"reconstruction\" }"
+        ]
+    );
+    let entries = "training.loss=[{ kind = \"cross-entropy\", weight = 0.0 }, { kind = \"cross-entropy\" }]";
+    assert_eq!(
+        problems(&text(&[entries])),
+        [
+            "training.loss[0].weight: is 0: must be greater than 0; leave the loss out to switch it off",
+            "training.loss[1]: this kind is in the list already: one entry with the sum of the weights is the same",
+        ]
+    );
+    assert_eq!(
+        problems(&text(&["training.loss=[]"]))[0],
+        "training.loss: is empty: expected at least one loss, such as { kind = \"cross-entropy\" }"
     );
     let folder = tempfile::tempdir().unwrap();
     let fine = [
-        objective,
+        loss,
         decoder,
         "training.monitor=valid/reconstruction",
         "training.class_weights=none",
+        "training.label_smoothing=0.0",
     ];
     assert_eq!(
         plan(EVERY_LAYER, &fine, folder.path()).base().selection(),

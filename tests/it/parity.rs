@@ -12,20 +12,20 @@ use recoup::cohort::window::windows;
 use recoup::dataset::subjects::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};
 use recoup::features::transforms::Scaler;
 use recoup::models::{InputShape, Model, ModelConfig, Scaling, matrix};
-use recoup::training::optimizer::{Moments, StepSize, step};
+use recoup::training::optimizer::{AdamwConfig, OptimizerStep, ReplicaStep};
 use recoup::training::step::{Group, floats};
-use recoup::training::{DeviceData, Hyper, OptimizerConfig, Replica, StreamSource, TrainingConfig};
+use recoup::training::{DeviceData, Hyperparameters, OptimizerConfig, Replica, StreamSource, TrainingConfig};
 use serde::Deserialize;
 use serde_json::json;
 
 const CHANNELS: usize = 3;
-const OPTIMIZER: OptimizerConfig = OptimizerConfig::Adamw {
+const OPTIMIZER: OptimizerConfig = OptimizerConfig::Adamw(AdamwConfig {
     learning_rate: 1e-3,
     weight_decay: 0.01,
     beta1: 0.9,
     beta2: 0.999,
     epsilon: 1e-8,
-};
+});
 
 #[derive(Deserialize)]
 struct Golden {
@@ -66,7 +66,7 @@ impl Golden {
         Replica {
             name: name.into(),
             seed: 0,
-            hyper: Hyper {
+            hyper: Hyperparameters {
                 learning_rate: OPTIMIZER.learning_rate(),
                 weight_decay: OPTIMIZER.weight_decay(),
                 dropout: 0.0,
@@ -75,7 +75,7 @@ impl Golden {
             },
             scalers: vec![Scaler {
                 mean: vec![0.0; CHANNELS],
-                deviation: vec![1.0; CHANNELS],
+                std: vec![1.0; CHANNELS],
             }],
             fitted: vec![None],
             train: Vec::new(),
@@ -214,7 +214,7 @@ fn agrees(name: &str) {
     let data = DeviceData::new(&prepared, vec![source], samples, num_classes, &device);
     let model = case.model(shape, num_classes);
     let replicas = ["first", "second"].map(|name| golden.replica(name));
-    // The test makes the steps; of the training table the group reads precision and objective, which are the defaults.
+    // The test makes the steps; of the training table the group reads precision and losses, which are the defaults.
     let text = "epochs = 1\nbatch_size = 1\noptimizer = { kind = \"sgd\", learning_rate = 1.0 }";
     let config: TrainingConfig = toml::from_str(text).unwrap();
     let group = Group::new(&model, &data, replicas.iter().collect(), &config);
@@ -222,37 +222,32 @@ fn agrees(name: &str) {
     let row = case.weights(&model, |parameter| &parameter.initial);
     let mut weights = matrix(row.repeat(2), 2, &device);
     let buffers = matrix(Vec::new(), 2, &device);
-    let mut moments = Moments {
-        first: weights.zeros_like(),
-        second: weights.zeros_like(),
-    };
-    let moves = Tensor::<2, Bool>::from_data(TensorData::from([[true], [true]]), &device);
+    let mut slots = OPTIMIZER.fresh_slots(&weights);
+    let trusted = Tensor::<2, Bool>::from_data(TensorData::from([[true], [true]]), &device);
     for (index, (&loss, &norm)) in case.losses.iter().zip(&case.gradient_norms).enumerate() {
         // The second replica sees its samples in another order, so equal results are not one replica read twice.
         let micro_batches: Vec<_> = case
             .micro_batches(index)
             .into_iter()
-            .map(|picks| vec![picks.clone(), picks.into_iter().rev().collect()])
+            .map(|indices| vec![indices.clone(), indices.into_iter().rev().collect()])
             .collect();
         let made = group.gradients(&weights, &buffers, &[index as u64; 2], &micro_batches);
-        let size = StepSize {
+        let part = ReplicaStep {
             step: index as u64,
             learning_rate: OPTIMIZER.learning_rate(),
             weight_decay: OPTIMIZER.weight_decay(),
             active: true,
         };
-        let clip = Some(golden.gradient_clip_norm);
-        let stepped = step(
-            &OPTIMIZER,
-            clip,
-            &[size; 2],
-            &moves,
-            None,
+        let stepped = OPTIMIZER.step(OptimizerStep {
+            replicas: &[part; 2],
+            max_norm: Some(golden.gradient_clip_norm),
+            trusted: &trusted,
+            factors: None,
             weights,
-            made.gradient,
-            moments,
-        );
-        (weights, moments) = (stepped.weights, stepped.moments);
+            gradient: made.gradient,
+            slots,
+        });
+        (weights, slots) = (stepped.weights, stepped.slots);
         for (replica, (found, found_norm)) in floats(made.losses).into_iter().zip(floats(stepped.norms)).enumerate() {
             let place = format!("{name}, replica {replica}, step {index}");
             assert_close(found, loss, 1e-5, &format!("{place}, loss"));

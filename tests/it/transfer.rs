@@ -39,7 +39,7 @@ hidden_sizes = [8]
 epochs = 3
 batch_size = 8
 optimizer = {{ kind = "adamw", learning_rate = 0.01 }}
-objective = {{ classification = 0.0, reconstruction = 1.0 }}
+loss = [{{ kind = "reconstruction" }}]
 monitor = "valid/reconstruction"
 "#
     )

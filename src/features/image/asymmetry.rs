@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use super::mean;
+use crate::signal::statistics::mean;
 
 /// Mean of `|L - R'|` and mean of `L - R'` over the pixels of the left half `L` and of the mirrored right half `R'`; a
 /// column in the middle belongs to neither. Left is where columns start: the subject's right if they face the camera.

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use super::mean;
+use crate::signal::statistics::mean;
 
 /// Statistics of the N values I of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]

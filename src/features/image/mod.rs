@@ -16,9 +16,10 @@ pub use self::asymmetry::asymmetry;
 pub use self::histogram::{Histogram, histogram};
 pub use self::motion::motion_energy;
 pub use self::region::Region;
-pub use self::sobel::{edge_statistics, sobel_magnitude, sobel_magnitudes};
+pub use self::sobel::{edge_statistics, sobel_magnitude};
 use crate::base::Problem;
 use crate::features::signals::Column;
+use crate::signal::statistics::mean;
 
 /// The images that samples are taken from.
 #[derive(Debug, Clone, Copy)]
@@ -163,10 +164,4 @@ fn average<const N: usize>(
     let images: Vec<_> = images.outer_iter().collect();
     let rows: Vec<[f64; N]> = images.par_iter().map(|image| statistics(*image)).collect();
     std::array::from_fn(|column| mean(rows.iter().filter_map(|row| row.get(column).copied())))
-}
-
-/// Mean of any number of values; NaN without one.
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = values.fold((0.0, 0u64), |(sum, count), value| (sum + value, count + 1));
-    sum / count as f64
 }

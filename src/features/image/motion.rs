@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView3, Axis, Zip};
 
-use super::mean;
+use crate::signal::statistics::mean;
 
 /// `E_t = mean |I_t - I_{t-1}|` over all pixels, for each image `[images, lines, columns]` but the first.
 pub fn motion_energy(images: ArrayView3<f32>) -> Vec<f64> {

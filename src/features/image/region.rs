@@ -3,8 +3,9 @@
 use ndarray::{ArrayView2, s};
 use serde::{Deserialize, Serialize};
 
-use super::{ImageInfo, mean};
+use super::ImageInfo;
 use crate::base::Problem;
+use crate::signal::statistics::mean;
 
 /// A rectangle of pixels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,10 +4,9 @@
 //! The image goes on beyond its border as its own reflection at the edge of the outermost pixels (d c b a | a b c d | d
 //! c b a, the mode "reflect" of scipy.ndimage), so the nearest pixel stands for one that is missing.
 
-use ndarray::{Array2, Array4, ArrayView2, ArrayView4, Axis};
-use rayon::prelude::*;
+use ndarray::{Array2, ArrayView2};
 
-use super::mean;
+use crate::signal::statistics::mean;
 
 /// The gradient's magnitude at each pixel.
 pub fn sobel_magnitude(image: ArrayView2<f32>) -> Array2<f64> {
@@ -15,21 +14,6 @@ pub fn sobel_magnitude(image: ArrayView2<f32>) -> Array2<f64> {
     let mut magnitude = vec![0.0; height * width];
     fill(image, &mut magnitude);
     Array2::from_shape_vec((height, width), magnitude).unwrap_or_default()
-}
-
-/// The gradient's magnitude of many images, `[images, planes, lines, columns]`, on all cores. Each image is computed by
-/// itself, so the numbers do not depend on how many cores there are.
-pub fn sobel_magnitudes(images: ArrayView4<f32>) -> Array4<f64> {
-    let (_, num_planes, height, width) = images.dim();
-    let mut magnitudes = vec![0.0; images.len()];
-    magnitudes
-        .par_chunks_mut((height * width).max(1))
-        .enumerate()
-        .for_each(|(index, magnitude)| {
-            let image = images.index_axis(Axis(0), index / num_planes);
-            fill(image.index_axis(Axis(0), index % num_planes), magnitude);
-        });
-    Array4::from_shape_vec(images.dim(), magnitudes).unwrap_or_default()
 }
 
 /// Line by line: three lines of the image become their smoothed sum and their difference, and these one line of the

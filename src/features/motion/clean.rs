@@ -2,6 +2,8 @@
 
 use ndarray::{Array1, ArrayView2, ArrayView3, ArrayViewMut3, Axis};
 
+use crate::signal::statistics::median;
+
 /// Makes points NaN whose confidence (`[frames, points]`) is less than `least` or NaN.
 ///
 /// # Panics
@@ -78,15 +80,4 @@ pub(super) fn middles(positions: ArrayView3<f64>, points: &[usize]) -> Vec<Array
         sum / points.len() as f64
     };
     positions.outer_iter().map(middle).collect()
-}
-
-/// NaN for no values.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match (values.get(middle), values.len() % 2) {
-        (Some(&value), 1) => value,
-        (Some(&value), _) => (value + values[middle - 1]) / 2.0,
-        (None, _) => f64::NAN,
-    }
 }

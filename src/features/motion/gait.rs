@@ -3,6 +3,7 @@
 use ndarray::{Array1, ArrayView2, ArrayView3};
 
 use super::clean::middles;
+use crate::signal::statistics::mean;
 
 /// Share of a path's range that a turning point must stand out by to be an event.
 const PROMINENCE: f64 = 0.3;
@@ -172,10 +173,4 @@ pub fn walking_speed(
         (Some(from), Some(to)) if last > first => (to - from).dot(forward) / (last - first),
         _ => f64::NAN,
     }
-}
-
-/// NaN for no values.
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-    sum / count
 }

@@ -5,10 +5,11 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::spectrum::Welch;
-use super::statistics::{mean_variance, sum, sum_neighbours};
 use crate::base::Problem;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo, squared};
 use crate::signal::filter::{Filter, Passband, Phase, Sos};
+use crate::signal::statistics::mean_variance;
+use crate::signal::sums::{sum, sum_neighbours};
 
 /// Order of the envelope's low-pass.
 const ENVELOPE_ORDER: usize = 4;

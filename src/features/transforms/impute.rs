@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::config::KnnWeights;
-use super::scale::mean;
+use super::rows::finite_mean;
 
 /// Troyanskaya's KNN imputation as scikit-learn defines it. For each missing value the donors are the training rows
 /// that have the column and share one with the row; the `neighbors` nearest are averaged. Among rows at one distance
@@ -33,7 +33,7 @@ impl KnnImputer {
                 .into_iter()
                 .map(|row| row.iter().map(keep).collect())
                 .collect(),
-            means: rows.columns().into_iter().map(mean).collect(),
+            means: rows.columns().into_iter().map(finite_mean).collect(),
         }
     }
 

@@ -13,17 +13,14 @@
 mod config;
 mod encode;
 mod impute;
-mod join;
 mod lasso;
 mod pca;
 mod pipeline;
 mod rows;
-mod scale;
 mod scaler;
 
 pub use config::{FitConfig, KnnWeights, columns_after, problems};
 pub use impute::KnnImputer;
-pub use join::{Block, Joined, join};
 pub use lasso::{Design, LassoModel, LassoPath, alpha_grid, cross_validation_errors};
 pub use pca::Pca;
 pub use pipeline::{Pipeline, Step};

@@ -1,17 +1,15 @@
 //! Principal components.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
+use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
-use smartcore::linalg::basic::arrays::Array as _;
-use smartcore::linalg::basic::matrix::DenseMatrix;
-use smartcore::linalg::traits::svd::SVDDecomposable;
+
+/// Most iterations of a singular value decomposition for each of its values; usual are two or three.
+const MAX_ITERATIONS: usize = 100;
 
 /// Principal components: `X - mean = U S V^T`, component `k` is column `k` of `V`, its variance `S_k^2 / (n - 1)`.
 ///
-/// The decomposition is smartcore's, of the matrix or its transpose, whichever has more rows: its own PCA takes the
-/// eigenvectors of the covariance for wide tables, which squares the condition. The sign is such that the loading
+/// The decomposition is that of the matrix or its transpose, whichever has more rows. The sign is such that the loading
 /// largest in absolute value is positive, the first among equals. Components whose singular value is rounding error,
 /// `S_k <= max(n, p) eps S_1`, have no direction of their own and are left out: they are 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,7 +52,7 @@ impl Pca {
         if largest == 0.0 {
             return Ok(nothing);
         }
-        // The decomposition takes columns below 2e-16 for zero, whatever the others are.
+        // The decomposition's tolerance is absolute.
         let (singular, directions) = decompose(&(centred / largest))?;
         let floor = num_rows.max(num_columns) as f64 * f64::EPSILON * singular.first().copied().unwrap_or(0.0);
         let total: f64 = singular.iter().map(|s| s * s).sum();
@@ -107,22 +105,27 @@ impl Pca {
 
 /// Singular values, descending, and the right singular vectors.
 fn decompose(matrix: &Array2<f64>) -> Result<(Vec<f64>, Vec<Vec<f64>>), String> {
-    let wide = matrix.ncols() > matrix.nrows();
-    let tall = if wide { matrix.t() } else { matrix.view() };
-    let (num_rows, num_columns) = tall.dim();
-    let failed = |_| "the singular value decomposition does not converge".to_string();
-    let copy =
-        DenseMatrix::new(num_rows, num_columns, tall.iter().copied().collect(), false).map_err(|e| e.to_string())?;
-    // smartcore panics where the iteration does not converge.
-    let svd = catch_unwind(AssertUnwindSafe(|| copy.svd_mut()))
-        .map_err(failed)?
-        .map_err(|e| e.to_string())?;
-    let vectors = if wide { &svd.U } else { &svd.V };
-    let length = matrix.ncols();
-    let directions = (0..svd.s.len())
-        .map(|k| (0..length).map(|row| *vectors.get((row, k))).collect())
-        .map(oriented);
-    Ok((svd.s.clone(), directions.collect()))
+    let (num_rows, num_columns) = matrix.dim();
+    let is_wide = num_columns > num_rows;
+    let dense = DMatrix::from_iterator(num_columns, num_rows, matrix.iter().copied());
+    let tall = if is_wide { dense } else { dense.transpose() };
+    let max_iterations = MAX_ITERATIONS * num_rows.min(num_columns);
+    let svd = tall
+        .try_svd(is_wide, !is_wide, f64::EPSILON, max_iterations)
+        .ok_or("the singular value decomposition does not converge")?;
+    let directions: Vec<Vec<f64>> = match (&svd.u, &svd.v_t) {
+        (Some(left), _) => left
+            .column_iter()
+            .map(|vector| vector.iter().copied().collect())
+            .collect(),
+        (None, Some(right)) => right
+            .row_iter()
+            .map(|vector| vector.iter().copied().collect())
+            .collect(),
+        (None, None) => Vec::new(),
+    };
+    let singular = svd.singular_values.iter().copied().collect();
+    Ok((singular, directions.into_iter().map(oriented).collect()))
 }
 
 fn oriented(direction: Vec<f64>) -> Vec<f64> {

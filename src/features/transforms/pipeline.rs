@@ -10,9 +10,9 @@ use super::encode::{categories, one_hot, ordinal};
 use super::impute::KnnImputer;
 use super::lasso::{Design, LassoModel, alpha_grid, cross_validation_errors};
 use super::pca::Pca;
-use super::rows::{TrainRows, finite};
-use super::scale::{deviation, extremes, mean};
+use super::rows::{TrainRows, finite, finite_mean, finite_values};
 use crate::features::signals::Column;
+use crate::signal::statistics::{extremes, population_std};
 
 /// A fitted pipeline; what a run stores beside its model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,12 +28,12 @@ pub struct Pipeline {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Step {
-    /// `(x - mean) / deviation`.
+    /// `(x - mean) / std`.
     ZScore {
         /// Mean of the training rows; 0 without values.
         mean: Vec<f64>,
-        /// Population deviation; 1 for a constant column.
-        deviation: Vec<f64>,
+        /// Population standard deviation; 1 for a constant column.
+        std: Vec<f64>,
     },
     /// `offset + x * factor`, then cut to `clip`.
     Range {
@@ -179,21 +179,25 @@ impl Step {
                 .columns()
                 .into_iter()
                 .zip(columns)
-                .filter(|(values, _)| mean(*values).is_none());
+                .filter(|(values, _)| finite_mean(*values).is_none());
             notes.extend(empty.map(|(_, column)| format!("`{}` has no training value; it becomes 0", column.name)));
         };
         Ok(match config {
             FitConfig::ZScore {} => Self::ZScore {
-                mean: per_column(&|column| mean(column).unwrap_or(0.0)),
-                deviation: per_column(&|column| mean(column).map_or(1.0, |mean| deviation(column, mean))),
+                mean: per_column(&|column| finite_mean(column).unwrap_or(0.0)),
+                std: per_column(&|column| {
+                    let std = finite_mean(column).map(|mean| population_std(finite_values(column), mean));
+                    std.filter(|&std| std > 0.0).unwrap_or(1.0)
+                }),
             },
             FitConfig::Range { low, high, clip } => {
-                let factor = |column: ArrayView1<f64>| match extremes(column) {
+                let factor = |column: ArrayView1<f64>| match extremes(finite_values(column)) {
                     Some((min, max)) if max > min => (high - low) / (max - min),
                     _ => high - low,
                 };
-                let offset =
-                    |column: ArrayView1<f64>| low - extremes(column).map_or(0.0, |(min, _)| min * factor(column));
+                let offset = |column: ArrayView1<f64>| {
+                    low - extremes(finite_values(column)).map_or(0.0, |(min, _)| min * factor(column))
+                };
                 let (offset, factor) = (per_column(&offset), per_column(&factor));
                 Self::Range {
                     offset,
@@ -203,7 +207,7 @@ impl Step {
             }
             FitConfig::ImputeMean { indicators } => {
                 note_empty();
-                let fill = train.values.columns().into_iter().map(mean).collect();
+                let fill = train.values.columns().into_iter().map(finite_mean).collect();
                 Self::ImputeMean {
                     fill,
                     indicators: *indicators,
@@ -260,10 +264,10 @@ impl Step {
 
     fn transform(&self, mut values: Array2<f64>) -> Array2<f64> {
         match self {
-            Self::ZScore { mean, deviation } => {
+            Self::ZScore { mean, std } => {
                 for mut row in values.rows_mut() {
-                    for ((x, mean), deviation) in row.iter_mut().zip(mean).zip(deviation) {
-                        *x = (*x - mean) / deviation;
+                    for ((x, mean), std) in row.iter_mut().zip(mean).zip(std) {
+                        *x = (*x - mean) / std;
                     }
                 }
                 values

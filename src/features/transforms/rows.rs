@@ -1,8 +1,9 @@
 //! Training rows, the only thing that a pipeline is fitted on.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::cohort::split::TrainFold;
+use crate::signal::statistics::mean;
 
 /// The rows of a table that belong to training subjects.
 #[derive(Debug, Clone)]
@@ -72,4 +73,14 @@ impl TrainRows {
 pub(super) fn finite(mut values: Array2<f64>) -> Array2<f64> {
     values.mapv_inplace(|value| if value.is_finite() { value } else { f64::NAN });
     values
+}
+
+/// The finite values of a column.
+pub(super) fn finite_values<'a>(column: ArrayView1<'a, f64>) -> impl Iterator<Item = f64> + 'a {
+    column.into_iter().copied().filter(|value| value.is_finite())
+}
+
+/// Mean of the finite values of a column; `None` without any.
+pub(super) fn finite_mean(column: ArrayView1<f64>) -> Option<f64> {
+    Some(mean(finite_values(column))).filter(|mean| !mean.is_nan())
 }

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::cohort::prepared::Prepared;
 use crate::cohort::split::TrainFold;
 
-/// z-score per channel: `(x - mean) / deviation` with the mean and population deviation (`ddof = 0`) of all finite
+/// z-score per channel: `(x - mean) / std` with the mean and population standard deviation (`ddof = 0`) of all finite
 /// values of the training subjects. A missing value becomes 0 after scaling, which imputes the training mean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -11,7 +11,7 @@ pub struct Scaler {
     /// One per channel.
     pub mean: Vec<f64>,
     /// One per channel; 1 where the training values are constant, so that a constant channel becomes 0.
-    pub deviation: Vec<f64>,
+    pub std: Vec<f64>,
 }
 
 impl Scaler {
@@ -61,10 +61,10 @@ impl Scaler {
         };
         let mean = average(&|_, x| x);
         let variance = average(&|slot, x| (x - mean[slot]).powi(2));
-        let deviation = variance
+        let std = variance
             .into_iter()
             .map(|variance| if variance > 0.0 { variance.sqrt() } else { 1.0 })
             .collect();
-        Self { mean, deviation }
+        Self { mean, std }
     }
 }

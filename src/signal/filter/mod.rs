@@ -9,7 +9,7 @@ mod sos;
 
 pub use config::{Band, FilterConfig, Phase};
 pub use design::Passband;
-pub use sos::{Sos, SosState};
+pub use sos::Sos;
 
 use std::ops::Range;
 
@@ -73,7 +73,8 @@ impl Filter {
     }
 
     /// The samples of a recording of `num_samples` that must be known to filter `block` of it: the block and what the
-    /// filter takes to settle, on both sides for zero phase, before it for a causal filter.
+    /// filter takes to settle, on both sides for zero phase, before it for a causal filter. The block cut from the
+    /// filtered reach equals that of the filtered recording within 1e-10 of the signal's range.
     pub fn reach(&self, block: Range<usize>, num_samples: usize) -> Range<usize> {
         // The padding at a cut must be possible wherever it is at the true end.
         let margin = self.sos.settling_samples() + self.sos.pad_len() + 1;
@@ -82,27 +83,5 @@ impl Filter {
             Phase::Causal => block.end,
         };
         block.start.saturating_sub(margin).min(num_samples)..end.min(num_samples)
-    }
-
-    /// The samples `block` of the filtered recording of `num_samples`, of which `read` is asked for [`Self::reach`]
-    /// only: memory is that of the block and its margins. Equal to filtering all of it within 1e-10 of the signal's
-    /// range.
-    ///
-    /// # Errors
-    /// Those of `read`.
-    pub fn apply_block<E>(
-        &self,
-        block: Range<usize>,
-        num_samples: usize,
-        read: impl FnOnce(Range<usize>) -> Result<Vec<f64>, E>,
-    ) -> Result<Vec<f64>, E> {
-        let reach = self.reach(block.clone(), num_samples);
-        let mut values = read(reach.clone())?;
-        self.apply(&mut values);
-        let start = block.start.saturating_sub(reach.start).min(values.len());
-        let end = block.end.saturating_sub(reach.start).clamp(start, values.len());
-        values.truncate(end);
-        values.drain(..start);
-        Ok(values)
     }
 }

@@ -12,30 +12,11 @@ pub struct Sos {
     pub sections: Vec<[f64; 6]>,
 }
 
-/// What a cascade remembers between chunks of a signal: two numbers per section (transposed direct form II).
-#[derive(Debug, Clone, PartialEq)]
-pub struct SosState(Vec<[[f64; 1]; 2]>);
-
-impl SosState {
-    /// Two numbers per section, in the order of the sections.
-    pub fn values(&self) -> impl Iterator<Item = f64> {
-        self.0.iter().flatten().flatten().copied()
-    }
-}
-
 impl Sos {
-    /// The state after endless silence.
-    pub fn silent_state(&self) -> SosState {
-        SosState(vec![[[0.0]; 2]; self.sections.len()])
-    }
-
-    /// The state after endlessly many samples of this value (`scipy.signal.sosfilt_zi` times the value). In closed
-    /// form, which is exact to the last bits; SciPy solves a system that loses digits with the cut-off: 1e-9 for a
-    /// high-pass of 0.05 Hz at 1000 Hz, and its zero-phase result is off by as much of a constant offset.
-    pub fn steady_state(&self, value: f64) -> SosState {
-        SosState(self.steady([value]))
-    }
-
+    /// State of each section (transposed direct form II) after endlessly many samples of these values, one per channel
+    /// (`scipy.signal.sosfilt_zi` times the value). In closed form, which is exact to the last bits; SciPy solves a
+    /// system that loses digits with the cut-off: 1e-9 for a high-pass of 0.05 Hz at 1000 Hz, and its zero-phase result
+    /// is off by as much of a constant offset.
     fn steady<const LANES: usize>(&self, values: [f64; LANES]) -> Vec<[[f64; LANES]; 2]> {
         let mut scale = 1.0;
         let state = |&[b0, b1, b2, _, a1, a2]: &[f64; 6]| {
@@ -48,12 +29,9 @@ impl Sos {
         self.sections.iter().map(state).collect()
     }
 
-    /// Filters a chunk in place and moves the state on: chunks in order give the bits of the whole, those of
-    /// `scipy.signal.sosfilt`. A state made for another cascade is extended with silence or cut.
-    pub fn filter(&self, state: &mut SosState, samples: &mut [f64]) {
-        state.0.resize(self.sections.len(), [[0.0]; 2]);
-        let (samples, _) = samples.as_chunks_mut::<1>();
-        run(&self.sections, &mut state.0, samples, false);
+    /// Filters forward, from the steady state of the first sample: `scipy.signal.sosfilt` with `sosfilt_zi` times it.
+    pub fn causal(&self, samples: &mut [f64]) {
+        self.causal_lanes(&mut [samples]);
     }
 
     /// Filters forward and backward, without delay: `scipy.signal.sosfiltfilt` with its defaults, an odd extension of

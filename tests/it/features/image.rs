@@ -1,9 +1,7 @@
 //! Features of images against numpy and SciPy, and against what was planted.
 
 use ndarray::{Array4, Axis, s};
-use recoup::features::image::{
-    ImageFeature, ImageInfo, asymmetry, histogram, motion_energy, sobel_magnitude, sobel_magnitudes,
-};
+use recoup::features::image::{ImageFeature, ImageInfo, asymmetry, histogram, motion_energy, sobel_magnitude};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -70,7 +68,6 @@ fn image_features_equal_those_of_numpy_and_scipy() {
             .iter()
             .fold(0f64, |scale, value| scale.max(value.abs().into()));
         let name = case.name.as_str();
-        let magnitudes = sobel_magnitudes(film.view());
         for (index, expected) in case.images.iter().enumerate() {
             let image = film.slice(s![index, 0, .., ..]);
             assert_close(
@@ -87,7 +84,6 @@ fn image_features_equal_those_of_numpy_and_scipy() {
             );
             let magnitude = sobel_magnitude(image);
             assert_close(name, magnitude.as_slice().unwrap(), &expected.magnitude, 8.0 * scale);
-            assert_eq!(magnitude, magnitudes.slice(s![index, 0, .., ..]));
         }
         assert_close(name, &motion_energy(film.index_axis(Axis(1), 0)), &case.energy, scale);
 

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
-use recoup::features::signals::statistics::{
-    CleaningRules, Fault, Moments, StatisticsConfig, autocorrelation, hjorth, quantile,
-};
+use recoup::features::signals::statistics::{CleaningRules, Fault, Moments, StatisticsConfig, autocorrelation, hjorth};
+use recoup::signal::statistics::quantile;
 use serde::Deserialize;
 
 use super::{difference, features, noise, refused, units};

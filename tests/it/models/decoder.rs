@@ -7,7 +7,7 @@ use recoup::models::decoder::{Decoder, DecoderConfig, reconstruction_error};
 use recoup::models::layers::Linear;
 use recoup::models::{Context, InputShape, LayoutBuilder, Mode, Params, matrix};
 use recoup::training::OptimizerConfig;
-use recoup::training::optimizer::{Moments, StepSize, step};
+use recoup::training::optimizer::{OptimizerStep, ReplicaStep};
 use recoup::training::step::floats;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -283,11 +283,8 @@ fn train(
     let config: OptimizerConfig = serde_json::from_value(adam).unwrap();
     let mut values = matrix(weights.values.clone(), 1, &Device::flex());
     let buffers = matrix(Vec::new(), 1, &Device::flex());
-    let mut moments = Moments {
-        first: values.zeros_like(),
-        second: values.zeros_like(),
-    };
-    let moves = Tensor::<2, Bool>::from_data(TensorData::from([[true]]), &Device::flex());
+    let mut slots = config.fresh_slots(&values);
+    let trusted = Tensor::<2, Bool>::from_data(TensorData::from([[true]]), &Device::flex());
     let mut last = f32::NAN;
     for at in 0..num_steps {
         let params = Params::cut(&weights.layout, &values, &buffers, true, None);
@@ -297,14 +294,22 @@ fn train(
         let gradient = params.gradients(&mut loss.backward());
         last = floats(loss)[0];
         let left = 1.0 - at as f64 / num_steps as f64;
-        let size = StepSize {
+        let part = ReplicaStep {
             step: at,
             learning_rate: learning_rate * left,
             weight_decay: 0.0,
             active: true,
         };
-        let stepped = step(&config, None, &[size], &moves, None, values, gradient, moments);
-        (values, moments) = (stepped.weights, stepped.moments);
+        let stepped = config.step(OptimizerStep {
+            replicas: &[part],
+            max_norm: None,
+            trusted: &trusted,
+            factors: None,
+            weights: values,
+            gradient,
+            slots,
+        });
+        (values, slots) = (stepped.weights, stepped.slots);
     }
     (last, floats(values))
 }

@@ -2,11 +2,10 @@
 
 use burn::tensor::Device;
 use recoup::models::matrix;
-use recoup::training::checkpoint::CheckpointStore;
 use recoup::training::step::{Group, floats};
 use recoup::training::trainer::TrainError;
 
-use super::support::{EVERY_LAYER, Script, assert_same_bytes, data, plan, replicas, train, train_fresh};
+use super::support::{EVERY_LAYER, Script, assert_same_bytes, data, plan, replicas, store, train, train_fresh};
 
 /// [`EVERY_LAYER`] with every kind of change where it can be, and mixup.
 fn every_change() -> String {
@@ -52,7 +51,7 @@ fn the_replica_law_holds_under_every_change() {
     }
     // Cut off every two steps, in the middle of epochs, each attempt with another size of groups.
     let place = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(place.path(), plan.hash(), plan.base().model().layout());
+    let store = store(&plan, place.path());
     let mut attempts = 0;
     let done = loop {
         attempts += 1;

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use recoup::training::checkpoint::CheckpointStore;
 use recoup::training::trainer::TrainError;
 use recoup::training::{Replica, Status};
 
-use super::support::{EVERY_LAYER, Script, assert_same_bytes, plan, replicas, train, train_fresh};
+use super::support::{EVERY_LAYER, Script, assert_same_bytes, plan, replicas, store, train, train_fresh};
 
 #[test]
 fn together_alone_and_in_chunks_end_with_the_same_bytes() {
@@ -152,7 +151,7 @@ fn cut_off_at_any_step_and_resumed_ends_with_the_same_bytes() {
     let straight = train_fresh(&plan, &five, 5, &Device::flex());
     for cut in [1, 2, 3, 4, 7, 9] {
         let place = tempfile::tempdir().unwrap();
-        let store = CheckpointStore::new(place.path(), plan.hash(), plan.base().model().layout());
+        let store = store(&plan, place.path());
         let mut attempts = 0;
         // Cut off every `cut` steps until done, each attempt with another size of groups.
         let done: BTreeMap<_, _> = loop {
@@ -190,7 +189,7 @@ fn one_replica_can_be_taken_out_of_a_checkpoint_and_resumed_alone() {
     let five: Vec<&Replica> = replicas(&plan).into_iter().take(5).collect();
     let straight = train_fresh(&plan, &five, 5, &Device::flex());
     let place = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(place.path(), plan.hash(), plan.base().model().layout());
+    let store = store(&plan, place.path());
     let cut = train(&plan, &five, 5, &Device::flex(), &store, &mut Script::new(Some(3)));
     assert!(matches!(cut, Err(TrainError::Interrupted)));
     let alone = train(&plan, &five[3..4], 1, &Device::flex(), &store, &mut Script::new(None)).unwrap();

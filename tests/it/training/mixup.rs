@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use recoup::base::{Problem, Problems};
 use recoup::models::{Draw, matrix};
-use recoup::training::batch::Targets;
+use recoup::training::losses::Targets;
 use recoup::training::mixup::beta_quantile;
 use recoup::training::step::{Group, floats};
 use recoup::training::{Mixup, MixupConfig, TrainingConfig};
@@ -55,7 +55,7 @@ fn what_cannot_work_is_named() {
 }
 
 /// Three batches of eight: full, one with three samples, one with a single one.
-fn picks() -> Vec<Vec<Option<u32>>> {
+fn window_indices() -> Vec<Vec<Option<u32>>> {
     [8, 3, 1]
         .map(|count| (0..8).map(|at| (at < count).then_some(at)).collect())
         .to_vec()
@@ -63,9 +63,9 @@ fn picks() -> Vec<Vec<Option<u32>>> {
 
 #[test]
 fn partners_are_an_order_of_the_samples_and_never_padding() {
-    let picks = picks();
-    let mixup = Mixup::draw(&MixupConfig { alpha: 0.4 }, &DRAWS, &picks);
-    for (r, picks) in picks.iter().enumerate() {
+    let window_indices = window_indices();
+    let mixup = Mixup::draw(&MixupConfig { alpha: 0.4 }, &DRAWS, &window_indices);
+    for (r, window_indices) in window_indices.iter().enumerate() {
         let mut partners = mixup.partners[r].clone();
         let draws = stream(&DRAWS[r], "mixup.lambda");
         for b in 0..8 {
@@ -78,7 +78,7 @@ fn partners_are_an_order_of_the_samples_and_never_padding() {
             };
             assert_eq!(mixup.shares[r][b], expected);
             assert!(
-                !is_mixed || picks[b].is_some() && picks[partners[b]].is_some(),
+                !is_mixed || window_indices[b].is_some() && window_indices[partners[b]].is_some(),
                 "padding is mixed in"
             );
         }
@@ -90,7 +90,7 @@ fn partners_are_an_order_of_the_samples_and_never_padding() {
     assert!(mixup.partners[0].iter().enumerate().any(|(b, &partner)| partner != b));
 
     // Alone, a replica draws the same.
-    let alone = Mixup::draw(&MixupConfig { alpha: 0.4 }, &DRAWS[1..2], &picks[1..2]);
+    let alone = Mixup::draw(&MixupConfig { alpha: 0.4 }, &DRAWS[1..2], &window_indices[1..2]);
     assert_eq!(
         (&alone.partners[0], &alone.shares[0]),
         (&mixup.partners[1], &mixup.shares[1])
@@ -99,8 +99,8 @@ fn partners_are_an_order_of_the_samples_and_never_padding() {
 
 #[test]
 fn shares_follow_the_beta_distribution() {
-    let picks = vec![(0..4000).map(Some).collect::<Vec<_>>(); 3];
-    let mixup = Mixup::draw(&MixupConfig { alpha: 2.0 }, &DRAWS, &picks);
+    let window_indices = vec![(0..4000).map(Some).collect::<Vec<_>>(); 3];
+    let mixup = Mixup::draw(&MixupConfig { alpha: 2.0 }, &DRAWS, &window_indices);
     let shares: Vec<f64> = mixup
         .shares
         .iter()
@@ -124,8 +124,8 @@ fn shares_follow_the_beta_distribution() {
 fn rows_are_mixed_where_both_samples_have_them() {
     let (size, length, channels) = (8, 5, 2);
     let samples = DRAWS.len() * size;
-    let picks = picks();
-    let mixup = Mixup::draw(&MixupConfig { alpha: 1.0 }, &DRAWS, &picks);
+    let window_indices = window_indices();
+    let mixup = Mixup::draw(&MixupConfig { alpha: 1.0 }, &DRAWS, &window_indices);
     let lengths: Vec<usize> = (0..samples).map(|sample| (sample * 5 + 1) % (length + 1)).collect();
     for lengths in [None, Some(&lengths[..])] {
         let mut input = batch(size, length, channels, lengths);
@@ -164,16 +164,16 @@ fn rows_are_mixed_where_both_samples_have_them() {
 #[test]
 fn each_of_two_labels_counts_with_the_weight_of_its_class() {
     let (size, classes) = (8, 3);
-    let picks = picks();
-    let mixup = Mixup::draw(&MixupConfig { alpha: 1.0 }, &DRAWS, &picks);
+    let window_indices = window_indices();
+    let mixup = Mixup::draw(&MixupConfig { alpha: 1.0 }, &DRAWS, &window_indices);
     let class_weights = [0.5f64, 1.0, 2.5];
     let (mut one_hot, mut weights, mut mask) = (Vec::new(), Vec::new(), Vec::new());
-    for (r, picks) in picks.iter().enumerate() {
+    for (r, window_indices) in window_indices.iter().enumerate() {
         let class = |b: usize| (b * 7 + r) % classes;
         let amounts = mixup.amounts(r);
-        let weight = |b: usize| picks[b].map_or(0.0, |_| class_weights[class(b)]);
+        let weight = |b: usize| window_indices[b].map_or(0.0, |_| class_weights[class(b)]);
         let total: f64 = (0..size).map(|b| amounts[b] * weight(b)).sum();
-        for (b, pick) in picks.iter().enumerate() {
+        for (b, pick) in window_indices.iter().enumerate() {
             let label = |k: usize| if k == class(b) { 0.9 } else { 0.05f32 };
             one_hot.extend((0..classes).map(|k| pick.map_or(0.0, |_| label(k))));
             weights.push((weight(b) / total) as f32);
@@ -276,16 +276,16 @@ optimizer = { kind = "adamw", learning_rate = 0.01 }
     let batches = vec![micro(0..6), micro(train.len() - 5..train.len() + 1)];
     // The windows that each place of a step's micro-batches is given, if all shares are all or nothing.
     let picked = |step: u64| -> Option<Vec<_>> {
-        let micro = |(micro, picks): (usize, &Vec<Vec<Option<u32>>>)| {
+        let micro = |(micro, window_indices): (usize, &Vec<Vec<Option<u32>>>)| {
             let draw = Draw {
                 seed: replica.seed,
                 step: step * 2 + micro as u64,
                 dropout: 0.2,
             };
-            let mixup = Mixup::draw(&config, &[draw], picks);
+            let mixup = Mixup::draw(&config, &[draw], window_indices);
             let pick = |b: usize| match mixup.shares[0][b] {
-                1.0 => Some(picks[0][b]),
-                share if share < 1e-12 => Some(picks[0][mixup.partners[0][b]]),
+                1.0 => Some(window_indices[0][b]),
+                share if share < 1e-12 => Some(window_indices[0][mixup.partners[0][b]]),
                 _ => None,
             };
             Some(vec![(0..6).map(pick).collect::<Option<Vec<_>>>()?])

@@ -187,10 +187,20 @@ pub fn train(
     train_of(plan, plan.base(), replicas, group_size, device, store, script)
 }
 
+/// The store below `folder` of the base program of a plan.
+pub fn store(plan: &ExperimentPlan, folder: &Path) -> CheckpointStore {
+    program_store(plan, plan.base(), folder)
+}
+
+fn program_store(plan: &ExperimentPlan, program: &Program, folder: &Path) -> CheckpointStore {
+    let optimizer = &program.config().training.optimizer;
+    CheckpointStore::new(folder, plan.hash(), program.model().layout(), optimizer)
+}
+
 /// All replicas of a program, trained together in a store of its own.
 pub fn train_program(plan: &ExperimentPlan, program: &Program, device: &Device) -> BTreeMap<String, ReplicaState> {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), plan.hash(), program.model().layout());
+    let store = program_store(plan, program, folder.path());
     let replicas: Vec<&Replica> = program.replicas().iter().map(|planned| planned.replica()).collect();
     train_of(
         plan,
@@ -242,7 +252,7 @@ pub fn train_fresh(
     device: &Device,
 ) -> BTreeMap<String, ReplicaState> {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), plan.hash(), plan.base().model().layout());
+    let store = store(plan, folder.path());
     train(plan, replicas, group_size, device, &store, &mut Script::new(None)).unwrap()
 }
 

@@ -8,6 +8,7 @@
 //! sensitivity), and searching back has half the threshold anyway. Added is a recovery after artefacts.
 
 use crate::signal::filter::{Passband, Sos};
+use crate::signal::statistics::median;
 
 const BAND_HZ: (f64, f64) = (5.0, 15.0);
 const WINDOW_SECS: f64 = 0.15;
@@ -161,8 +162,8 @@ impl Level {
             .map(|piece| piece.iter().copied().fold(0.0, f64::max))
             .collect();
         Self {
-            beat: super::median(&maxima),
-            noise: super::median(values) / 2.0,
+            beat: median(maxima),
+            noise: median(values.to_vec()) / 2.0,
         }
     }
 
@@ -218,7 +219,7 @@ impl<'s> Detector<'s> {
         let learn = |values: &[f64]| Level::learn(values.get(start..).unwrap_or_default(), self.rate_hz);
         let (energy, amplitude) = (learn(self.energies), learn(self.amplitudes));
         let before: Vec<f64> = self.beats.iter().map(|beat| beat.energy).collect();
-        if energy.beat > 0.1 * super::median(&before) {
+        if energy.beat > 0.1 * median(before) {
             (self.energy, self.amplitude) = (energy, amplitude);
             std::mem::take(&mut self.rejected)
                 .into_iter()

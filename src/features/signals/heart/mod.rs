@@ -11,5 +11,3 @@ pub use hrv::Hrv;
 pub use intervals::BeatIntervals;
 pub use ppg::{Ppg, ratio_of_ratios, systolic_peaks};
 pub use variability::{nonlinear, sample_entropy, spectral, time_domain};
-
-use crate::features::signals::stride::median;

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::ecg::{highest, moving_average};
-use super::median;
 use crate::base::Problem;
 use crate::features::signals::stride::ratio;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 use crate::signal::filter::{Passband, Sos};
+use crate::signal::statistics::median;
 
 /// Pulse rate, `60 / median interval` between the [`systolic_peaks`] of the infrared channel, and with a red channel
 /// the [`ratio_of_ratios`] R and the oxygen saturation `c0 + c1 R + c2 R^2`.
@@ -150,9 +150,10 @@ impl SignalFeature for Ppg {
             .zip(peaks.iter().skip(1))
             .map(|(start, end)| (end - start) as f64 / rate_hz)
             .collect();
-        values.push(ratio(60.0, median(&intervals)));
+        let has_none = intervals.is_empty();
+        values.push(ratio(60.0, median(intervals)));
         if let Some(red) = rest.first() {
-            let r = if intervals.is_empty() {
+            let r = if has_none {
                 f64::NAN
             } else {
                 ratio_of_ratios(red, infrared, rate_hz)

@@ -3,7 +3,8 @@
 use super::BeatIntervals;
 use crate::features::signals::Scratch;
 use crate::features::signals::spectrum::{Integration, Welch};
-use crate::features::signals::stride::{deviation, dfa_alpha, mean, ratio};
+use crate::features::signals::stride::{dfa_alpha, ratio};
+use crate::signal::statistics::{mean, sample_std};
 
 /// Names and units of [`time_domain`].
 pub(super) const TIME_DOMAIN: [(&str, &str); 8] = [
@@ -24,7 +25,7 @@ pub(super) const TIME_DOMAIN: [(&str, &str); 8] = [
 /// intervals that follow each other directly. NaN for what there are too few intervals for.
 pub fn time_domain(intervals: &BeatIntervals) -> [f64; 8] {
     let differences: Vec<f64> = intervals.pairs().map(|(a, b)| b - a).collect();
-    let (mean_rr, sdnn) = (mean(&intervals.millis), deviation(&intervals.millis));
+    let (mean_rr, sdnn) = (mean(intervals.millis.iter().copied()), sample_std(&intervals.millis));
     let squares: Vec<f64> = differences.iter().map(|d| d * d).collect();
     let share_above = |millis: f64| match differences.len() {
         0 => f64::NAN,
@@ -34,8 +35,8 @@ pub fn time_domain(intervals: &BeatIntervals) -> [f64; 8] {
         mean_rr,
         60_000.0 / mean_rr,
         sdnn,
-        mean(&squares).sqrt(),
-        deviation(&differences),
+        mean(squares).sqrt(),
+        sample_std(&differences),
         share_above(50.0),
         share_above(20.0),
         sdnn / mean_rr,
@@ -60,8 +61,8 @@ pub fn nonlinear(intervals: &BeatIntervals) -> [f64; 5] {
     let half = std::f64::consts::FRAC_1_SQRT_2;
     let across: Vec<f64> = intervals.pairs().map(|(a, b)| (b - a) * half).collect();
     let along: Vec<f64> = intervals.pairs().map(|(a, b)| (a + b) * half).collect();
-    let (sd1, sd2) = (deviation(&across), deviation(&along));
-    let entropy = sample_entropy(&intervals.millis, 2, 0.2 * deviation(&intervals.millis));
+    let (sd1, sd2) = (sample_std(&across), sample_std(&along));
+    let entropy = sample_entropy(&intervals.millis, 2, 0.2 * sample_std(&intervals.millis));
     [sd1, sd2, ratio(sd1, sd2), entropy, dfa_alpha(&intervals.millis, 4..=16)]
 }
 

@@ -8,7 +8,7 @@ use realfft::num_complex::Complex64;
 use serde::{Deserialize, Serialize};
 
 use crate::features::signals::Scratch;
-use crate::features::signals::statistics::sum;
+use crate::signal::sums::sum;
 
 /// Weights of the samples of a frame; periodic, as SciPy's `get_window` returns them:
 /// `w[n] = sum_k a_k (-1)^k cos(2 pi k n / N)`.

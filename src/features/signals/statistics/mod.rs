@@ -1,9 +1,6 @@
 //! Statistics of a window, and rules that find faulty samples.
 
 mod cleaning;
-mod sums;
-
-pub(crate) use sums::{sum, sum_neighbours, sum_pairs};
 
 pub use cleaning::{CleaningRules, Fault};
 
@@ -12,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::emg::{line_length, rms};
 use crate::base::Problem;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo, squared};
+use crate::signal::statistics::{mean_variance, quantile};
+use crate::signal::sums::{sum, sum_pairs};
 
 /// Statistics of the samples `x` of a window with the mean `m` and the moments `m_k = mean (x - m)^k`: `mean`;
 /// `variance` and `sd` with the ddof given; `skewness` = `m_3 / m_2^1.5` and `kurtosis` = `m_4 / m_2^2 - 3`, both
@@ -89,23 +88,6 @@ fn spread(mean: f64, variance: f64) -> f64 {
     } else {
         f64::NAN
     }
-}
-
-/// Mean, and `sum (x - m)^2 / (N - ddof)`.
-pub fn mean_variance(samples: &[f64], ddof: usize) -> [f64; 2] {
-    let count = samples.len() as f64;
-    let mean = sum(samples, |x| x) / count;
-    [mean, sum(samples, |x| (x - mean) * (x - mean)) / (count - ddof as f64)]
-}
-
-/// The quantile of ordered values, linear between neighbours; NaN of none.
-pub fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share.clamp(0.0, 1.0) * sorted.len().saturating_sub(1) as f64;
-    let (below, above) = (sorted.get(place.floor() as usize), sorted.get(place.ceil() as usize));
-    let (Some(below), Some(above)) = (below, above) else {
-        return f64::NAN;
-    };
-    below + (above - below) * place.fract()
 }
 
 /// Puts the values of these places, ascending and each once, where sorting would put them, in a third of its time.

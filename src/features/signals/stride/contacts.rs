@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::Problem;
-use crate::features::signals::statistics::quantile;
+use crate::signal::statistics::quantile;
 
 /// When a foot counts as loaded. Between the two thresholds it stays what it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

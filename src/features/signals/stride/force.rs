@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::contacts::{ContactThreshold, Stride, strides};
-use super::series::{Outliers, STATISTICS, mean, statistics, symmetry_index};
+use super::series::{Outliers, STATISTICS, statistics, symmetry_index};
 use crate::base::Problem;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
+use crate::signal::statistics::mean;
 
 /// Features of the strides of a window.
 ///
@@ -125,7 +126,7 @@ impl SignalFeature for GaitForce {
                     .filter(|(_, kept)| **kept)
                     .map(|(stride, _)| phase(stride));
                 let series: Vec<f64> = series.collect();
-                means.push(mean(&series));
+                means.push(mean(series.iter().copied()));
                 values.extend(statistics(&series, smallest..=largest).into_iter().take(count));
             }
         }

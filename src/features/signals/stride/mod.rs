@@ -9,8 +9,8 @@ mod table;
 pub use contacts::{ContactThreshold, Stride, strides};
 pub use dfa::dfa_alpha;
 pub use force::GaitForce;
+pub(crate) use series::ratio;
 pub use series::{Outliers, statistics, symmetry_index};
-pub(crate) use series::{deviation, mean, median, ratio};
 pub use table::SeriesFeature;
 
 /// What is wrong with a range of box sizes of [`dfa_alpha`] under the key `dfa_sizes`.

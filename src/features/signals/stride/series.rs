@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::dfa::dfa_alpha;
 use crate::base::Problem;
-use crate::features::signals::statistics::{autocorrelation, quantile};
+use crate::features::signals::statistics::autocorrelation;
+use crate::signal::statistics::{mean, median, sample_std};
 
 /// Which values of a series are taken for errors of detection, ectopic beats or turns, and left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,8 +63,8 @@ impl Outliers {
         match self {
             Self::Keep {} => values.iter().map(|x| x.is_finite()).collect(),
             Self::Deviations { num } => {
-                let most = num * deviation(&finite);
-                let centre = median(&finite);
+                let most = num * sample_std(&finite);
+                let centre = median(finite);
                 // One value has no deviation, and is kept.
                 let most = if most.is_nan() { f64::INFINITY } else { most };
                 values
@@ -75,7 +76,7 @@ impl Outliers {
                 let near = |index: usize| {
                     let around = index.saturating_sub(SIDE)..(index + SIDE + 1).min(values.len());
                     let around = values.get(around).unwrap_or_default();
-                    median(&around.iter().copied().filter(|x| x.is_finite()).collect::<Vec<_>>())
+                    median(around.iter().copied().filter(|x| x.is_finite()).collect())
                 };
                 let keep = |(index, x): (usize, &f64)| {
                     let centre = near(index);
@@ -97,29 +98,6 @@ impl Outliers {
     }
 }
 
-/// Arithmetic mean; NaN of nothing.
-pub(crate) fn mean(values: &[f64]) -> f64 {
-    let Some(first) = values.first() else { return f64::NAN };
-    // Around the first value: the mean of equal values is that value, to the bit.
-    first + values.iter().map(|x| x - first).sum::<f64>() / values.len() as f64
-}
-
-/// Sample standard deviation (`ddof = 1`); NaN of less than two values.
-pub(crate) fn deviation(values: &[f64]) -> f64 {
-    if values.len() < 2 {
-        return f64::NAN;
-    }
-    let mean = mean(values);
-    (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64).sqrt()
-}
-
-/// The middle value, or the mean of the two in the middle; NaN of nothing.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    quantile(&sorted, 0.5)
-}
-
 /// Names and units of [`statistics`]; `None` stands for the unit of the series.
 pub(crate) const STATISTICS: [(&str, Option<&str>); 5] = [
     ("mean", None),
@@ -135,11 +113,11 @@ pub(crate) const STATISTICS: [(&str, Option<&str>); 5] = [
 /// Lag 1: `sum (x[i] - m)(x[i + 1] - m) / sum (x[i] - m)^2`. NaN for what the series does not define: a deviation of
 /// less than two values, ratios of 0.
 pub fn statistics(series: &[f64], dfa_sizes: RangeInclusive<usize>) -> [f64; 5] {
-    let (mean, deviation) = (mean(series), deviation(series));
+    let (mean, std) = (mean(series.iter().copied()), sample_std(series));
     [
         mean,
-        deviation,
-        ratio(100.0 * deviation, mean),
+        std,
+        ratio(100.0 * std, mean),
         autocorrelation(series, 1),
         dfa_alpha(series, dfa_sizes),
     ]

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::series::{Outliers, STATISTICS, mean, statistics, symmetry_index};
+use super::series::{Outliers, STATISTICS, statistics, symmetry_index};
 use crate::base::Problem;
 use crate::dataset::subjects::Channel;
 use crate::features::signals::Column;
+use crate::signal::statistics::mean;
 
 /// Features of a window of a series: rows at times of their own, such as strides, with columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,7 +96,7 @@ impl SeriesFeature {
                 .iter()
                 .position(|column| column.name == *name)
                 .and_then(|index| window.get(index));
-            column.map_or(f64::NAN, |x| mean(&outliers.apply(x)))
+            column.map_or(f64::NAN, |x| mean(outliers.apply(x)))
         };
         values.extend(
             pairs

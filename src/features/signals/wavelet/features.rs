@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::transform::{Bank, dwt_into};
 use super::{Padding, Wavelet, dwt_max_level};
 use crate::base::Problem;
-use crate::features::signals::statistics::{mean_variance, sum};
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
+use crate::signal::statistics::mean_variance;
+use crate::signal::sums::sum;
 
 /// Features of each band of a wavelet transform, from the details of level 1 (`d1`, the upper half of the frequencies)
 /// to the approximation of the last (`a4`). For the coefficients `c` of a band: `energy` = `sum c^2`; `relative_energy`

@@ -7,7 +7,7 @@ mod taps;
 mod transform;
 
 pub use features::{Buffers, WaveletConfig};
-pub use transform::{Decomposition, dwt, dwt_max_level, idwt, wavedec, waverec};
+pub use transform::{dwt, dwt_max_level};
 
 use serde::{Deserialize, Serialize};
 

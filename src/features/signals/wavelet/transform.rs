@@ -1,15 +1,6 @@
-//! One level of the transform and many, forward and back.
+//! One level of the transform.
 
 use super::{Padding, Wavelet};
-
-/// All bands of a transform of several levels.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Decomposition {
-    /// What is left after the last level.
-    pub approximation: Vec<f64>,
-    /// The details from the first level, the highest frequencies, to the last.
-    pub details: Vec<Vec<f64>>,
-}
 
 /// Levels after which a band is shorter than the filter: `floor(log2(num_samples / (taps - 1)))`
 /// (`pywt.dwt_max_level`).
@@ -173,76 +164,4 @@ impl<'a> Beyond<'a> {
             }
         }
     }
-}
-
-/// The signal of which these are the coefficients of one level (`pywt.idwt`): `2 m - L + 2` samples from `m`
-/// coefficients, `2 m` for periodization. `None` for bands of different lengths, and for fewer coefficients than any
-/// signal has.
-pub fn idwt(low: &[f64], high: &[f64], wavelet: Wavelet, padding: Padding) -> Option<Vec<f64>> {
-    let len = wavelet.taps.len();
-    let half = len / 2;
-    if low.len() != high.len() || low.is_empty() {
-        return None;
-    }
-    let bank = Bank::new(wavelet);
-    if padding == Padding::Periodization {
-        // The transpose of the forward transform, which is orthogonal.
-        let num_samples = 2 * low.len();
-        let mut samples = vec![0.0; num_samples];
-        for (k, (low, high)) in low.iter().zip(high).enumerate() {
-            // Whole periods are added so that the index stays positive.
-            let start = 2 * k + num_samples * half + 1 - half;
-            for (j, pair) in bank.pairs.iter().enumerate() {
-                if let Some(sample) = samples.get_mut((start + j) % num_samples) {
-                    *sample += low * pair[0] + high * pair[1];
-                }
-            }
-        }
-        return Some(samples);
-    }
-    let pairs_of_samples = (low.len() + 1).checked_sub(half).filter(|count| *count > 0)?;
-    let mut samples = Vec::with_capacity(2 * pairs_of_samples);
-    for (low, high) in low.windows(half).zip(high.windows(half)) {
-        for parity in [0, 1] {
-            let taps = bank.pairs.iter().skip(parity).step_by(2);
-            samples.push(
-                taps.rev()
-                    .zip(low.iter().zip(high))
-                    .map(|(pair, (low, high))| low * pair[0] + high * pair[1])
-                    .sum(),
-            );
-        }
-    }
-    Some(samples)
-}
-
-/// `level` levels, each of the approximation of the one before (`pywt.wavedec`).
-pub fn wavedec(samples: &[f64], wavelet: Wavelet, padding: Padding, level: usize) -> Decomposition {
-    let bank = Bank::new(wavelet);
-    let mut extended = Vec::new();
-    let mut approximation = samples.to_vec();
-    let details = (0..level)
-        .map(|_| {
-            let (mut low, mut high) = (Vec::new(), Vec::new());
-            dwt_into(&approximation, &bank, padding, &mut extended, &mut low, &mut high);
-            approximation = low;
-            high
-        })
-        .collect();
-    Decomposition { approximation, details }
-}
-
-/// Back from [`wavedec`]; one sample more than the signal where its length was odd (`pywt.waverec`). `None` for bands
-/// whose lengths do not go together.
-pub fn waverec(bands: &Decomposition, wavelet: Wavelet, padding: Padding) -> Option<Vec<f64>> {
-    bands
-        .details
-        .iter()
-        .rev()
-        .try_fold(bands.approximation.clone(), |mut low, high| {
-            if low.len() == high.len() + 1 {
-                low.pop();
-            }
-            idwt(&low, high, wavelet, padding)
-        })
 }

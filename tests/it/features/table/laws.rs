@@ -1,7 +1,7 @@
 //! No test row is seen, the width is fixed, what is stored is what was fitted, and problems are named before fitting.
 
 use ndarray::Array2;
-use recoup::features::transforms::{Block, FitConfig, KnnWeights, Pipeline, TrainRows, join, problems};
+use recoup::features::transforms::{FitConfig, KnnWeights, Pipeline, TrainRows, problems};
 
 use super::{columns, fit_classes, fold_of, train_rows};
 
@@ -240,61 +240,5 @@ fn training_rows_come_from_the_fold_only() {
         Pipeline::fit(&steps, &columns(5), &one_class)
             .unwrap_err()
             .contains("expected 5 columns")
-    );
-}
-
-#[test]
-fn blocks_are_joined_by_patient_and_time_with_a_mask() {
-    let keys = |list: &[(&str, &str)]| {
-        list.iter()
-            .map(|(a, b)| (a.to_string(), b.to_string()))
-            .collect::<Vec<_>>()
-    };
-    let (force_keys, scale_keys) = (
-        keys(&[("b", "0"), ("a", "0"), ("a", "2")]),
-        keys(&[("a", "2"), ("c", "0")]),
-    );
-    let (force, scale) = (
-        ndarray::array![[1.0, 2.0], [3.0, f64::NAN], [5.0, 6.0]],
-        ndarray::array![[7.0], [8.0]],
-    );
-    let (two, one) = (columns(2), columns(1));
-    let force = Block {
-        name: "force",
-        keys: &force_keys,
-        columns: &two,
-        values: force.view(),
-    };
-    let scale = Block {
-        name: "scale",
-        keys: &scale_keys,
-        columns: &one,
-        values: scale.view(),
-    };
-    let joined = join(&[force, scale]).unwrap();
-    assert_eq!(joined.keys, keys(&[("a", "0"), ("a", "2"), ("b", "0"), ("c", "0")]));
-    let names: Vec<_> = joined.columns.iter().map(|column| column.name.as_str()).collect();
-    assert_eq!(names, ["force.c0", "force.c1", "scale.c0"]);
-    assert_eq!(
-        joined.present,
-        ndarray::array![[true, false], [true, true], [true, false], [false, true]]
-    );
-    let nan = f64::NAN;
-    let expected = ndarray::array![[3.0, nan, nan], [5.0, 6.0, 7.0], [1.0, 2.0, nan], [nan, nan, 8.0]];
-    super::assert_close(&joined.values, &expected, 0.0, "joined");
-    assert!(join(&[force, force]).unwrap_err().contains("`force` twice"));
-    let twice = keys(&[("a", "0"), ("a", "0"), ("a", "2")]);
-    assert!(
-        join(&[Block { keys: &twice, ..force }])
-            .unwrap_err()
-            .contains("patient `a` at `0` twice")
-    );
-    assert!(
-        join(&[Block {
-            keys: &twice[..1],
-            ..force
-        }])
-        .unwrap_err()
-        .contains("1 rows and 2 columns of (3, 2) values")
     );
 }

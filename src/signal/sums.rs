@@ -1,7 +1,7 @@
 //! Sums in eight lanes: a single running sum waits four cycles for each addition, and loses more digits.
 
 /// `sum f(x)`.
-pub(crate) fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+pub fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
     let (chunks, rest) = values.as_chunks::<8>();
     let mut lanes = [0.0; 8];
     for chunk in chunks {
@@ -12,7 +12,7 @@ pub(crate) fn sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
 }
 
 /// `sum f(a, b)` over the shorter of two slices.
-pub(crate) fn sum_pairs(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
+pub fn sum_pairs(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
     let len = a.len().min(b.len());
     let ((a, last_a), (b, last_b)) = (a[..len].as_chunks::<8>(), b[..len].as_chunks::<8>());
     let mut lanes = [0.0; 8];
@@ -30,7 +30,7 @@ pub(crate) fn sum_pairs(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f6
 }
 
 /// `sum f(x[i], x[i + 1])`.
-pub(crate) fn sum_neighbours(values: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
+pub fn sum_neighbours(values: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
     sum_pairs(values, values.get(1..).unwrap_or_default(), f)
 }
 
