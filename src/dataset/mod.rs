@@ -5,8 +5,8 @@ pub mod card;
 pub mod draft;
 pub mod fetch;
 pub mod load;
-mod rate;
 mod paths;
+mod rate;
 pub mod subjects;
 pub mod warning;
 
