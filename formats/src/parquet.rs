@@ -31,8 +31,8 @@ use text::Kind;
 pub use write::write_table;
 
 /// Memory that a table may take whatever its file, and per byte of it: ample for columns that repeat one value.
-const MOST_BYTES: usize = 8 << 20;
-const MOST_BYTES_PER_BYTE: usize = 1024;
+const MAX_BYTES: usize = 8 << 20;
+const MAX_BYTES_PER_BYTE: usize = 1024;
 const ROWS_AT_ONCE: usize = 1024;
 /// Memory of one more field beyond its text: its end, in its column and in the rows, and its level.
 const FIELD_BYTES: usize = 2 * size_of::<u32>() + size_of::<i16>();
@@ -82,7 +82,7 @@ fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), FileError
     let schema = metadata.schema_descr();
     let names: Vec<String> = schema.columns().iter().map(|column| column.path().string()).collect();
     let mut rows = TableWriter::new(file, names.clone());
-    let mut budget = MOST_BYTES.saturating_add(bytes.len().saturating_mul(MOST_BYTES_PER_BYTE));
+    let mut budget = MAX_BYTES.saturating_add(bytes.len().saturating_mul(MAX_BYTES_PER_BYTE));
     for index in 0..reader.num_row_groups() {
         let place = format!("row group {}", index + 1);
         let group = reader

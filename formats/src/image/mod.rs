@@ -29,7 +29,7 @@ const MAX_SIDE: u32 = 16_384;
 const MAX_BYTES: u64 = 1 << 30;
 /// Most bytes that a compressed byte can stand for: LZW reaches 1365, JPEG with subsampled colours as many, deflate
 /// 1032. A header that promises more is not believed.
-const MOST_BYTES_PER_BYTE: u64 = 1_400;
+const MAX_BYTES_PER_BYTE: u64 = 1_400;
 
 /// Planes to keep of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
