@@ -224,6 +224,13 @@ impl<'t> Sample<'t> {
         sample
     }
 
+    fn field(&self, record: &SampleRecord, column: usize) -> &str {
+        match column < record.num_fields {
+            true => self.fields.get(record.start + column),
+            false => "",
+        }
+    }
+
     fn record_fields(&self, record: &SampleRecord) -> impl Iterator<Item = &str> + Clone {
         (record.start..record.start + record.num_fields).map(|index| self.fields.get(index))
     }
@@ -329,7 +336,7 @@ impl Guess {
             let is_word = |field: &str| !is_any_number(field);
             let numeric = |column: usize| {
                 rows_from(index + 1)
-                    .filter_map(|row| sample.record_fields(row).nth(column))
+                    .map(|row| sample.field(row, column))
                     .filter(|field| !field.is_empty() && !is_missing_code(field))
                     .all(is_any_number)
             };
@@ -383,8 +390,7 @@ impl Guess {
             layout.skip_lines = sample.records.get(first)?.line - 1;
         }
         let marks = Marks::of(num_columns, |column| {
-            rows_from(first + 1 + usize::from(layout.units_row))
-                .map(move |row| sample.record_fields(row).nth(column).unwrap_or_default())
+            rows_from(first + 1 + usize::from(layout.units_row)).map(move |row| sample.field(row, column))
         });
         (layout.decimal, layout.thousands) = (marks.decimal, marks.thousands);
         Some(Self { layout, num_columns })
@@ -430,17 +436,15 @@ impl Sample<'_> {
             return;
         }
         let mut names = Vec::<String>::new();
+        let mut known = BTreeSet::new();
         for (number, name) in (1..).zip(own) {
             let name = if name.is_empty() {
                 format!("column{number}")
             } else {
                 name.to_string()
             };
-            names.push(if names.contains(&name) {
-                format!("{name}{number}")
-            } else {
-                name
-            });
+            let is_new = known.insert(name.clone());
+            names.push(if is_new { name } else { format!("{name}{number}") });
         }
         layout.header = Header::Names(names);
         // Behind the header, and not before a comment or a blank line below it.
@@ -470,7 +474,7 @@ impl Sample<'_> {
         };
         let is_unit = |(column, unit): (usize, &str)| {
             let mut fields = rows()
-                .filter_map(|row| self.record_fields(row).nth(column))
+                .map(|row| self.field(row, column))
                 .filter(|field| !field.is_empty() && !is_missing_code(field))
                 .peekable();
             let numeric = fields.peek().is_some() && fields.all(is_any_number);

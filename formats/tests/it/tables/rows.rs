@@ -75,7 +75,8 @@ fn short_rows_behind_the_first_fifty_are_noticed_too() {
 #[test]
 fn lines_are_joined_where_neither_can_be_a_row() {
     // As in PhysioNet's gaitndd: the line of hunt20 breaks before its last value.
-    let text = "id\tgroup\tage\tspeed\nals1\tals\t68\t1.3\nhunt20\thunt\tMISSING\n\t9\nals2\tals\t63\t1.05\nals3\tals\t70\t0.9\n";
+    let text = "id\tgroup\tage\tspeed\nals1\tals\t68\t1.3\nhunt20\thunt\tMISSING\n\t9\nals2\tals\t63\t1.05\n\
+                als3\tals\t70\t0.9\nals4\tals\t36\t1.4\n";
     let sniffed = sniffed(text);
     assert!(sniffed.layout.join_short_lines && !sniffed.layout.fill_short_lines);
     assert_eq!(
@@ -84,11 +85,12 @@ fn lines_are_joined_where_neither_can_be_a_row() {
             "als1|als|68|1.3",
             "hunt20|hunt|MISSING|9",
             "als2|als|63|1.05",
-            "als3|als|70|0.9"
+            "als3|als|70|0.9",
+            "als4|als|36|1.4",
         ]
     );
     let lines: Vec<usize> = sniffed.table.rows().map(|row| row.line()).collect();
-    assert_eq!(lines, [2, 3, 5, 6]);
+    assert_eq!(lines, [2, 3, 5, 6, 7]);
     assert_eq!(
         declared(
             "separator = \"tab\"\njoin_short_lines = true\nmissing = [\"MISSING\"]",
@@ -276,9 +278,9 @@ fn units_below_the_header_are_units() {
         assert!(shown(text).0.units.is_empty(), "{text}");
         assert_eq!(shown(text).0.num_rows(), 3);
     }
-    let (table, _) = shown("\"age\" \"ward\"\n\"P1\" 61 \"north wing\"\n\"P2\" 55 \"south\"\n");
+    let (table, _) = shown("\"age\" \"ward\"\n\"P1\" 61 \"north wing\"\n\"P2\" 55 \"south\"\n\"P3\" 50 \"south\"\n");
     assert_eq!(table.columns, ["column1", "age", "ward"]);
-    assert_eq!(rows(&table), ["P1|61|north wing", "P2|55|south"]);
+    assert_eq!(rows(&table), ["P1|61|north wing", "P2|55|south", "P3|50|south"]);
     let (table, _) = shown("t,a\n0,1,\n1,2,\n2,3,\n");
     assert_eq!((table.columns.len(), rows(&table)[2].as_str()), (2, "2|3"));
 }
