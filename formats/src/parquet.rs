@@ -8,6 +8,7 @@
 //! 8601, with `Z` where the file says that they are in UTC; decimals with all their digits; bytes that are no UTF-8 as
 //! hexadecimal. Columns of nested groups are called `group.column`; lists and maps are no columns and an error.
 
+pub mod format;
 mod page;
 mod text;
 mod write;

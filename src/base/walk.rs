@@ -59,7 +59,11 @@ pub fn walk(dir: &Path, hidden: bool) -> Result<Walk, FileError> {
     let mut found = Walk::default();
     let mut folders = vec![String::new()];
     while let Some(prefix) = folders.pop() {
-        let folder = if prefix.is_empty() { dir.to_path_buf() } else { dir.join(&prefix) };
+        let folder = if prefix.is_empty() {
+            dir.to_path_buf()
+        } else {
+            dir.join(&prefix)
+        };
         for entry in fs::read_dir(&folder).map_err(FileError::io(&folder, "read"))? {
             let entry = entry.map_err(FileError::io(&folder, "read"))?;
             let name = entry.file_name();

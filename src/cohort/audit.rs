@@ -18,9 +18,13 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::split::{Splits, SubjectInfo, first_difference};
+use crate::base::{Class, Classified};
 
 mod checks;
+mod folders;
 mod probe;
+
+pub use folders::folders_of_one_class;
 
 /// Shorter recordings may be equal by chance, such as a column of a clinical table.
 const MIN_DUPLICATE_LEN: usize = 16;
@@ -57,6 +61,8 @@ pub enum FindingKind {
     MissingByClass,
     /// A probe beats chance.
     Probe,
+    /// Files of one folder are different subjects, always of one class.
+    FolderOfOneClass,
 }
 
 /// One thing found.
@@ -93,6 +99,13 @@ pub struct AuditReport {
 }
 
 impl AuditReport {
+    /// Adds a finding to the others.
+    pub fn add(&mut self, finding: Option<Finding>) {
+        self.findings.extend(finding);
+        self.findings
+            .sort_by_key(|finding| (Reverse(finding.severity), finding.kind));
+    }
+
     /// The worst severity found.
     pub fn worst(&self) -> Option<Severity> {
         self.findings.first().map(|finding| finding.severity)
@@ -155,6 +168,12 @@ pub enum AuditError {
         /// How.
         difference: String,
     },
+}
+
+impl Classified for AuditError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
 }
 
 /// Takes the recordings one by one and keeps only their hashes and ranges.

@@ -7,10 +7,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::base::error::DataError;
 use crate::base::hash::digest;
-use crate::base::walk::walk;
 use crate::dataset::card::Card;
+use crate::dataset::error::DataError;
 use crate::dataset::load::SessionReader;
 use crate::dataset::subjects::{Cohort, ModalitySpec};
 use crate::dataset::warning::{FileWarning, summary};
@@ -114,14 +113,13 @@ impl Prepared {
     ) -> Result<Self, DataError> {
         let key = digest(format!("{READERS}\n{}", card.source_key(raw_dir)?).as_bytes());
         let dir = cache_dir.join(key);
-        let mut prepared = Self::or_store(Self::open(&dir), cache_dir, &dir, &|building| {
+        Self::or_store(Self::open(&dir), cache_dir, &dir, &|building| {
             let reader = SessionReader::open(card, raw_dir)?;
             let mut writer = FolderWriter::new(&card.name, &card.classes, reader.modalities(), Some(building))?;
-            let warnings = sessions::write(&reader, &mut writer, building, progress)?;
+            let mut warnings = reader.skipped()?;
+            warnings.extend(sessions::write(&reader, &mut writer, building, progress)?);
             writer.finish(&warnings)
-        })?;
-        prepared.warnings.extend(walk(raw_dir, false)?.summary());
-        Ok(prepared)
+        })
     }
 
     /// What was found, or where nothing was or it is damaged, what `fill` writes.
@@ -238,7 +236,8 @@ impl Prepared {
         &self.hash
     }
 
-    /// Lines that the caller should show: a damaged folder that was rebuilt, and what readers tolerated, by kind.
+    /// Lines that the caller should show: a damaged folder that was rebuilt, classes that no session has, subjects with
+    /// sessions of several classes, and what readers tolerated, by kind.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -255,14 +254,59 @@ impl From<Folder> for Prepared {
             values: Values::Mapped(table.values),
             times_secs: table.times_secs,
         };
+        let mut warnings = remarks(&folder.index);
+        warnings.extend(summary(&folder.warnings));
         Self {
             index: folder.index,
             tables: folder.tables.into_iter().map(table).collect(),
             hash: folder.hash,
-            warnings: summary(&folder.warnings),
+            warnings,
             file_warnings: folder.warnings,
         }
     }
+}
+
+/// What is odd about the labels of a cohort.
+fn remarks(index: &Index) -> Vec<String> {
+    let sessions = || index.subjects.iter().flat_map(|subject| &subject.sessions);
+    let is_empty = |class: usize| sessions().all(|session| session.class as usize != class);
+    let empty = index.classes.iter().enumerate().filter(|(class, _)| is_empty(*class));
+    let mut remarks: Vec<String> = empty
+        .map(|(_, class)| {
+            format!(
+                "no session is of class `{class}`, so it can neither be learnt nor scored; take it out of `classes`, or \
+                 correct the values that [label] maps to it"
+            )
+        })
+        .collect();
+    let is_mixed = |subject: &&PreparedSubject| {
+        let mut classes = subject.sessions.iter().map(|session| session.class);
+        let first = classes.next();
+        classes.any(|class| Some(class) != first)
+    };
+    let mixed: Vec<&str> = index
+        .subjects
+        .iter()
+        .filter(is_mixed)
+        .map(|subject| subject.id.as_str())
+        .collect();
+    remarks.extend(several_classes(&mixed, index.subjects.len()));
+    remarks
+}
+
+/// What can be scored where some of `num_subjects` subjects have sessions of several classes; nothing where none has.
+pub fn several_classes(mixed: &[&str], num_subjects: usize) -> Option<String> {
+    const MAX_IDS: usize = 5;
+    let first = mixed.get(..MAX_IDS.min(mixed.len()))?.join(", ");
+    let more = if mixed.len() > MAX_IDS { ", ..." } else { "" };
+    (!mixed.is_empty()).then(|| {
+        format!(
+            "{} of {num_subjects} subjects have sessions of several classes ({first}{more}): a score of the subject needs \
+             one class; to score sessions instead, let `{{subject}}` in the card's patterns match the session, and \
+             `{{group}}` the person, whose sessions no split separates",
+            mixed.len()
+        )
+    })
 }
 
 /// The text of `SHA256SUMS` for a cohort; with a folder, the files are written there as well.

@@ -1,16 +1,16 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
-use recoup::cohort::audit::{Audit, Severity};
+use recoup::cohort::audit::{Audit, Severity, folders_of_one_class};
 use recoup::cohort::prepared::Prepared;
 use recoup::cohort::split::SubjectInfo;
-use recoup::dataset::DataPaths;
 use recoup::dataset::card::Card;
 use recoup::dataset::fetch::{
     AcceptedHash, FetchPlan, FileSpec, HttpOptions, Progress, Source, fetch, fetch_hash_list,
 };
-use recoup::experiment::{ExperimentFile, ExperimentPlan, open_data};
+use recoup::dataset::{DataPaths, SessionReader};
+use recoup::experiment::config::DataSource;
+use recoup::experiment::{ExperimentFile, ExperimentPlan};
 use recoup::runs::write_document;
 use serde_json::json;
 
@@ -18,7 +18,7 @@ use super::Usage;
 use crate::cli::{DataCommand, ShowArgs};
 
 /// Carries out a `data` command.
-pub fn run(command: DataCommand, paths: &DataPaths) -> anyhow::Result<()> {
+pub fn run(command: DataCommand, paths: &DataPaths) -> super::Result<()> {
     match command {
         DataCommand::List(json) => list(paths, json.json),
         DataCommand::Show(args) => match paths.card(&args.name).is_file() || !super::show_file::is_file(&args.name) {
@@ -29,10 +29,12 @@ pub fn run(command: DataCommand, paths: &DataPaths) -> anyhow::Result<()> {
         DataCommand::Fetch { name, from, base_url } => fetch_dataset(&card(paths, &name)?, paths, from, base_url),
         DataCommand::Prepare { name } => {
             let card = card(paths, &name)?;
-            let prepared = Prepared::from_card(&card, &paths.raw(&name), &paths.prepared(&name))?;
-            for warning in prepared.warnings() {
-                eprintln!("warning: {warning}");
-            }
+            let bar = super::preparation_bar(false);
+            let progress = |done, all| super::advance(&bar, done, all);
+            let prepared = Prepared::from_card_with(&card, &paths.raw(&name), &paths.prepared(&name), &progress);
+            bar.finish_and_clear();
+            let prepared = prepared?;
+            super::warn(&prepared);
             super::print(&describe(&prepared))
         }
         DataCommand::Simulate { out, layout, set } => super::simulate::run(&out, layout, &set),
@@ -55,7 +57,7 @@ fn names(paths: &DataPaths) -> Vec<String> {
     names
 }
 
-fn card(paths: &DataPaths, name: &str) -> anyhow::Result<Card> {
+fn card(paths: &DataPaths, name: &str) -> super::Result<Card> {
     if !paths.card(name).is_file() {
         let known = names(paths);
         let message = format!(
@@ -72,7 +74,7 @@ fn card(paths: &DataPaths, name: &str) -> anyhow::Result<Card> {
     Ok(Card::load(&paths.card(name))?)
 }
 
-fn list(paths: &DataPaths, json: bool) -> anyhow::Result<()> {
+fn list(paths: &DataPaths, json: bool) -> super::Result<()> {
     let mut rows = Vec::new();
     for name in names(paths) {
         let card = card(paths, &name)?;
@@ -97,7 +99,7 @@ fn list(paths: &DataPaths, json: bool) -> anyhow::Result<()> {
     super::print(&rows.iter().map(line).collect::<String>())
 }
 
-fn show(card: &Card, paths: &DataPaths, args: &ShowArgs) -> anyhow::Result<()> {
+fn show(card: &Card, paths: &DataPaths, args: &ShowArgs) -> super::Result<()> {
     if args.out.is_some() {
         let message = format!(
             "--out: {} is a dataset, and pictures are of files\nhint: name one of its files",
@@ -143,12 +145,7 @@ fn show(card: &Card, paths: &DataPaths, args: &ShowArgs) -> anyhow::Result<()> {
     super::print(&text)
 }
 
-fn fetch_dataset(
-    card: &Card,
-    paths: &DataPaths,
-    from: Option<PathBuf>,
-    base_url: Option<String>,
-) -> anyhow::Result<()> {
+fn fetch_dataset(card: &Card, paths: &DataPaths, from: Option<PathBuf>, base_url: Option<String>) -> super::Result<()> {
     let source = from.map_or_else(|| Source::Http(HttpOptions::default()), Source::LocalDir);
     let base_url = base_url.unwrap_or_else(|| card.base_url.clone());
     let raw = paths.raw(&card.name);
@@ -247,11 +244,11 @@ fn describe(prepared: &Prepared) -> String {
     text
 }
 
-fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool) -> anyhow::Result<()> {
+fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool) -> super::Result<()> {
     let mut file = ExperimentFile::load(experiment, overrides)?;
     // Whatever a model starts from, the data and the splits are the same.
     file.config.training.init_from = None;
-    let plan = ExperimentPlan::new(&file, open_data(&file, paths)?, Path::new(""), &|_, _| {})?;
+    let plan = ExperimentPlan::new(&file, super::open_data(&file, paths, true)?, Path::new(""), &|_, _| {})?;
     // In the order of the files, because one probe asks whether that order tells the class.
     let prepared = plan.base().prepared();
     let subjects: Vec<SubjectInfo> = prepared
@@ -294,15 +291,24 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
             }
         }
     }
-    let report = audit.finish(plan.splits())?;
+    let mut report = audit.finish(plan.splits())?;
+    if let DataSource::Dataset(dataset) = &file.config.data.source {
+        let (card, raw) = (card(paths, &dataset.name)?, paths.raw(&dataset.name));
+        // Prepared data may be all that is here.
+        if raw.is_dir() {
+            report.add(folders_of_one_class(
+                &SessionReader::open(&card, &raw)?.subjects_by_folder(),
+            ));
+        }
+    }
     if json {
         super::print_json(&report)?
     } else {
         super::print(&format!("{report}\n"))?
     }
     if report.worst() == Some(Severity::Error) {
-        return Err(anyhow::anyhow!("the audit found errors: results would be wrong"))
-            .context(plan.config().name.clone());
+        let message = format!("{}: the audit found errors: results would be wrong", plan.config().name);
+        return Err(super::Findings(message).into());
     }
     Ok(())
 }

@@ -15,6 +15,12 @@ use std::io::Write as _;
 
 use clap::CommandFactory as _;
 
+use indicatif::{ProgressBar, ProgressStyle};
+use recoup::base::{Class, Classified};
+use recoup::cohort::Prepared;
+use recoup::dataset::DataPaths;
+use recoup::experiment::ExperimentFile;
+
 use crate::cli::{Cli, Command};
 
 /// A request that contradicts what is there.
@@ -22,9 +28,32 @@ use crate::cli::{Cli, Command};
 #[error("{0}")]
 pub struct Usage(pub String);
 
+impl Classified for Usage {
+    fn class(&self) -> Class {
+        Class::Input
+    }
+}
+
+/// A check that found what makes results wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Findings(pub String);
+
+impl Classified for Findings {
+    fn class(&self) -> Class {
+        Class::Failure
+    }
+}
+
+/// The result of a command: its error may be that of any room.
+pub type Result<T> = std::result::Result<T, Box<dyn Classified>>;
+
 /// Carries out one command.
-pub fn run(cli: Cli) -> anyhow::Result<()> {
-    let paths = recoup::dataset::DataPaths { datasets: cli.datasets };
+pub fn run(cli: Cli) -> Result<()> {
+    let paths = DataPaths {
+        datasets: cli.datasets,
+        prepared: cli.prepared,
+    };
     match cli.command {
         Command::Devices(json) => devices::run(json.json),
         Command::Data(command) => data::run(command, &paths),
@@ -40,8 +69,44 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
+/// Opens the data of an experiment, with progress and its warnings on stderr.
+fn open_data(file: &ExperimentFile, paths: &DataPaths, quiet: bool) -> Result<Prepared> {
+    let bar = preparation_bar(quiet);
+    let prepared = recoup::experiment::open_data(file, paths, &|done, all| advance(&bar, done, all));
+    bar.finish_and_clear();
+    let prepared = prepared?;
+    warn(&prepared);
+    Ok(prepared)
+}
+
+/// What readers tolerated and what else is odd about a cohort, on stderr.
+fn warn(prepared: &Prepared) {
+    for warning in prepared.warnings() {
+        eprintln!("warning: {}", recoup_formats::printable(warning));
+    }
+}
+
+/// Appears once the first session is prepared: tables that are there already need none.
+fn preparation_bar(quiet: bool) -> ProgressBar {
+    let bar = if quiet {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::no_length()
+    };
+    // The template is a constant that parses; a bar in indicatif's own style would do as well.
+    if let Ok(style) = ProgressStyle::with_template("preparing {bar:40} {pos}/{len} sessions, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn advance(bar: &ProgressBar, done: usize, all: usize) {
+    bar.set_length(all as u64);
+    bar.set_position(done as u64);
+}
+
 /// Writes a result to stdout. A reader that has seen enough (`| head`) is no error.
-fn print(text: &str) -> anyhow::Result<()> {
+fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -50,6 +115,9 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// Writes a result to stdout as JSON.
-fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    print(&format!(
+        "{}\n",
+        serde_json::to_string_pretty(value).map_err(std::io::Error::from)?
+    ))
 }

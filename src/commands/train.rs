@@ -1,12 +1,12 @@
+use std::io::Error;
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
 use recoup::dataset::DataPaths;
 use recoup::evaluation::{Level, table};
 use recoup::experiment::ExperimentFile;
 use recoup::experiment::config::{DataSource, TaskConfig};
-use recoup::experiment::{ExperimentPlan, Program, open_data};
+use recoup::experiment::{ExperimentPlan, Program};
 use recoup::launch::local::headline_metrics;
 use recoup::launch::memory::{DeviceMemory, Size, bytes_per_replica, data_bytes, group_sizes};
 use recoup::launch::signals::StopFlag;
@@ -18,7 +18,7 @@ use super::Usage;
 use crate::cli::TrainArgs;
 
 /// Trains an experiment.
-pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
+pub fn run(args: TrainArgs, paths: &DataPaths) -> super::Result<()> {
     let file = ExperimentFile::load(&args.experiment, &args.overrides.set)?;
     // A dry run may be made where the device is not.
     let device = match args.device.open() {
@@ -26,10 +26,7 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
         device => device.ok(),
     };
     let memory = device.as_ref().map_or(DeviceMemory::UNKNOWN, DeviceMemory::of);
-    let prepared = open_data(&file, paths)?;
-    for warning in prepared.warnings() {
-        eprintln!("warning: {warning}");
-    }
+    let prepared = super::open_data(&file, paths, args.quiet)?;
     let plan = ExperimentPlan::new(&file, prepared, &args.out, &|_, _| {})?;
     check_names(&plan, &args.only)?;
     let max_replicas = args.max_replicas.map(|most| most as usize);
@@ -56,7 +53,7 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
         test_evaluations_before: runs.runs.iter().filter(finished).count(),
         quiet: args.quiet,
     };
-    let stop = StopFlag::install().context("cannot listen for signals")?;
+    let stop = StopFlag::install().map_err(|error| Error::other(format!("cannot listen for signals: {error}")))?;
     if !args.quiet {
         eprintln!("{} on {device:?}\nrun {}", summary(&plan), directory.root().display());
     }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::base::hash::{digest, digest_file};
 use crate::base::walk::walk;
+use crate::dataset::error::DataError;
 use recoup_formats::nearest::nearest;
 use recoup_formats::open;
 
@@ -81,7 +82,7 @@ impl Card {
     /// # Errors
     /// [`DataError::Io`], or [`DataError::Card`] with the line or key that is wrong.
     pub fn load(path: &Path) -> Result<Self, DataError> {
-        let text = std::fs::read_to_string(path).map_err(DataError::io(path, "read"))?;
+        let text = std::fs::read_to_string(path).map_err(FileError::io(path, "read"))?;
         Self::parse(text, path)
     }
 
@@ -119,13 +120,10 @@ impl Card {
         let mut declared = BTreeMap::<String, Vec<String>>::new();
         let Some(list) = &self.hashes else { return Ok(declared) };
         let path = raw_dir.join(list);
-        let text = std::fs::read_to_string(&path).map_err(DataError::io(&path, "read"))?;
-        let wrong = |place: String, found: String, expected: String| DataError::File {
-            file: path.clone(),
-            place,
-            found,
-            expected,
-            hint: self.restore_hint(list),
+        let text = std::fs::read_to_string(&path).map_err(FileError::io(&path, "read"))?;
+        let wrong = |place: String, found: String, expected: String| -> DataError {
+            let error = FileError::at(&path).place(place).found(found).expected(expected);
+            error.hint(self.restore_hint(list)).into()
         };
         let found = digest(text.as_bytes());
         if let Some(expected) = self.hashes_sha256.as_ref().filter(|expected| **expected != found) {
@@ -212,7 +210,9 @@ impl Card {
             _ => None,
         };
         let tables = self.modalities.iter().filter_map(ModalityRule::table_file).chain(label);
-        tables.chain(self.table.as_ref().map(|table| table.file.as_str())).collect()
+        tables
+            .chain(self.table.as_ref().map(|table| table.file.as_str()))
+            .collect()
     }
 
     /// The pattern of a modality's files; `None` for tables.

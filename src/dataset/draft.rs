@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
-use crate::base::error::DataError;
 use crate::base::walk::walk;
+use crate::dataset::error::DataError;
 
 mod content;
 mod group;
@@ -50,6 +50,10 @@ pub fn draft(dir: &Path) -> Result<Draft, DataError> {
     }
     let name = dir.canonicalize().unwrap_or(dir.to_path_buf());
     let name = name.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let name = if name.is_empty() || name.starts_with('.') { "dataset" } else { name };
+    let name = if name.is_empty() || name.starts_with('.') {
+        "dataset"
+    } else {
+        name
+    };
     Ok(write::write(name, index))
 }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::card::Card;
 use super::subjects::{Cohort, Session, Subject};
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 
 mod annotations;
 mod columns;

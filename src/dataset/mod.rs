@@ -3,6 +3,7 @@
 
 pub mod card;
 pub mod draft;
+pub mod error;
 pub mod fetch;
 pub mod load;
 mod paths;
@@ -11,6 +12,7 @@ pub mod subjects;
 pub mod warning;
 
 pub use card::Card;
+pub use error::DataError;
 pub use load::{SessionReader, load_cohort};
 pub use paths::DataPaths;
 pub use subjects::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};

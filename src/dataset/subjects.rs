@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use recoup_formats::order::natural_cmp;
 
 /// Subjects with their sessions, as read from the files of a dataset or simulated.

@@ -1,5 +1,6 @@
 //! `--device`: a backend chosen at run time among those compiled in.
 
+use crate::base::{Class, Classified};
 use burn::tensor::Device;
 #[cfg(feature = "wgpu")]
 use burn::tensor::DeviceKind;
@@ -42,6 +43,12 @@ pub enum DeviceError {
         /// What the driver said.
         reason: String,
     },
+}
+
+impl Classified for DeviceError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
 }
 
 /// Backends in this binary.

@@ -10,6 +10,7 @@ use super::predict::{predict, prediction_rows};
 use super::recorder::Recorder;
 use super::results::{record_results, tracked, write_experiment};
 use super::signals::StopFlag;
+use crate::base::{Class, Classified};
 use crate::cohort::split::SplitError;
 use crate::evaluation::{Ablation, Evaluation, EvaluationError, EvaluationOptions, Metric, evaluate};
 use crate::experiment::{ExperimentPlan, Program};
@@ -78,6 +79,23 @@ pub enum LaunchError {
          hint: lower training.optimizer.learning_rate, or set training.gradient_clip_norm"
     )]
     AllDiverged(usize),
+}
+
+impl Classified for LaunchError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Train(error) => error.class(),
+            Self::Checkpoint(error) => error.class(),
+            Self::Run(error) => error.class(),
+            Self::Split(error) => error.class(),
+            Self::Tracking(error) => error.class(),
+            Self::Figure(error) => error.class(),
+            Self::Predictions(error) => error.class(),
+            Self::Evaluation(error) => error.class(),
+            Self::Precision { .. } | Self::Memory { .. } => Class::Input,
+            Self::AllDiverged(_) => Class::Failure,
+        }
+    }
 }
 
 /// How to run a plan.

@@ -50,7 +50,9 @@ impl Clock {
 
 /// Nanoseconds since 1970, or since midnight, and whether there is a date.
 fn parse(text: &str) -> Option<(i64, bool)> {
-    let cut = text.find(['T', ' ']).filter(|&cut| text.get(..cut).is_some_and(|date| !date.contains(':')));
+    let cut = text
+        .find(['T', ' '])
+        .filter(|&cut| text.get(..cut).is_some_and(|date| !date.contains(':')));
     let Some(cut) = cut else {
         return Some((time_of_day(text)?, false));
     };
@@ -58,7 +60,9 @@ fn parse(text: &str) -> Option<(i64, bool)> {
     let days = day.signed_duration_since(NaiveDate::default()).num_days();
     let zone_at = rest.find(['Z', '+', '-']).unwrap_or(rest.len());
     let (time, zone) = (rest.get(..zone_at)?, rest.get(zone_at..)?);
-    let nanos = days.checked_mul(NANOS_PER_DAY)?.checked_add(time_of_day(time.trim_end())?)?;
+    let nanos = days
+        .checked_mul(NANOS_PER_DAY)?
+        .checked_add(time_of_day(time.trim_end())?)?;
     Some((nanos.checked_sub(offset_secs(zone)? * NANOS_PER_SEC)?, true))
 }
 
@@ -78,7 +82,11 @@ fn time_of_day(text: &str) -> Option<i64> {
     let clock = text.get(..text.len() - half.map_or(0, str::len))?.trim_end();
     let mut parts = clock.split(':');
     let (hour, minute, second) = (parts.next()?, parts.next()?, parts.next().unwrap_or("0"));
-    let number = |part: &str| part.parse::<u32>().ok().filter(|_| part.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = |part: &str| {
+        part.parse::<u32>()
+            .ok()
+            .filter(|_| part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
     let hour = match (half, number(hour)?) {
         (None, hour) => hour,
         (Some(half), hour @ 1..=12) => hour % 12 + if half == "pm" { 12 } else { 0 },
@@ -89,7 +97,11 @@ fn time_of_day(text: &str) -> Option<i64> {
         return None;
     }
     let digits = fraction.get(..fraction.len().min(9))?;
-    let nanos = if digits.is_empty() { 0 } else { number(digits)? * 10u32.pow(9 - digits.len() as u32) };
+    let nanos = if digits.is_empty() {
+        0
+    } else {
+        number(digits)? * 10u32.pow(9 - digits.len() as u32)
+    };
     let time = NaiveTime::from_hms_nano_opt(hour, number(minute)?, number(whole)?, nanos)?;
     let seconds = time.signed_duration_since(NaiveTime::MIN).num_nanoseconds();
     seconds.filter(|_| parts.next().is_none())
@@ -106,7 +118,11 @@ fn offset_secs(zone: &str) -> Option<i64> {
         4 => 60 * digits.get(..2)?.parse::<i64>().ok()? + digits.get(2..)?.parse::<i64>().ok()?,
         _ => return None,
     };
-    Some(if zone.starts_with('-') { -60 * minutes } else { 60 * minutes })
+    Some(if zone.starts_with('-') {
+        -60 * minutes
+    } else {
+        60 * minutes
+    })
 }
 
 /// The rate of rows that share stamps: those of one stamp lie evenly until the next, as where a clock shows whole seconds.
@@ -130,7 +146,13 @@ pub fn shared_stamps_rate(times: &[f64], stated_hz: Option<f64>) -> Result<Optio
     let mean_hz = num_rows / (at(last) - at(first));
     let rate_hz = stated_hz.unwrap_or_else(|| {
         let by_period = 1e3 / (1e3 / mean_hz).round();
-        let nearer = |a: f64, b: f64| if (a - mean_hz).abs() <= (b - mean_hz).abs() { a } else { b };
+        let nearer = |a: f64, b: f64| {
+            if (a - mean_hz).abs() <= (b - mean_hz).abs() {
+                a
+            } else {
+                b
+            }
+        };
         let round = nearer(mean_hz.round(), by_period);
         // One row more or less between the first and the last stamp.
         let is_near = round > 0.0 && round.is_finite() && (round - mean_hz).abs() <= mean_hz / num_rows;

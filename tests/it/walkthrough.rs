@@ -10,7 +10,11 @@ fn study(raw: &Path) {
     let mut table = String::from("patient,centre,therapist,sex,age,score_week0,change_week12\n");
     for number in 1..=40usize {
         let (patient, change) = (format!("P{number:02}"), [4, 7, 10, 13][number % 4]);
-        let age = if number == 9 { "NA".into() } else { (45 + number % 30).to_string() };
+        let age = if number == 9 {
+            "NA".into()
+        } else {
+            (45 + number % 30).to_string()
+        };
         table.push_str(&format!(
             "{patient},{},T{},{},{age},{},{change}\n",
             ["north", "south"][number % 2],
@@ -55,14 +59,18 @@ fn blocks(document: &str, language: &str) -> Vec<String> {
 /// What the document shows below a command.
 fn shown(document: &str, command: &str) -> String {
     let blocks = blocks(document, "console");
-    let block = blocks.iter().find_map(|block| block.strip_prefix(&format!("$ {command}\n")));
+    let block = blocks
+        .iter()
+        .find_map(|block| block.strip_prefix(&format!("$ {command}\n")));
     block.unwrap_or_else(|| panic!("no block for `{command}`")).to_string()
 }
 
 /// Replaces the part of a text from `start` to the first `end` behind it.
 fn exchange(text: &mut String, start: &str, end: &str, new: &str) {
     let from = text.find(start).unwrap_or_else(|| panic!("no `{start}` in\n{text}"));
-    let length = text[from..].find(end).unwrap_or_else(|| panic!("no `{end}` in\n{text}"));
+    let length = text[from..]
+        .find(end)
+        .unwrap_or_else(|| panic!("no `{end}` in\n{text}"));
     text.replace_range(from..from + length, new);
 }
 
@@ -80,13 +88,25 @@ fn the_walk_through_ones_own_data_is_what_happens() {
     let (classes, label) = answers[0].split_once("\n\n").unwrap();
     exchange(&mut card, "classes = ", "\n\n", classes);
     exchange(&mut card, "[label]\n", "\n\n", label.trim_end());
-    exchange(&mut card, "channels = [\n    { column = \"sex\"", "\n\n", answers[1].trim_end());
+    exchange(
+        &mut card,
+        "channels = [\n    { column = \"sex\"",
+        "\n\n",
+        answers[1].trim_end(),
+    );
     exchange(&mut card, "rate_hz = 1000.0", "\n", "rate_hz = 250.0");
     fs::write(&path, &card).unwrap();
     let error = fail(folder.path(), &["data", "prepare", "arm"], 1);
-    assert_eq!(error.replace(&format!("{}/", folder.path().display()), ""), shown(&document, "recoup data prepare arm"));
+    assert_eq!(
+        error.replace(&format!("{}/", folder.path().display()), ""),
+        shown(&document, "recoup data prepare arm")
+    );
 
-    fs::write(&path, card.replace("rate_hz = 250.0", "rate_hz = 250.0\nmax_gap_secs = 0.002")).unwrap();
+    fs::write(
+        &path,
+        card.replace("rate_hz = 250.0", "rate_hz = 250.0\nmax_gap_secs = 0.002"),
+    )
+    .unwrap();
     let printed = succeed(folder.path(), &["data", "prepare", "arm"]);
     assert!(printed.contains("40 subjects"), "{printed}");
     // Eight therapists in two centres: no fold separates patients of one.

@@ -9,6 +9,7 @@ use std::path::Path;
 use encoding_rs::{UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use crate::FileError;
+use crate::format::HEAD_BYTES;
 
 /// The encoding of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +104,26 @@ pub fn decode_head(head: &[u8]) -> Option<Cow<'_, str>> {
     // Half a pair of surrogates, or half of one.
     let decoded = decoded.or_else(|error| decode(head.get(..head.len() / 2 * 2 - 2).ok_or(error)?, Path::new("")));
     Some(decoded.ok()?.0)
+}
+
+/// Text without control characters, from the first bytes of a file; the last line of many may be cut and does not count.
+pub(crate) fn head_text(head: &[u8]) -> Option<Cow<'_, str>> {
+    let text = decode_head(head)?;
+    let end = match head.len() < HEAD_BYTES {
+        true => text.len(),
+        false => text.rfind(['\n', '\r']).unwrap_or(text.len()),
+    };
+    let is_control = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t' | '\u{c}');
+    if text.get(..end)?.contains(is_control) {
+        return None;
+    }
+    Some(match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(..end)?),
+        Cow::Owned(mut text) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    })
 }
 
 /// Line ends of any kind; `\r\n` is one.

@@ -10,6 +10,7 @@
 
 mod contents;
 pub mod encoding;
+pub mod format;
 mod layout;
 mod number;
 mod read;

@@ -10,9 +10,13 @@
 //! orientation says. One with transparent pixels is an error, because what is behind them is not known.
 
 mod contents;
+pub mod format;
 mod page;
 mod raster;
 mod resize;
+mod strip;
+mod strip_metadata;
+mod strip_tiff;
 mod tiff;
 
 use std::io::Cursor;

@@ -10,6 +10,7 @@
 
 mod affine;
 pub mod deidentify;
+pub mod format;
 mod header;
 mod volume;
 mod write;

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::index::{FORMAT, INDEX, Index, SUMS, WARNINGS, damaged, times_file, values_file};
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::base::hash::{digest, digest_file};
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::ModalityKind;
 use crate::dataset::warning::FileWarning;
 
@@ -30,7 +31,7 @@ impl Folder {
     /// Opens a folder after checking the hash of every file, and that index and tables hold together.
     pub(super) fn open(dir: &Path) -> Result<Self, DataError> {
         let sums_path = dir.join(SUMS);
-        let sums = std::fs::read_to_string(&sums_path).map_err(DataError::io(&sums_path, "read"))?;
+        let sums = std::fs::read_to_string(&sums_path).map_err(FileError::io(&sums_path, "read"))?;
         let listed = listed(&sums, &sums_path)?;
         for (file, expected) in &listed {
             let path = dir.join(file);
@@ -167,7 +168,7 @@ fn check_times(index: &Index, modality: usize, times: &[f64]) -> Result<(), (Str
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path, expected: &str) -> Result<T, DataError> {
-    let bytes = std::fs::read(path).map_err(DataError::io(path, "read"))?;
+    let bytes = std::fs::read(path).map_err(FileError::io(path, "read"))?;
     serde_json::from_slice(&bytes).map_err(|error| {
         damaged(
             path,
@@ -184,11 +185,11 @@ pub(super) struct Mapped(memmap2::Mmap);
 impl Mapped {
     #[allow(unsafe_code)]
     fn open(path: &Path) -> Result<Self, DataError> {
-        let file = File::open(path).map_err(DataError::io(path, "read"))?;
+        let file = File::open(path).map_err(FileError::io(path, "read"))?;
         // SAFETY: a mapping is undefined when the file changes below it. Files of a prepared folder are written once,
         // under another name, and never opened for writing again: damaged folders are moved away, not changed.
         let map = unsafe { memmap2::Mmap::map(&file) };
-        map.map(Self).map_err(DataError::io(path, "map"))
+        Ok(map.map(Self).map_err(FileError::io(path, "map"))?)
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::{ModalityKind, ModalitySpec, check_names, check_order};
 use recoup_formats::FileError;
 

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::spool::Spool;
 use super::writer::FolderWriter;
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use crate::dataset::load::{FoundSession, SessionReader};
 use crate::dataset::subjects::Session;
 use crate::dataset::warning::FileWarning;

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufWriter, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::base::error::DataError;
+use crate::base::FileError;
+use crate::dataset::error::DataError;
 use crate::dataset::load::SignalStream;
 
 /// Bytes that are copied at a time.
@@ -20,25 +21,25 @@ pub(super) struct Spool {
 impl Spool {
     /// Writes all rows of a stream to a file in `dir`.
     pub(super) fn fill(stream: &mut SignalStream, dir: &Path) -> Result<Self, DataError> {
-        let file = tempfile::tempfile_in(dir).map_err(DataError::io(dir, "write into"))?;
+        let file = tempfile::tempfile_in(dir).map_err(FileError::io(dir, "write into"))?;
         let mut writer = BufWriter::new(file);
         let mut num_rows = 0;
         while let Some(rows) = stream.next_rows()? {
             num_rows += rows.nrows();
             let rows = rows.as_standard_layout();
             let bytes = bytemuck::cast_slice(rows.as_slice().unwrap_or_default());
-            writer.write_all(bytes).map_err(DataError::io(dir, "write into"))?;
+            writer.write_all(bytes).map_err(FileError::io(dir, "write into"))?;
         }
         let file = writer
             .into_inner()
-            .map_err(|error| DataError::io(dir, "write into")(error.into_error()))?;
+            .map_err(|error| FileError::io(dir, "write into")(error.into_error()))?;
         let dir = dir.to_path_buf();
         Ok(Self { file, dir, num_rows })
     }
 
     /// Hands all rows on.
     pub(super) fn copy(mut self, mut write: impl FnMut(&[u8]) -> Result<(), DataError>) -> Result<(), DataError> {
-        let io = |action| DataError::io(&self.dir, action);
+        let io = |action| FileError::io(&self.dir, action);
         self.file.rewind().map_err(io("read from"))?;
         let mut block = vec![0; BLOCK_BYTES];
         loop {

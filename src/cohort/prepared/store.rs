@@ -1,15 +1,15 @@
 //! Putting a prepared folder in its place: all of it or nothing.
 
-use std::fs::File;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use tempfile::TempDir;
 
 use super::folder::Folder;
 use super::index::SUMS;
-use crate::base::error::DataError;
-use recoup_formats::FileError;
+use crate::base::FileError;
+use crate::base::file::{sync_folder, write_synced};
+use crate::dataset::error::DataError;
 
 /// Attempts against other processes that move the same damaged folder away, and may take ours with it.
 const MAX_ATTEMPTS: usize = 3;
@@ -34,20 +34,22 @@ pub(super) fn store(
 
 fn place(building: &TempDir, sums: &str, cache_dir: &Path, dir: &Path) -> Result<(), DataError> {
     write_synced(&building.path().join(SUMS), sums.as_bytes())?;
-    sync_dir(building.path())?;
+    sync_folder(building.path())?;
     if dir.exists() && Folder::open(dir).is_err() {
         // Renamed first: a reader sees the damaged folder whole or not at all, and deleting is not atomic.
         let trash = temporary(cache_dir, ".damaged-")?;
         match std::fs::rename(dir, trash.path().join("was")) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(DataError::io(dir, "move away")(error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(FileError::io(dir, "move away")(error).into());
+            }
             _ => {}
         }
     }
     match std::fs::rename(building.path(), dir) {
         // Another process was faster; the key says that its folder is the same.
         Err(_) if dir.join(SUMS).exists() => Ok(()),
-        Err(error) => Err(DataError::io(dir, "create")(error)),
-        Ok(()) => sync_dir(cache_dir),
+        Err(error) => Err(FileError::io(dir, "create")(error).into()),
+        Ok(()) => Ok(sync_folder(cache_dir)?),
     }
 }
 
@@ -75,20 +77,4 @@ fn unwritable(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) 
             false => error.into(),
         }
     }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
-    let written = File::create(path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(DataError::io(path, "write"))
-}
-
-/// Makes names in a folder durable; Windows has no such call and needs none.
-fn sync_dir(dir: &Path) -> Result<(), DataError> {
-    if cfg!(unix) {
-        recoup_formats::file::sync_folder(dir).map_err(DataError::io(dir, "sync"))?;
-    }
-    Ok(())
 }

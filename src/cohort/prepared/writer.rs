@@ -10,8 +10,9 @@ use super::index::{
     FORMAT, INDEX, Index, PreparedSession, PreparedSubject, RowRange, WARNINGS, times_file, values_file,
 };
 use super::spool::Spool;
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::base::hash::hex;
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::{ModalityKind, ModalitySpec, Recording, Session, check_names, check_session};
 use crate::dataset::warning::FileWarning;
 
@@ -168,7 +169,7 @@ impl HashedFile {
     fn create(dir: Option<&Path>, name: String) -> Result<Self, DataError> {
         let path = dir.unwrap_or(Path::new("")).join(&name);
         let file = dir
-            .map(|_| File::create(&path).map_err(DataError::io(&path, "write")))
+            .map(|_| File::create(&path).map_err(FileError::io(&path, "write")))
             .transpose()?;
         Ok(Self {
             name,
@@ -179,7 +180,7 @@ impl HashedFile {
     }
 
     fn json(dir: Option<&Path>, name: &str, value: &impl serde::Serialize) -> Result<Self, DataError> {
-        let json = serde_json::to_vec(value).map_err(|error| DataError::io(Path::new(name), "encode")(error.into()))?;
+        let json = serde_json::to_vec(value).map_err(|error| FileError::io(Path::new(name), "encode")(error.into()))?;
         let mut file = Self::create(dir, name.into())?;
         file.write(&json)?;
         Ok(file)
@@ -188,7 +189,7 @@ impl HashedFile {
     fn write(&mut self, bytes: &[u8]) -> Result<(), DataError> {
         self.hasher.update(bytes);
         match &mut self.file {
-            Some(file) => file.write_all(bytes).map_err(DataError::io(&self.path, "write")),
+            Some(file) => Ok(file.write_all(bytes).map_err(FileError::io(&self.path, "write"))?),
             None => Ok(()),
         }
     }
@@ -199,7 +200,7 @@ impl HashedFile {
                 .into_inner()
                 .map_err(|error| error.into_error())
                 .and_then(|file| file.sync_all());
-            written.map_err(DataError::io(&self.path, "write"))?;
+            written.map_err(FileError::io(&self.path, "write"))?;
         }
         Ok(hex(&self.hasher.finalize()))
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{Card, ContentRule, FilePattern, LabelRule, PathGroup, SubjectRule, TableRule};
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 
 mod image;
 mod modality;

@@ -8,13 +8,14 @@ use std::path::Path;
 
 use super::names::Frames;
 use super::opened::Opened;
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::dataset::card::TimeUnit;
+use crate::dataset::error::DataError;
 use crate::dataset::rate::constant_rate;
 use recoup_formats::delimited::Header;
 use recoup_formats::image::{Color, image_size};
 use recoup_formats::sniff::{Sniffed, sniff, sniff_head};
-use recoup_formats::{Format, detect, open, parquet, wfdb};
+use recoup_formats::{delimited, detect, open, parquet, wfdb};
 
 /// Images whose size is looked at.
 const NUM_IMAGES: usize = 20;
@@ -88,15 +89,19 @@ pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError
         }
         let head = open::head(&path)?;
         let opened = detect(&head, &path).ok();
-        if let Some(format) = opened.filter(|format| !matches!(format, Format::Delimited | Format::Wfdb)) {
+        if let Some(format) =
+            opened.filter(|format| ![&delimited::format::FORMAT, &wfdb::format::FORMAT].contains(format))
+        {
             return Ok(Kind::Known {
-                signature: format.name().into(),
+                signature: format.name.into(),
             });
         }
         // Tables are not read compressed.
         let is_table = opened.is_some() && !bytes.starts_with(&[0x1f, 0x8b]);
-        let size = std::fs::metadata(&path).map_err(DataError::io(&path, "read"))?.len();
-        let sniffed = is_table.then(|| sniff_head(&head, (head.len() as u64) < size)).flatten();
+        let size = std::fs::metadata(&path).map_err(FileError::io(&path, "read"))?.len();
+        let sniffed = is_table
+            .then(|| sniff_head(&head, (head.len() as u64) < size))
+            .flatten();
         Ok(match sniffed {
             None => Kind::Unknown,
             Some(Sniffed { layout, table, .. }) => {
@@ -115,10 +120,10 @@ pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError
 
 fn first_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(DataError::io(path, "read"))?;
+    let file = File::open(path).map_err(FileError::io(path, "read"))?;
     file.take(4)
         .read_to_end(&mut bytes)
-        .map_err(DataError::io(path, "read"))?;
+        .map_err(FileError::io(path, "read"))?;
     Ok(bytes)
 }
 
@@ -130,7 +135,7 @@ pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
         });
     };
     let path = raw.join(first);
-    let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
+    let bytes = std::fs::read(&path).map_err(FileError::io(&path, "read"))?;
     if first.ends_with(".hea") {
         return Ok(match wfdb::read_record(&path) {
             // Of segments, or of several samples per frame.
@@ -151,7 +156,7 @@ pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
         let mut same_size = true;
         for file in files.iter().take(NUM_IMAGES) {
             let path = raw.join(file);
-            let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
+            let bytes = std::fs::read(&path).map_err(FileError::io(&path, "read"))?;
             same_size &= image_size(&bytes).is_none_or(|(h, w, _)| (h, w) == (height, width));
         }
         return Ok(Content::Image {
@@ -167,7 +172,9 @@ pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
             sniffed,
         });
     }
-    if detect(&open::head(&path)?, &path).is_ok_and(|format| !matches!(format, Format::Delimited | Format::Wfdb)) {
+    if detect(&open::head(&path)?, &path)
+        .is_ok_and(|format| ![&delimited::format::FORMAT, &wfdb::format::FORMAT].contains(&format))
+    {
         return Ok(opened(&path));
     }
     Ok(match sniff(&bytes) {

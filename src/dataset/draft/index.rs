@@ -10,7 +10,7 @@ use super::label::is_outcome;
 use super::names::{Ground, Names, Roles, some};
 use super::tables::{self, FoundTable};
 use super::words::shape;
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 
 /// Everything that was made out.
 #[derive(Default)]
@@ -34,10 +34,7 @@ impl FileIndex {
                 Kind::Part => {}
                 Kind::Unknown => unknown.push(file.as_str()),
                 Kind::Known { signature } => {
-                    alike
-                        .entry((shape(file), signature.clone()))
-                        .or_default()
-                        .push(file);
+                    alike.entry((shape(file), signature.clone())).or_default().push(file);
                 }
             }
         }
@@ -84,17 +81,24 @@ impl FileIndex {
         }
         // Files that look like a person's name the persons for the others.
         let certain = |roles: &Roles| matches!(roles.ground, Ground::Known | Ground::Id);
-        let persons: Vec<BTreeSet<String>> =
-            found.iter().filter(|(_, _, roles)| certain(roles)).map(|(_, _, roles)| roles.subjects.clone()).collect();
+        let persons: Vec<BTreeSet<String>> = found
+            .iter()
+            .filter(|(_, _, roles)| certain(roles))
+            .map(|(_, _, roles)| roles.subjects.clone())
+            .collect();
         let persons: Vec<&BTreeSet<String>> = persons.iter().collect();
         for ((names, content, mut roles), files) in found.into_iter().zip(recordings) {
             if !certain(&roles) && !persons.is_empty() {
                 roles = names.roles(&persons);
             }
             let (first, num_files) = (files.first().copied().unwrap_or_default(), files.len());
-            self.findings.push(format!("{num_files} files like `{first}`: {content}"));
             self.findings
-                .push(format!("guess: they are named `{}`{}", roles.pattern, roles.explanation()));
+                .push(format!("{num_files} files like `{first}`: {content}"));
+            self.findings.push(format!(
+                "guess: they are named `{}`{}",
+                roles.pattern,
+                roles.explanation()
+            ));
             self.subjects.extend(roles.subjects.iter().cloned());
             self.groups.push(Group {
                 name: roles.name.clone(),
@@ -109,8 +113,14 @@ impl FileIndex {
     /// The label is one thing: other words that repeat as labels do are not.
     fn agree_on_label(&mut self) {
         let with_label = |group: &&Group| !group.roles.labels.is_empty();
-        let most = self.groups.iter().filter(with_label).max_by_key(|group| group.num_files);
-        let Some(labels) = most.map(|group| group.roles.labels.clone()) else { return };
+        let most = self
+            .groups
+            .iter()
+            .filter(with_label)
+            .max_by_key(|group| group.num_files);
+        let Some(labels) = most.map(|group| group.roles.labels.clone()) else {
+            return;
+        };
         for roles in self.groups.iter_mut().map(|group| &mut group.roles) {
             if roles.labels.is_disjoint(&labels) {
                 roles.labels.clear();
@@ -121,11 +131,17 @@ impl FileIndex {
 
     /// The column of each table that holds the subjects' ids; tables without one are of no use.
     fn choose_ids(&mut self) {
-        let sessions: BTreeSet<String> =
-            self.groups.iter().flat_map(|group| group.roles.sessions.iter().cloned()).collect();
+        let sessions: BTreeSet<String> = self
+            .groups
+            .iter()
+            .flat_map(|group| group.roles.sessions.iter().cloned())
+            .collect();
         let has_outcome = |table: &FoundTable| table.sniffed.table.columns.iter().any(|column| is_outcome(column));
         if self.subjects.is_empty() {
-            let best = self.tables.iter().max_by_key(|table| (has_outcome(table), table.ids_alone().len()));
+            let best = self
+                .tables
+                .iter()
+                .max_by_key(|table| (has_outcome(table), table.ids_alone().len()));
             self.subjects = best.map(FoundTable::ids_alone).unwrap_or_default();
         }
         for table in &mut self.tables {
@@ -150,11 +166,16 @@ impl FileIndex {
         for table in &useful {
             self.findings.push(table.to_string());
             let ids = table.id.map(|id| &table.values[id]);
-            let idle: BTreeSet<String> = ids.map(|ids| ids.difference(&self.subjects).cloned().collect()).unwrap_or_default();
+            let idle: BTreeSet<String> = ids
+                .map(|ids| ids.difference(&self.subjects).cloned().collect())
+                .unwrap_or_default();
             if !idle.is_empty() {
                 let count = idle.len();
-                self.findings
-                    .push(format!("{count} subjects of `{}` have no file ({})", table.file, some(&idle)));
+                self.findings.push(format!(
+                    "{count} subjects of `{}` have no file ({})",
+                    table.file,
+                    some(&idle)
+                ));
             }
         }
         self.tables = useful;

@@ -92,7 +92,12 @@ pub(super) fn layout(text: &mut String, place: &str, sniffed: &Sniffed) {
         ("join_short_lines", *join_short_lines),
         ("fill_short_lines", *fill_short_lines),
     ];
-    keys.extend(flags.into_iter().filter(|(_, is_set)| *is_set).map(|(key, _)| (key, "true".into())));
+    keys.extend(
+        flags
+            .into_iter()
+            .filter(|(_, is_set)| *is_set)
+            .map(|(key, _)| (key, "true".into())),
+    );
     if *decimal == Decimal::Comma {
         keys.insert("decimal", quoted(","));
     }

@@ -85,7 +85,10 @@ impl Columns {
 impl Label {
     pub(super) fn guess(groups: &[Group], table: Option<&FoundTable>, subjects: &BTreeSet<String>) -> Self {
         let columns = table.map(Columns::of).unwrap_or_default();
-        let labels: BTreeSet<String> = groups.iter().flat_map(|group| group.roles.labels.iter().cloned()).collect();
+        let labels: BTreeSet<String> = groups
+            .iter()
+            .flat_map(|group| group.roles.labels.iter().cloned())
+            .collect();
         let (source, classes, chosen) = if labels.len() > 1 {
             (LabelSource::File, labels.into_iter().collect(), None)
         } else if let Some((name, median)) = table.and_then(|table| threshold(&columns, table)) {
@@ -95,7 +98,11 @@ impl Label {
             let classes = words.iter().cloned().collect();
             (LabelSource::Column(name.clone()), classes, Some(name.clone()))
         } else if let Some(prefixes) = prefixes(subjects) {
-            (LabelSource::Prefix(prefixes.clone()), prefixes.into_iter().collect(), None)
+            (
+                LabelSource::Prefix(prefixes.clone()),
+                prefixes.into_iter().collect(),
+                None,
+            )
         } else {
             (LabelSource::Unknown, vec!["FIRST".into(), "SECOND".into()], None)
         };
@@ -127,16 +134,20 @@ impl Label {
                 format!("guess: column `{column}` from some number on ({median} is its median)")
             }
             LabelSource::Prefix(prefixes) => format!("guess: the beginning of the subjects' ids, {}", some(prefixes)),
-            LabelSource::Unknown => "nothing looks like one; put a table into `raw` with a row per subject and a column \
+            LabelSource::Unknown => {
+                "nothing looks like one; put a table into `raw` with a row per subject and a column \
                                      for it, or the files of each class into a folder of their own, and draft anew"
-                .into(),
+                    .into()
+            }
         };
         let rivals = match self.rivals.as_slice() {
             [] => String::new(),
             rivals => format!("; it may also be {}", rivals.join(", ")),
         };
         questions.push(format!("`label`, `classes`: what is to be predicted? {guess}{rivals}"));
-        let Some((column, table)) = self.column().zip(table) else { return };
+        let Some((column, table)) = self.column().zip(table) else {
+            return;
+        };
         let (num_empty, lacking) = (table.num_missing(column), &table.lacking);
         if num_empty > 0 || !lacking.is_empty() {
             let mut what = Vec::new();
@@ -144,7 +155,12 @@ impl Label {
                 what.push(format!("{num_empty} rows of `{}` have no `{column}`", table.file));
             }
             if !lacking.is_empty() {
-                what.push(format!("{} subjects have no row in `{}` ({})", lacking.len(), table.file, some(lacking)));
+                what.push(format!(
+                    "{} subjects have no row in `{}` ({})",
+                    lacking.len(),
+                    table.file,
+                    some(lacking)
+                ));
             }
             questions.push(format!(
                 "`label.unlabelled`: {}; write `unlabelled = \"leave-out\"` to leave them out, or complete the table",

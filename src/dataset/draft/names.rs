@@ -107,7 +107,8 @@ struct Word {
 
 /// Whether a word groups files and looks like an id.
 fn names_group(word: &Word) -> bool {
-    word.groups && matches!(word.look, Look::Person | Look::Code) || word.in_folder && word.groups && word.look == Look::Number
+    word.groups && matches!(word.look, Look::Person | Look::Code)
+        || word.in_folder && word.groups && word.look == Look::Number
 }
 
 /// The names of files of one shape.
@@ -166,7 +167,10 @@ impl<'f> Names<'f> {
             let found = (0..roles.len()).filter(|&index| roles[index] == wanted);
             found.map(|index| self.values(index)).collect::<Vec<_>>()
         };
-        let labels = roles.iter().position(|role| *role == Role::Label).map(|index| self.span((index, index)));
+        let labels = roles
+            .iter()
+            .position(|role| *role == Role::Label)
+            .map(|index| self.span((index, index)));
         let split = roles.iter().position(|role| *role == Role::Split);
         let example = self.files.first().map(|file| file.to_string()).unwrap_or_default();
         Roles {
@@ -212,14 +216,19 @@ impl<'f> Names<'f> {
     fn spans(&self) -> impl Iterator<Item = Span> {
         (0..self.num_words()).flat_map(move |first| {
             let is_inside = move |last: &usize| *last == first || !self.gaps[*last].contains('/');
-            (first..self.num_words()).take_while(is_inside).map(move |last| (first, last))
+            (first..self.num_words())
+                .take_while(is_inside)
+                .map(move |last| (first, last))
         })
     }
 
     fn varying(&self) -> Vec<Word> {
         let word = |index: usize| {
             let values = self.values(index);
-            let before = index.checked_sub(1).map(|before| self.values(before)).filter(|values| values.len() == 1);
+            let before = index
+                .checked_sub(1)
+                .map(|before| self.values(before))
+                .filter(|values| values.len() == 1);
             let before = before.and_then(|values| values.into_iter().next());
             Word {
                 index,
@@ -229,7 +238,10 @@ impl<'f> Names<'f> {
                 groups: values.len() < self.files.len(),
             }
         };
-        (0..self.num_words()).map(word).filter(|word| word.num_values > 1).collect()
+        (0..self.num_words())
+            .map(word)
+            .filter(|word| word.num_values > 1)
+            .collect()
     }
 
     /// Whether a value of `fine` always goes with the same value of `coarse`.
@@ -264,14 +276,21 @@ impl<'f> Names<'f> {
         };
         let class_folder = |word: &Word| {
             let many = word.num_values > MAX_CLASS_FOLDERS || self.frames == Frames::Yes;
-            word.groups && (word.look == Look::Word || self.is_class(word, all)) && (word.in_folder || self.frames == Frames::Yes) && many
+            word.groups
+                && (word.look == Look::Word || self.is_class(word, all))
+                && (word.in_folder || self.frames == Frames::Yes)
+                && many
         };
         let tiers: [(Ground, &dyn Fn(&Word) -> bool); 7] = [
             (Ground::Id, &|word| word.look == Look::Person),
             (Ground::Groups, &groups),
-            (Ground::Groups, &|word| word.look == Look::Word && !self.is_class(word, all)),
+            (Ground::Groups, &|word| {
+                word.look == Look::Word && !self.is_class(word, all)
+            }),
             (Ground::Groups, &class_folder),
-            (Ground::Counter, &|word| matches!(word.look, Look::Number | Look::Frame) && !self.is_class(word, all)),
+            (Ground::Counter, &|word| {
+                matches!(word.look, Look::Number | Look::Frame) && !self.is_class(word, all)
+            }),
             (Ground::Counter, &|word| word.look == Look::Visit),
             (Ground::Counter, &|_| true),
         ];
@@ -290,7 +309,9 @@ impl<'f> Names<'f> {
         let by_table = self.known_span(known).filter(|span| !counts_within(span));
         match (by_table, best) {
             (Some(span), _) => (Some(span), Ground::Known),
-            (None, Some((index, Ground::Groups))) if all.iter().any(|word| word.index == index && word.look == Look::Code) => {
+            (None, Some((index, Ground::Groups)))
+                if all.iter().any(|word| word.index == index && word.look == Look::Code) =>
+            {
                 (Some((index, index)), Ground::Id)
             }
             (None, Some((index, ground))) => (Some((index, index)), ground),
@@ -301,7 +322,8 @@ impl<'f> Names<'f> {
     /// Of several words the one with the most values that does not lie inside of another one; the first of equals.
     fn coarsest(&self, words: &[&Word]) -> Option<usize> {
         let is_finer = |word: &Word| {
-            let coarser = |other: &&Word| other.num_values < word.num_values && self.determines(word.index, other.index);
+            let coarser =
+                |other: &&Word| other.num_values < word.num_values && self.determines(word.index, other.index);
             words.iter().any(coarser)
         };
         let coarse = words.iter().filter(|word| !is_finer(word));
@@ -313,7 +335,11 @@ impl<'f> Names<'f> {
         let mut best = None;
         for span in self.spans() {
             let values: BTreeSet<String> = self.span(span).into_iter().collect();
-            let num_known = known.iter().map(|ids| values.intersection(ids).count()).max().unwrap_or(0);
+            let num_known = known
+                .iter()
+                .map(|ids| values.intersection(ids).count())
+                .max()
+                .unwrap_or(0);
             if values.len() > 1 && 2 * num_known >= values.len() && best.is_none_or(|(most, _)| num_known > most) {
                 best = Some((num_known, span));
             }
@@ -387,18 +413,32 @@ impl<'f> Names<'f> {
         let candidates: Vec<&Word> = all.iter().filter(|word| roles[word.index] == Role::Session).collect();
         let num_pairs = |span: Span| subjects.iter().zip(self.span(span)).collect::<BTreeSet<_>>().len();
         // The first of equals: `rev`, because `max_by_key` keeps the last.
-        let best = candidates.iter().rev().max_by_key(|word| (num_pairs((word.index, word.index)), word.look == Look::Visit))?;
+        let best = candidates
+            .iter()
+            .rev()
+            .max_by_key(|word| (num_pairs((word.index, word.index)), word.look == Look::Visit))?;
         let mut session = (best.index, best.index);
         // Two words side by side, as in `v1_run2`.
         if self.frames == Frames::No && num_pairs(session) < self.files.len() {
             let is_candidate = |index: usize| candidates.iter().any(|word| word.index == index);
-            let free = |span: &Span| (span.0..=span.1).all(|index| matches!(roles[index], Role::Session | Role::Literal | Role::Any));
-            let spans = self.spans().filter(|span| is_candidate(span.0) && is_candidate(span.1)).filter(free);
+            let free = |span: &Span| {
+                (span.0..=span.1).all(|index| matches!(roles[index], Role::Session | Role::Literal | Role::Any))
+            };
+            let spans = self
+                .spans()
+                .filter(|span| is_candidate(span.0) && is_candidate(span.1))
+                .filter(free);
             let wider = spans.max_by_key(|span| (num_pairs(*span), std::cmp::Reverse(span.1 - span.0)));
-            session = wider.filter(|span| num_pairs(*span) > num_pairs(session)).unwrap_or(session);
+            session = wider
+                .filter(|span| num_pairs(*span) > num_pairs(session))
+                .unwrap_or(session);
         }
         let sessions = self.span(session);
-        let both: Vec<String> = subjects.iter().zip(&sessions).map(|(subject, session)| format!("{subject}\u{1}{session}")).collect();
+        let both: Vec<String> = subjects
+            .iter()
+            .zip(&sessions)
+            .map(|(subject, session)| format!("{subject}\u{1}{session}"))
+            .collect();
         let num_subjects = subjects.iter().collect::<BTreeSet<_>>().len();
         for word in candidates {
             let few = word.num_values <= MAX_CLASSES && 2 * word.num_values <= num_subjects;
@@ -426,7 +466,9 @@ impl<'f> Names<'f> {
             true => subjects.iter().map(|subject| format!("subject `{subject}`")).collect(),
             false => {
                 let pairs = subjects.iter().zip(sessions);
-                pairs.map(|(subject, session)| format!("subject `{subject}`, session `{session}`")).collect()
+                pairs
+                    .map(|(subject, session)| format!("subject `{subject}`, session `{session}`"))
+                    .collect()
             }
         };
         let mut first = BTreeMap::<&str, usize>::new();
@@ -463,7 +505,11 @@ impl<'f> Names<'f> {
     fn name(&self, roles: &[Role]) -> String {
         let literal = (0..roles.len().saturating_sub(1)).rfind(|&index| roles[index] == Role::Literal);
         let literal = literal.and_then(|index| Some(word(self.words.first()?, index).to_lowercase()));
-        let extension = self.gaps.last().map(|gap| gap.trim_start_matches(is_gap).to_lowercase()).unwrap_or_default();
+        let extension = self
+            .gaps
+            .last()
+            .map(|gap| gap.trim_start_matches(is_gap).to_lowercase())
+            .unwrap_or_default();
         match extension.as_str() {
             "hea" => literal.unwrap_or("signal".into()),
             "" => literal.unwrap_or("recording".into()),

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::content::sniff_table;
 use super::words::is_person;
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::base::text::spelling;
+use crate::dataset::error::DataError;
 use recoup_formats::delimited::is_missing_code;
 use recoup_formats::sniff::Sniffed;
 
@@ -43,7 +44,7 @@ pub(super) enum Use {
 
 pub(super) fn read(raw: &Path, file: &str) -> Result<Option<FoundTable>, DataError> {
     let path = raw.join(file);
-    let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
+    let bytes = std::fs::read(&path).map_err(FileError::io(&path, "read"))?;
     let Some(sniffed) = sniff_table(&bytes, &path).filter(|sniffed| sniffed.table.num_rows() > 1) else {
         return Ok(None);
     };
@@ -103,15 +104,17 @@ impl FoundTable {
     }
 
     fn may_be_ids(&self) -> impl DoubleEndedIterator<Item = usize> {
-        let may_be = |index: &usize| {
-            *index == 0 || is_person(self.column(*index)) || self.sniffed.numbers(*index).is_none()
-        };
+        let may_be =
+            |index: &usize| *index == 0 || is_person(self.column(*index)) || self.sniffed.numbers(*index).is_none();
         (0..self.values.len()).filter(may_be)
     }
 
     /// The ids of the subjects where no file names any: the first column whose values are all different.
     pub(super) fn ids_alone(&self) -> BTreeSet<String> {
-        self.all_differ().next().map(|index| self.values[index].clone()).unwrap_or_default()
+        self.all_differ()
+            .next()
+            .map(|index| self.values[index].clone())
+            .unwrap_or_default()
     }
 
     /// Finds the columns of subjects and sessions: those with the names that the files have.
@@ -126,7 +129,8 @@ impl FoundTable {
         let best = columns.max_by_key(|&index| known(index, sessions));
         let session = best.filter(|&index| repeats && known(index, sessions) > 0);
         let lacking = id.map(|id| subjects.difference(&self.values[id]).cloned().collect());
-        (self.id, self.session, self.num_subjects, self.lacking) = (id, session, num_subjects, lacking.unwrap_or_default());
+        (self.id, self.session, self.num_subjects, self.lacking) =
+            (id, session, num_subjects, lacking.unwrap_or_default());
     }
 
     /// A column with the subjects' ids in another spelling: its name, an id, and how the files have it.
@@ -184,7 +188,11 @@ impl FoundTable {
     /// Rows in which a column is empty or has a code for "missing".
     pub(super) fn num_missing(&self, column: &str) -> usize {
         let index = self.sniffed.table.columns.iter().position(|name| name == column);
-        let fields = index.map(|index| self.sniffed.column(index).filter(|field| field.is_empty() || is_missing_code(field)));
+        let fields = index.map(|index| {
+            self.sniffed
+                .column(index)
+                .filter(|field| field.is_empty() || is_missing_code(field))
+        });
         fields.map_or(0, Iterator::count)
     }
 }

@@ -4,32 +4,154 @@ use std::collections::BTreeSet;
 
 /// Letters before a number, or the word before it, that name a person.
 const PERSONS: [&str; 24] = [
-    "sub", "subj", "subject", "s", "p", "pt", "pat", "patient", "participant", "person", "proband", "id", "pid", "sid",
-    "mrn", "case", "control", "ctrl", "hc", "vp", "client", "animal", "mouse", "rat",
+    "sub",
+    "subj",
+    "subject",
+    "s",
+    "p",
+    "pt",
+    "pat",
+    "patient",
+    "participant",
+    "person",
+    "proband",
+    "id",
+    "pid",
+    "sid",
+    "mrn",
+    "case",
+    "control",
+    "ctrl",
+    "hc",
+    "vp",
+    "client",
+    "animal",
+    "mouse",
+    "rat",
 ];
 /// That count the files of a recording, or recordings.
 const FRAMES: [&str; 48] = [
-    "img", "image", "im", "i", "frame", "fr", "f", "slice", "sl", "slc", "rec", "record", "recording", "scan", "file",
-    "sample", "seg", "segment", "window", "win", "trial", "tr", "run", "rep", "repeat", "repetition", "take", "block",
-    "part", "epoch", "beat", "page", "photo", "pic", "picture", "view", "dsc", "tile", "patch", "snapshot", "crop",
-    "echo", "n", "no", "nr", "num", "number", "index",
+    "img",
+    "image",
+    "im",
+    "i",
+    "frame",
+    "fr",
+    "f",
+    "slice",
+    "sl",
+    "slc",
+    "rec",
+    "record",
+    "recording",
+    "scan",
+    "file",
+    "sample",
+    "seg",
+    "segment",
+    "window",
+    "win",
+    "trial",
+    "tr",
+    "run",
+    "rep",
+    "repeat",
+    "repetition",
+    "take",
+    "block",
+    "part",
+    "epoch",
+    "beat",
+    "page",
+    "photo",
+    "pic",
+    "picture",
+    "view",
+    "dsc",
+    "tile",
+    "patch",
+    "snapshot",
+    "crop",
+    "echo",
+    "n",
+    "no",
+    "nr",
+    "num",
+    "number",
+    "index",
 ];
 /// That count visits of one person.
 const VISITS: [&str; 35] = [
-    "visit", "v", "ses", "session", "sess", "week", "wk", "w", "day", "d", "month", "mon", "m", "year", "y", "t", "tp",
-    "timepoint", "time", "pre", "post", "fu", "followup", "baseline", "phase", "date", "study", "st", "series", "ser",
-    "se", "exam", "acq", "acquisition", "assessment",
+    "visit",
+    "v",
+    "ses",
+    "session",
+    "sess",
+    "week",
+    "wk",
+    "w",
+    "day",
+    "d",
+    "month",
+    "mon",
+    "m",
+    "year",
+    "y",
+    "t",
+    "tp",
+    "timepoint",
+    "time",
+    "pre",
+    "post",
+    "fu",
+    "followup",
+    "baseline",
+    "phase",
+    "date",
+    "study",
+    "st",
+    "series",
+    "ser",
+    "se",
+    "exam",
+    "acq",
+    "acquisition",
+    "assessment",
 ];
 /// That name hospitals and laboratories.
 const PLACES: [&str; 7] = ["site", "centre", "center", "hospital", "clinic", "lab", "laboratory"];
 /// That name classes.
 const CLASSES: [&str; 16] = [
-    "class", "grade", "group", "grp", "label", "category", "cat", "type", "stage", "level", "cond", "condition",
-    "cohort", "arm", "fold", "batch",
+    "class",
+    "grade",
+    "group",
+    "grp",
+    "label",
+    "category",
+    "cat",
+    "type",
+    "stage",
+    "level",
+    "cond",
+    "condition",
+    "cohort",
+    "arm",
+    "fold",
+    "batch",
 ];
 /// That somebody has split the data by.
 const SPLITS: [&str; 11] = [
-    "train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout",
+    "train",
+    "training",
+    "test",
+    "testing",
+    "val",
+    "valid",
+    "validation",
+    "dev",
+    "eval",
+    "evaluation",
+    "holdout",
 ];
 
 /// Where a name is cut.
@@ -64,7 +186,9 @@ pub(super) fn cut(path: &str) -> (Vec<&str>, Vec<&str>) {
 /// word, although gaps stand in it.
 fn whole(text: &str) -> Option<usize> {
     let end_of = |is_inside: fn(char) -> bool| text.find(|letter| !is_inside(letter)).unwrap_or(text.len());
-    let date = text.get(..10).filter(|date| is_date(date) && !text[10..].starts_with(|c: char| c.is_alphanumeric()));
+    let date = text
+        .get(..10)
+        .filter(|date| is_date(date) && !text[10..].starts_with(|c: char| c.is_alphanumeric()));
     let digits = text[..end_of(|c| c.is_ascii_digit() || c == '.')].trim_end_matches('.');
     let is_uid = digits.matches('.').count() > 2 && !text[digits.len()..].starts_with(char::is_alphanumeric);
     date.map(str::len).or(is_uid.then_some(digits.len()))
@@ -147,7 +271,12 @@ fn letters(word: &str) -> &str {
 /// What numbers after a word are.
 fn of_keyword(word: &str) -> Option<Look> {
     let word = letters(word).to_lowercase();
-    let is_in = |words: &[&str]| words.contains(&word.as_str()) || word.strip_suffix('s').is_some_and(|one| one.len() > 1 && words.contains(&one));
+    let is_in = |words: &[&str]| {
+        words.contains(&word.as_str())
+            || word
+                .strip_suffix('s')
+                .is_some_and(|one| one.len() > 1 && words.contains(&one))
+    };
     let tables: [(&[&str], Look); 5] = [
         (&PERSONS, Look::Person),
         (&FRAMES, Look::Frame),
@@ -161,12 +290,29 @@ fn of_keyword(word: &str) -> Option<Look> {
 /// Whether a column of a table is called like one of persons: `patient`, `subject_id`, `PatientID`.
 pub(super) fn is_person(column: &str) -> bool {
     const NAMES: [&str; 17] = [
-        "id", "pid", "sid", "mrn", "sub", "subj", "pat", "patient", "patients", "subject", "subjects", "participant",
-        "person", "proband", "client", "animal", "mouse",
+        "id",
+        "pid",
+        "sid",
+        "mrn",
+        "sub",
+        "subj",
+        "pat",
+        "patient",
+        "patients",
+        "subject",
+        "subjects",
+        "participant",
+        "person",
+        "proband",
+        "client",
+        "animal",
+        "mouse",
     ];
     let column = column.to_lowercase();
     let is_name = |word: &str| {
-        let stem = ["id", "nr", "no", "number", "code", "name"].iter().find_map(|end| word.strip_suffix(end));
+        let stem = ["id", "nr", "no", "number", "code", "name"]
+            .iter()
+            .find_map(|end| word.strip_suffix(end));
         NAMES.contains(&word) || stem.is_some_and(|stem| NAMES.contains(&stem))
     };
     column.split(|letter: char| !letter.is_alphabetic()).any(is_name)

@@ -36,7 +36,11 @@ pub(super) fn write(name: &str, index: FileIndex) -> Draft {
     ask_about_names(&groups, &mut questions);
     let label = Label::guess(&groups, tables.first(), &subjects);
     label.ask(tables.first(), &mut questions);
-    let kind = if groups.is_empty() && !tables.is_empty() { "table" } else { "files" };
+    let kind = if groups.is_empty() && !tables.is_empty() {
+        "table"
+    } else {
+        "files"
+    };
     let mut text = format!(
         "# A draft: what is marked as a guess may be wrong. datasets/README.md explains the keys.\nname = {}\n\
          # Guess. The order is that of the indices; for two classes the second is the one to find.\nclasses = {}\n\n\
@@ -113,9 +117,14 @@ fn table_rule(text: &mut String, table: &FoundTable, groups: &[Group], questions
     for (key, fits, what) in keys {
         let is_free = |index: &usize| Some(*index) != table.id && Some(*index) != table.session;
         let mut columns = (0..table.values.len()).filter(is_free).map(|index| table.column(index));
-        if let Some(column) = columns.find(|column| fits(column)).filter(|_| !in_names(&format!("{{{key}}}"))) {
+        if let Some(column) = columns
+            .find(|column| fits(column))
+            .filter(|_| !in_names(&format!("{{{key}}}")))
+        {
             text.push_str(&format!("{key} = {} # guess\n", quoted(column)));
-            questions.push(format!("`table.{key}`: does column `{column}` {what}? if not, take the line out"));
+            questions.push(format!(
+                "`table.{key}`: does column `{column}` {what}? if not, take the line out"
+            ));
         }
     }
     layout(text, "table.layout", &table.sniffed);
@@ -174,7 +183,12 @@ fn own_tables(text: &mut String, tables: &[FoundTable], label: &Label, groups: &
         if channels.is_empty() {
             continue;
         }
-        let stem = table.file.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or_default();
+        let stem = table
+            .file
+            .rsplit('/')
+            .next()
+            .and_then(|name| name.split('.').next())
+            .unwrap_or_default();
         let mut name = stem.to_lowercase();
         while taken.contains(&name) {
             name.push_str("-table");
@@ -191,7 +205,12 @@ fn own_tables(text: &mut String, tables: &[FoundTable], label: &Label, groups: &
         }
         text.push_str(&channel_list(&channels));
         layout(text, "modality.layout", &table.sniffed);
-        ask_about_layout(&format!("modality.{name}.layout"), &table.file, &table.sniffed, questions);
+        ask_about_layout(
+            &format!("modality.{name}.layout"),
+            &table.file,
+            &table.sniffed,
+            questions,
+        );
         text.push('\n');
         questions.push(format!(
             "`modality.{name}.channels`: which columns of `{}` were known before the outcome, and in which units are they? \
@@ -221,7 +240,11 @@ fn table_channels(table: &FoundTable, label: &Label) -> Vec<String> {
                 format!(", categories = {{ {} }}", map.collect::<Vec<_>>().join(", "))
             }
         };
-        channels.push(format!("column = {}, unit = {}{categories}", quoted(column), unit(&table.sniffed, index)));
+        channels.push(format!(
+            "column = {}, unit = {}{categories}",
+            quoted(column),
+            unit(&table.sniffed, index)
+        ));
     }
     channels
 }
@@ -229,7 +252,12 @@ fn table_channels(table: &FoundTable, label: &Label) -> Vec<String> {
 /// The unit of a column as TOML: from the row of units, or the column's name.
 fn unit(sniffed: &Sniffed, index: usize) -> String {
     let name = sniffed.table.columns.get(index).map_or("", String::as_str);
-    let below = sniffed.table.units.get(index).map(|unit| unit.trim_matches(['(', ')', '[', ']'])).filter(|unit| !unit.is_empty());
+    let below = sniffed
+        .table
+        .units
+        .get(index)
+        .map(|unit| unit.trim_matches(['(', ')', '[', ']']))
+        .filter(|unit| !unit.is_empty());
     quoted(below.unwrap_or_else(|| unit_of(name)))
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use ndarray::arr2;
 
 use super::reading::Reading;
-use crate::base::error::DataError;
 use crate::dataset::card::AnnotationsRule;
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::Recording;
 
 /// Texts that a message shows of those that there are.

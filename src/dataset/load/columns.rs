@@ -3,8 +3,8 @@
 use ndarray::Array2;
 
 use super::reading::Reading;
-use crate::base::error::DataError;
 use crate::dataset::card::ColumnRule;
+use crate::dataset::error::DataError;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 
 /// Some columns of some rows as numbers, `[rows, channels]`, NaN where missing.

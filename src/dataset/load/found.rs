@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::source::{Source, file_error, whose};
 use super::tables::{SubjectTable, Tables};
-use crate::base::error::DataError;
 use crate::dataset::card::{ModalityRule, PathGroup, PathGroups, SubjectRule, TableRule};
+use crate::dataset::error::DataError;
 use recoup_formats::order::natural_cmp;
 
 /// A subject whose files are found.
@@ -139,9 +139,14 @@ fn find_files<'s>(
     let tables = source.card.table_files();
     let fits = |path: &'s String| {
         // Most files are of another modality, and the candidates are many.
-        pattern.matches(path, &PathGroups::default()).filter(|_| !tables.contains(&path.as_str()))?;
+        pattern
+            .matches(path, &PathGroups::default())
+            .filter(|_| !tables.contains(&path.as_str()))?;
         let may_be = |known: &&PathGroups<'s>| known.get(PathGroup::Subject).is_none_or(|id| path.contains(id));
-        let groups = candidates.iter().filter(may_be).find_map(|known| pattern.matches(path, known))?;
+        let groups = candidates
+            .iter()
+            .filter(may_be)
+            .find_map(|known| pattern.matches(path, known))?;
         Some(Match { modality, path, groups })
     };
     Ok(source.files.par_iter().filter_map(fits).collect())

@@ -3,10 +3,10 @@
 use ndarray::{Array2, ArrayView3, Axis};
 
 use super::reading::Reading;
-use crate::base::error::DataError;
 use crate::dataset::card::ImageRule;
+use crate::dataset::error::DataError;
 use recoup_formats::image::{self, Color, Image, Scaling};
-use recoup_formats::{Contents, Format, Images, Part, detect, open};
+use recoup_formats::{Contents, Images, Part, detect, open};
 
 /// The images of one session, stacked along the first axis, each a flat row.
 pub(super) fn images(reading: &Reading, rule: &ImageRule, files: &[String]) -> Result<Array2<f32>, DataError> {
@@ -56,7 +56,7 @@ pub(super) fn images(reading: &Reading, rule: &ImageRule, files: &[String]) -> R
 fn is_series(reading: &Reading, files: &[String]) -> Result<bool, DataError> {
     let [file, _, ..] = files else { return Ok(false) };
     let path = reading.path(file);
-    Ok(detect(&open::head(&path)?, &path).is_ok_and(|format| format == Format::Dicom))
+    Ok(detect(&open::head(&path)?, &path).is_ok_and(|format| format.name == "DICOM"))
 }
 
 /// A PNG or JPEG file, whose rounding is that of Pillow.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::source::{Source, whose};
 use super::tables::Tables;
-use crate::base::error::DataError;
 use crate::dataset::card::{LabelRule, ResponderRule, Unlabelled};
+use crate::dataset::error::DataError;
 
 const LEAVE_OUT: &str = "write `unlabelled = \"leave-out\"` to leave such sessions out";
 

@@ -4,8 +4,8 @@ use ndarray::{Array2, s};
 
 use super::reading::Reading;
 use super::samples::{fill, side_by_side};
-use crate::base::error::DataError;
 use crate::dataset::card::{Axis, PointsRule};
+use crate::dataset::error::DataError;
 use recoup_formats::{Part, Points};
 
 /// The points of a file, or of frames, as the card wants them, `[frames, points * axes]`.

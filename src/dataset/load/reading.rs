@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::source::{Source, file_error};
-use crate::base::error::DataError;
 use crate::base::hash::digest_file;
 use crate::dataset::card::ModalityRule;
+use crate::dataset::error::DataError;
 use crate::dataset::warning::FileWarning;
 use crate::signal::resample::Resampler;
 use recoup_formats::keypoints::Person;

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use ndarray::{Array2, s};
 
-use crate::base::error::DataError;
+use super::source::file_error;
 use crate::dataset::card::MissingRule;
+use crate::dataset::error::DataError;
 use crate::signal::resample::interpolate_missing;
 
 /// Treats missing samples as the card says.
@@ -20,13 +21,18 @@ pub(super) fn fill(samples: &mut [f32], rule: MissingRule, file: &Path, channel:
     };
     match filled {
         true => Ok(()),
-        false => Err(DataError::NonFinite {
-            file: file.to_path_buf(),
-            channel: channel.to_string(),
-            sample,
-            count: samples.iter().filter(|value| value.is_nan()).count(),
-        }),
+        false => {
+            let count = samples.iter().filter(|value| value.is_nan()).count();
+            Err(missing(file, channel, sample, count))
+        }
     }
+}
+
+/// Error for missing samples that the card does not expect: the first of them and how many there are.
+pub(super) fn missing(file: &Path, channel: &str, sample: usize, count: usize) -> DataError {
+    let found = format!("sample {sample} missing or not finite ({count} such samples in the channel)");
+    let hint = "set `missing = \"interpolate\"` or `missing = \"mask\"` in the card's modality to accept it";
+    file_error(file, format!("channel `{channel}`"), found, "finite numbers", hint)
 }
 
 /// Channels of one length as columns.

@@ -2,8 +2,8 @@
 
 use super::columns::columns;
 use super::reading::Reading;
-use crate::base::error::DataError;
 use crate::dataset::card::SeriesRule;
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::Recording;
 
 /// The events of a file, in the order of its rows.

@@ -1,6 +1,6 @@
 //! The sessions of a dataset: who is in it is known at once, recordings are read one session at a time.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::annotations::annotations;
@@ -16,13 +16,13 @@ use super::signal::signal;
 use super::source::{Source, whose};
 use super::stream::{BLOCK_BYTES, MIN_FILE_BYTES, SignalStream, open_stream};
 use super::tables::Tables;
-use crate::base::error::DataError;
-use crate::dataset::card::{AlignRule, Card, ContentRule, ModalityRule, SignalRule};
+use crate::dataset::card::{AlignRule, Card, ContentRule, ModalityRule, PathGroups, SignalRule};
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::{ModalityKind, ModalitySpec, Recording, Session};
 use crate::dataset::warning::FileWarning;
 use crate::signal::align::lag_secs;
 use recoup_formats::order::natural_cmp;
-use recoup_formats::{Format, detect, open};
+use recoup_formats::{WarningCode, detect, open};
 
 /// A subject before its files are read.
 pub struct FoundSubject {
@@ -103,33 +103,63 @@ impl<'a> SessionReader<'a> {
             return Err(card.error("label", problem, "correct the column, the item or the weeks"));
         }
         subjects.sort_by(|a, b| natural_cmp(&a.id, &b.id));
-        let reader = Self {
+        Ok(Self {
             source,
             tables,
             subjects,
-        };
-        reader.check_classes()?;
-        Ok(reader)
+        })
     }
 
-    /// A class without a subject is a misspelt one, or one that nothing can be learnt of.
-    fn check_classes(&self) -> Result<(), DataError> {
-        let sessions = self.subjects.iter().flat_map(|subject| &subject.sessions);
-        let seen: BTreeSet<usize> = sessions.map(|session| session.class).collect();
-        let card = self.source.card;
-        match card.classes.iter().enumerate().find(|(class, _)| !seen.contains(class)) {
-            None => Ok(()),
-            Some((_, class)) => {
-                let problem = format!("no session is of class `{class}`");
-                let hint = "take it out of `classes`, or correct the values that [label] maps to it";
-                Err(card.error("classes", problem, hint))
+    /// The classes of the subjects whose files lie in one folder, by folder; folders of patterns with `{group}` or `{site}`,
+    /// which say what a folder is, do not count.
+    pub fn subjects_by_folder(&self) -> BTreeMap<String, BTreeMap<String, usize>> {
+        let mut folders = BTreeMap::<String, BTreeMap<String, usize>>::new();
+        let rules = &self.source.card.modalities;
+        for session in self.subjects.iter().flat_map(|subject| &subject.sessions) {
+            for (rule, files) in rules.iter().zip(&session.files) {
+                let pattern = rule.pattern().unwrap_or_default();
+                if pattern.contains("{group}") || pattern.contains("{site}") {
+                    continue;
+                }
+                for (folder, _) in files.iter().filter_map(|file| file.rsplit_once('/')) {
+                    let subjects = folders.entry(folder.to_string()).or_default();
+                    subjects.insert(session.subject.clone(), session.class);
+                }
             }
         }
+        folders
     }
 
     /// The subjects in natural order of their ids.
     pub fn subjects(&self) -> &[FoundSubject] {
         &self.subjects
+    }
+
+    /// What has a name that a modality asks for, but is not read: links out of the folder, pipes, devices.
+    ///
+    /// # Errors
+    /// [`DataError::Card`] for a pattern that is none.
+    pub fn skipped(&self) -> Result<Vec<FileWarning>, DataError> {
+        let mut skipped = Vec::new();
+        for rule in &self.source.card.modalities {
+            let Some(pattern) = self.source.card.pattern(rule)? else {
+                continue;
+            };
+            let fits = |path: &str| pattern.matches(path, &PathGroups::default()).is_some();
+            skipped.extend(
+                self.source
+                    .skipped
+                    .iter()
+                    .filter(|entry| fits(&entry.path))
+                    .map(|entry| FileWarning {
+                        code: WarningCode::LeftOut,
+                        modality: rule.name.clone(),
+                        file: entry.path.clone(),
+                        text: format!("it is {}", entry.what),
+                    }),
+            );
+        }
+        Ok(skipped)
     }
 
     /// The modalities of the cohort, in the order of each session's recordings.
@@ -160,7 +190,7 @@ impl<'a> SessionReader<'a> {
     fn has_blocks(&self, file: &str) -> bool {
         let path = self.source.raw_dir.join(file);
         let format = open::head(&path).and_then(|head| detect(&head, &path));
-        matches!(format, Ok(Format::Edf | Format::Wfdb))
+        format.is_ok_and(|format| format.blocks.is_some())
     }
 
     /// Whether a modality's files of so many bytes come as a stream, if their format has blocks: long signals that are

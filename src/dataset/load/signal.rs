@@ -5,18 +5,13 @@ use ndarray::Array2;
 use super::reading::Reading;
 use super::samples::{fill, side_by_side};
 use super::table_signal;
-use crate::base::error::DataError;
 use crate::dataset::card::{ColumnRule, DIGITAL_UNIT, SignalRule};
-use recoup_formats::{Contents, Format, Part, SignalChannel, detect, open, wfdb};
+use crate::dataset::error::DataError;
+use recoup_formats::{Contents, Part, SignalChannel, detect, open, wfdb};
 
-/// Formats that a table, cut as the card says, may look like.
-const TEXT_FORMATS: [Format; 5] = [
-    Format::Delimited,
-    Format::Wfdb,
-    Format::Skeleton,
-    Format::OpenPose,
-    Format::Keypoints,
-];
+/// Formats of tables, and those that a table, cut as the card says, may look like.
+const TABLES: [&str; 2] = ["Parquet", "delimited text"];
+const TEXTS: [&str; 5] = ["delimited text", "WFDB", "skeletons", "OpenPose", "keypoints"];
 
 /// The channels of a file as the card wants them, `[samples, channels]`.
 pub(super) fn signal(reading: &Reading, keys: &SignalRule, file: &str) -> Result<Array2<f32>, DataError> {
@@ -32,12 +27,12 @@ fn is_table(reading: &Reading, keys: &SignalRule, file: &str) -> Result<bool, Da
     let head = open::head(&path)?;
     let is_text = head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) || !head.contains(&0);
     match (detect(&head, &path), keys.table_key()) {
-        (Ok(Format::Parquet | Format::Delimited), _) => Ok(true),
-        (Ok(format), Some(_)) if TEXT_FORMATS.contains(&format) => Ok(true),
+        (Ok(format), _) if TABLES.contains(&format.name) => Ok(true),
+        (Ok(format), Some(_)) if TEXTS.contains(&format.name) => Ok(true),
         (Ok(format), Some(key)) => {
             let expected = format!("a table, because the card has `{key}`");
             let hint = format!("take `{key}` out of the modality, or correct `file`");
-            Err(reading.error(file, "first bytes", format.name(), expected, &hint))
+            Err(reading.error(file, "first bytes", format.name, expected, &hint))
         }
         (Ok(_), None) => Ok(false),
         (Err(_), key) if is_text && (key.is_some() || keys.file_rate_hz.is_some()) => Ok(true),
@@ -90,7 +85,7 @@ fn digital(reading: &Reading, keys: &SignalRule, found: &[&SignalChannel], file:
         wanted.unit() == DIGITAL_UNIT && named.any(|channel| channel.unit != DIGITAL_UNIT)
     };
     let path = reading.path(file);
-    if !keys.channels.iter().any(is_calibrated) || detect(&open::head(&path)?, &path)? != Format::Wfdb {
+    if !keys.channels.iter().any(is_calibrated) || detect(&open::head(&path)?, &path)?.name != "WFDB" {
         return Ok(Contents::default());
     }
     Ok(wfdb::digital_contents_with(&path, |path| reading.bytes(path))?)

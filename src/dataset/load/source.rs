@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::base::error::DataError;
 use crate::base::hash::digest;
-use crate::base::walk::walk;
+use crate::base::walk::{Skipped, walk};
 use crate::dataset::card::{Card, ModalityRule};
+use crate::dataset::error::DataError;
 use recoup_formats::FileError;
-use recoup_formats::delimited::{Decimal, DelimitedLayout, DelimitedRow, DelimitedTable};
+use recoup_formats::delimited::{Decimal, DelimitedLayout, DelimitedRow, DelimitedTable, is_missing_code};
 use recoup_formats::nearest::nearest;
 use recoup_formats::parquet;
 
@@ -18,15 +18,19 @@ pub(super) struct Source<'a> {
     pub(super) raw_dir: &'a Path,
     /// All files, relative to the folder.
     pub(super) files: Vec<String>,
+    /// Links and devices, which are not read.
+    pub(super) skipped: Vec<Skipped>,
     declared: BTreeMap<String, Vec<String>>,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn open(card: &'a Card, raw_dir: &'a Path) -> Result<Self, DataError> {
+        let walk = walk(raw_dir, false)?;
         Ok(Self {
             card,
             raw_dir,
-            files: walk(raw_dir, false)?.files,
+            files: walk.files,
+            skipped: walk.skipped,
             declared: card.declared_hashes(raw_dir)?,
         })
     }
@@ -101,16 +105,19 @@ impl<'a> Source<'a> {
     pub(super) fn field_error(
         &self,
         table: &DelimitedTable,
-        row: DelimitedRow,
+        row: DelimitedRow<'_>,
         column: &str,
         expected: String,
         layout: &DelimitedLayout,
     ) -> DataError {
         let index = table.columns.iter().position(|name| name == column);
         let field = index.map_or("", |index| row.field(index));
-        let hint = if MISSING_CODES.iter().any(|code| code.eq_ignore_ascii_case(field)) {
+        let hint = if is_missing_code(field) {
             format!("if it stands for a missing value, write `missing = [\"{field}\"]` into the layout in the card")
-        } else if layout.decimal == Decimal::Point && field.contains(',') && field.replacen(',', ".", 1).parse::<f32>().is_ok() {
+        } else if layout.decimal == Decimal::Point
+            && field.contains(',')
+            && field.replacen(',', ".", 1).parse::<f32>().is_ok()
+        {
             "if it is a number with a decimal comma, write `decimal = \",\"` into the layout in the card".into()
         } else {
             "correct the column's unit, categories or missing codes in the card".into()
@@ -128,9 +135,6 @@ impl<'a> Source<'a> {
     }
 }
 
-/// What people write for "missing".
-const MISSING_CODES: [&str; 10] = ["na", "n/a", "nan", "null", "none", "missing", "-", "?", ".", "#n/a"];
-
 /// A session in messages; one that is its subject's only one has the subject's id.
 pub(super) fn whose(subject: &str, session: &str) -> String {
     match session == subject {
@@ -147,11 +151,6 @@ pub(super) fn file_error(
     expected: impl Into<String>,
     hint: impl Into<String>,
 ) -> DataError {
-    DataError::File {
-        file: file.to_path_buf(),
-        place: place.into(),
-        found: found.into(),
-        expected: expected.into(),
-        hint: hint.into(),
-    }
+    let error = FileError::at(file).place(place.into()).found(found.into());
+    error.expected(expected.into()).hint(hint.into()).into()
 }

@@ -3,9 +3,10 @@
 use ndarray::Array2;
 
 use super::reading::Reading;
+use super::samples::missing;
 use super::signal::check_values;
-use crate::base::error::DataError;
 use crate::dataset::card::{ColumnRule, DIGITAL_UNIT, MissingRule, SignalRule};
+use crate::dataset::error::DataError;
 use crate::signal::resample::{MissingStream, ResampleStream};
 use recoup_formats::blocks::{BlockChannel, SignalBlocks};
 use recoup_formats::open;
@@ -189,12 +190,8 @@ impl SignalStream<'_> {
         self.reading.keep(&self.blocks.contents, &self.file)?;
         for channel in &mut self.channels {
             if !channel.finish() {
-                return Err(DataError::NonFinite {
-                    file: self.reading.path(&self.file),
-                    channel: channel.rule.channel().to_string(),
-                    sample: channel.first_missing.unwrap_or(0),
-                    count: channel.num_missing,
-                });
+                let (path, first) = (self.reading.path(&self.file), channel.first_missing.unwrap_or(0));
+                return Err(missing(&path, channel.rule.channel(), first, channel.num_missing));
             }
         }
         let totals = || self.channels.iter().map(|channel| channel.num_ready);

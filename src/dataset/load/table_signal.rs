@@ -6,10 +6,10 @@ use super::columns::columns;
 use super::reading::Reading;
 use super::samples::{fill, side_by_side};
 use super::source::file_error;
-use crate::base::error::DataError;
 use crate::dataset::card::{MissingRule, SignalRule, TimeUnit};
+use crate::dataset::error::DataError;
 use crate::dataset::rate::{first_off, mean_rate, round_rate};
-use recoup_formats::delimited::{DelimitedLayout, DelimitedTable};
+use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 
 /// A step this many times longer than the others is where rows are lost.
 const LOST_STEPS: f64 = 1.75;
@@ -144,7 +144,7 @@ impl Rows<'_> {
                 format!("{:.6} s, as the rate is {rate_hz} Hz", index as f64 / rate_hz),
             ),
         };
-        let line = self.table.row(index).map_or(0, |row| row.line());
+        let line = self.table.row(index).map_or(0, DelimitedRow::line);
         let place = format!("line {line}, column `{}`", self.time());
         let hint = "rows are lost or irregular: allow straight lines between time stamps with `max_gap_secs`, or correct \
                     `time_unit` or `file_rate_hz`, in the card";
@@ -178,7 +178,7 @@ impl Rows<'_> {
             return Ok(());
         };
         let at = |index: usize| times.get(index).copied().unwrap_or_default();
-        let line = self.table.row(before + 1).map_or(0, |row| row.line());
+        let line = self.table.row(before + 1).map_or(0, DelimitedRow::line);
         let found = format!("a gap of {:.6} s", at(before + 1) - at(before));
         let expected = format!("at most max_gap_secs = {max_gap_secs}");
         let hint = "raise it in the card, or cut the recording";

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::{Source, file_error, whose};
 use super::visits::{Outcomes, VisitRows};
-use crate::base::error::DataError;
 use crate::base::text::spelling;
 use crate::dataset::card::{ContentRule, LabelRule};
+use crate::dataset::error::DataError;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 
 /// All tables of a dataset.
@@ -122,7 +122,7 @@ impl SubjectTable {
             keys.push((subject, session));
             let first = keys.last().and_then(|key| rows.insert(key.clone(), index));
             if let Some(first) = first {
-                let first = table.row(first).map_or(0, |row| row.line());
+                let first = table.row(first).map_or(0, DelimitedRow::line);
                 let hint = match session_column {
                     Some(_) => "remove one of the two rows",
                     None => "remove one of the two rows, or name the column that tells the sessions apart: `session`",

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use ndarray::{Axis, aview1};
 
 use super::source::{Source, file_error};
-use crate::base::error::DataError;
 use crate::base::text::spelling;
 use crate::clinical::Trajectory;
 use crate::dataset::card::{ResponderRule, VisitsRule};
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::Recording;
 
 /// One row per subject.

@@ -177,7 +177,7 @@ fn a_folder_of_nothing_useful_gives_the_form_of_a_card() {
     let card = Card::parse(unknown.toml, &own.join("card.toml")).unwrap();
     fs::create_dir(own.join("raw")).unwrap();
     assert!(load_cohort(&card, &own.join("raw")).unwrap_err().to_string().ends_with(
-        "card.toml: subjects: no file matches `{subject}.csv`; there is no file below the raw folder\n  hint: a \
+        "card.toml: subjects: no file matches `{subject}.csv`; there is no file below the raw folder\nhint: a \
              pattern is the whole path below the raw folder"
     ));
     assert!(
@@ -218,7 +218,10 @@ fn a_table_alone_is_a_dataset() {
         cohort.subjects[1].sessions[0].recordings[0].as_ref().unwrap().values[[0, 0]],
         21.5
     );
-    assert!(questions[0].starts_with("`table.id`: whose is each row of `study.csv`? guess: column `code`"), "{questions:?}");
+    assert!(
+        questions[0].starts_with("`table.id`: whose is each row of `study.csv`? guess: column `code`"),
+        "{questions:?}"
+    );
     assert!(questions[1].contains("guess: column `diagnosis`"), "{questions:?}");
 }
 

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use recoup::base::error::DataError;
 use recoup::cohort::prepared::Prepared;
+use recoup::dataset::DataError;
 use recoup::dataset::card::Card;
 use recoup::dataset::draft::{Draft, draft};
 use recoup::dataset::subjects::{ModalityKind, ModalitySpec};
@@ -55,7 +55,10 @@ impl Drafted {
     #[track_caller]
     fn asks(&self, words: &[&str]) {
         let has_all = |question: &String| words.iter().all(|word| question.contains(word));
-        assert!(self.draft.questions.iter().any(has_all), "no question with {words:?} in\n{self}");
+        assert!(
+            self.draft.questions.iter().any(has_all),
+            "no question with {words:?} in\n{self}"
+        );
     }
 
     /// The first question is whose the files are, and says how many subjects that makes.
@@ -63,7 +66,10 @@ impl Drafted {
     fn asks_first(&self, num_files: usize, num_subjects: usize) {
         let first = &self.draft.questions[0];
         let expected = format!("so {num_files} files are of {num_subjects} subjects. If ");
-        assert!(first.contains(": whose is each file? guess: ") && first.contains(&expected), "{self}");
+        assert!(
+            first.contains(": whose is each file? guess: ") && first.contains(&expected),
+            "{self}"
+        );
     }
 }
 
@@ -80,12 +86,26 @@ impl std::fmt::Display for Drafted {
 
 /// A recording of one second at 100 Hz.
 fn recording(seed: usize) -> String {
-    let row = |sample: usize| format!("{:.2},{},{}\n", sample as f64 / 100.0, (sample * seed) % 17, (sample + seed) % 5);
-    format!("time (s),left (mV),right (mV)\n{}", (0..100).map(row).collect::<String>())
+    let row = |sample: usize| {
+        format!(
+            "{:.2},{},{}\n",
+            sample as f64 / 100.0,
+            (sample * seed) % 17,
+            (sample + seed) % 5
+        )
+    };
+    format!(
+        "time (s),left (mV),right (mV)\n{}",
+        (0..100).map(row).collect::<String>()
+    )
 }
 
 fn image(seed: usize) -> Vec<u8> {
-    png(6, 4, (0..24).map(|pixel| ((pixel * 7 + seed * 13) % 256) as u8).collect())
+    png(
+        6,
+        4,
+        (0..24).map(|pixel| ((pixel * 7 + seed * 13) % 256) as u8).collect(),
+    )
 }
 
 fn eeg() -> Vec<u8> {
@@ -157,7 +177,10 @@ fn a_folder_per_patient_with_two_recordings() {
     let drafted = Drafted::new(|raw| {
         for (number, id) in ids(12) {
             save(&raw.join(&id).join("emg.csv"), recording(number).as_bytes());
-            save(&raw.join(&id).join("force.csv"), recording(number).replace("left", "Fx").as_bytes());
+            save(
+                &raw.join(&id).join("force.csv"),
+                recording(number).replace("left", "Fx").as_bytes(),
+            );
         }
         patients(raw, "patients.csv", ids(12));
     });
@@ -191,11 +214,24 @@ fn folders_as_in_bids() {
             let file = format!("{subject}/ses-{session}/eeg/{subject}_ses-{session}_task-rest_eeg.edf");
             save(&raw.join(file), &eeg());
         }
-        let row = |number| format!("{}\t{}\t{}\n", id(number), 60 + number, ["patient", "control"][number % 2]);
+        let row = |number| {
+            format!(
+                "{}\t{}\t{}\n",
+                id(number),
+                60 + number,
+                ["patient", "control"][number % 2]
+            )
+        };
         let rows: String = (1..=10).map(row).collect();
         if with_table {
-            save(&raw.join("participants.tsv"), format!("participant_id\tage\tgroup\n{rows}").as_bytes());
-            save(&raw.join("dataset_description.json"), b"{\"Name\": \"x\", \"BIDSVersion\": \"1.8.0\"}");
+            save(
+                &raw.join("participants.tsv"),
+                format!("participant_id\tage\tgroup\n{rows}").as_bytes(),
+            );
+            save(
+                &raw.join("dataset_description.json"),
+                b"{\"Name\": \"x\", \"BIDSVersion\": \"1.8.0\"}",
+            );
         }
     };
     let drafted = Drafted::new(|raw| write(raw, true));
@@ -214,12 +250,22 @@ fn a_table_per_visit() {
     let drafted = Drafted::new(|raw| {
         for (week, outcome) in [(0, ""), (4, ""), (12, ",outcome")] {
             let row = |(number, id): (usize, String)| {
-                let outcome = if outcome.is_empty() { "" } else { [",no", ",yes"][number % 2] };
+                let outcome = if outcome.is_empty() {
+                    ""
+                } else {
+                    [",no", ",yes"][number % 2]
+                };
                 format!("{id},{},{}{outcome}\n", 20 + week + number, 50 + number)
             };
             // One patient does not come to the second visit.
-            let rows: String = ids(15).filter(|(number, _)| (week, *number) != (4, 7)).map(row).collect();
-            save(&raw.join(format!("week{week}.csv")), format!("id,fugl_meyer,barthel{outcome}\n{rows}").as_bytes());
+            let rows: String = ids(15)
+                .filter(|(number, _)| (week, *number) != (4, 7))
+                .map(row)
+                .collect();
+            save(
+                &raw.join(format!("week{week}.csv")),
+                format!("id,fugl_meyer,barthel{outcome}\n{rows}").as_bytes(),
+            );
         }
     });
     drafted.has("file = \"week12.csv\"");
@@ -239,7 +285,11 @@ fn images_numbered_through_the_study_or_through_each_patient() {
                 for (patient, id) in ids(10) {
                     for frame in 0..6 {
                         let number = if through { patient * 6 + frame } else { frame };
-                        let folder = if class { format!("{}/{id}", ["no", "yes"][patient % 2]) } else { id.clone() };
+                        let folder = if class {
+                            format!("{}/{id}", ["no", "yes"][patient % 2])
+                        } else {
+                            id.clone()
+                        };
                         save(&raw.join(format!("{folder}/{name}_{number:05}.png")), &image(patient));
                     }
                 }
@@ -278,14 +328,21 @@ fn recordings_numbered_through_the_study_are_sessions() {
 fn keypoints_per_frame_of_clips() {
     let body = |frame: usize| {
         let points: Vec<String> = (0..25).map(|k| format!("{},{},0.9", 10 * k + frame, 2 * k)).collect();
-        format!("{{\"version\":1.3,\"people\":[{{\"pose_keypoints_2d\":[{}]}}]}}", points.join(","))
+        format!(
+            "{{\"version\":1.3,\"people\":[{{\"pose_keypoints_2d\":[{}]}}]}}",
+            points.join(",")
+        )
     };
     let names = ["anna", "bob", "carl", "dora", "emil", "fay", "gus", "hal"];
     for numbered in [true, false] {
         let drafted = Drafted::new(|raw| {
             for (clip, name) in names.into_iter().enumerate() {
                 let class = ["fall", "walk"][clip % 2];
-                let clip = if numbered { format!("clip{clip}") } else { name.to_string() };
+                let clip = if numbered {
+                    format!("clip{clip}")
+                } else {
+                    name.to_string()
+                };
                 for frame in 0..10 {
                     let file = format!("{class}/{clip}/{clip}_{frame:012}_keypoints.json");
                     save(&raw.join(file), body(frame).as_bytes());
@@ -302,11 +359,18 @@ fn a_table_that_excel_exported() {
     let drafted = Drafted::new(|raw| {
         let row = |(number, id): (usize, String)| {
             let result = ["gut", "m\u{e4}\u{df}ig"][number % 2];
-            format!("{id};{},5;{};{result}\r\n", 150 + number, if number == 3 { "#N/A".into() } else { number.to_string() })
+            format!(
+                "{id};{},5;{};{result}\r\n",
+                150 + number,
+                if number == 3 { "#N/A".into() } else { number.to_string() }
+            )
         };
         let rows: String = ids(20).map(row).collect();
         let text = format!("sep=;\r\nPatient;Gr\u{f6}\u{df}e (cm);Punkte;Ergebnis\r\n{rows};;;\r\n");
-        let bytes: Vec<u8> = text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect();
+        let bytes: Vec<u8> = text
+            .chars()
+            .map(|letter| u8::try_from(u32::from(letter)).unwrap())
+            .collect();
         save(&raw.join("\u{dc}bersicht.csv"), &bytes);
     });
     drafted.has("classes = [\"gut\", \"m\u{e4}\u{df}ig\"]");
@@ -356,11 +420,17 @@ fn folders_of_a_given_split() {
         for (number, id) in ids(16) {
             let folder = ["train", "train", "train", "test"][number % 4];
             let class = ["no", "yes"][number / 4 % 2];
-            save(&raw.join(format!("{folder}/{class}/{id}.csv")), recording(number).as_bytes());
+            save(
+                &raw.join(format!("{folder}/{class}/{id}.csv")),
+                recording(number).as_bytes(),
+            );
         }
     });
     drafted.has("file = \"*/{label}/{subject}.csv\"");
-    drafted.asks(&["`test`, `train` look like a split that somebody made", "move them out of `raw`"]);
+    drafted.asks(&[
+        "`test`, `train` look like a split that somebody made",
+        "move them out of `raw`",
+    ]);
     drafted.prepares(16, 16);
 }
 
@@ -374,14 +444,21 @@ fn what_names_cannot_tell_is_asked() {
         }
     });
     numbers_of_classes.asks_first(20, 10);
-    numbers_of_classes.asks(&["`cats/000.png` and `dogs/000.png` are both of subject `000`", "of two classes"]);
+    numbers_of_classes.asks(&[
+        "`cats/000.png` and `dogs/000.png` are both of subject `000`",
+        "of two classes",
+    ]);
     assert!(numbers_of_classes.prepare().is_err());
 
     let other_spelling = Drafted::new(|raw| {
         for (number, id) in ids(20) {
             save(&raw.join(format!("{id}.csv")), recording(number).as_bytes());
         }
-        patients(raw, "patients.csv", (1..=20).map(|number| (number, format!("p{number}"))));
+        patients(
+            raw,
+            "patients.csv",
+            (1..=20).map(|number| (number, format!("p{number}"))),
+        );
     });
     other_spelling.asks(&["column `patient` of `patients.csv` has `p1` where files have `P01`"]);
 
@@ -391,8 +468,14 @@ fn what_names_cannot_tell_is_asked() {
         }
         patients(raw, "patients.csv", ids(18));
     });
-    lacking.asks(&["2 subjects have no row in `patients.csv` (`P19`, `P20`)", "unlabelled = \"leave-out\""]);
-    let text = lacking.draft.toml.replace("column = \"outcome\"", "column = \"outcome\"\nunlabelled = \"leave-out\"");
+    lacking.asks(&[
+        "2 subjects have no row in `patients.csv` (`P19`, `P20`)",
+        "unlabelled = \"leave-out\"",
+    ]);
+    let text = lacking.draft.toml.replace(
+        "column = \"outcome\"",
+        "column = \"outcome\"\nunlabelled = \"leave-out\"",
+    );
     let answered = Draft {
         toml: text,
         ..lacking.draft.clone()
@@ -414,13 +497,24 @@ fn a_table_of_images_groups_them_by_patient() {
                 let (name, patient) = (format!("img_{number:04}.png"), format!("P{:02}", number / 3));
                 let folder = if in_folders { patient.as_str() } else { "images" };
                 save(&raw.join(folder).join(&name), &image(number));
-                let patient = if in_folders { String::new() } else { format!(",{patient}") };
+                let patient = if in_folders {
+                    String::new()
+                } else {
+                    format!(",{patient}")
+                };
                 rows.push_str(&format!("{name}{patient},{}\n", ["benign", "malign"][number % 2]));
             }
-            save(&raw.join("labels.csv"), format!("image{column},diagnosis\n{rows}").as_bytes());
+            save(
+                &raw.join("labels.csv"),
+                format!("image{column},diagnosis\n{rows}").as_bytes(),
+            );
         });
         let prepared = drafted.prepares(30, 30);
-        let groups: std::collections::BTreeSet<_> = prepared.subjects().iter().map(|subject| subject.group.clone()).collect();
+        let groups: std::collections::BTreeSet<_> = prepared
+            .subjects()
+            .iter()
+            .map(|subject| subject.group.clone())
+            .collect();
         assert_eq!(groups.len(), 10, "{drafted}");
         assert!(!groups.contains(&None), "{drafted}");
     }

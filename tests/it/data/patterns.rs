@@ -15,7 +15,11 @@ fn groups(pattern: &str, path: &str) -> Result<Option<(String, String)>, String>
 #[test]
 fn groups_match_as_little_as_possible_and_the_same_text_twice() {
     for (pattern, path, expected) in [
-        ("{label}/{subject}/{session}_emg.csv", "yes/P01/pre_emg.csv", Some(("P01", "pre"))),
+        (
+            "{label}/{subject}/{session}_emg.csv",
+            "yes/P01/pre_emg.csv",
+            Some(("P01", "pre")),
+        ),
         ("{subject}_{session}.csv", "a_b_c.csv", Some(("a", "b_c"))),
         ("{subject}.csv", "a.csv.csv", Some(("a.csv", ""))),
         ("{subject}.csv", "\u{fc}\u{308}.csv", Some(("\u{fc}\u{308}", ""))),
@@ -27,7 +31,11 @@ fn groups_match_as_little_as_possible_and_the_same_text_twice() {
         // What stands twice is the same text, and is found wherever it has to begin and end.
         ("{subject}/{subject}.csv", "P01/P01.csv", Some(("P01", ""))),
         ("{subject}/{subject}.csv", "P01/P02.csv", None),
-        ("{subject}_{session}/{subject}_{session}_x.csv", "a_b_c/a_b_c_x.csv", Some(("a", "b_c"))),
+        (
+            "{subject}_{session}/{subject}_{session}_x.csv",
+            "a_b_c/a_b_c_x.csv",
+            Some(("a", "b_c")),
+        ),
         ("{subject}_{session}/{subject}.csv", "a_b_c/a_b.csv", Some(("a_b", "c"))),
         ("*a{subject}/{subject}.csv", "xaya1/1.csv", Some(("1", ""))),
         ("{subject}_{subject}.csv", "a_b_a_b.csv", Some(("a_b", ""))),
@@ -52,14 +60,21 @@ fn no_name_makes_a_pattern_slow() {
     let letters = |count: usize| "a".repeat(count);
     let start = Instant::now();
     let name = format!("s{}", letters(240));
-    for pattern in ["{subject}a*a*a*b", "{subject}a*a*a*a*a*a*a*a*a*b", "*a*a*a*a{subject}a*a*a*b"] {
+    for pattern in [
+        "{subject}a*a*a*b",
+        "{subject}a*a*a*a*a*a*a*a*a*b",
+        "*a*a*a*a{subject}a*a*a*b",
+    ] {
         assert_eq!(groups(pattern, &name), Ok(None), "{pattern}");
     }
     let long = format!("{0}/{0}/{0}", letters(1300));
     assert_eq!(groups("{subject}a*a*/*a*a*/{session}a*a*b", &long), Ok(None));
     let twice = format!("{0}/{0}b", letters(200));
     assert_eq!(groups("{subject}a{session}a*/{subject}a{session}b", &twice), Ok(None));
-    assert_eq!(groups("{subject}a{session}/{subject}a*b", &twice).map(|found| found.is_some()), Ok(true));
+    assert_eq!(
+        groups("{subject}a{session}/{subject}a*b", &twice).map(|found| found.is_some()),
+        Ok(true)
+    );
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     let problem = groups("*a{subject}a*a{session}a*/{subject}a{session}", &twice).unwrap_err();
     assert!(problem.ends_with("can be read in too many ways"), "{problem}");

@@ -13,14 +13,22 @@ use super::cards::save;
 
 fn what<'w>(walk: &'w Walk, path: &str) -> &'w str {
     let found = walk.skipped.iter().find(|skipped| skipped.path == path);
-    &found.unwrap_or_else(|| panic!("`{path}` was not skipped: {walk:?}")).what
+    &found
+        .unwrap_or_else(|| panic!("`{path}` was not skipped: {walk:?}"))
+        .what
 }
 
 #[test]
 fn links_lead_neither_out_nor_in_circles() {
     let folder = tempfile::tempdir().unwrap();
     let raw = folder.path().join("raw");
-    for file in ["P10/emg.csv", "P2/emg.csv", ".hidden/x.csv", ".annex/object", "P2/.DS_Store"] {
+    for file in [
+        "P10/emg.csv",
+        "P2/emg.csv",
+        ".hidden/x.csv",
+        ".annex/object",
+        "P2/.DS_Store",
+    ] {
         save(&raw.join(file), b"");
     }
     save(&folder.path().join("outside.csv"), b"");
@@ -41,9 +49,18 @@ fn links_lead_neither_out_nor_in_circles() {
     let found = walk(&raw, false).unwrap();
     assert_eq!(found.files, ["P2/emg.csv", "P10/emg.csv", "annexed.edf"]);
     assert_eq!(found.skipped.len(), 9);
-    assert!(what(&found, "out.csv").contains("a link out of the folder, to"), "{found:?}");
-    assert!(what(&found, "root").contains("a link out of the folder, to \"/\""), "{found:?}");
-    assert_eq!(what(&found, "twin.csv"), "a link to \"P2/emg.csv\", which is read under its own name");
+    assert!(
+        what(&found, "out.csv").contains("a link out of the folder, to"),
+        "{found:?}"
+    );
+    assert!(
+        what(&found, "root").contains("a link out of the folder, to \"/\""),
+        "{found:?}"
+    );
+    assert_eq!(
+        what(&found, "twin.csv"),
+        "a link to \"P2/emg.csv\", which is read under its own name"
+    );
     for path in ["me", "you", "P10-again"] {
         assert!(what(&found, path).starts_with("a link to a folder inside"), "{found:?}");
     }
@@ -58,7 +75,10 @@ fn links_lead_neither_out_nor_in_circles() {
     // Said, not kept quiet.
     let findings = draft(folder.path()).unwrap().findings;
     let said = |start: &str| findings.iter().any(|finding| finding.starts_with(start));
-    assert!(said("`P10-again` is not read: it is a link to a folder inside"), "{findings:#?}");
+    assert!(
+        said("`P10-again` is not read: it is a link to a folder inside"),
+        "{findings:#?}"
+    );
     assert!(said("6 more links, pipes or devices are not read"), "{findings:#?}");
 }
 
@@ -72,9 +92,13 @@ fn names_that_are_not_utf8_are_refused_by_name() {
     if fs::write(raw.join(Path::new(std::ffi::OsStr::from_bytes(b"M\xfcller.csv"))), b"").is_err() {
         return;
     }
-    for error in [walk(&folder.path().join("raw"), false).unwrap_err().to_string(), draft(folder.path()).unwrap_err().to_string()] {
+    for error in [
+        walk(&folder.path().join("raw"), false).unwrap_err().to_string(),
+        draft(folder.path()).unwrap_err().to_string(),
+    ] {
         assert!(
-            error.contains("raw/yes: name \"M\\xFCller.csv\": found bytes that are not UTF-8, expected a name in UTF-8"),
+            error
+                .contains("raw/yes: name \"M\\xFCller.csv\": found bytes that are not UTF-8, expected a name in UTF-8"),
             "{error}"
         );
     }

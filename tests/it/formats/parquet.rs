@@ -156,12 +156,7 @@ fn a_feature_table_comes_back_bit_for_bit() {
     }
     assert_eq!(std::fs::read(&path).unwrap(), before);
     parquet::write_table(&path, &[("subject", &[])], &columns, Array2::zeros((0, 2)).view()).unwrap();
-    assert!(
-        parquet::read(&std::fs::read(&path).unwrap(), &path)
-            .unwrap()
-            .num_rows()
-            == 0
-    );
+    assert!(parquet::read(&std::fs::read(&path).unwrap(), &path).unwrap().num_rows() == 0);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use recoup_formats::{Contents, Part, detect};
 /// The file as `recoup data show` reads it.
 fn shown(bytes: impl AsRef<[u8]>) -> (DelimitedTable, Contents) {
     let (bytes, path) = (bytes.as_ref(), Path::new("t.csv"));
-    assert_eq!(detect(bytes, path).unwrap().name(), "delimited text");
+    assert_eq!(detect(bytes, path).unwrap().name, "delimited text");
     let contents = contents(bytes, path).unwrap();
     let [Part::Table(table)] = &contents.parts[..] else {
         panic!("{:?}", contents.parts)

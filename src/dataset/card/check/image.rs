@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering::Less;
 
-use crate::base::error::DataError;
 use crate::dataset::card::{AnnotationsRule, Card, ImageRule};
+use crate::dataset::error::DataError;
 
 /// Larger images are not what a small model looks at.
 const MAX_IMAGE_SIDE: usize = 4096;

@@ -3,8 +3,8 @@
 use std::cmp::Ordering::{Equal, Less};
 use std::collections::HashSet;
 
-use crate::base::error::DataError;
 use crate::dataset::card::{Card, ColumnRule, ContentRule, ModalityRule, SeriesRule, TableRowRule, TimeUnit};
+use crate::dataset::error::DataError;
 use recoup_formats::delimited::{DelimitedLayout, Header};
 use recoup_formats::nearest::did_you_mean;
 

@@ -1,7 +1,7 @@
 //! Signals and points.
 
-use crate::base::error::DataError;
 use crate::dataset::card::{Card, ContentRule, ModalityRule, PointsRule, SignalRule, TimeUnit};
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::ModalityKind;
 use crate::signal::resample::Resampler;
 
