@@ -91,7 +91,7 @@ pub struct Trajectory {
     pub patient: String,
     /// Name of the item.
     pub item: String,
-    /// Its scale.
+    /// Scale of the item.
     pub scale: Scale,
     /// Weeks of the visits since the start.
     pub weeks: Vec<f64>,

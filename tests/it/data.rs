@@ -31,7 +31,7 @@ fn root() -> PathBuf {
 }
 
 fn fixtures() -> PathBuf {
-    root().join("tests/fixtures/data")
+    root().join("formats/tests/fixtures/data")
 }
 
 /// A folder of the real data, or `None` (with a word) where there is none.

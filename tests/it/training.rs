@@ -6,3 +6,4 @@ mod law;
 mod learning;
 mod mixup;
 pub mod support;
+mod window_scaling;

@@ -31,7 +31,7 @@ struct WfdbRecord {
 }
 
 fn wfdb_golden() -> WfdbGolden {
-    serde_json::from_str(include_str!("../../golden/wfdb.json")).unwrap()
+    serde_json::from_str(include_str!("../../../formats/tests/golden/wfdb.json")).unwrap()
 }
 
 fn assert_equal(name: &str, record: &Record, golden: &WfdbRecord) {

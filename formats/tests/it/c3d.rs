@@ -9,7 +9,7 @@ use recoup_formats::c3d::{read, write_c3d};
 use recoup_formats::{Contents, Part, Points, SignalChannel};
 use serde::Deserialize;
 
-use super::mutate::survives;
+use crate::mutate::survives;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -54,7 +54,7 @@ struct Sums {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("../../golden/c3d.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/c3d.json")).unwrap()
 }
 
 /// A folder of the real data, or `None` (with a word) where there is none.
@@ -68,7 +68,7 @@ pub(super) fn real_data(name: &str) -> Option<PathBuf> {
 
 macro_rules! fixtures {
     ($($name:literal),* $(,)?) => {
-        [$(($name, include_bytes!(concat!("../../fixtures/data/motion/", $name)).as_slice())),*]
+        [$(($name, include_bytes!(concat!("../fixtures/data/motion/", $name)).as_slice())),*]
     };
 }
 pub(super) use fixtures;

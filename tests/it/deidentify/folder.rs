@@ -10,7 +10,9 @@ use flate2::read::GzDecoder;
 use recoup::deidentify::{Deidentifier, FolderReport, deidentify_folder};
 use recoup_formats::{Contents, Part, open};
 
-use super::open::fixtures;
+fn fixtures() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("formats/tests/fixtures/data")
+}
 
 const KEY: &[u8] = b"sixteen bytes or more of a key";
 const RULES: &str = r#"

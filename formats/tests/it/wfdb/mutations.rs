@@ -6,7 +6,7 @@ use recoup_formats::wfdb::read_annotations;
 
 use super::damage::folder;
 use super::{Folder, read_from};
-use crate::formats::mutate::survives;
+use crate::mutate::survives;
 
 /// Files of a record one after the other, for mutations that reach all of them.
 fn bundle(names: &[&str]) -> Vec<u8> {

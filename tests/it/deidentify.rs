@@ -1,5 +1,7 @@
 //! De-identified tables and headers have nothing left that identifies, and keep what research needs.
 
+mod folder;
+
 use std::path::Path;
 
 use recoup::deidentify::{Deidentifier, DeidentifyRules, key_from_file};
@@ -8,7 +10,7 @@ use recoup_formats::parquet;
 use recoup_formats::strip::StripOptions;
 use recoup_formats::{FileError, edf, wfdb};
 
-use super::mutate::survives;
+use crate::mutate::survives;
 
 const KEY: &[u8] = b"sixteen bytes or more of a key";
 

@@ -7,8 +7,8 @@ use recoup_formats::FileError;
 use recoup_formats::keypoints::{BLAZEPOSE, BODY_25, COCO_17, COCO_18, Person, read, read_openpose};
 use recoup_formats::{Contents, Part, Points};
 
-use super::c3d::{fixtures, real_data};
-use super::mutate::survives;
+use crate::c3d::{fixtures, real_data};
+use crate::mutate::survives;
 
 fn points(contents: &Contents) -> &Points {
     let [Part::Points(points)] = contents.parts.as_slice() else {

@@ -6,7 +6,7 @@ use recoup_formats::{
     Annotation, Contents, DescribeOptions, Images, Part, Points, SignalChannel, Warning, WarningCode, describe, open,
 };
 
-use super::open::fixtures;
+use crate::open::fixtures;
 
 const SHOWN: DescribeOptions = DescribeOptions { personal: false };
 

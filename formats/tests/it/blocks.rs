@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use recoup_formats::open::blocks;
 use recoup_formats::{Part, SignalChannel, WarningCode, open};
 
-use super::recordings::{Signal, edf_file, words};
+use crate::recordings::{Signal, edf_file, words};
 
 /// The channels of a file by its blocks of at most so many bytes, and the number of blocks.
 fn joined(path: &Path, max_bytes: usize) -> Option<(Vec<SignalChannel>, usize)> {

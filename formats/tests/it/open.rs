@@ -9,9 +9,8 @@ use flate2::write::GzEncoder;
 use recoup_formats::{Part, detect, open};
 use tempfile::TempDir;
 
-pub(super) fn fixtures() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(file!());
-    here.ancestors().nth(3).unwrap().join("fixtures/data")
+pub(crate) fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/data")
 }
 
 /// One file per variant that is read.
@@ -242,7 +241,7 @@ fn broken_bytes_never_panic_in_detection() {
             (*name, bytes, 600)
         })
         .collect();
-    super::mutate::survives(&samples, 100_000, &[], |name, bytes| {
+    crate::mutate::survives(&samples, 100_000, &[], |name, bytes| {
         match detect(bytes, Path::new(name)) {
             Ok(_) => true,
             Err(error) => {

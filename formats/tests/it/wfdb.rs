@@ -57,12 +57,11 @@ struct Marks {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("../../golden/wfdb_complete.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/wfdb_complete.json")).unwrap()
 }
 
 fn fixtures() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join(file!());
-    here.ancestors().nth(3).unwrap().join("fixtures/data/wfdb")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/data/wfdb")
 }
 
 /// A folder of real data; the test prints a line and does nothing without it.

@@ -6,8 +6,8 @@ use std::path::Path;
 use recoup_formats::skeleton::{KERAAL_VICON, KINECT_V2, read};
 use recoup_formats::{Contents, Part, Points};
 
-use super::c3d::{fixtures, real_data};
-use super::mutate::survives;
+use crate::c3d::{fixtures, real_data};
+use crate::mutate::survives;
 
 fn points(contents: &Contents) -> &Points {
     let [Part::Points(points)] = contents.parts.as_slice() else {

@@ -9,7 +9,7 @@ use recoup_formats::{Annotation, Contents, Part, SignalChannel, Warning, Warning
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::mutate;
+use crate::mutate;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -44,7 +44,7 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("../../golden/edf_readings.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/edf_readings.json")).unwrap()
 }
 
 fn read_file(path: &Path) -> Contents {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Folder, channels, hash_values, read_from};
-use crate::formats::mutate::Draws;
+use crate::mutate::Draws;
 
 /// Bytes of samples as `signal(5)` describes them.
 fn pack(format: u32, samples: &[i32]) -> Vec<u8> {

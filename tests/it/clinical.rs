@@ -62,7 +62,7 @@ fn scales_add_up() {
 
 #[test]
 fn visits_and_slopes_equal_those_of_pandas_and_numpy() {
-    let golden: Value = serde_json::from_str(include_str!("../../golden/clinical.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../golden/clinical.json")).unwrap();
     let rows = golden["rows"].as_array().unwrap().iter().map(|row| {
         let fields = row
             .as_array()

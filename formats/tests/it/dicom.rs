@@ -11,7 +11,7 @@ use recoup_formats::{Contents, Images, Part, SignalChannel};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::mutate;
+use crate::mutate;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -63,7 +63,7 @@ struct Deidentified {
 const MOST_LOSSY: f32 = 2.0 / 255.0;
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("../../golden/dicom_readings.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/dicom_readings.json")).unwrap()
 }
 
 fn fixture(name: &str) -> Vec<u8> {

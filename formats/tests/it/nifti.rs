@@ -10,7 +10,7 @@ use recoup_formats::{Contents, Images, Part, Warning, WarningCode};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::mutate;
+use crate::mutate;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -52,7 +52,7 @@ struct Resampled {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("../../golden/nifti.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/nifti.json")).unwrap()
 }
 
 fn fixture(name: &str) -> Vec<u8> {

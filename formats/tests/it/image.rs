@@ -8,7 +8,7 @@ use recoup_formats::image::{Color, Scaling, read, read_image, read_scaled, read_
 use recoup_formats::{Images, Part, Warning, WarningCode};
 use serde::Deserialize;
 
-use super::mutate;
+use crate::mutate;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -46,7 +46,7 @@ fn refused(name: &str, bytes: &[u8], scaling: Scaling) -> String {
 
 #[test]
 fn tiff_reads_as_tifffile_and_pillow_read_it() {
-    let golden: Golden = serde_json::from_str(include_str!("../../golden/tiff.json")).unwrap();
+    let golden: Golden = serde_json::from_str(include_str!("../golden/tiff.json")).unwrap();
     assert_eq!(golden.cases.len(), 30);
     let (slope, offset) = (0.04, -273.15);
     for (name, case) in &golden.cases {

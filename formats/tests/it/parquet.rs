@@ -9,7 +9,7 @@ use recoup_formats::FileError;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedTable};
 use recoup_formats::{Part, parquet};
 
-use super::mutate::survives;
+use crate::mutate::survives;
 
 const FOLDER: &str = "tests/fixtures/data/parquet";
 
