@@ -27,3 +27,4 @@ mod tracking;
 mod training;
 mod transfer;
 mod walkers;
+mod walkthrough;
