@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Each error is whole in its own message; a chain would repeat the sources that messages quote.
-            eprintln!("error: {error}");
+            eprintln!("error: {}", commands::shown(&error));
             ExitCode::from(exit_code(&error))
         }
     }
@@ -41,8 +41,10 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(LaunchError::Train(TrainError::Interrupted)) = error.downcast_ref() {
         return INTERRUPTED;
     }
-    let bad_input = matches!(error.downcast_ref(), Some(LaunchError::Precision { .. }))
-        || error.is::<ExperimentError>()
+    let bad_input = matches!(
+        error.downcast_ref(),
+        Some(LaunchError::Precision { .. } | LaunchError::Memory { .. })
+    ) || error.is::<ExperimentError>()
         || error.is::<DataError>()
         || error.is::<SplitError>()
         || error.is::<AuditError>()

@@ -8,3 +8,4 @@ pub mod walk;
 
 pub use error::DataError;
 pub use problems::{Problem, Problems};
+pub use text::shell_quoted;

@@ -31,7 +31,7 @@ pub fn run(command: DataCommand, paths: &DataPaths) -> anyhow::Result<()> {
             let card = card(paths, &name)?;
             let prepared = Prepared::from_card(&card, &paths.raw(&name), &paths.prepared(&name))?;
             for warning in prepared.warnings() {
-                eprintln!("warning: {warning}");
+                super::warn(&warning);
             }
             super::print(&describe(&prepared))
         }

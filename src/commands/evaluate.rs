@@ -7,15 +7,11 @@ use recoup::launch::local::headline_metrics;
 use recoup::runs::{RunDirectory, predictions};
 
 use super::Usage;
-use crate::cli::{EvaluateArgs, PartChoice};
+use crate::cli::EvaluateArgs;
 
 /// Derives metrics from stored predictions; nothing is trained or predicted.
 pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
-    let part = match args.part {
-        PartChoice::Train => Part::Train,
-        PartChoice::Valid => Part::Valid,
-        PartChoice::Test => Part::Test,
-    };
+    let part = args.part;
     let evaluation = evaluate_run(&RunDirectory::open(&args.run)?, part)?;
     let metrics = headline_metrics(evaluation.classes.len());
     if let Some(other) = &args.against {

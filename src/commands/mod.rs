@@ -14,6 +14,7 @@ mod train;
 use std::io::Write as _;
 
 use clap::CommandFactory as _;
+use recoup_formats::printable;
 
 use crate::cli::{Cli, Command};
 
@@ -38,6 +39,24 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
             print(&String::from_utf8_lossy(&script))
         }
     }
+}
+
+/// Characters of the longest line of a message that is shown.
+const MAX_LINE_CHARS: usize = 2_000;
+
+/// The text of a message as a terminal may show it: values of files can hold control characters, and be of any length.
+pub fn shown(message: &impl std::fmt::Display) -> String {
+    let cut = |line: &str| match line.char_indices().nth(MAX_LINE_CHARS) {
+        None => printable(line),
+        Some((end, _)) => format!("{}… ({} more bytes)", printable(&line[..end]), line.len() - end),
+    };
+    let lines: Vec<String> = message.to_string().lines().map(cut).collect();
+    lines.join("\n")
+}
+
+/// Tells the user something on stderr.
+fn warn(warning: &impl std::fmt::Display) {
+    eprintln!("warning: {}", shown(warning));
 }
 
 /// Writes a result to stdout. A reader that has seen enough (`| head`) is no error.

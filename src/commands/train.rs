@@ -2,6 +2,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use recoup::base::shell_quoted;
 use recoup::dataset::DataPaths;
 use recoup::evaluation::{Level, table};
 use recoup::experiment::ExperimentFile;
@@ -13,6 +14,7 @@ use recoup::launch::signals::StopFlag;
 use recoup::launch::{LocalOptions, run as launch};
 use recoup::runs::{Manifest, RunDirectory, RunStatus, list_runs};
 use recoup::simulate::Outcome;
+use recoup_formats::printable;
 
 use super::Usage;
 use crate::cli::TrainArgs;
@@ -28,7 +30,7 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
     let memory = device.as_ref().map_or(DeviceMemory::UNKNOWN, DeviceMemory::of);
     let prepared = open_data(&file, paths)?;
     for warning in prepared.warnings() {
-        eprintln!("warning: {warning}");
+        super::warn(&warning);
     }
     let plan = ExperimentPlan::new(&file, prepared, &args.out, &|_, _| {})?;
     check_names(&plan, &args.only)?;
@@ -41,7 +43,7 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
     let folder = args.out.join(&plan.config().name);
     let runs = list_runs(&folder)?;
     for warning in &runs.warnings {
-        eprintln!("warning: {warning}");
+        super::warn(&warning);
     }
     let directory = match &args.resume {
         None => RunDirectory::create(&folder, plan.hash(), SystemTime::now())?,
@@ -62,7 +64,7 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
     }
     let outcome = launch(&plan, &device, &directory, &options, &stop)?;
     for warning in &outcome.warnings {
-        eprintln!("warning: {warning}");
+        super::warn(&warning);
     }
     if !outcome.diverged.is_empty() {
         eprintln!(
@@ -113,8 +115,8 @@ fn best_auc(plan: &ExperimentPlan) -> String {
 fn last_line(directory: &RunDirectory) -> String {
     format!(
         "Run: {}   TensorBoard: tensorboard --logdir {}",
-        directory.root().display(),
-        directory.tensorboard().display()
+        printable(&directory.root().display().to_string()),
+        shell_quoted(&directory.tensorboard())
     )
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::base::error::DataError;
 use crate::base::hash::digest;
+use crate::base::text::closest_expected;
 use crate::base::walk::walk;
 use recoup_formats::open;
 
@@ -272,17 +273,9 @@ fn line_of(text: &str, error: &toml::de::Error) -> Option<usize> {
         .or(Some(start.max(line.min(end))))
 }
 
-/// For "unknown field `x`, expected one of `y`, `z`" the closest of what was expected.
+/// What to do about a key that no card has.
 fn hint_of(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let closest = quoted
-        .next()
-        .filter(|_| message.starts_with("unknown"))
-        .and_then(|found| {
-            let expected: Vec<&str> = quoted.collect();
-            recoup_formats::nearest::nearest(found, expected)
-        });
-    match closest {
+    match closest_expected(message) {
         Some(name) => format!("did you mean `{name}`?"),
         None => "datasets/README.md lists the keys of a card".into(),
     }

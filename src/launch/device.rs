@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use burn::tensor::DeviceKind;
 
 /// What the user can ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The first of cuda, vulkan, wgpu and cpu that is compiled in and there.
     Auto,
