@@ -17,6 +17,7 @@ mod layering;
 mod models;
 mod parity;
 mod predictions;
+mod runs;
 mod spectra;
 mod split;
 mod tracking;

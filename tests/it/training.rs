@@ -4,5 +4,6 @@ mod augment;
 mod augment_law;
 mod law;
 mod learning;
+mod memory;
 mod mixup;
 pub mod support;
