@@ -12,6 +12,7 @@ use recoup::cohort::split::SplitError;
 use recoup::dataset::fetch::FetchError;
 use recoup::evaluation::EvaluationError;
 use recoup::experiment::ExperimentError;
+use recoup::launch::memory::MemoryError;
 use recoup::launch::{DeviceError, LaunchError};
 use recoup::runs::RunError;
 use recoup::training::trainer::TrainError;
@@ -43,13 +44,14 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     }
     let bad_input = matches!(
         error.downcast_ref(),
-        Some(LaunchError::Precision { .. } | LaunchError::Memory { .. })
+        Some(LaunchError::Precision { .. } | LaunchError::Memory(_))
     ) || error.is::<ExperimentError>()
         || error.is::<DataError>()
         || error.is::<SplitError>()
         || error.is::<AuditError>()
         || error.is::<EvaluationError>()
         || error.is::<DeviceError>()
+        || error.is::<MemoryError>()
         || error.is::<commands::Usage>()
         || matches!(error.downcast_ref(), Some(RunError::NotARun { .. }))
         || matches!(

@@ -247,3 +247,14 @@ pub fn softmax(logits: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
     row.iter_mut().for_each(|value| *value /= total);
     row
 }
+
+/// The class with the largest probability, the lowest index among equals; `None` for an empty row.
+pub fn predicted_class(row: &[f64]) -> Option<usize> {
+    let mut best: Option<(usize, f64)> = None;
+    for (class, &probability) in row.iter().enumerate() {
+        if best.is_none_or(|(_, largest)| probability > largest) {
+            best = Some((class, probability));
+        }
+    }
+    best.map(|(class, _)| class)
+}

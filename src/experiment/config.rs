@@ -1,8 +1,10 @@
 //! The experiment file.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use super::variant::VariantConfig;
+use serde::{Deserialize, Serialize};
+use toml::Value;
+
 use crate::cohort::split::SplitConfig;
 use crate::cohort::window::WindowConfig;
 use crate::features::tables::FeatureConfigs;
@@ -119,4 +121,21 @@ impl Default for TrackingConfig {
             histograms: true,
         }
     }
+}
+
+/// One named change, `[[variant]]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VariantConfig {
+    /// Its name in tables and folders.
+    pub name: String,
+    /// Modalities that it does without: streams that read one of them are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_modalities: Vec<String>,
+    /// Streams that it does without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_streams: Vec<String>,
+    /// Dotted key -> new value, as with `--set`; a table takes the place of the old one as a whole.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, Value>,
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::local::{LaunchError, Loaded};
+use super::error::LaunchError;
+use super::loaded::Loaded;
 use crate::cohort::split::Part;
 use crate::evaluation::{Evaluation, Level, Prediction};
 use crate::experiment::{ExperimentConfig, ExperimentPlan, Program};

@@ -8,6 +8,7 @@ mod annotations;
 mod images;
 mod points;
 mod signals;
+mod span;
 mod spectrum;
 mod table;
 mod volume;

@@ -6,7 +6,7 @@ use super::super::axes::{Axes, Axis};
 use super::super::canvas::{Align, Area, BLACK, Canvas, HEADING, LIGHT_GRAY};
 use super::super::spectrogram::Spectrogram;
 use super::Panel;
-use super::signals::Span;
+use super::span::Span;
 use recoup_formats::SignalChannel;
 
 /// Frames that are kept, each the mean of successive windows.
