@@ -188,7 +188,7 @@ pub struct DeidentifyArgs {
     /// Folder for the data without identities: new or empty.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// What the columns of tables are and where patients are named; see datasets/README.md.
+    /// Rules that say what the columns of tables are and where patients are named; see datasets/README.md.
     #[arg(long, value_name = "FILE.toml")]
     pub rules: PathBuf,
     /// File with the secret key, 16 random bytes or more. Equal keys give equal pseudonyms.

@@ -37,7 +37,7 @@ fn ablations(evaluation: &Evaluation) -> anyhow::Result<String> {
     Ok(ablations.iter().map(|ablation| format!("{ablation}\n")).collect())
 }
 
-/// What stands for a run in a comparison with another: its base, or its only variant.
+/// Evaluation that stands for a run in a comparison with another: its base, or its only variant.
 fn representative(evaluation: &Evaluation) -> Option<&VariantEvaluation> {
     evaluation.variant(BASE_VARIANT).or(evaluation.variants.first())
 }

@@ -95,7 +95,7 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
     super::print(&format!("{tables}{}{}\n", best_auc(&plan), last_line(&directory)))
 }
 
-/// Of simulated patients, what no method can exceed.
+/// Best AUC that any method can reach on simulated patients; empty for other data.
 fn best_auc(plan: &ExperimentPlan) -> String {
     match &plan.config().data.source {
         DataSource::Simulated(config)

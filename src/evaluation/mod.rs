@@ -37,7 +37,7 @@ pub use table::{markdown, table};
 
 use crate::cohort::split::Part;
 
-/// What can be wrong with predictions, options or a comparison.
+/// Errors of predictions, options and comparisons.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum EvaluationError {
     /// No row of the wanted part.
@@ -59,7 +59,7 @@ pub enum EvaluationError {
         row: usize,
         /// Variant, repeat, fold, seed, part, subject and window of the row.
         place: String,
-        /// What was found and what was expected.
+        /// Finding and expectation.
         problem: String,
     },
     /// Two rows describe the same window.
@@ -133,7 +133,7 @@ pub enum EvaluationError {
         rows: usize,
         /// Number of classes.
         classes: usize,
-        /// What was found.
+        /// Text that was found.
         problem: String,
     },
     /// Two variants cannot be compared pairwise.

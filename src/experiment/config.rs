@@ -24,9 +24,9 @@ pub struct ExperimentConfig {
     /// Seeds; every split is trained once with each.
     #[serde(default = "default_seeds")]
     pub seeds: Vec<u64>,
-    /// What to read.
+    /// Data.
     pub data: DataConfig,
-    /// What to predict.
+    /// Classes to predict.
     #[serde(default)]
     pub task: TaskConfig,
     /// Feature tables, which streams read as modalities: `[features.NAME]`.
@@ -35,11 +35,11 @@ pub struct ExperimentConfig {
     /// Who is trained on and who is tested.
     #[serde(default)]
     pub split: SplitConfig,
-    /// What is trained.
+    /// Model.
     pub model: ModelConfig,
     /// How.
     pub training: TrainingConfig,
-    /// What is recorded.
+    /// Records.
     #[serde(default)]
     pub tracking: TrackingConfig,
     /// Named changes of this experiment that are trained beside it and compared with it, `[[variant]]`: an ablation.
@@ -98,7 +98,7 @@ pub struct TaskConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskClass {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// The data's classes that it joins.
     pub from: Vec<String>,
@@ -127,7 +127,7 @@ impl Default for TrackingConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VariantConfig {
-    /// Its name in tables and folders.
+    /// Name in tables and folders.
     pub name: String,
     /// Modalities that it does without: streams that read one of them are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

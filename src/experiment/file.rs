@@ -22,9 +22,9 @@ const MAX_BYTES: u64 = 16 << 20;
 pub struct ExperimentFile {
     /// Where it was read from.
     pub path: PathBuf,
-    /// Its own text.
+    /// Text of the file itself, without its bases.
     pub text: String,
-    /// What it says, with bases and overrides applied.
+    /// Configuration, with bases and overrides applied.
     pub config: ExperimentConfig,
 }
 

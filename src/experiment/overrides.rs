@@ -27,7 +27,7 @@ pub fn apply(document: &mut Table, assignment: &str) -> Result<(), ExperimentErr
 /// Puts `value` at a dotted key.
 ///
 /// # Errors
-/// What is wrong with the key.
+/// Reason why the key cannot be set.
 pub(super) fn set_key(document: &mut Table, key: &str, value: Value) -> Result<(), String> {
     let parts: Vec<&str> = key.split('.').collect();
     if parts.iter().any(|part| part.is_empty()) {

@@ -49,7 +49,7 @@ pub struct ExperimentPlan {
 /// A variant and the experiment as it has it.
 #[derive(Clone, Debug)]
 pub struct Variant {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// The experiment with its change.
     pub config: ExperimentConfig,
@@ -146,7 +146,7 @@ impl ExperimentPlan {
         &self.variants
     }
 
-    /// What is trained, in groups of variants that can train together.
+    /// Programs: groups of variants that can train together.
     pub fn programs(&self) -> &[Program] {
         &self.programs
     }

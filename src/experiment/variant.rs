@@ -10,7 +10,7 @@ use crate::base::Problem;
 /// Name of the experiment without changes, among its variants.
 pub const BASE_VARIANT: &str = "base";
 
-/// What a variant may change; the rest is what makes it comparable: data, task, splits, seeds.
+/// Tables that a variant may change; the rest makes it comparable: data, task, splits, seeds.
 const CHANGEABLE: [&str; 4] = ["features", "model", "training", "data.window"];
 
 impl VariantConfig {

@@ -1,4 +1,4 @@
-//! What the variants of an experiment say about it: tables, figure, records.
+//! Comparison of an experiment's variants: tables, figure, records.
 
 use super::error::LaunchError;
 use crate::evaluation::{Ablation, Evaluation, EvaluationError};

@@ -44,7 +44,7 @@ pub enum LaunchError {
     Precision {
         /// As burn names it.
         device: String,
-        /// What the experiment asks for.
+        /// Type that the experiment asks for.
         dtype: DType,
     },
     /// One replica is larger than the device.

@@ -23,7 +23,7 @@ use crate::training::step::Group;
 use crate::training::trainer::{TrainError, Trainer, aligned};
 use crate::training::{Replica, Status};
 
-/// What a run gives.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// Metrics of the test parts.
@@ -32,7 +32,7 @@ pub struct Outcome {
     pub ablations: Vec<Ablation>,
     /// Replicas that diverged, by name.
     pub diverged: Vec<String>,
-    /// What the user should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 

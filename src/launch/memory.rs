@@ -32,7 +32,7 @@ pub enum DeviceMemory {
 }
 
 impl DeviceMemory {
-    /// What is planned with where no device is there to ask.
+    /// Memory to plan with where no device is there to ask.
     pub const UNKNOWN: Self = Self::Assumed(DEFAULT_BYTES);
 
     /// Asks the device, or the host where the device is the CPU.
@@ -106,7 +106,7 @@ pub struct MemoryError {
     pub needed: Size,
     /// Tables of the data on the device.
     pub data: Size,
-    /// What there is.
+    /// Memory that there is.
     pub memory: DeviceMemory,
 }
 

@@ -1,4 +1,4 @@
-//! What a run records beside its predictions: the experiment's table, test metrics, curves, pictures, histograms.
+//! Records of a run beside its predictions: the experiment's table, test metrics, curves, pictures, histograms.
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@ use crate::training::checkpoint::space_hint;
 /// Name of the file that makes a folder a run.
 pub(super) const MANIFEST: &str = "manifest.json";
 
-/// What can go wrong with a run directory.
+/// Errors of a run directory.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The file system said no.
@@ -19,7 +19,7 @@ pub enum RunError {
     Io {
         /// File or folder.
         path: PathBuf,
-        /// What was tried.
+        /// Action that failed, as a verb.
         action: &'static str,
         /// Why not.
         source: std::io::Error,
@@ -29,7 +29,7 @@ pub enum RunError {
     Document {
         /// File.
         path: PathBuf,
-        /// What the parser expected.
+        /// Expectation of the parser.
         message: String,
     },
     /// There is no such run.
@@ -99,7 +99,7 @@ impl RunDirectory {
         self.root.join("split.json")
     }
 
-    /// What was fitted on the training subjects: scalers, and transforms of features.
+    /// Fits on the training subjects: scalers, and transforms of features.
     pub fn fitted(&self) -> PathBuf {
         self.root.join("fitted.json")
     }

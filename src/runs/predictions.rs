@@ -33,7 +33,7 @@ const VERSION_KEY: &str = "recoup.version";
 const CHECKSUM_KEY: &str = "recoup.crc32c";
 const ROWS_PER_GROUP: usize = 1 << 16;
 
-/// What can go wrong with `predictions.parquet`.
+/// Errors of `predictions.parquet`.
 #[derive(Debug, thiserror::Error)]
 pub enum PredictionsError {
     /// The file or its folder cannot be read or written.
@@ -41,7 +41,7 @@ pub enum PredictionsError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Reason of the system.
         source: io::Error,
     },
     /// The rows cannot be written as they are.
@@ -49,7 +49,7 @@ pub enum PredictionsError {
     Rows {
         /// The file to be written.
         path: PathBuf,
-        /// What was found and what was expected.
+        /// Finding and expectation.
         problem: String,
     },
     /// The parquet writer failed.
@@ -57,7 +57,7 @@ pub enum PredictionsError {
     Write {
         /// The file to be written.
         path: PathBuf,
-        /// What the parquet library said.
+        /// Reason of the Parquet library.
         source: ParquetError,
     },
     /// The file is no whole parquet file.
@@ -65,7 +65,7 @@ pub enum PredictionsError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What the parquet library said.
+        /// Reason of the Parquet library.
         source: ParquetError,
     },
     /// The file is parquet but does not hold predictions as written here.
@@ -73,7 +73,7 @@ pub enum PredictionsError {
     Format {
         /// The file.
         path: PathBuf,
-        /// What was found and what was expected.
+        /// Finding and expectation.
         problem: String,
     },
 }

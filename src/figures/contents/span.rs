@@ -12,7 +12,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// What of `total_secs` the options ask for.
+    /// Stretch of `total_secs` that the options ask for.
     pub(super) fn new(total_secs: f64, options: &RenderOptions) -> Result<Self, FigureError> {
         let start_secs = options.start_secs;
         let end_secs = options
