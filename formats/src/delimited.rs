@@ -3,6 +3,8 @@
 //! A byte-order mark and carriage returns before line feeds do not count, nor do empty lines. Bytes that are not UTF-8
 //! become U+FFFD; a file in UTF-16 is an error.
 
+pub mod format;
+
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 

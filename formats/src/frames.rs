@@ -6,7 +6,7 @@ use crate::{FileError, Warning, WarningCode};
 
 /// A sequence may have so many times more frames than files, and so many more: beyond that the numbers are no running ones.
 const MAX_FRAMES_PER_FILE: u64 = 4;
-const MAX_FRAMES_MORE: u64 = 64;
+const MAX_FRAMES_MORE: u64 = 16;
 
 /// Where the files of a sequence belong.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,6 +8,7 @@
 //! 8601, with `Z` where the file says that they are in UTC; decimals with all their digits; bytes that are no UTF-8 as
 //! hexadecimal. Columns of nested groups are called `group.column`; lists and maps are no columns and an error.
 
+pub mod format;
 mod page;
 mod text;
 mod write;
@@ -31,8 +32,8 @@ use text::Kind;
 pub use write::write_table;
 
 /// Memory that a table may take whatever its file, and per byte of it: ample for columns that repeat one value.
-const MOST_BYTES: usize = 8 << 20;
-const MOST_BYTES_PER_BYTE: usize = 1024;
+const MAX_BYTES: usize = 8 << 20;
+const MAX_BYTES_PER_BYTE: usize = 1024;
 const ROWS_AT_ONCE: usize = 1024;
 /// Memory of one more field beyond its text.
 const FIELD_BYTES: usize = size_of::<String>() + size_of::<i16>();
@@ -86,7 +87,7 @@ fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), FileError
         columns,
         rows: Vec::new(),
     };
-    let mut budget = MOST_BYTES.saturating_add(bytes.len().saturating_mul(MOST_BYTES_PER_BYTE));
+    let mut budget = MAX_BYTES.saturating_add(bytes.len().saturating_mul(MAX_BYTES_PER_BYTE));
     for index in 0..reader.num_row_groups() {
         let place = format!("row group {}", index + 1);
         let group = reader

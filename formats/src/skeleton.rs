@@ -14,7 +14,24 @@ use ndarray::{Array2, Array3};
 
 use super::contents::{Contents, Part, Points};
 use crate::FileError;
+use crate::format::{Format, Head};
+use crate::strip::{Deidentify, StripOptions, Stripped, Stripper, copied};
 use crate::text::decode;
+
+/// Row of the registry: skeletons of Kinect and Vicon.
+pub static FORMAT: Format = Format {
+    sniff: is_skeleton,
+    deidentify: Deidentify::ByFile(Stripper {
+        needs_patient: false,
+        identity: None,
+        strip,
+    }),
+    ..Format::new(
+        "skeletons (text)",
+        "skeletons of Kinect v1 and v2 and Vicon as text (`.txt`, `.csv`), one frame per line",
+        |input| read(input.bytes, input.path),
+    )
+};
 
 /// The 25 joints of Kinect v2, in the order of its `JointType`.
 pub const KINECT_V2: [&str; 25] = [
@@ -190,4 +207,39 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
         })],
         ..Contents::default()
     })
+}
+
+/// As many numbers as the joints of a skeleton take, each joint with a quaternion of length 1 (or none) or a tracking
+/// state behind its position.
+fn is_skeleton(head: &Head) -> bool {
+    let text = head.text.unwrap_or_default();
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let fields = line.split([',', ' ', '\t', '\r']).filter(|field| !field.is_empty());
+    let numbers: Option<Vec<f64>> = fields.map(|field| field.parse().ok()).collect();
+    let numbers = numbers.unwrap_or_default();
+    let is_turn = |joint: &[f64]| {
+        let length = joint.iter().skip(3).map(|number| number * number).sum::<f64>();
+        length == 0.0 || (length - 1.0).abs() < 0.01
+    };
+    match numbers.len() {
+        175 | 119 => numbers.chunks_exact(7).all(is_turn),
+        100 => numbers
+            .chunks_exact(4)
+            .all(|joint| joint.last().is_some_and(|state| [0.0, 1.0, 2.0].contains(state))),
+        _ => false,
+    }
+}
+
+/// A file of nothing but numbers is copied.
+fn strip(bytes: &[u8], path: &Path, _: &StripOptions) -> Result<Stripped, FileError> {
+    read(bytes, path)?;
+    let is_number = |byte: &u8| byte.is_ascii_digit() || b" \t\r\n,.+-eENaAinfINF".contains(byte);
+    if bytes.iter().all(is_number) {
+        return Ok(copied(bytes, "skeletons"));
+    }
+    Err(FileError::at(path)
+        .place("text")
+        .found("letters")
+        .expected("numbers only")
+        .hint("remove them"))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use recoup_formats::order::natural_cmp;
 
-use super::error::DataError;
+use super::error::FileError;
 
 /// Files below a folder, and what else lies there.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,9 +39,9 @@ impl fmt::Display for Skipped {
 /// files of a dataset so.
 ///
 /// # Errors
-/// [`DataError::Io`] for a folder that cannot be read, [`DataError::File`] for a name that is not UTF-8.
-pub fn walk(dir: &Path, hidden: bool) -> Result<Walk, DataError> {
-    let root = fs::canonicalize(dir).map_err(DataError::io(dir, "read"))?;
+/// [`FileError`] for a folder that cannot be read, [`FileError`] for a name that is not UTF-8.
+pub fn walk(dir: &Path, hidden: bool) -> Result<Walk, FileError> {
+    let root = fs::canonicalize(dir).map_err(FileError::io(dir, "read"))?;
     let mut found = Walk::default();
     let mut folders = vec![String::new()];
     while let Some(prefix) = folders.pop() {
@@ -50,14 +50,14 @@ pub fn walk(dir: &Path, hidden: bool) -> Result<Walk, DataError> {
         } else {
             dir.join(&prefix)
         };
-        for entry in fs::read_dir(&folder).map_err(DataError::io(&folder, "read"))? {
-            let entry = entry.map_err(DataError::io(&folder, "read"))?;
+        for entry in fs::read_dir(&folder).map_err(FileError::io(&folder, "read"))? {
+            let entry = entry.map_err(FileError::io(&folder, "read"))?;
             let name = entry.file_name();
             if !hidden && name.as_encoded_bytes().starts_with(b".") {
                 continue;
             }
             let path = format!("{prefix}{}", name.to_str().ok_or_else(|| not_utf8(&entry.path()))?);
-            let kind = entry.file_type().map_err(DataError::io(&entry.path(), "read"))?;
+            let kind = entry.file_type().map_err(FileError::io(&entry.path(), "read"))?;
             if kind.is_dir() {
                 folders.push(format!("{path}/"));
             } else if kind.is_file() {
@@ -100,13 +100,11 @@ fn special(kind: FileType, path: &Path, root: &Path, hidden: bool) -> Option<Str
     })
 }
 
-fn not_utf8(path: &Path) -> DataError {
+fn not_utf8(path: &Path) -> FileError {
     let name = PathBuf::from(path.file_name().unwrap_or_default());
-    DataError::File {
-        file: path.parent().unwrap_or(path).to_path_buf(),
-        place: format!("name {name:?}"),
-        found: "bytes that are not UTF-8".into(),
-        expected: "a name in UTF-8".into(),
-        hint: "rename the file or folder; `convmv` converts all names from an old character set".into(),
-    }
+    FileError::at(path.parent().unwrap_or(path))
+        .place(format!("name {name:?}"))
+        .found("bytes that are not UTF-8")
+        .expected("a name in UTF-8")
+        .hint("rename the file or folder; `convmv` converts all names from an old character set")
 }

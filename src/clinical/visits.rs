@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::scales::Scale;
-use crate::base::error::DataError;
+use crate::base::FileError;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedTable};
 
 /// Mean length of a month: 365.25 / 12 days.
@@ -189,15 +189,15 @@ impl VisitsConfig {
     /// numbers are written. By patient, then item.
     ///
     /// # Errors
-    /// [`DataError::File`] naming patient, time, item and value of a score outside its scale, of a field that is no
+    /// [`FileError`] naming patient, time, item and value of a score outside its scale, of a field that is no
     /// number or date, and of two different scores of an item at one time.
-    pub fn trajectories(&self, table: &DelimitedTable, layout: &DelimitedLayout) -> Result<Vec<Trajectory>, DataError> {
-        let wrong = |place: String, found: String, expected: String| DataError::File {
-            file: table.file.clone(),
-            place,
-            found,
-            expected,
-            hint: "correct the table, or leave the field empty if the score is not known".into(),
+    pub fn trajectories(&self, table: &DelimitedTable, layout: &DelimitedLayout) -> Result<Vec<Trajectory>, FileError> {
+        let wrong = |place: String, found: String, expected: String| {
+            FileError::at(&table.file)
+                .place(place)
+                .found(found)
+                .expected(expected)
+                .hint("correct the table, or leave the field empty if the score is not known")
         };
         self.check()
             .map_err(|problem| wrong("visits".into(), problem, "another configuration".into()))?;

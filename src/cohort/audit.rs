@@ -18,6 +18,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::split::{Splits, SubjectInfo, first_difference};
+use crate::base::{Class, Classified};
 
 mod checks;
 mod probe;
@@ -155,6 +156,12 @@ pub enum AuditError {
         /// How.
         difference: String,
     },
+}
+
+impl Classified for AuditError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
 }
 
 /// Takes the recordings one by one and keeps only their hashes and ranges.

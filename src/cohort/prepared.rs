@@ -10,8 +10,9 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::base::hash::digest;
+use crate::dataset::DataError;
 use crate::dataset::card::Card;
 use crate::dataset::subjects::{Cohort, ModalityKind, ModalitySpec};
 
@@ -111,7 +112,7 @@ impl Prepared {
     /// [`Prepared::warnings`] says so.
     ///
     /// # Errors
-    /// [`DataError::Cohort`] when the cohort contradicts itself, [`DataError::Io`] when the cache cannot be written.
+    /// [`DataError::Cohort`] when the cohort contradicts itself, [`FileError`] when the cache cannot be written.
     pub fn build(cohort: &Cohort, cache_dir: &Path) -> Result<Self, DataError> {
         cohort.validate()?;
         let key = digest(encode(cohort, None)?.as_bytes());
@@ -157,10 +158,10 @@ impl Prepared {
     /// Opens a folder that [`Prepared::build`] or [`Prepared::from_card`] wrote, after checking the hash of every file.
     ///
     /// # Errors
-    /// [`DataError::Io`] for a missing file, [`DataError::File`] for one that is not what the folder lists.
+    /// [`FileError`] for a missing file, [`FileError`] for one that is not what the folder lists.
     pub fn open(dir: &Path) -> Result<Self, DataError> {
         let sums_path = dir.join(SUMS);
-        let sums = std::fs::read_to_string(&sums_path).map_err(DataError::io(&sums_path, "read"))?;
+        let sums = std::fs::read_to_string(&sums_path).map_err(FileError::io(&sums_path, "read"))?;
         let mut mapped: HashMap<&str, Mapped> = HashMap::new();
         for (number, line) in sums.lines().enumerate() {
             let (expected, file) = line.split_once("  ").ok_or_else(|| {
@@ -345,11 +346,11 @@ struct Mapped(memmap2::Mmap);
 impl Mapped {
     #[allow(unsafe_code)]
     fn open(path: &Path) -> Result<Self, DataError> {
-        let file = File::open(path).map_err(DataError::io(path, "read"))?;
+        let file = File::open(path).map_err(FileError::io(path, "read"))?;
         // SAFETY: a mapping is undefined when the file changes below it. Files of a prepared folder are written once,
         // under another name, and never opened for writing again: damaged folders are moved away, not changed.
         let map = unsafe { memmap2::Mmap::map(&file) };
-        map.map(Self).map_err(DataError::io(path, "map"))
+        Ok(map.map(Self).map_err(FileError::io(path, "map"))?)
     }
 
     fn bytes(&self) -> &[u8] {
@@ -358,14 +359,13 @@ impl Mapped {
 }
 
 fn damaged(file: &Path, place: String, found: String, expected: String) -> DataError {
-    let hint = "remove this folder; it is built again from the dataset".into();
-    DataError::File {
-        file: file.to_path_buf(),
-        place,
-        found,
-        expected,
-        hint,
-    }
+    let hint = "remove this folder; it is built again from the dataset";
+    FileError::at(file)
+        .place(place)
+        .found(found)
+        .expected(expected)
+        .hint(hint)
+        .into()
 }
 
 fn unlisted(sums: &Path, file: &str) -> DataError {

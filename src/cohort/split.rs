@@ -41,6 +41,8 @@ pub(super) use check::first_difference;
 use check::sorted;
 use draw::{ids, inner_folds, outer_folds};
 
+use crate::base::FileError;
+use crate::base::file::write_new;
 use crate::base::hash::digest;
 
 const FORMAT: u32 = 1;
@@ -321,26 +323,13 @@ impl Splits {
     /// Writes `split.json`: temporary file, sync, rename. A file already there is never replaced: the same splits are
     /// fine (another life of the same run), others are an error.
     pub fn freeze(&self, path: &Path) -> Result<(), SplitError> {
-        let io = |source| SplitError::Io {
-            path: path.into(),
-            source,
-        };
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask; the default is 0600
-        let mut file = builder.prefix(".split-").tempfile_in(folder).map_err(io)?;
-        serde_json::to_writer_pretty(&mut file, &self.document).map_err(|error| io(error.into()))?;
-        file.write_all(b"\n").map_err(io)?;
-        file.as_file().sync_all().map_err(io)?;
-        match file.persist_noclobber(path) {
-            Ok(_) => std::fs::File::open(folder)
-                .and_then(|folder| folder.sync_all())
-                .map_err(io),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+        let written = write_new(path, |file| {
+            serde_json::to_writer_pretty(&mut *file, &self.document)?;
+            file.write_all(b"\n")
+        });
+        match written {
+            Ok(()) => Ok(()),
+            Err(error) if error.io_kind() == Some(io::ErrorKind::AlreadyExists) => {
                 let there = Self::read(path)?;
                 match there.hash() == self.hash() {
                     true => Ok(()),
@@ -351,16 +340,13 @@ impl Splits {
                     }),
                 }
             }
-            Err(error) => Err(io(error.error)),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// Reads `split.json` and checks its hash and that each split is a division of its cohort.
     pub fn read(path: &Path) -> Result<Self, SplitError> {
-        let text = std::fs::read(path).map_err(|source| SplitError::Io {
-            path: path.into(),
-            source,
-        })?;
+        let text = std::fs::read(path).map_err(FileError::io(path, "read"))?;
         let Document { hash, content } =
             serde_json::from_slice::<Document<Parts>>(&text).map_err(|source| SplitError::Json {
                 path: path.into(),

@@ -3,8 +3,24 @@
 use serde::{Deserialize, Serialize};
 
 use super::prepared::{Prepared, PreparedSession, PreparedSubject, RowRange};
-use crate::base::error::DataError;
+use crate::base::{Class, Classified};
 use crate::dataset::subjects::ModalityKind;
+
+/// A window configuration that no window can satisfy.
+#[derive(Debug, thiserror::Error)]
+#[error("windows: {problem}\nhint: {hint}")]
+pub struct WindowError {
+    /// The value, or the session that is too short.
+    pub problem: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl Classified for WindowError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
+}
 
 /// How sessions are cut into windows. Without one (`None` where a configuration is expected), a session is one window.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -39,8 +55,8 @@ pub struct Window {
 /// `[start, start + window_secs)`, and all rows of any other modality. A session with neither signals nor series is one window.
 ///
 /// # Errors
-/// [`DataError::Window`] when a length is not positive, shorter than a sample, or longer than a session, which it names.
-pub fn windows(prepared: &Prepared, config: Option<&WindowConfig>) -> Result<Vec<Window>, DataError> {
+/// When a length is not positive, shorter than a sample, or longer than a session, which it names.
+pub fn windows(prepared: &Prepared, config: Option<&WindowConfig>) -> Result<Vec<Window>, WindowError> {
     if let Some(config) = config {
         config.check(prepared)?;
     }
@@ -69,10 +85,10 @@ pub fn windows(prepared: &Prepared, config: Option<&WindowConfig>) -> Result<Vec
 }
 
 impl WindowConfig {
-    fn check(&self, prepared: &Prepared) -> Result<(), DataError> {
+    fn check(&self, prepared: &Prepared) -> Result<(), WindowError> {
         for (key, value) in [("window_secs", self.window_secs), ("stride_secs", self.stride_secs)] {
             if !(value.is_finite() && value > 0.0) {
-                return Err(DataError::Window {
+                return Err(WindowError {
                     problem: format!("{key} is {value}, expected a positive number"),
                     hint: "leave the windows out to use whole sessions".into(),
                 });
@@ -82,7 +98,7 @@ impl WindowConfig {
             if let ModalityKind::Signal { rate_hz } = spec.kind
                 && ((self.window_secs * rate_hz).round() < 1.0 || (self.stride_secs * rate_hz).round() < 1.0)
             {
-                return Err(DataError::Window {
+                return Err(WindowError {
                     problem: format!(
                         "window_secs {} or stride_secs {} is less than one sample of `{}` at {rate_hz} Hz",
                         self.window_secs, self.stride_secs, spec.name
@@ -142,8 +158,8 @@ impl<'a> SessionCutter<'a> {
         signals.or(series)
     }
 
-    fn too_short(&self, subject: &PreparedSubject) -> DataError {
-        DataError::Window {
+    fn too_short(&self, subject: &PreparedSubject) -> WindowError {
+        WindowError {
             problem: format!(
                 "subject `{}`, session `{}` lasts {:.3} s, expected at least window_secs = {}",
                 subject.id,

@@ -1,6 +1,5 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use recoup::cohort::audit::{Audit, Severity};
 use recoup::cohort::prepared::Prepared;
@@ -18,7 +17,7 @@ use super::Usage;
 use crate::cli::{DataCommand, ShowArgs};
 
 /// Carries out a `data` command.
-pub fn run(command: DataCommand, paths: &DataPaths) -> anyhow::Result<()> {
+pub fn run(command: DataCommand, paths: &DataPaths) -> super::Result<()> {
     match command {
         DataCommand::List(json) => list(paths, json.json),
         DataCommand::Show(args) => match paths.card(&args.name).is_file() || !super::show_file::is_file(&args.name) {
@@ -55,7 +54,7 @@ fn names(paths: &DataPaths) -> Vec<String> {
     names
 }
 
-fn card(paths: &DataPaths, name: &str) -> anyhow::Result<Card> {
+fn card(paths: &DataPaths, name: &str) -> super::Result<Card> {
     if !paths.card(name).is_file() {
         let known = names(paths);
         let message = format!(
@@ -72,7 +71,7 @@ fn card(paths: &DataPaths, name: &str) -> anyhow::Result<Card> {
     Ok(Card::load(&paths.card(name))?)
 }
 
-fn list(paths: &DataPaths, json: bool) -> anyhow::Result<()> {
+fn list(paths: &DataPaths, json: bool) -> super::Result<()> {
     let mut rows = Vec::new();
     for name in names(paths) {
         let card = card(paths, &name)?;
@@ -97,7 +96,7 @@ fn list(paths: &DataPaths, json: bool) -> anyhow::Result<()> {
     super::print(&rows.iter().map(line).collect::<String>())
 }
 
-fn show(card: &Card, paths: &DataPaths, args: &ShowArgs) -> anyhow::Result<()> {
+fn show(card: &Card, paths: &DataPaths, args: &ShowArgs) -> super::Result<()> {
     if args.out.is_some() {
         let message = format!(
             "--out: {} is a dataset, and pictures are of files\nhint: name one of its files",
@@ -143,12 +142,7 @@ fn show(card: &Card, paths: &DataPaths, args: &ShowArgs) -> anyhow::Result<()> {
     super::print(&text)
 }
 
-fn fetch_dataset(
-    card: &Card,
-    paths: &DataPaths,
-    from: Option<PathBuf>,
-    base_url: Option<String>,
-) -> anyhow::Result<()> {
+fn fetch_dataset(card: &Card, paths: &DataPaths, from: Option<PathBuf>, base_url: Option<String>) -> super::Result<()> {
     let source = from.map_or_else(|| Source::Http(HttpOptions::default()), Source::LocalDir);
     let base_url = base_url.unwrap_or_else(|| card.base_url.clone());
     let raw = paths.raw(&card.name);
@@ -247,7 +241,7 @@ fn describe(prepared: &Prepared) -> String {
     text
 }
 
-fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool) -> anyhow::Result<()> {
+fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool) -> super::Result<()> {
     let mut file = ExperimentFile::load(experiment, overrides)?;
     // Whatever a model starts from, the data and the splits are the same.
     file.config.training.init_from = None;
@@ -301,8 +295,8 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
         super::print(&format!("{report}\n"))?
     }
     if report.worst() == Some(Severity::Error) {
-        return Err(anyhow::anyhow!("the audit found errors: results would be wrong"))
-            .context(plan.config().name.clone());
+        let message = format!("{}: the audit found errors: results would be wrong", plan.config().name);
+        return Err(super::Findings(message).into());
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
-use recoup::base::error::DataError;
+use recoup::base::FileError;
 use recoup::deidentify::{Deidentifier, DeidentifyRules, deidentify_folder, key_from_file};
 
 use super::Usage;
 use crate::cli::DeidentifyArgs;
 
 /// Writes a folder anew without what identifies patients.
-pub fn run(args: &DeidentifyArgs) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(&args.rules).map_err(DataError::io(&args.rules, "read"))?;
+pub fn run(args: &DeidentifyArgs) -> super::Result<()> {
+    let text = std::fs::read_to_string(&args.rules).map_err(FileError::io(&args.rules, "read"))?;
     let rules: DeidentifyRules = toml::from_str(&text)
         .map_err(|error| Usage(format!("{}: {}", args.rules.display(), error.to_string().trim_end())))?;
     let wrong = |problem: String| Usage(format!("{}: {problem}", args.rules.display()));

@@ -3,7 +3,7 @@ use recoup::launch::device::compiled;
 use serde_json::json;
 
 /// Every backend: whether it is compiled in, and what it finds.
-pub fn run(json: bool) -> anyhow::Result<()> {
+pub fn run(json: bool) -> super::Result<()> {
     let choices = [
         DeviceChoice::Cuda,
         DeviceChoice::Vulkan,

@@ -10,7 +10,7 @@ use super::Usage;
 use crate::cli::EvaluateArgs;
 
 /// Derives metrics from stored predictions; nothing is trained or predicted.
-pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
+pub fn run(args: EvaluateArgs) -> super::Result<()> {
     let part = args.part;
     let evaluation = evaluate_run(&RunDirectory::open(&args.run)?, part)?;
     let metrics = headline_metrics(evaluation.classes.len());
@@ -30,7 +30,7 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
 }
 
 /// The variants of a run against its base; empty for a run without.
-fn ablations(evaluation: &Evaluation) -> anyhow::Result<String> {
+fn ablations(evaluation: &Evaluation) -> super::Result<String> {
     let names = evaluation.variants.iter().map(|variant| variant.variant.as_str());
     let variants: Vec<&str> = names.filter(|name| *name != BASE_VARIANT).collect();
     let ablations = Ablation::all(evaluation, BASE_VARIANT, &variants)?;
@@ -42,7 +42,7 @@ fn representative(evaluation: &Evaluation) -> Option<&VariantEvaluation> {
     evaluation.variant(BASE_VARIANT).or(evaluation.variants.first())
 }
 
-fn evaluate_run(run: &RunDirectory, part: Part) -> anyhow::Result<Evaluation> {
+fn evaluate_run(run: &RunDirectory, part: Part) -> super::Result<Evaluation> {
     let stored = predictions::read(&run.predictions())?;
     let options = EvaluationOptions {
         part,
@@ -51,7 +51,7 @@ fn evaluate_run(run: &RunDirectory, part: Part) -> anyhow::Result<Evaluation> {
     Ok(evaluate(&stored.rows, &stored.classes, &options)?)
 }
 
-fn print_comparison(a: &Evaluation, b: &Evaluation, metrics: &[Metric], json: bool) -> anyhow::Result<()> {
+fn print_comparison(a: &Evaluation, b: &Evaluation, metrics: &[Metric], json: bool) -> super::Result<()> {
     let (Some(a), Some(b)) = (representative(a), representative(b)) else {
         return Err(Usage("a run without predictions cannot be compared".into()).into());
     };

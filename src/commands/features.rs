@@ -1,3 +1,4 @@
+use std::io::Error;
 use std::path::Path;
 use std::time::Instant;
 
@@ -14,7 +15,7 @@ use super::Usage;
 use crate::cli::FeaturesArgs;
 
 /// Writes the feature tables of an experiment, side by side.
-pub fn run(args: FeaturesArgs, paths: &DataPaths) -> anyhow::Result<()> {
+pub fn run(args: FeaturesArgs, paths: &DataPaths) -> super::Result<()> {
     let file = ExperimentFile::load(&args.experiment, &args.overrides.set)?;
     let prepared = open_data(&file, paths)?;
     let bar = if args.quiet {
@@ -22,9 +23,8 @@ pub fn run(args: FeaturesArgs, paths: &DataPaths) -> anyhow::Result<()> {
     } else {
         ProgressBar::new(0)
     };
-    bar.set_style(ProgressStyle::with_template(
-        "{prefix} {bar:40} {pos}/{len} sessions, {eta} left",
-    )?);
+    let style = ProgressStyle::with_template("{prefix} {bar:40} {pos}/{len} sessions, {eta} left");
+    bar.set_style(style.map_err(Error::other)?);
     bar.set_prefix("features");
     let start = Instant::now();
     let (tables, windows) = feature_tables(&file, &prepared, &|done, all| {
@@ -72,7 +72,7 @@ pub fn run(args: FeaturesArgs, paths: &DataPaths) -> anyhow::Result<()> {
 }
 
 /// Subject, session and, for windows, their start, then the features.
-fn write(path: &Path, table: &FeatureTable, prepared: &Prepared) -> anyhow::Result<()> {
+fn write(path: &Path, table: &FeatureTable, prepared: &Prepared) -> super::Result<()> {
     let subject = |row: &RowKey| &prepared.subjects()[row.subject as usize];
     let subjects: Vec<String> = table.rows.iter().map(|row| subject(row).id.clone()).collect();
     let sessions: Vec<String> = table
@@ -89,7 +89,7 @@ fn write(path: &Path, table: &FeatureTable, prepared: &Prepared) -> anyhow::Resu
     if table.per == Per::Window {
         columns.insert(0, ("start_secs", "s"));
         let starts = Array2::from_shape_fn((table.rows.len(), 1), |(row, _)| table.rows[row].start_secs);
-        values = concatenate(Axis(1), &[starts.view(), values.view()])?;
+        values = concatenate(Axis(1), &[starts.view(), values.view()]).map_err(Error::other)?;
     }
     let ids: [(&str, &[String]); 2] = [("subject", &subjects), ("session", &sessions)];
     if path.extension().is_none_or(|extension| extension != "csv") {
@@ -100,7 +100,8 @@ fn write(path: &Path, table: &FeatureTable, prepared: &Prepared) -> anyhow::Resu
         ids.iter()
             .map(|(name, _)| *name)
             .chain(columns.iter().map(|(name, _)| *name)),
-    )?;
+    )
+    .map_err(Error::other)?;
     for (row, (subject, session)) in values.outer_iter().zip(subjects.iter().zip(&sessions)) {
         let number = |value: &f64| {
             if value.is_nan() {
@@ -113,7 +114,9 @@ fn write(path: &Path, table: &FeatureTable, prepared: &Prepared) -> anyhow::Resu
             [subject.clone(), session.clone()]
                 .into_iter()
                 .chain(row.iter().map(number)),
-        )?;
+        )
+        .map_err(Error::other)?;
     }
-    Ok(write_document(path, &csv.into_inner()?)?)
+    let bytes = csv.into_inner().map_err(|error| error.into_error())?;
+    Ok(write_document(path, &bytes)?)
 }

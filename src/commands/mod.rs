@@ -16,6 +16,8 @@ use std::io::Write as _;
 use clap::CommandFactory as _;
 use recoup_formats::printable;
 
+use recoup::base::{Class, Classified};
+
 use crate::cli::{Cli, Command};
 
 /// A request that contradicts what is there.
@@ -23,8 +25,28 @@ use crate::cli::{Cli, Command};
 #[error("{0}")]
 pub struct Usage(pub String);
 
+impl Classified for Usage {
+    fn class(&self) -> Class {
+        Class::Input
+    }
+}
+
+/// A check that found what makes results wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Findings(pub String);
+
+impl Classified for Findings {
+    fn class(&self) -> Class {
+        Class::Failure
+    }
+}
+
+/// The result of a command: its error may be that of any room.
+pub type Result<T> = std::result::Result<T, Box<dyn Classified>>;
+
 /// Carries out one command.
-pub fn run(cli: Cli) -> anyhow::Result<()> {
+pub fn run(cli: Cli) -> Result<()> {
     let paths = recoup::dataset::DataPaths { datasets: cli.datasets };
     match cli.command {
         Command::Devices(json) => devices::run(json.json),
@@ -60,7 +82,7 @@ fn warn(warning: &impl std::fmt::Display) {
 }
 
 /// Writes a result to stdout. A reader that has seen enough (`| head`) is no error.
-fn print(text: &str) -> anyhow::Result<()> {
+fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -69,6 +91,9 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// Writes a result to stdout as JSON.
-fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    print(&format!(
+        "{}\n",
+        serde_json::to_string_pretty(value).map_err(std::io::Error::from)?
+    ))
 }

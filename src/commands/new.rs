@@ -8,7 +8,7 @@ use recoup::runs::write_document;
 use super::Usage;
 
 /// Drafts a card and an experiment for the recordings in `folder`, and says what could not be told.
-pub fn run(folder: &Path) -> anyhow::Result<()> {
+pub fn run(folder: &Path) -> super::Result<()> {
     let (card, experiment) = (folder.join("card.toml"), folder.join("experiment.toml"));
     if let Some(there) = [&card, &experiment].into_iter().find(|path| path.exists()) {
         let message = format!(

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cli::RunsCommand;
 
 /// Lists and shows runs.
-pub fn run(command: RunsCommand) -> anyhow::Result<()> {
+pub fn run(command: RunsCommand) -> super::Result<()> {
     match command {
         RunsCommand::List { folder, json } => {
             let list = list_runs(&folder)?;
@@ -45,7 +45,10 @@ pub fn run(command: RunsCommand) -> anyhow::Result<()> {
                 ("TensorBoard", run.tensorboard()),
                 ("checkpoints", run.checkpoints()),
             ];
-            let mut text = format!("{}\n", serde_json::to_string_pretty(&manifest)?);
+            let mut text = format!(
+                "{}\n",
+                serde_json::to_string_pretty(&manifest).map_err(std::io::Error::from)?
+            );
             for (name, path) in parts {
                 let there = if path.exists() { "" } else { " (not there)" };
                 text.push_str(&format!("{name:<12} {}{there}\n", path.display()));

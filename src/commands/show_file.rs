@@ -12,7 +12,7 @@ pub fn is_file(name: &str) -> bool {
 }
 
 /// Describes or draws a file.
-pub fn run(args: &ShowArgs) -> anyhow::Result<()> {
+pub fn run(args: &ShowArgs) -> super::Result<()> {
     let file = Path::new(&args.name);
     let contents = open(file)?;
     let Some(picture) = &args.out else {
@@ -49,7 +49,7 @@ pub fn run(args: &ShowArgs) -> anyhow::Result<()> {
     write(picture, &render(&contents, &options)?.png)
 }
 
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    std::fs::write(path, bytes).map_err(recoup::base::error::DataError::io(path, "write"))?;
+fn write(path: &Path, bytes: &[u8]) -> super::Result<()> {
+    std::fs::write(path, bytes).map_err(recoup::base::FileError::io(path, "write"))?;
     super::print(&format!("{}\n", path.display()))
 }

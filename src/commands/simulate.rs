@@ -7,7 +7,7 @@ use serde::Deserialize as _;
 use super::Usage;
 
 /// Writes a simulated cohort to `out`.
-pub fn run(out: &Path, layout: FileLayout, assignments: &[String]) -> anyhow::Result<()> {
+pub fn run(out: &Path, layout: FileLayout, assignments: &[String]) -> super::Result<()> {
     let mut table = toml::Table::new();
     for assignment in assignments {
         overrides::apply(&mut table, assignment)?;

@@ -1,7 +1,7 @@
+use std::io::Error;
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
 use recoup::base::shell_quoted;
 use recoup::dataset::DataPaths;
 use recoup::evaluation::{Level, table};
@@ -20,7 +20,7 @@ use super::Usage;
 use crate::cli::TrainArgs;
 
 /// Trains an experiment.
-pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
+pub fn run(args: TrainArgs, paths: &DataPaths) -> super::Result<()> {
     let file = ExperimentFile::load(&args.experiment, &args.overrides.set)?;
     // A dry run may be made where the device is not.
     let device = match args.device.open() {
@@ -58,7 +58,7 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> anyhow::Result<()> {
         test_evaluations_before: runs.runs.iter().filter(finished).count(),
         quiet: args.quiet,
     };
-    let stop = StopFlag::install().context("cannot listen for signals")?;
+    let stop = StopFlag::install().map_err(|error| Error::other(format!("cannot listen for signals: {error}")))?;
     if !args.quiet {
         eprintln!("{} on {device:?}\nrun {}", summary(&plan), directory.root().display());
     }

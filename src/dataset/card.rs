@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::base::hash::digest;
 use crate::base::text::closest_expected;
 use crate::base::walk::walk;
+use crate::dataset::error::DataError;
 use recoup_formats::open;
 
 mod check;
@@ -78,9 +79,9 @@ impl Card {
     /// Reads and checks a card.
     ///
     /// # Errors
-    /// [`DataError::Io`], or [`DataError::Card`] with the line or key that is wrong.
+    /// [`FileError`], or [`DataError::Card`] with the line or key that is wrong.
     pub fn load(path: &Path) -> Result<Self, DataError> {
-        let text = std::fs::read_to_string(path).map_err(DataError::io(path, "read"))?;
+        let text = std::fs::read_to_string(path).map_err(FileError::io(path, "read"))?;
         Self::parse(text, path)
     }
 
@@ -113,18 +114,19 @@ impl Card {
     /// Empty for a card without `hashes`.
     ///
     /// # Errors
-    /// [`DataError::Io`] without the list, [`DataError::File`] when it is not the one that the card knows.
+    /// [`FileError`] without the list, [`FileError`] when it is not the one that the card knows.
     pub fn declared_hashes(&self, raw_dir: &Path) -> Result<BTreeMap<String, Vec<String>>, DataError> {
         let mut declared = BTreeMap::<String, Vec<String>>::new();
         let Some(list) = &self.hashes else { return Ok(declared) };
         let path = raw_dir.join(list);
-        let text = std::fs::read_to_string(&path).map_err(DataError::io(&path, "read"))?;
-        let wrong = |place: String, found: String, expected: String| DataError::File {
-            file: path.clone(),
-            place,
-            found,
-            expected,
-            hint: self.restore_hint(list),
+        let text = std::fs::read_to_string(&path).map_err(FileError::io(&path, "read"))?;
+        let wrong = |place: String, found: String, expected: String| {
+            FileError::at(&path)
+                .place(place)
+                .found(found)
+                .expected(expected)
+                .hint(self.restore_hint(list))
+                .into()
         };
         let found = digest(text.as_bytes());
         if let Some(expected) = self.hashes_sha256.as_ref().filter(|expected| **expected != found) {
@@ -173,7 +175,7 @@ impl Card {
         }
         let hash = |file: &String| {
             let path = raw_dir.join(file);
-            Ok(digest(&std::fs::read(&path).map_err(DataError::io(&path, "read"))?))
+            Ok(digest(&std::fs::read(&path).map_err(FileError::io(&path, "read"))?))
         };
         let files: Vec<String> = self.reads(raw_dir)?.into_iter().collect();
         let hashes: Vec<Result<String, DataError>> = files.par_iter().map(hash).collect();

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 
 mod content;
 mod label;
@@ -34,7 +34,7 @@ pub struct Draft {
 /// Looks through `dir/raw`, or `dir` itself where there is no such folder.
 ///
 /// # Errors
-/// [`DataError::Io`] for a folder or file that cannot be read; a file that makes no sense is a finding.
+/// [`DataError::File`] for a folder or file that cannot be read; a file that makes no sense is a finding.
 pub fn draft(dir: &Path) -> Result<Draft, DataError> {
     let raw = dir.join("raw");
     let (raw, in_place) = if raw.is_dir() {

@@ -6,7 +6,8 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::card::{Card, ColumnRule, DelimitedRule, ModalityRule, SignalFileRule, TimeUnit};
-use crate::base::error::DataError;
+use crate::base::FileError;
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::{Cohort, ModalityKind, Recording, Session, Subject};
 use crate::signal::align::lag_secs;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
@@ -29,9 +30,9 @@ use visits::{Outcomes, VisitRows};
 /// Reads the dataset of `card` from `raw_dir`, checking the hash of each file it opens.
 ///
 /// # Errors
-/// [`DataError::Io`] for a missing file; [`DataError::File`] for one with another hash than declared, or that is not what
-/// its format, its own header or the card promise, or that contradicts another; [`DataError::NonFinite`] for missing
-/// samples that the card does not expect; [`DataError::Card`] for a card that does not fit the data.
+/// [`FileError`] for a missing file, one with another hash than declared, one that is not what its format, its own
+/// header or the card promise, that contradicts another, or that lacks samples where the card does not expect it;
+/// [`DataError::Card`] for a card that does not fit the data.
 pub fn load_cohort(card: &Card, raw_dir: &Path) -> Result<Cohort, DataError> {
     let source = Source::open(card, raw_dir)?;
     let loader = Loader {
@@ -160,12 +161,13 @@ impl Loader<'_> {
         subject: &str,
         session: &FoundSession,
     ) -> Result<&'t DelimitedRow, DataError> {
-        table.row(subject, &session.id).ok_or_else(|| DataError::File {
-            file: table.table.file.clone(),
-            place: format!("column `{}`", table.id),
-            found: format!("no row for {}", session.of(subject)),
-            expected: "one".into(),
-            hint: table.hint(subject),
+        table.row(subject, &session.id).ok_or_else(|| {
+            FileError::at(&table.table.file)
+                .place(format!("column `{}`", table.id))
+                .found(format!("no row for {}", session.of(subject)))
+                .expected("one")
+                .hint(table.hint(subject))
+                .into()
         })
     }
 

@@ -3,12 +3,14 @@
 
 pub mod card;
 pub mod draft;
+pub mod error;
 pub mod fetch;
 pub mod load;
 mod paths;
 pub mod subjects;
 
 pub use card::Card;
+pub use error::DataError;
 pub use load::load_cohort;
 pub use paths::DataPaths;
 pub use subjects::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};

@@ -7,7 +7,7 @@ use ndarray::Array2;
 use recoup_formats::order::natural_cmp;
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 
 /// Subjects with their sessions, as read from the files of a dataset or simulated.
 #[derive(Debug, Clone, PartialEq)]

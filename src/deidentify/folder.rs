@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Deidentifier;
-use super::survey::wrong;
-use crate::base::error::DataError;
+use crate::base::FileError;
+use crate::base::file::write_synced;
 use recoup_formats::dicom::deidentify::Deidentification;
 
 const REPORT: &str = "deidentified.json";
@@ -48,7 +48,7 @@ pub struct FileReport {
 /// Files that no reader knows are an error unless `skip_unknown`; they are never copied.
 ///
 /// # Errors
-/// [`DataError`] for what cannot be read or written, folders within each other, links, files without a patient, those of
+/// [`FileError`] for what cannot be read or written, folders within each other, links, files without a patient, those of
 /// the formats, and ids in what is kept. There is no new folder then.
 pub fn deidentify_folder(
     input: &Path,
@@ -56,7 +56,7 @@ pub fn deidentify_folder(
     deidentifier: &Deidentifier,
     skip_unknown: bool,
     mapping: Option<&Path>,
-) -> Result<FolderReport, DataError> {
+) -> Result<FolderReport, FileError> {
     check_places(input, output, mapping)?;
     let survey = deidentifier.survey(input)?;
     if !survey.unknown.is_empty() && !skip_unknown {
@@ -67,7 +67,11 @@ pub fn deidentify_folder(
             .collect();
         let hint = "convert or remove them, or leave them out with --skip-unknown";
         let found = format!("{} files that no reader knows: {}", list.len(), list.join(", "));
-        return Err(wrong(input, "files", found, "known formats only", hint));
+        return Err(FileError::at(input)
+            .place("files")
+            .found(found)
+            .expected("known formats only")
+            .hint(hint));
     }
     let names = new_names(input, deidentifier, &survey)?;
     let parent = output
@@ -75,7 +79,7 @@ pub fn deidentify_folder(
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let staging = tempfile::Builder::new().prefix(".deidentify-").tempdir_in(parent);
-    let staging = staging.map_err(DataError::io(parent, "write to"))?;
+    let staging = staging.map_err(FileError::io(parent, "write to"))?;
     let mut report = FolderReport {
         num_skipped: survey.unknown.len(),
         skipped: survey.unknown.iter().map(|(path, _)| path.clone()).collect(),
@@ -92,7 +96,7 @@ pub fn deidentify_folder(
             done: converted.done,
         });
     }
-    let json = serde_json::to_vec_pretty(&report).map_err(|error| DataError::io(output, "write")(error.into()))?;
+    let json = serde_json::to_vec_pretty(&report).map_err(|error| FileError::io(output, "write")(error.into()))?;
     write(&staging.path().join(REPORT), &json)?;
     if let Some(mapping) = mapping {
         let map = survey
@@ -106,7 +110,7 @@ pub fn deidentify_folder(
         if let Some(mapping) = mapping {
             let _ = fs::remove_file(mapping);
         }
-        return Err(DataError::io(output, "put in place")(error));
+        return Err(FileError::io(output, "put in place")(error));
     }
     // It is not there any more under its first name.
     let _ = staging.keep();
@@ -114,29 +118,31 @@ pub fn deidentify_folder(
 }
 
 /// Neither folder within the other, the output new or empty, the mapping new and in neither.
-fn check_places(input: &Path, output: &Path, mapping: Option<&Path>) -> Result<(), DataError> {
-    let input = fs::canonicalize(input).map_err(DataError::io(input, "read"))?;
+fn check_places(input: &Path, output: &Path, mapping: Option<&Path>) -> Result<(), FileError> {
+    let input = fs::canonicalize(input).map_err(FileError::io(input, "read"))?;
     let place = |path: &Path| {
         let parent = path
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         let Some(name) = path.file_name() else {
-            return Err(wrong(
-                path,
-                "path",
-                "no name".into(),
-                "the name of a new folder or file",
-                "choose another",
-            ));
+            return Err(FileError::at(path)
+                .place("path")
+                .found("no name")
+                .expected("the name of a new folder or file")
+                .hint("choose another"));
         };
         Ok(fs::canonicalize(parent)
-            .map_err(DataError::io(parent, "write to"))?
+            .map_err(FileError::io(parent, "write to"))?
             .join(name))
     };
     let target = place(output)?;
     let refuse = |path: &Path, found: &str, expected: &str| {
-        Err(wrong(path, "path", found.into(), expected, "choose another place"))
+        Err(FileError::at(path)
+            .place("path")
+            .found(found)
+            .expected(expected)
+            .hint("choose another place"))
     };
     if !input.is_dir() {
         return refuse(&input, "a file", "a folder");
@@ -148,7 +154,7 @@ fn check_places(input: &Path, output: &Path, mapping: Option<&Path>) -> Result<(
         Ok(there) if !there.is_dir() => return refuse(output, "a file or link", "a new or empty folder"),
         Ok(_)
             if fs::read_dir(output)
-                .map_err(DataError::io(output, "list"))?
+                .map_err(FileError::io(output, "list"))?
                 .next()
                 .is_some() =>
         {
@@ -173,7 +179,7 @@ fn new_names(
     input: &Path,
     deidentifier: &Deidentifier,
     survey: &super::survey::Survey,
-) -> Result<BTreeMap<String, String>, DataError> {
+) -> Result<BTreeMap<String, String>, FileError> {
     let key = deidentifier.dicom_key();
     let how = Deidentification {
         key: &key,
@@ -186,49 +192,49 @@ fn new_names(
         let path = input.join(&entry.path);
         let name = deidentifier.renamed(survey, entry, |uid| how.uid(uid)).ok_or_else(|| {
             let hint = "rename it: dates in names are shifted by the patient's days, and this file has no patient";
-            wrong(&path, "name", "a date".into(), "no date, or a patient", hint)
+            FileError::at(&path)
+                .place("name")
+                .found("a date")
+                .expected("no date, or a patient")
+                .hint(hint)
         })?;
         if taken.insert(name.to_lowercase(), &entry.path).is_some() {
             let hint = "rename one of the two";
-            return Err(wrong(
-                &path,
-                "name",
-                "the new name of another file".into(),
-                "a name of its own",
-                hint,
-            ));
+            return Err(FileError::at(&path)
+                .place("name")
+                .found("the new name of another file")
+                .expected("a name of its own")
+                .hint(hint));
         }
         names.insert(entry.path.clone(), name);
     }
     Ok(names)
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(DataError::io(folder, "create"))?;
-    let mut file = fs::File::create_new(path).map_err(DataError::io(path, "write"))?;
-    file.write_all(bytes).map_err(DataError::io(path, "write"))?;
-    file.sync_all().map_err(DataError::io(path, "write"))
+    fs::create_dir_all(folder).map_err(FileError::io(folder, "create"))?;
+    write_synced(path, bytes)
 }
 
-fn write_mapping<'a>(path: &Path, map: impl Iterator<Item = (&'a str, String)>) -> Result<(), DataError> {
+fn write_mapping<'a>(path: &Path, map: impl Iterator<Item = (&'a str, String)>) -> Result<(), FileError> {
     let mut csv = csv::Writer::from_writer(Vec::new());
-    let failed = |error: csv::Error| DataError::io(path, "write")(std::io::Error::other(error));
+    let failed = |error: csv::Error| FileError::io(path, "write")(std::io::Error::other(error));
     csv.write_record(["patient", "pseudonym"]).map_err(failed)?;
     for (patient, pseudonym) in map {
         csv.write_record([patient, &pseudonym]).map_err(failed)?;
     }
     let bytes = csv
         .into_inner()
-        .map_err(|error| DataError::io(path, "write")(std::io::Error::other(error.to_string())))?;
+        .map_err(|error| FileError::io(path, "write")(std::io::Error::other(error.to_string())))?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(DataError::io(path, "write"))?;
+    let mut file = options.open(path).map_err(FileError::io(path, "write"))?;
     let written = file.write_all(&bytes).and_then(|()| file.sync_all());
     if written.is_err() {
         let _ = fs::remove_file(path);
     }
-    written.map_err(DataError::io(path, "write"))
+    written.map_err(FileError::io(path, "write"))
 }

@@ -10,15 +10,11 @@
 //!
 //! A date of birth that is shifted still tells an age above 89: drop it and keep the age.
 
-mod annotations;
 mod convert;
 mod dates;
 mod folder;
-mod headers;
 mod known;
-mod pictures;
 mod survey;
-mod tiff;
 
 pub use folder::{FileReport, FolderReport, deidentify_folder};
 
@@ -31,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use self::known::KnownIds;
-use crate::base::error::DataError;
+use crate::base::FileError;
 use recoup_formats::delimited::DelimitedTable;
 
 const LEAST_KEY_BYTES: usize = 16;
@@ -140,19 +136,10 @@ impl fmt::Debug for Deidentifier {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn key_from_file(path: &Path) -> Result<Vec<u8>, DataError> {
-    let mut key = std::fs::read(path).map_err(DataError::io(path, "read"))?;
+pub fn key_from_file(path: &Path) -> Result<Vec<u8>, FileError> {
+    let mut key = std::fs::read(path).map_err(FileError::io(path, "read"))?;
     key.truncate(key.trim_ascii_end().len());
     Ok(key)
-}
-
-/// Reads the key from an environment variable.
-///
-/// # Errors
-/// When it is not set.
-pub fn key_from_environment(variable: &str) -> Result<Vec<u8>, String> {
-    let key = std::env::var_os(variable).ok_or_else(|| format!("environment variable `{variable}` is not set"))?;
-    Ok(key.into_encoded_bytes())
 }
 
 impl Deidentifier {
@@ -221,9 +208,9 @@ impl Deidentifier {
     /// A table, from text or Parquet, as CSV without its dropped columns.
     ///
     /// # Errors
-    /// [`DataError::File`] listing all columns that are not classified; naming line and column of a date or age that is
+    /// [`FileError`] listing all columns that are not classified; naming line and column of a date or age that is
     /// none, of a row without patient, and of a kept field that is a date or an id of the table.
-    pub fn table(&self, table: &DelimitedTable) -> Result<Vec<u8>, DataError> {
+    pub fn table(&self, table: &DelimitedTable) -> Result<Vec<u8>, FileError> {
         self.table_among(table, None, true, &KnownIds::default())
     }
 
@@ -234,14 +221,7 @@ impl Deidentifier {
         patient: Option<&str>,
         has_header: bool,
         known: &KnownIds,
-    ) -> Result<Vec<u8>, DataError> {
-        let wrong = |place: &str, found: String, expected: &str, hint: &str| DataError::File {
-            file: table.file.clone(),
-            place: place.into(),
-            found,
-            expected: expected.into(),
-            hint: hint.into(),
-        };
+    ) -> Result<Vec<u8>, FileError> {
         let class = |column: &String| self.rules.columns.get(column).copied();
         let unknown: Vec<_> = table.columns.iter().filter(|column| class(column).is_none()).collect();
         if !unknown.is_empty() {
@@ -251,12 +231,11 @@ impl Deidentifier {
                 .collect::<Vec<_>>()
                 .join(", ");
             let hint = "add them to `[columns]` of the rules; what is kept must be known";
-            return Err(wrong(
-                "header",
-                format!("columns {names}"),
-                "a class for every column",
-                hint,
-            ));
+            return Err(FileError::at(&table.file)
+                .place("header")
+                .found(format!("columns {names}"))
+                .expected("a class for every column")
+                .hint(hint));
         }
         let column = self.patient_column(table);
         if column.is_none() && patient.is_none() {
@@ -267,18 +246,17 @@ impl Deidentifier {
                 .collect::<Vec<_>>()
                 .join(", ");
             let expected = format!("one column `{}`", self.rules.patient.as_deref().unwrap_or("patient"));
-            return Err(wrong(
-                "header",
-                found,
-                &expected,
-                "`patient` of the rules names the column",
-            ));
+            return Err(FileError::at(&table.file)
+                .place("header")
+                .found(found)
+                .expected(expected)
+                .hint("`patient` of the rules names the column"));
         }
         let classes: Vec<ColumnClass> = table.columns.iter().filter_map(class).collect();
         let mut ids = KnownIds::default();
         self.table_ids(table).for_each(|id| ids.add(id, ""));
         let mut out = csv::Writer::from_writer(Vec::new());
-        let unwritten = |error: csv::Error| DataError::io(&table.file, "write")(std::io::Error::other(error));
+        let unwritten = |error: csv::Error| FileError::io(&table.file, "write")(std::io::Error::other(error));
         let kept = |(_, class): &(&String, &ColumnClass)| **class != ColumnClass::Drop;
         let header = table.columns.iter().zip(&classes).filter(kept).map(|(name, _)| name);
         if has_header {
@@ -295,13 +273,17 @@ impl Deidentifier {
                 record.push(replaced.map_err(|(expected, hint)| {
                     // Not the field itself: messages end in logs.
                     let found = format!("a field of {} characters", field.chars().count());
-                    wrong(&format!("line {}, column `{name}`", row.line), found, expected, hint)
+                    FileError::at(&table.file)
+                        .place(format!("line {}, column `{name}`", row.line))
+                        .found(found)
+                        .expected(expected)
+                        .hint(hint)
                 })?);
             }
             out.write_record(&record).map_err(unwritten)?;
         }
         out.into_inner()
-            .map_err(|error| DataError::io(&table.file, "write")(std::io::Error::other(error.to_string())))
+            .map_err(|error| FileError::io(&table.file, "write")(std::io::Error::other(error.to_string())))
     }
 
     fn patient_column(&self, table: &DelimitedTable) -> Option<usize> {

@@ -35,6 +35,7 @@ pub use metrics::{Confusion, Metric, MetricSet, Monitor};
 pub use prediction::{Prediction, Scores, SubjectScore, softmax};
 pub use table::{markdown, table};
 
+use crate::base::{Class, Classified};
 use crate::cohort::split::Part;
 
 /// Errors of predictions, options and comparisons.
@@ -146,4 +147,10 @@ pub enum EvaluationError {
         /// The first difference found.
         difference: String,
     },
+}
+
+impl Classified for EvaluationError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
 }

@@ -1,9 +1,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::base::Problem;
-use crate::base::error::DataError;
+use crate::base::{Class, Classified, Problem};
 use crate::cohort::split::SplitError;
+use crate::cohort::window::WindowError;
+use crate::dataset::DataError;
 use crate::runs::RunError;
 use crate::training::checkpoint::CheckpointError;
 
@@ -45,6 +46,9 @@ pub enum ExperimentError {
     /// The data cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The cohort cannot be cut into windows so.
+    #[error(transparent)]
+    Window(#[from] WindowError),
     /// A transform of features cannot be fitted on the training subjects of a fold.
     #[error("features.{table}.fit: {message}")]
     Features {
@@ -59,6 +63,12 @@ pub enum ExperimentError {
     /// The run that `training.init_from` names cannot be started from.
     #[error(transparent)]
     InitFrom(#[from] InitFromError),
+}
+
+impl Classified for ExperimentError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
 }
 
 /// Why weights of a run cannot be started from.
@@ -86,6 +96,12 @@ pub enum InitFromError {
         /// Way out.
         hint: String,
     },
+}
+
+impl Classified for InitFromError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
 }
 
 /// One problem of an experiment and where it stands.

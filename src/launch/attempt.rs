@@ -18,7 +18,7 @@ pub(super) fn open_manifest(
 ) -> Result<Manifest, LaunchError> {
     let mut manifest = match directory.manifest() {
         Ok(manifest) => manifest,
-        Err(RunError::Io { .. }) => Manifest {
+        Err(RunError::File(_)) => Manifest {
             experiment: plan.config().name.clone(),
             status: RunStatus::Running,
             recoup_version: env!("CARGO_PKG_VERSION").into(),

@@ -1,5 +1,6 @@
 //! `--device`: a backend chosen at run time among those compiled in.
 
+use crate::base::{Class, Classified};
 use burn::tensor::Device;
 #[cfg(feature = "wgpu")]
 use burn::tensor::DeviceKind;
@@ -42,6 +43,12 @@ pub enum DeviceError {
         /// Reason of the driver.
         reason: String,
     },
+}
+
+impl Classified for DeviceError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
 }
 
 /// Backends in this binary.

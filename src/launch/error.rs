@@ -3,6 +3,7 @@
 use burn::tensor::DType;
 
 use super::memory::MemoryError;
+use crate::base::{Class, Classified};
 use crate::cohort::split::SplitError;
 use crate::evaluation::EvaluationError;
 use crate::figures::FigureError;
@@ -56,4 +57,22 @@ pub enum LaunchError {
          hint: lower training.optimizer.learning_rate, or set training.gradient_clip_norm"
     )]
     AllDiverged(usize),
+}
+
+impl Classified for LaunchError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Train(error) => error.class(),
+            Self::Checkpoint(error) => error.class(),
+            Self::Run(error) => error.class(),
+            Self::Split(error) => error.class(),
+            Self::Tracking(error) => error.class(),
+            Self::Figure(error) => error.class(),
+            Self::Predictions(error) => error.class(),
+            Self::Evaluation(error) => error.class(),
+            Self::Memory(error) => error.class(),
+            Self::Precision { .. } => Class::Input,
+            Self::AllDiverged(_) => Class::Failure,
+        }
+    }
 }

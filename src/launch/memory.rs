@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 
+use crate::base::{Class, Classified};
 use crate::experiment::{ExperimentPlan, Program};
 
 /// Tensors that are kept for each value a layer puts out: convolution, normalisation, activation, their gradients, and
@@ -108,6 +109,12 @@ pub struct MemoryError {
     pub data: Size,
     /// Memory that there is.
     pub memory: DeviceMemory,
+}
+
+impl Classified for MemoryError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
 }
 
 /// Free memory of this machine, where the system tells.

@@ -1,12 +1,15 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use chrono::DateTime;
 use serde::Serialize;
 
 use super::manifest::Manifest;
-use crate::training::checkpoint::space_hint;
+use crate::base::error::resumable;
+use crate::base::file::write_atomic;
+use crate::base::{Class, Classified, FileError};
 
 /// Name of the file that makes a folder a run.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -15,15 +18,8 @@ pub(super) const MANIFEST: &str = "manifest.json";
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The file system said no.
-    #[error("{}: cannot {action}: {source}{}", path.display(), space_hint(source))]
-    Io {
-        /// File or folder.
-        path: PathBuf,
-        /// Action that failed, as a verb.
-        action: &'static str,
-        /// Why not.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A document of the run is not what this program writes.
     #[error("{}: not a record of a run: {message}", path.display())]
     Document {
@@ -38,6 +34,15 @@ pub enum RunError {
         /// As given.
         path: PathBuf,
     },
+}
+
+impl Classified for RunError {
+    fn class(&self) -> Class {
+        match self {
+            Self::NotARun { .. } => Class::Input,
+            Self::File(_) | Self::Document { .. } => Class::Failure,
+        }
+    }
 }
 
 /// Paths inside `checkpoints/<experiment>/<run>/`; nothing else knows them.
@@ -166,65 +171,29 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunError> {
 
 /// Writes a document so that readers see the old one or the new one: beside its place, synced, renamed.
 pub fn write_document(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().unwrap_or(Path::new(""));
     fs::create_dir_all(folder).map_err(io(folder, "create"))?;
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask; the default is 0600
-    let mut file = builder
-        .prefix(".partial-")
-        .tempfile_in(folder)
-        .map_err(io(path, "create"))?;
-    file.write_all(bytes).map_err(io(path, "write"))?;
-    file.as_file().sync_all().map_err(io(path, "write"))?;
-    file.persist(path)
-        .map_err(|error| io(path, "put in place")(error.error))?;
-    fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(io(path, "sync"))
+    write_atomic(path, |file| file.write_all(bytes)).map_err(|error| resumable(error).into())
 }
 
 pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
-    let path = path.to_path_buf();
-    move |source| RunError::Io { path, action, source }
+    let error = FileError::io(path, action);
+    move |source| resumable(error(source)).into()
 }
 
 /// `YYYYMMDD-HHMMSS` in UTC.
 fn timestamp(now: SystemTime) -> String {
-    let secs = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    let (days, rest) = (secs / 86_400, secs % 86_400);
-    let [year, month, day] = civil_date(days);
-    format!(
-        "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
-        rest / 3600,
-        rest / 60 % 60,
-        rest % 60
-    )
-}
-
-/// Year, month and day of a day counted from 1970-01-01: the Gregorian calendar with years that begin in March, so that
-/// the leap day comes last.
-fn civil_date(days: u64) -> [u64; 3] {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    [era * 400 + year_of_era + u64::from(month <= 2), month, day]
+    let secs = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let time = i64::try_from(secs)
+        .ok()
+        .and_then(|secs| DateTime::from_timestamp(secs, 0));
+    time.unwrap_or_default().format("%Y%m%d-%H%M%S").to_string()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -21,6 +21,9 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 
+use crate::base::error::resumable;
+use crate::base::file::write_atomic;
+use crate::base::{Class, Classified, FileError};
 use crate::cohort::split::Part;
 use crate::evaluation::Prediction;
 
@@ -37,13 +40,8 @@ const ROWS_PER_GROUP: usize = 1 << 16;
 #[derive(Debug, thiserror::Error)]
 pub enum PredictionsError {
     /// The file or its folder cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Reason of the system.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The rows cannot be written as they are.
     #[error("{}: {problem}", path.display())]
     Rows {
@@ -51,14 +49,6 @@ pub enum PredictionsError {
         path: PathBuf,
         /// Finding and expectation.
         problem: String,
-    },
-    /// The parquet writer failed.
-    #[error("{}: cannot be written as parquet: {source}", path.display())]
-    Write {
-        /// The file to be written.
-        path: PathBuf,
-        /// Reason of the Parquet library.
-        source: ParquetError,
     },
     /// The file is no whole parquet file.
     #[error("{}: not a readable parquet file, truncated or damaged: {source}; evaluate the checkpoint again to rewrite it", path.display())]
@@ -76,6 +66,12 @@ pub enum PredictionsError {
         /// Finding and expectation.
         problem: String,
     },
+}
+
+impl Classified for PredictionsError {
+    fn class(&self) -> Class {
+        Class::Failure
+    }
 }
 
 /// Predictions and the classes that their logits and targets refer to.
@@ -97,26 +93,10 @@ pub fn write(path: &Path, classes: &[String], rows: &[Prediction]) -> Result<(),
         path: path.to_owned(),
         problem,
     })?;
-    let io = |source| PredictionsError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new()
-        .prefix(".predictions-")
-        .tempfile_in(folder)
-        .map_err(io)?;
-    write_parquet(temporary.as_file(), classes, rows).map_err(|source| PredictionsError::Write {
-        path: path.to_owned(),
-        source,
-    })?;
-    temporary.as_file().sync_all().map_err(io)?;
-    temporary.persist(path).map_err(|error| io(error.error))?;
-    // The rename is durable once the folder is synced.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
+    write_atomic(path, |file| {
+        write_parquet(file, classes, rows).map_err(io::Error::other)
+    })
+    .map_err(|error| resumable(error).into())
 }
 
 fn check_rows(classes: &[String], rows: &[Prediction]) -> Result<(), String> {
@@ -262,10 +242,7 @@ fn checksum(rows: &[Prediction]) -> String {
 /// # Errors
 /// When the file cannot be opened, is truncated or damaged, or is a parquet file of another kind.
 pub fn read(path: &Path) -> Result<StoredPredictions, PredictionsError> {
-    let file = File::open(path).map_err(|source| PredictionsError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+    let file = File::open(path).map_err(FileError::io(path, "read"))?;
     let damaged = |source| PredictionsError::Damaged {
         path: path.to_owned(),
         source,

@@ -27,6 +27,7 @@ pub use tensorboard::{
     SessionStatus,
 };
 
+use crate::base::{Class, Classified};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -77,6 +78,12 @@ pub enum TrackingError {
         /// Way out.
         hint: &'static str,
     },
+}
+
+impl Classified for TrackingError {
+    fn class(&self) -> Class {
+        Class::Failure
+    }
 }
 
 impl TrackingError {

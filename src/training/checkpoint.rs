@@ -6,15 +6,17 @@
 //! `<replica>/<what>`, so any replica can be taken out and resumed alone.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::{OptimizerConfig, Progress};
+use crate::base::error::resumable;
+use crate::base::file::{sync_folder, write_synced};
 use crate::base::hash::digest as sha256;
+use crate::base::{Class, Classified, FileError};
 use crate::models::{Init, Layout, ParamSpec};
 
 const FORMAT: u32 = 2;
@@ -26,15 +28,8 @@ const MANIFEST: &str = "manifest.json";
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The file system said no.
-    #[error("{}: cannot {action}: {source}{}", path.display(), space_hint(source))]
-    Io {
-        /// File or folder.
-        path: PathBuf,
-        /// What was tried.
-        action: &'static str,
-        /// Why not.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file is not what the manifest says, or not what this program wrote.
     #[error("{}: {message}", path.display())]
     Damaged {
@@ -60,13 +55,9 @@ pub enum CheckpointError {
     },
 }
 
-/// What to do about a full disk; empty for any other error.
-pub(crate) fn space_hint(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            "\nhint: free some space, then continue with --resume: the last complete checkpoint is intact"
-        }
-        _ => "",
+impl Classified for CheckpointError {
+    fn class(&self) -> Class {
+        Class::Failure
     }
 }
 
@@ -251,18 +242,18 @@ impl CheckpointStore {
         let files = [(TENSORS, self.tensors(place, replicas)?), (STATE, self.state(replicas))];
         let mut manifest = BTreeMap::new();
         for (name, bytes) in &files {
-            write_synced(&scratch.path().join(name), bytes)?;
+            write_synced(&scratch.path().join(name), bytes).map_err(resumable)?;
             let entry = ManifestEntry {
                 bytes: bytes.len() as u64,
                 sha256: sha256(bytes),
             };
             manifest.insert(*name, entry);
         }
-        write_synced(&scratch.path().join(MANIFEST), &json(&manifest))?;
-        sync_dir(scratch.path())?;
+        write_synced(&scratch.path().join(MANIFEST), &json(&manifest)).map_err(resumable)?;
+        sync_folder(scratch.path())?;
         let scratch = scratch.keep();
         fs::rename(&scratch, place).map_err(io(place, "put in place"))?;
-        sync_dir(parent)
+        Ok(sync_folder(parent)?)
     }
 
     fn tensors(&self, place: &Path, replicas: &BTreeMap<String, ReplicaState>) -> Result<Vec<u8>, CheckpointError> {
@@ -512,7 +503,7 @@ impl StoredReplica {
                 first += spec.len();
                 cut.push((spec.clone(), values.to_vec()));
             }
-            Ok(cut)
+            Ok::<_, CheckpointError>(cut)
         };
         Ok(StoredModel {
             params: cut("best_weights", &self.params)?,
@@ -541,20 +532,8 @@ impl StoredModel {
 }
 
 fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> CheckpointError {
-    let path = path.to_path_buf();
-    move |source| CheckpointError::Io { path, action, source }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
-    let mut file = File::create(path).map_err(io(path, "create"))?;
-    file.write_all(bytes).map_err(io(path, "write"))?;
-    file.sync_all().map_err(io(path, "write"))
-}
-
-fn sync_dir(path: &Path) -> Result<(), CheckpointError> {
-    File::open(path)
-        .and_then(|dir| dir.sync_all())
-        .map_err(io(path, "sync"))
+    let error = FileError::io(path, action);
+    move |source| resumable(error(source)).into()
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {

@@ -10,6 +10,7 @@ use super::optimizer::{OptimizerOutput, OptimizerStep, ReplicaStep};
 use super::state::{State, select_rows};
 use super::step::{Group, floats};
 use super::{Progress, Replica, ScheduleConfig, Status, TrainingConfig};
+use crate::base::{Class, Classified};
 
 /// What the loop tells, and asks, while it runs. Scores and records are the caller's: the loop knows losses only.
 pub trait Observer {
@@ -69,6 +70,16 @@ pub enum TrainError {
     /// A signal asked to stop; a checkpoint was written.
     #[error("interrupted: a checkpoint was written, --resume continues from it")]
     Interrupted,
+}
+
+impl Classified for TrainError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Checkpoint(error) => error.class(),
+            Self::Observer(_) => Class::Failure,
+            Self::Interrupted => Class::Interrupted,
+        }
+    }
 }
 
 /// Steps whose numbers are still on the device: reading one back would wait for it.

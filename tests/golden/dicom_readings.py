@@ -43,6 +43,21 @@ def digest(values):
     return {"sha256": hashlib.sha256(values.tobytes()).hexdigest(), "at": at.tolist(), "values": [float(f"{v:.9g}") for v in flat[at]]}
 
 
+def in_space(ds, pixels):
+    """The frames in ascending order along the normal of their slices; all at one time."""
+    groups = ds.get("PerFrameFunctionalGroupsSequence", [])
+    if len(pixels) > 1 and "GridFrameOffsetVector" in ds:
+        heights = numpy.array(ds.GridFrameOffsetVector, "f8")
+    elif len(pixels) > 1 and groups and "PlanePositionSequence" in groups[0]:
+        places = [groups[0], ds.SharedFunctionalGroupsSequence[0]]
+        directions = [p.PlaneOrientationSequence[0].ImageOrientationPatient for p in places if "PlaneOrientationSequence" in p]
+        normal = numpy.cross(*numpy.array(directions[0], "f8").reshape(2, 3))
+        heights = numpy.array([g.PlanePositionSequence[0].ImagePositionPatient for g in groups], "f8") @ normal
+    else:
+        return pixels
+    return pixels[numpy.argsort(heights, kind="stable")]
+
+
 def image(ds):
     syntax = ds.file_meta.TransferSyntaxUID
     pixels = pydicom.pixels.pixel_array(ds)
@@ -65,6 +80,7 @@ def image(ds):
             if "DoseGridScaling" in ds:
                 slope, intercept = float(ds.DoseGridScaling), 0
             frame[:] = frame * slope + intercept
+    pixels = in_space(ds, pixels)
     out = {"shape": list(pixels.transpose(0, 3, 1, 2).shape), "lossy": syntax.name.startswith("JPEG Baseline")}
     out.update(digest(pixels.transpose(0, 3, 1, 2)))
     if len(pixels) == 1:

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use recoup::base::error::DataError;
+use recoup::dataset::DataError;
 use recoup::dataset::card::Card;
 use recoup::dataset::load::load_cohort;
 use recoup::dataset::subjects::Cohort;
@@ -126,8 +126,7 @@ fn missing_samples_are_an_error_unless_the_card_expects_them() {
     edit(&card, "missing = \"interpolate\"", "missing = \"error\"");
     assert_eq!(
         message(load(&folder, &card), folder.path()),
-        "hunt20.rit: channel `right-foot`: sample 0 is missing or not finite (3 such samples in the channel)\n  hint: \
-         set `missing = \"interpolate\"` or `missing = \"mask\"` in the card's modality to accept it"
+        "hunt20.rit: channel `right-foot`: found sample 0 missing or not finite (3 such samples in the channel), expected finite numbers\nhint: set `missing = \"interpolate\"` or `missing = \"mask\"` in the card's modality to accept it"
     );
     edit(&card, "missing = \"error\"", "missing = \"mask\"");
     let cohort = load(&folder, &card).unwrap();
@@ -160,12 +159,12 @@ fn card_errors_name_the_line_or_key() {
         (
             "rate_hz = 100.0",
             "rate_hz = -1.0",
-            "card.toml: modality.force.rate_hz: -1, expected a positive number\n  hint: samples per second to resample to",
+            "card.toml: modality.force.rate_hz: -1, expected a positive number\nhint: samples per second to resample to",
         ),
         (
             "{ name = \"left-foot\", unit = \"adu\" }",
             "{ name = \"left-foot\", unit = \"N\" }",
-            "card.toml: modality.force.channels.left-foot: unit `N` with scale Digital\n  hint: digital values have the \
+            "card.toml: modality.force.channels.left-foot: unit `N` with scale Digital\nhint: digital values have the \
              unit `adu`, physical values that of the record's header",
         ),
         (
@@ -176,7 +175,7 @@ fn card_errors_name_the_line_or_key() {
         (
             "park = \"parkinson\"",
             "park = \"pd\"",
-            "card.toml: label.classes.park: unknown class `pd`, expected one of [\"control\", \"huntington\", \"parkinson\", \"als\"]\n  hint: add it",
+            "card.toml: label.classes.park: unknown class `pd`, expected one of [\"control\", \"huntington\", \"parkinson\", \"als\"]\nhint: add it",
         ),
         (
             "name = \"stride\"",
@@ -209,7 +208,7 @@ fn data_errors_name_file_place_and_expectation() {
             "subject-description.txt",
             "\t70\t",
             "\tseventy\t",
-            "subject-description.txt: line 4, column `age`: found `seventy`, expected a number in year\n  hint: correct the column's unit",
+            "subject-description.txt: line 4, column `age`: found `seventy`, expected a number in year\nhint: correct the column's unit",
         ),
         (
             "subject-description.txt",
@@ -280,7 +279,7 @@ fn physical_values_need_the_unit_of_the_header() {
     fs::write(&card, text.replace("\"adu\"", "\"N\"")).unwrap();
     let error = message(load(&folder, &card), folder.path());
     assert!(
-        error.starts_with("hunt20.hea: signal `left-foot`: found unit mV, expected N\n  hint: state"),
+        error.starts_with("hunt20.hea: signal `left-foot`: found unit mV, expected N\nhint: state"),
         "{error}"
     );
     fs::write(&card, text.replace("\"adu\"", "\"mV\"")).unwrap();

@@ -178,10 +178,15 @@ fn a_failed_write_leaves_the_old_file() {
 fn missing_files_and_folders_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nowhere").join(FILE_NAME);
-    assert!(matches!(read(&path).unwrap_err(), PredictionsError::Io { path: named, .. } if named == path));
-    assert!(
-        matches!(write(&path, &classes(), &rows(1)).unwrap_err(), PredictionsError::Io { path: named, .. } if named == path)
-    );
+    for error in [
+        read(&path).unwrap_err(),
+        write(&path, &classes(), &rows(1)).unwrap_err(),
+    ] {
+        assert!(
+            matches!(&error, PredictionsError::File(error) if error.path() == path),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -484,7 +484,7 @@ fn frozen_splits_come_back_and_are_never_replaced() {
         "no temporary file is left"
     );
     let lost = folder.path().join("no/split.json");
-    assert!(matches!(splits.freeze(&lost), Err(SplitError::Io { .. })));
+    assert!(matches!(splits.freeze(&lost), Err(SplitError::File(_))));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::parameters::{Parameters, text};
 use super::{BLOCK, Layout, damaged, num_frames, parameter_section, processor};
 use crate::FileError;
+use crate::strip::{Identity, StripOptions, Stripped, annotations_done};
 
 /// Parameters that stay; a number behind the name continues it.
 const KEPT: [(&str, &[&str]); 4] = [
@@ -73,6 +74,39 @@ struct Record<'b> {
     name: String,
     raw_name: &'b [u8],
     body: &'b [u8],
+}
+
+/// Names of the subjects, the first of which is the patient.
+///
+/// # Errors
+/// Those of [`subjects`].
+pub fn identity(bytes: &[u8], path: &Path) -> Result<Identity, FileError> {
+    let names = subjects(bytes, path)?;
+    Ok(Identity {
+        id: names.first().cloned().unwrap_or_default(),
+        names,
+        ..Identity::default()
+    })
+}
+
+/// [`deidentify`], with the texts that are left.
+///
+/// # Errors
+/// Those of [`deidentify`].
+pub fn strip(bytes: &[u8], path: &Path, options: &StripOptions) -> Result<Stripped, FileError> {
+    let out = deidentify(bytes, path, options.keep_annotations)?;
+    let contents = super::read(&out, path)?;
+    let marks = contents.annotations.into_iter().map(|mark| mark.text.into_bytes());
+    let facts = contents.facts.into_iter().map(|(_, text)| text.into_bytes());
+    Ok(Stripped {
+        texts: facts.chain(marks).collect(),
+        bytes: out,
+        sort: "C3D",
+        done: vec![
+            "other parameters than those of points, channels and plates dropped",
+            annotations_done(options.keep_annotations),
+        ],
+    })
 }
 
 /// Names of the subjects, `SUBJECTS:NAMES`; `path` is for messages.

@@ -49,40 +49,17 @@ impl Layout {
         let per_frame = word(10);
         let channels = word(3).checked_div(per_frame).unwrap_or(0);
         let num_channels = choose("ANALOG:USED", parameters.count("ANALOG", "USED"), channels);
-        // A rate in samples per second stands beside the samples per frame; the frames follow the latter.
-        let positive = |stored: f32| Some(written_hz(stored)).filter(|rate| *rate > 0.0 && rate.is_finite());
-        let rate = |group: &str| positive(*parameters.numbers(group, "RATE").first()? as f32);
-        let point_hz = rate("POINT").or_else(|| positive(order.float_at(header, 20)));
-        let stated_hz = rate("ANALOG").filter(|_| num_channels > 0);
-        let samples_per_frame = match (stated_hz, point_hz) {
-            (Some(analog_hz), Some(point_hz)) if per_frame == 0 => {
-                (analog_hz / point_hz).round().clamp(1.0, 65535.0) as usize
-            }
-            (Some(_), None) => per_frame.max(1),
-            _ => per_frame,
-        };
-        let per_frame = samples_per_frame as f64;
-        // A trial without points may leave their rate at 0.
-        let rate_hz = point_hz.or_else(|| Some(stated_hz? / per_frame));
-        let analog_hz = match (stated_hz, rate_hz) {
-            // Both are rounded to 32 bits.
-            (Some(analog_hz), Some(rate_hz)) if (analog_hz / rate_hz / per_frame - 1.0).abs() < 1e-6 => Some(analog_hz),
-            (Some(analog_hz), Some(rate_hz)) => {
-                if (analog_hz / rate_hz - per_frame).abs() > 1e-3 {
-                    let text = format!(
-                        "ANALOG:RATE is {analog_hz}, but frames at {rate_hz} Hz hold {samples_per_frame} samples"
-                    );
-                    warnings.push(Warning::new(WarningCode::Contradiction, text));
-                }
-                Some(rate_hz * per_frame)
-            }
-            (None, rate_hz) => rate_hz.map(|rate_hz| rate_hz * per_frame),
-            (stated_hz, None) => stated_hz,
-        };
-        if rate_hz.is_none() {
-            let text = "the file does not tell its frames per second (POINT:RATE)";
-            warnings.push(Warning::new(WarningCode::OddHeader, text));
-        }
+        let Rates {
+            rate_hz,
+            analog_hz,
+            samples_per_frame,
+        } = Rates::new(
+            parameters,
+            order.float_at(header, 20),
+            num_channels,
+            per_frame,
+            warnings,
+        );
         let stored = parameters
             .count("POINT", "DATA_START")
             .map(|block| block.saturating_sub(1) * BLOCK);
@@ -224,6 +201,61 @@ impl Layout {
     }
 }
 
+/// Frames and analog samples per second, and samples per frame.
+struct Rates {
+    rate_hz: Option<f64>,
+    analog_hz: Option<f64>,
+    samples_per_frame: usize,
+}
+
+impl Rates {
+    /// The parameters, or for points the rate in the header. A rate in samples per second stands beside the samples per frame
+    /// (`per_frame`, 0 for unknown); the frames follow the latter.
+    fn new(
+        parameters: &Parameters,
+        header_hz: f32,
+        num_channels: usize,
+        per_frame: usize,
+        warnings: &mut Vec<Warning>,
+    ) -> Self {
+        let positive = |stored: f32| Some(written_hz(stored)).filter(|rate| *rate > 0.0 && rate.is_finite());
+        let rate = |group: &str| positive(*parameters.numbers(group, "RATE").first()? as f32);
+        let point_hz = rate("POINT").or_else(|| positive(header_hz));
+        let stated_hz = rate("ANALOG").filter(|_| num_channels > 0);
+        let samples_per_frame = match (stated_hz, point_hz) {
+            (Some(analog_hz), Some(point_hz)) if per_frame == 0 => {
+                (analog_hz / point_hz).round().clamp(1.0, 65535.0) as usize
+            }
+            (Some(_), None) => per_frame.max(1),
+            _ => per_frame,
+        };
+        let per_frame = samples_per_frame as f64;
+        // A trial without points may leave their rate at 0.
+        let rate_hz = point_hz.or_else(|| Some(stated_hz? / per_frame));
+        let Some(frame_hz) = rate_hz else {
+            let text = "the file does not tell its frames per second (POINT:RATE)";
+            warnings.push(Warning::new(WarningCode::OddHeader, text));
+            return Self {
+                rate_hz,
+                analog_hz: None,
+                samples_per_frame,
+            };
+        };
+        // Both are rounded to 32 bits: the rate of the samples is the stated one where they agree.
+        let agrees = |analog_hz: &f64| (analog_hz / frame_hz / per_frame - 1.0).abs() < 1e-6;
+        if let Some(analog_hz) = stated_hz.filter(|analog_hz| (analog_hz / frame_hz - per_frame).abs() > 1e-3) {
+            let text =
+                format!("ANALOG:RATE is {analog_hz}, but frames at {frame_hz} Hz hold {samples_per_frame} samples");
+            warnings.push(Warning::new(WarningCode::Contradiction, text));
+        }
+        Self {
+            rate_hz,
+            analog_hz: stated_hz.filter(agrees).or(Some(frame_hz * per_frame)),
+            samples_per_frame,
+        }
+    }
+}
+
 /// How the raw numbers of one channel become values.
 pub(super) struct Channel {
     pub(super) name: String,
@@ -236,7 +268,7 @@ pub(super) struct Channel {
 /// The number of frames and the number of the first one. Words end at 65535, so that long trials have their
 /// numbers in one of several other places: fields of two words, low one first, or a floating-point number.
 fn frames(parameters: &Parameters, [first, last]: [usize; 2]) -> (Option<usize>, usize) {
-    const MOST: usize = 65535;
+    const MAX_WORD: usize = 65535;
     let field = |name: &str| match parameters.unsigned("TRIAL", name)[..] {
         [low, high, ..] => Some(low as usize + ((high as usize) << 16)),
         _ => None,
@@ -248,15 +280,19 @@ fn frames(parameters: &Parameters, [first, last]: [usize; 2]) -> (Option<usize>,
         .count("POINT", "LONG_FRAMES")
         .or_else(|| {
             fields
-                .filter(|&(_, end)| end >= MOST)
+                .filter(|&(_, end)| end >= MAX_WORD)
                 .map(|(start, end)| end - start + 1)
         })
         .or_else(|| {
             parameters
                 .count("POINT", "FRAMES")
-                .filter(|&count| count != 0 && count != MOST)
+                .filter(|&count| count != 0 && count != MAX_WORD)
         })
-        .or_else(|| last.checked_sub(first).map(|more| more + 1).filter(|_| last != MOST));
+        .or_else(|| {
+            last.checked_sub(first)
+                .map(|more| more + 1)
+                .filter(|_| last != MAX_WORD)
+        });
     (num_frames, fields.map_or(first, |(start, _)| start).max(1))
 }
 

@@ -8,6 +8,7 @@
 mod bytes;
 pub mod deidentify;
 mod events;
+pub mod format;
 mod layout;
 mod parameters;
 mod plates;

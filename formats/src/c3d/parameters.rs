@@ -209,9 +209,9 @@ pub(super) fn text(bytes: &[u8]) -> String {
 }
 
 fn shorten(values: impl Iterator<Item = impl ToString>, count: usize, separator: &str) -> String {
-    const MOST: usize = 12;
-    let shown: Vec<String> = values.take(MOST).map(|value| value.to_string()).collect();
-    let rest = if count > MOST {
+    const MAX_SHOWN: usize = 12;
+    let shown: Vec<String> = values.take(MAX_SHOWN).map(|value| value.to_string()).collect();
+    let rest = if count > MAX_SHOWN {
         format!(" ... ({count} values)")
     } else {
         String::new()

@@ -12,7 +12,7 @@ use super::charset::Charset;
 use crate::FileError;
 
 /// Sequences inside sequences; real ones stay below ten, and each takes stack.
-const MOST_DEPTH: usize = 32;
+const MAX_DEPTH: usize = 32;
 const UNDEFINED: u32 = u32::MAX;
 const CHARACTER_SET: Tag = Tag(0x0008, 0x0005);
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
@@ -136,11 +136,11 @@ impl<'b> Parser<'b> {
         depth: usize,
         wanted: impl Fn(Tag) -> bool,
     ) -> Result<(Dataset<'b>, usize), FileError> {
-        if depth > MOST_DEPTH {
+        if depth > MAX_DEPTH {
             return Err(self
                 .error(at)
                 .found("a deeper sequence")
-                .expected(format!("at most {MOST_DEPTH} sequences in sequences")));
+                .expected(format!("at most {MAX_DEPTH} sequences in sequences")));
         }
         let mut parser = *self;
         let mut dataset = Dataset {

@@ -15,6 +15,7 @@ use super::dataset::{Dataset, EXPLICIT, Element, Encoding, Tag, Value, is_short}
 use super::file::Envelope;
 use super::profile::{Action, action};
 use crate::FileError;
+use crate::strip::{Identity, StripOptions, Stripped};
 
 const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
 /// UIDs of the standard itself: classes, transfer syntaxes, coding schemes.
@@ -84,20 +85,7 @@ pub fn deidentify(bytes: &[u8], path: &Path, how: Deidentification) -> Result<Ve
     Ok(out)
 }
 
-/// What names the patient and the images of a file.
-#[derive(Debug, Clone, Default)]
-pub struct Identity {
-    /// PatientID, empty where there is none.
-    pub patient_id: String,
-    /// PatientName, its parts separated by `^`.
-    pub patient_name: String,
-    /// UIDs of the study, the series and the image.
-    pub uids: Vec<String>,
-    /// Whether the file is the index of a medium, `DICOMDIR`.
-    pub is_directory: bool,
-}
-
-/// What names the patient; `path` is for messages.
+/// What names the patient and the images of a file; `path` is for messages.
 ///
 /// # Errors
 /// [`FileError`] for a damaged file.
@@ -108,14 +96,33 @@ pub fn identity(bytes: &[u8], path: &Path) -> Result<Identity, FileError> {
     let text = |group, element| dataset.text(Tag(group, element)).unwrap_or_default().trim().to_string();
     let uids = [text(0x0008, 0x0018), text(0x0020, 0x000D), text(0x0020, 0x000E)];
     Ok(Identity {
-        patient_id: text(0x0010, 0x0020),
-        patient_name: text(0x0010, 0x0010),
+        id: text(0x0010, 0x0020),
+        is_binding: true,
+        names: vec![text(0x0010, 0x0010)],
         uids: uids.into_iter().filter(|uid| !uid.is_empty()).collect(),
-        is_directory: bytes
+        is_index: bytes
             .get(..1024)
             .unwrap_or(bytes)
             .array_windows()
             .any(|window: &[u8; 20]| window == DIRECTORY.as_bytes()),
+    })
+}
+
+/// [`deidentify`] with shifted dates.
+///
+/// # Errors
+/// Those of [`deidentify`].
+pub fn strip(bytes: &[u8], path: &Path, options: &StripOptions) -> Result<Stripped, FileError> {
+    let how = Deidentification {
+        key: options.key,
+        pseudonym: options.pseudonym,
+        shift_days: Some(options.shift_days),
+    };
+    Ok(Stripped {
+        bytes: deidentify(bytes, path, how)?,
+        sort: "DICOM",
+        done: vec!["PS3.15 Basic Profile", "dates shifted", "pixels not looked at"],
+        texts: Vec::new(),
     })
 }
 

@@ -10,7 +10,7 @@ use crate::{FileError, Warning, WarningCode};
 const TRANSFER_SYNTAX: Tag = Tag(0x0002, 0x0010);
 /// The most that deflate can make of a byte, and the most that is taken.
 const DEFLATE_RATIO: u64 = 1032;
-const MOST_INFLATED: u64 = 1 << 31;
+const MAX_INFLATED: u64 = 1 << 31;
 
 /// A file before its data set is read.
 pub(super) struct Envelope<'b> {
@@ -124,7 +124,7 @@ fn guess(bytes: &[u8]) -> Option<(String, Encoding)> {
 }
 
 fn inflate<'b>(bytes: &[u8], path: &Path) -> Result<Cow<'b, [u8]>, FileError> {
-    let most = (bytes.len() as u64 * DEFLATE_RATIO).min(MOST_INFLATED);
+    let most = (bytes.len() as u64 * DEFLATE_RATIO).min(MAX_INFLATED);
     let mut inflated = Vec::new();
     let result = flate2::read::DeflateDecoder::new(bytes)
         .take(most)

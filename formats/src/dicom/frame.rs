@@ -14,8 +14,8 @@ const RESCALE_INTERCEPT: Tag = Tag(0x0028, 0x1052);
 const RESCALE_SLOPE: Tag = Tag(0x0028, 0x1053);
 pub(super) const VALUE_TRANSFORMATION: Tag = Tag(0x0028, 0x9145);
 
-/// When a frame was taken, as far as the file tells: the index of its time, and its other indices, which tell apart what lies at
-/// one place.
+/// When a frame was taken, as far as the file tells: the index of its time, and its offset and other indices, which tell apart
+/// what lies at one place.
 #[derive(Debug, Clone, Default, PartialEq, PartialOrd)]
 pub(super) struct Moment {
     pub time: Option<f64>,
@@ -52,17 +52,20 @@ impl<'a, 'b> Frame<'a, 'b> {
         self.places(group).find_map(|place| place.text(tag))
     }
 
-    /// When the frame was taken: the index of its time, or its time.
+    /// When the frame was taken.
     pub fn moment(&self) -> Moment {
-        let time = self.number(FRAME_CONTENT, TEMPORAL_INDEX);
-        let time = time.or_else(|| self.number(TEMPORAL_POSITION, TEMPORAL_OFFSET));
+        // Slices of one time may be some milliseconds apart: an offset orders frames, and does not name a volume.
+        let offset = self.number(TEMPORAL_POSITION, TEMPORAL_OFFSET);
         let indices = self.places(FRAME_CONTENT).map(|place| place.numbers(DIMENSION_INDICES));
+        let indices = indices
+            .into_iter()
+            .find(|indices| !indices.is_empty())
+            .unwrap_or_default();
         Moment {
-            time: time.or_else(|| self.number(TEMPORAL_POSITION, TEMPORAL_IDENTIFIER)),
-            indices: indices
-                .into_iter()
-                .find(|indices| !indices.is_empty())
-                .unwrap_or_default(),
+            time: self
+                .number(FRAME_CONTENT, TEMPORAL_INDEX)
+                .or_else(|| self.number(TEMPORAL_POSITION, TEMPORAL_IDENTIFIER)),
+            indices: offset.into_iter().chain(indices).collect(),
         }
     }
 

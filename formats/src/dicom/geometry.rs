@@ -131,60 +131,56 @@ pub(super) fn volumes(slices: &[Option<Plane>], moments: &[Moment]) -> Result<Op
     else {
         return Ok(None);
     };
-    let along = |plane: &Plane| dot(plane.position, first.normal);
-    let mut frames: Vec<(f64, &Plane, &Moment, usize)> = Vec::new();
-    for (index, (plane, moment)) in planes.iter().zip(moments).enumerate() {
-        frames.push((along(plane), plane, moment, index));
-    }
-    frames.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let mut places: Vec<Vec<_>> = Vec::new();
-    for frame in frames {
-        match places.last_mut() {
-            Some(place)
-                if place
-                    .last()
-                    .is_some_and(|last: &(f64, _, _, _)| frame.0 - last.0 < SAME_PLACE_MM) =>
-            {
-                place.push(frame)
-            }
-            _ => places.push(vec![frame]),
-        }
-    }
+    let mut places = places(&planes, moments, first);
     let num_volumes = places.first().map_or(0, Vec::len);
     let mut undecided = false;
     for place in &mut places {
         // Stable: what nothing tells apart keeps the order of the file.
-        place.sort_by(|one, other| one.2.partial_cmp(other.2).unwrap_or(std::cmp::Ordering::Equal));
-        undecided |= place.windows(2).any(|pair| pair[0].2 == pair[1].2);
-        let apart = place
-            .iter()
-            .any(|frame| length(sub(frame.1.position, place[0].1.position)) > 10.0 * SAME_PLACE_MM);
-        if apart {
+        place.sort_by(|one, other| one.1.partial_cmp(other.1).unwrap_or(std::cmp::Ordering::Equal));
+        undecided |= place.windows(2).any(|pair| pair[0].1 == pair[1].1);
+        let apart = |pair: &[Placed]| length(sub(pair[1].0.position, pair[0].0.position)) > 10.0 * SAME_PLACE_MM;
+        if place.windows(2).any(apart) {
             return Ok(None);
         }
     }
-    let time =
-        |volume: usize, place: &Vec<(f64, &Plane, &Moment, usize)>| place.get(volume).and_then(|frame| frame.2.time);
-    let times_differ = places
-        .first()
-        .is_some_and(|place| (0..num_volumes).any(|volume| time(volume, place) != time(0, place)))
-        || moments.iter().any(|moment| moment.time != moments[0].time);
-    let incomplete = places.iter().any(|place| place.len() != num_volumes)
-        || (0..num_volumes).any(|volume| {
-            places
-                .iter()
-                .any(|place| time(volume, place) != time(volume, &places[0]))
-        });
-    if incomplete {
+    let is_volume = |volume: usize| {
+        let mut times = places.iter().map(|place| Some(place.get(volume)?.1.time));
+        let time = times.next().flatten();
+        time.is_some() && times.all(|other| other == time)
+    };
+    if places.iter().any(|place| place.len() != num_volumes) || !(0..num_volumes).all(is_volume) {
+        let has_times = moments.windows(2).any(|pair| pair[0].time != pair[1].time);
         let found = format!("{} frames of several times at {} places", slices.len(), places.len());
-        return if times_differ { Err(found) } else { Ok(None) };
+        return if has_times { Err(found) } else { Ok(None) };
     }
-    let order = (0..num_volumes).flat_map(|volume| places.iter().filter_map(move |place| Some(place.get(volume)?.3)));
+    let order = (0..num_volumes).flat_map(|volume| places.iter().filter_map(move |place| Some(place.get(volume)?.2)));
     Ok(Some(Volumes {
         order: order.collect(),
         num_volumes,
         undecided,
     }))
+}
+
+/// A frame: where it lies, when it was taken, and its number in the file.
+type Placed<'a> = (&'a Plane, &'a Moment, usize);
+
+/// The frames at each place, the places in ascending order along the normal of `first`.
+fn places<'a>(planes: &[&'a Plane], moments: &'a [Moment], first: &Plane) -> Vec<Vec<Placed<'a>>> {
+    let height = |plane: &Plane| dot(plane.position, first.normal);
+    let numbered = planes.iter().zip(moments).enumerate();
+    let mut frames: Vec<Placed> = numbered
+        .map(|(index, (&plane, moment))| (plane, moment, index))
+        .collect();
+    frames.sort_by(|one, other| height(one.0).total_cmp(&height(other.0)));
+    let mut places: Vec<Vec<Placed>> = Vec::new();
+    for frame in frames {
+        let is_there = |last: &Placed| height(frame.0) - height(last.0) < SAME_PLACE_MM;
+        match places.last_mut() {
+            Some(place) if place.last().is_some_and(is_there) => place.push(frame),
+            _ => places.push(vec![frame]),
+        }
+    }
+    places
 }
 
 /// The affine of slices in order; `None`, with a warning, where they are not the slices of one volume.

@@ -120,41 +120,7 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
         }
     };
     let slices: Vec<Option<Plane>> = (0..pixels.num_frames).map(plane).collect();
-    let moments: Vec<Moment> = (0..slices.len())
-        .map(|index| Frame::new(dataset, index).moment())
-        .collect();
-    let volumes = geometry::volumes(&slices, &moments).map_err(|found| {
-        FileError::at(path)
-            .place("frames")
-            .found(found)
-            .expected("a frame of every time at every place")
-            .hint("frames are missing or belong to several scans; export each scan to a file of its own")
-    })?;
-    let (slices, values, num_volumes) = match volumes {
-        None => (slices, values, 1),
-        Some(Volumes {
-            order,
-            num_volumes,
-            undecided,
-        }) => {
-            if undecided {
-                let text = format!("{num_volumes} frames at each place and no time: in the order of the file");
-                warnings.push(Warning::new(WarningCode::UnorderedSlices, text));
-            }
-            let sorted = order.iter().filter_map(|&index| slices.get(index).cloned()).collect();
-            let in_place = order.iter().enumerate().all(|(at, &index)| at == index);
-            let values = if in_place {
-                values
-            } else {
-                values.select(Axis(0), &order)
-            };
-            (sorted, values, num_volumes)
-        }
-    };
-    if slices.iter().any(Option::is_some) && slices.iter().any(Option::is_none) {
-        let text = "not every frame tells its position: in the order of the file";
-        warnings.push(Warning::new(WarningCode::UnorderedSlices, text));
-    }
+    let (slices, values, num_volumes) = in_order(dataset, slices, values, path, &mut warnings)?;
     let of_one_volume = slices.get(..slices.len() / num_volumes).unwrap_or_default();
     let affine = geometry::affine(of_one_volume, &mut warnings);
     let frame_ms = dataset.number(FRAME_TIME_MS).filter(|&ms| ms > 0.0);
@@ -176,6 +142,50 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
         planes: slices,
         warnings,
     })
+}
+
+/// The frames of a file as volumes in the order of space and time, each frame with its place; and how many volumes they are.
+fn in_order(
+    dataset: &Dataset,
+    slices: Vec<Option<Plane>>,
+    values: Array4<f32>,
+    path: &Path,
+    warnings: &mut Vec<Warning>,
+) -> Result<(Vec<Option<Plane>>, Array4<f32>, usize), FileError> {
+    let moments: Vec<Moment> = (0..slices.len())
+        .map(|index| Frame::new(dataset, index).moment())
+        .collect();
+    let volumes = geometry::volumes(&slices, &moments).map_err(|found| {
+        FileError::at(path)
+            .place("frames")
+            .found(found)
+            .expected("a frame of every time at every place")
+            .hint("frames are missing or belong to several scans; export each scan to a file of its own")
+    })?;
+    if slices.iter().any(Option::is_some) && slices.iter().any(Option::is_none) {
+        let text = "not every frame tells its position: in the order of the file";
+        warnings.push(Warning::new(WarningCode::UnorderedSlices, text));
+    }
+    let Some(Volumes {
+        order,
+        num_volumes,
+        undecided,
+    }) = volumes
+    else {
+        return Ok((slices, values, 1));
+    };
+    if undecided {
+        let text = format!("{num_volumes} frames at each place and no time: in the order of the file");
+        warnings.push(Warning::new(WarningCode::UnorderedSlices, text));
+    }
+    let sorted = order.iter().filter_map(|&index| slices.get(index).cloned()).collect();
+    let is_sorted = order.iter().enumerate().all(|(at, &index)| at == index);
+    let values = if is_sorted {
+        values
+    } else {
+        values.select(Axis(0), &order)
+    };
+    Ok((sorted, values, num_volumes))
 }
 
 const COLOURS: &[&str] = &["red", "green", "blue"];

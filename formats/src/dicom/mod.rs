@@ -13,6 +13,7 @@ mod charset;
 mod dataset;
 pub mod deidentify;
 mod file;
+pub mod format;
 mod frame;
 mod geometry;
 mod image;

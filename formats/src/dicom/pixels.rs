@@ -23,7 +23,7 @@ const SIGNED: Tag = Tag(0x0028, 0x0103);
 
 /// The most pixels that a compressed byte can hold: RLE repeats a byte 128 times in two; an 8 x 8 block of JPEG takes at
 /// least two codes of one bit.
-const MOST_PIXELS_PER_BYTE: usize = 256;
+const MAX_PIXELS_PER_BYTE: usize = 256;
 
 /// How an image's pixels are packed.
 pub(super) struct Pixels<'b> {
@@ -123,7 +123,7 @@ impl<'b> Pixels<'b> {
             Value::Fragments(fragments) => {
                 let there: usize = fragments.iter().map(|fragment| fragment.len()).sum();
                 (
-                    pixels.is_some_and(|pixels| pixels <= MOST_PIXELS_PER_BYTE * there),
+                    pixels.is_some_and(|pixels| pixels <= MAX_PIXELS_PER_BYTE * there),
                     there,
                 )
             }

@@ -37,8 +37,8 @@ const ANNOTATED_SAMPLES: Tag = Tag(0x0040, 0xA132);
 const CONCEPT: Tag = Tag(0x0040, 0xA043);
 
 /// A group may start this many times its own samples later, and this many samples.
-const MOST_LEAD_PER_SAMPLE: usize = 32;
-const MOST_LEAD: usize = 1 << 16;
+const MAX_LEAD_PER_SAMPLE: usize = 32;
+const MAX_LEAD: usize = 1 << 16;
 
 /// A multiplex group.
 struct Group {
@@ -70,7 +70,7 @@ pub(super) fn read(dataset: &Dataset, path: &Path) -> Result<Contents, FileError
     for (index, group) in groups.into_iter().enumerate() {
         let lead = ((group.start_secs - start_secs) * group.rate_hz).round();
         for mut channel in group.channels {
-            if lead > (MOST_LEAD_PER_SAMPLE * channel.values.len() + MOST_LEAD) as f64 {
+            if lead > (MAX_LEAD_PER_SAMPLE * channel.values.len() + MAX_LEAD) as f64 {
                 let found = format!("a start {lead} samples after the first group's");
                 return Err(FileError::at(path)
                     .place(place(index))

@@ -20,12 +20,14 @@ pub(crate) fn blocks(path: &Path, max_bytes: usize) -> Result<SignalBlocks, File
     let num_bytes = num_header_bytes(Source { bytes: &start, path })?;
     start.extend(take(&mut file, num_bytes.saturating_sub(start.len()), path)?);
     let size = Header::parse(Source { bytes: &start, path })?.record_bytes();
-    // The first record tells whether a signal is one of annotations.
-    start.extend(take(&mut file, size, path)?);
-    let source = Source { bytes: &start, path };
-    let header = Header::parse(source)?;
     let length = file.metadata().map_err(FileError::io(path, "read"))?.len();
     let data_bytes = length.saturating_sub(num_bytes as u64);
+    // The first record tells whether a signal is one of annotations.
+    if size as u64 <= data_bytes {
+        start.extend(take(&mut file, size, path)?);
+    }
+    let source = Source { bytes: &start, path };
+    let header = Header::parse(source)?;
     let marks = marks(&mut file, &header, data_bytes, path)?;
     let (recording, contents) = Recording::new(source, header, data_bytes, marks)?;
     file.seek(SeekFrom::Start(num_bytes as u64))

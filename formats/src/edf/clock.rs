@@ -5,10 +5,10 @@ use super::header::{Header, Source};
 use crate::{FileError, Warning, WarningCode};
 
 /// Pauses may add this many times the samples of the file, and this many samples to a short one.
-const MOST_PAUSES_PER_SAMPLE: usize = 32;
-const MOST_PAUSES: usize = 1 << 20;
+const MAX_PAUSES_PER_SAMPLE: usize = 32;
+const MAX_PAUSES: usize = 1 << 20;
 /// Pauses that are spelled out.
-const MOST_WARNINGS: usize = 20;
+const MAX_WARNINGS: usize = 20;
 
 /// Seconds without data from the start to each record: zeros unless the file is discontinuous.
 pub(super) fn pauses(
@@ -41,7 +41,7 @@ pub(super) fn pauses(
         // Times are decimal numbers: what their rounding leaves is not a pause.
         if pause_secs.abs() > 1e-6 + 1e-9 * onset_secs.abs() {
             num_pauses += 1;
-            if num_pauses <= MOST_WARNINGS {
+            if num_pauses <= MAX_WARNINGS {
                 let claim = if discontinuous {
                     "no data for"
                 } else {
@@ -66,10 +66,10 @@ pub(super) fn pauses(
         }
         pauses.push(total_secs);
     }
-    if num_pauses > MOST_WARNINGS {
+    if num_pauses > MAX_WARNINGS {
         warnings.push(Warning::new(
             code,
-            format!("{} more of these", num_pauses - MOST_WARNINGS),
+            format!("{} more of these", num_pauses - MAX_WARNINGS),
         ));
     }
     check_memory(source, header, marks.len(), total_secs)?;
@@ -79,7 +79,7 @@ pub(super) fn pauses(
 fn check_memory(source: Source, header: &Header, num_records: usize, pause_secs: f64) -> Result<(), FileError> {
     let signals = header.signals.iter().filter(|signal| !signal.is_annotations);
     let num_samples: usize = signals.map(|signal| signal.num_samples).sum();
-    let most = (MOST_PAUSES_PER_SAMPLE * num_samples * num_records + MOST_PAUSES) as f64;
+    let most = (MAX_PAUSES_PER_SAMPLE * num_samples * num_records + MAX_PAUSES) as f64;
     if pause_secs > 0.0 && num_samples as f64 * (pause_secs / header.record_secs) > most {
         let expected = format!(
             "at most {most} samples of pauses for {} of data",

@@ -169,12 +169,7 @@ impl Header {
             header.signals.push(signal);
         }
         header.find_annotations(source);
-        let limits = BLOCK + PHYSICAL_MIN.0 * num_signals..BLOCK + PREFILTER.0 * num_signals;
-        let numbers = [source.bytes.get(244..252), source.bytes.get(limits)];
-        if numbers.into_iter().flatten().flatten().any(|&byte| byte == b',') {
-            let text = "numbers of the header have a decimal comma";
-            header.warnings.push(Warning::new(WarningCode::OddHeader, text));
-        }
+        header.warnings.extend(decimal_commas(source, num_signals));
         Ok(header)
     }
 
@@ -182,6 +177,9 @@ impl Header {
     /// record is one.
     fn find_annotations(&mut self, source: Source) {
         let width = self.width();
+        if source.bytes.len() < self.num_bytes.saturating_add(self.record_bytes()) {
+            return;
+        }
         for signal in self.signals.iter_mut().filter(|signal| !signal.is_annotations) {
             let start = self.num_bytes + signal.offset;
             let record = source
@@ -289,6 +287,16 @@ impl Header {
             (false, false) => "EDF".into(),
         }
     }
+}
+
+/// A warning where the numbers of the header have commas.
+fn decimal_commas(source: Source, num_signals: usize) -> Option<Warning> {
+    let limits = BLOCK + PHYSICAL_MIN.0 * num_signals..BLOCK + PREFILTER.0 * num_signals;
+    let numbers = [source.bytes.get(244..252)?, source.bytes.get(limits)?].concat();
+    let text = "numbers of the header have a decimal comma";
+    numbers
+        .contains(&b',')
+        .then(|| Warning::new(WarningCode::OddHeader, text))
 }
 
 /// Bytes before the first record, by the first 256 of them.

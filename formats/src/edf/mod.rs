@@ -14,9 +14,11 @@
 mod annotations;
 mod blocks;
 mod clock;
+pub mod format;
 mod header;
 mod recording;
 mod samples;
+pub mod strip;
 mod write;
 
 use std::path::Path;

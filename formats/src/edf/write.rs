@@ -9,7 +9,7 @@ use crate::Annotation;
 use crate::FileError;
 
 /// Bytes of a record that every reader takes.
-const MOST_RECORD_BYTES: usize = 61_440;
+const MAX_RECORD_BYTES: usize = 61_440;
 
 /// A recording for [`write_edf`].
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -200,7 +200,7 @@ impl Writer<'_> {
         let fits = |&num_records: &usize| {
             let secs = secs(num_records);
             let written = decimal(secs).and_then(|text| text.parse::<f64>().ok());
-            all / num_records * 2 <= MOST_RECORD_BYTES
+            all / num_records * 2 <= MAX_RECORD_BYTES
                 && written.is_some_and(|written| (written - secs).abs() < 1e-9 * secs)
         };
         let small = (1..)

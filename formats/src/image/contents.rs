@@ -88,7 +88,7 @@ pub fn read_scaled(bytes: &[u8], path: &Path, scaling: Scaling) -> Result<Conten
 ///
 /// # Errors
 /// Errors of [`read_scaled`]; no file; two files of one frame; a frame of another size or with other planes, or of several
-/// pages; a rate that is not above zero.
+/// pages where frames are missing; a rate that is not above zero.
 pub fn read_sequence(
     files: &[(PathBuf, Vec<u8>)],
     rate_hz: Option<f64>,
@@ -113,11 +113,11 @@ pub fn read_sequence(
         next = frame + 1;
         for part in contents.parts {
             if let Part::Images(images) = part {
-                if images.values.dim().0 != 1 && files.len() > 1 {
+                if images.values.dim().0 != 1 && order.num_frames > files.len() {
                     return Err(wrong(path)
                         .found(format!("{} pages", images.values.dim().0))
-                        .expected("one image for each frame")
-                        .hint("read a file of several pages alone"));
+                        .expected("one image in each file where frames are missing between files")
+                        .hint("read files of several pages alone"));
                 }
                 stack.append(images, path)?;
             }

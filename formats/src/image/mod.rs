@@ -10,9 +10,13 @@
 //! orientation says. One with transparent pixels is an error, because what is behind them is not known.
 
 mod contents;
+pub mod format;
 mod page;
 mod raster;
 mod resize;
+mod strip;
+mod strip_metadata;
+mod strip_tiff;
 mod tiff;
 
 use std::io::Cursor;
@@ -29,7 +33,7 @@ const MAX_SIDE: u32 = 16_384;
 const MAX_BYTES: u64 = 1 << 30;
 /// Most bytes that a compressed byte can stand for: LZW reaches 1365, JPEG with subsampled colours as many, deflate
 /// 1032. A header that promises more is not believed.
-const MOST_BYTES_PER_BYTE: u64 = 1_400;
+const MAX_BYTES_PER_BYTE: u64 = 1_400;
 
 /// Planes to keep of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

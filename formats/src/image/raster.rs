@@ -7,7 +7,7 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 use tiff::decoder::DecodingResult;
 
 use super::page::Page;
-use super::{MAX_BYTES, MAX_SIDE, MOST_BYTES_PER_BYTE};
+use super::{MAX_BYTES, MAX_BYTES_PER_BYTE, MAX_SIDE};
 use crate::FileError;
 
 pub fn wrong(file: &Path) -> FileError {
@@ -104,5 +104,5 @@ fn believable(bytes: &[u8], format: ImageFormat, decoded_bytes: u64) -> bool {
         }
         _ => decoded_bytes,
     };
-    decoded_bytes <= MAX_BYTES && packed_bytes <= MOST_BYTES_PER_BYTE * bytes.len() as u64
+    decoded_bytes <= MAX_BYTES && packed_bytes <= MAX_BYTES_PER_BYTE * bytes.len() as u64
 }

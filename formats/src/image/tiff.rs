@@ -13,7 +13,7 @@ use tiff::{ColorType, TiffError};
 
 use super::page::Page;
 use super::raster::{transparent, wrong};
-use super::{MAX_BYTES, MAX_SIDE, MOST_BYTES_PER_BYTE};
+use super::{MAX_BYTES, MAX_BYTES_PER_BYTE, MAX_SIDE};
 use crate::FileError;
 
 /// Compression that is read, by the standard's code.
@@ -60,7 +60,7 @@ pub fn decode(bytes: &[u8], file: &Path) -> Result<Tiff, FileError> {
             .hint("save the image again, or remove it"));
     }
     // Shared by all pages, as pages can lie on the same bytes.
-    let mut budget = (MOST_BYTES_PER_BYTE * bytes.len() as u64).min(MAX_BYTES);
+    let mut budget = (MAX_BYTES_PER_BYTE * bytes.len() as u64).min(MAX_BYTES);
     let mut limits = Limits::default();
     limits.ifd_value_size = bytes.len();
     limits.decoding_buffer_size = budget as usize;

@@ -4,9 +4,10 @@
 //! `{"positions": {FRAME: {JOINT: [x, y(, z)]}}}` of the KERAAL data set, whose joints are those of BlazePose, OpenPose or
 //! AlphaPose, and `[[{"x", "y", "z", "visibility"}, ...], ...]`, the 33 landmarks of MediaPipe's BlazePose frame by frame.
 
+pub mod format;
 mod json;
 mod names;
-mod openpose;
+pub mod openpose;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::header::{Header, length};
 use super::{damaged, end_of_data};
 use crate::FileError;
+use crate::strip::{StripOptions, Stripped};
 
 /// Texts and unused bytes of a header, by version: `data_type`, `db_name`, `extents`, `session_error`; `descrip`,
 /// `aux_file`; `intent_name`; what is unused.
@@ -12,6 +13,28 @@ const TEXTS: [&[(usize, usize)]; 2] = [
     &[(4, 38), (148, 252), (328, 344)],
     &[(240, 344), (508, 524), (525, 540)],
 ];
+
+/// [`deidentify`], or [`deidentify_data`] for the values of a pair.
+///
+/// # Errors
+/// Those of [`deidentify`].
+pub fn strip(bytes: &[u8], path: &Path, options: &StripOptions) -> Result<Stripped, FileError> {
+    let header = path.with_extension("hdr");
+    let is_data = path.extension().is_some_and(|extension| extension == "img") && header.is_file();
+    let (bytes, sort, done) = match is_data {
+        true => {
+            let header = (options.read_file)(&header)?;
+            (deidentify_data(&header, bytes, path)?, "NIfTI data", "values kept")
+        }
+        false => (deidentify(bytes, path)?, "NIfTI", "texts and extensions dropped"),
+    };
+    Ok(Stripped {
+        bytes,
+        sort,
+        done: vec![done],
+        texts: Vec::new(),
+    })
+}
 
 /// Clears the texts of an uncompressed file (`.nii`, or `.hdr` of a pair) and its extensions, and cuts off what comes
 /// after the data. Other bytes stay.

@@ -10,6 +10,7 @@
 
 mod affine;
 pub mod deidentify;
+pub mod format;
 mod header;
 mod volume;
 mod write;
@@ -29,10 +30,10 @@ pub use self::write::{gzipped, write_nifti};
 use crate::{Contents, FileError, Images, Part, Warning, WarningCode};
 
 /// Deflate gives at most 1032 bytes for one.
-const MOST_BYTES_PER_BYTE: usize = 1_032;
+const MAX_BYTES_PER_BYTE: usize = 1_032;
 const RGB24: i16 = 128;
 /// A volume takes seconds; thousands of them are milliseconds under a wrong unit.
-const LONGEST_TR_SECS: f64 = 100.0;
+const MAX_TR_SECS: f64 = 100.0;
 
 fn damaged(path: &Path, place: impl Display) -> FileError {
     let hint = "the file is damaged or not NIfTI; convert it again, or fetch it again";
@@ -100,7 +101,7 @@ fn unzipped(bytes: &[u8], most: usize) -> Cow<'_, [u8]> {
         return Cow::Borrowed(bytes.get(..most).unwrap_or(bytes));
     }
     let mut plain = Vec::with_capacity(most.min(bytes.len().saturating_mul(4)));
-    let most = most.min(bytes.len().saturating_mul(MOST_BYTES_PER_BYTE));
+    let most = most.min(bytes.len().saturating_mul(MAX_BYTES_PER_BYTE));
     // A damaged stream ends early, and the size is checked by whoever uses the bytes.
     let _ = MultiGzDecoder::new(bytes).take(most as u64).read_to_end(&mut plain);
     Cow::Owned(plain)
@@ -177,7 +178,7 @@ fn contents(header: &Header, bytes: &[u8], path: &Path) -> Result<Contents, File
     }
     if let Some(secs) = header.volume_secs() {
         facts.push(("TR".into(), format!("{secs} s")));
-        if secs > LONGEST_TR_SECS {
+        if secs > MAX_TR_SECS {
             let text = format!("{secs} s from one volume to the next: the header's unit of time is likely wrong");
             warnings.push(Warning::new(WarningCode::Contradiction, text));
         }

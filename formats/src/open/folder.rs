@@ -3,31 +3,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::{Format, detect, head, read_file};
+use super::{head, read_file};
+use crate::contents::Contents;
+use crate::format::{Format, ReadMany};
 use crate::keypoints::Person;
 use crate::order::natural_cmp;
-use crate::{Contents, Part, dicom, image, keypoints};
+use crate::registry::detect;
 use crate::{FileError, Warning, WarningCode};
 
 /// Files that are named in a message.
 const MAX_LISTED: usize = 5;
-/// Things that several files can be together.
+/// What several files can be together.
 pub(super) const SEQUENCES: &str =
     "the images of one sequence, the slices of one DICOM series, or the frames of OpenPose";
 
 /// Files of no known format are left out with a warning.
 pub(super) fn open(folder: &Path) -> Result<Contents, FileError> {
     let files = files(folder)?;
-    let mut formats = BTreeMap::<Option<Format>, Vec<&PathBuf>>::new();
+    let mut formats = BTreeMap::<Option<&Format>, Vec<&PathBuf>>::new();
     for file in &files {
         let format = head(file).ok().and_then(|head| detect(&head, file).ok());
         formats.entry(format).or_default().push(file);
     }
     let others = formats.remove(&None).unwrap_or_default();
-    let known: BTreeSet<Format> = formats.keys().flatten().copied().collect();
+    let known: BTreeSet<&Format> = formats.keys().flatten().copied().collect();
     let read = match formats.values().next() {
-        Some(files) if is_sequence(&known) => read_files(&known, &read_all(files)?, Person::default()),
-        _ => None,
+        Some(files) => match sequence_of(&known) {
+            Some(read_many) => Some(read_many(&read_all(files)?, Person::default())),
+            None => None,
+        },
+        None => None,
     };
     let mut contents = read.unwrap_or_else(|| Err(refused(folder, &files, &formats, others.len())))?;
     if !others.is_empty() {
@@ -37,41 +42,23 @@ pub(super) fn open(folder: &Path) -> Result<Contents, FileError> {
     Ok(contents)
 }
 
-fn is_sequence(formats: &BTreeSet<Format>) -> bool {
-    formats.len() == 1
-        && [Format::Image, Format::Dicom, Format::OpenPose]
-            .iter()
-            .any(|format| formats.contains(format))
-}
-
-/// The files as one sequence; `None` where their formats make none.
-pub(super) fn read_files(
-    formats: &BTreeSet<Format>,
-    files: &[(PathBuf, Vec<u8>)],
-    person: Person,
-) -> Option<Result<Contents, FileError>> {
-    match formats.first().filter(|_| is_sequence(formats))? {
-        Format::Image => Some(
-            image::read_sequence(files, None, image::Scaling::Share).map(|(images, warnings)| Contents {
-                format: "sequence of images".into(),
-                parts: vec![Part::Images(images)],
-                warnings,
-                ..Contents::default()
-            }),
-        ),
-        Format::Dicom => Some(dicom::read_series(files)),
-        _ => Some(keypoints::read_openpose(files, person)),
-    }
+/// The reader of several files of these formats together; none where they make no sequence.
+pub(super) fn sequence_of(formats: &BTreeSet<&'static Format>) -> Option<ReadMany> {
+    let mut formats = formats.iter();
+    let (first, None) = (formats.next()?, formats.next()) else {
+        return None;
+    };
+    first.read_many
 }
 
 fn refused(
     folder: &Path,
     files: &[PathBuf],
-    formats: &BTreeMap<Option<Format>, Vec<&PathBuf>>,
+    formats: &BTreeMap<Option<&Format>, Vec<&PathBuf>>,
     num_others: usize,
 ) -> FileError {
     let count =
-        |(format, files): (&Option<Format>, &Vec<_>)| format.map(|format| format!("{} {}", files.len(), format.name()));
+        |(format, files): (&Option<&Format>, &Vec<_>)| format.map(|format| format!("{} {}", files.len(), format.name));
     let mut counts: Vec<String> = formats.iter().filter_map(count).collect();
     if num_others > 0 {
         counts.push(format!("{num_others} other"));

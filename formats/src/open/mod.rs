@@ -1,9 +1,5 @@
 //! Any file: its format by its bytes, its reader by its format.
-//!
-//! Extensions lie and are missing, so the first bytes decide. Only where they say nothing does a name count: the files of
-//! a WFDB record are read through the header beside them.
 
-mod detect;
 mod folder;
 
 use std::collections::BTreeSet;
@@ -12,20 +8,16 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::delimited::{Header, Separator};
-use super::keypoints::Person;
-use super::sniff::sniff;
-use super::{Contents, Part, c3d, dicom, edf, image, keypoints, nifti, parquet, skeleton, wfdb};
 use crate::FileError;
 use crate::blocks::SignalBlocks;
+use crate::contents::Contents;
 use crate::file::{open_regular, read_regular};
+use crate::format::{Format, HEAD_BYTES, Input, ReadFile};
+use crate::keypoints::Person;
+use crate::registry::{detect, reader_of};
 
-pub use detect::{Format, detect};
-
-/// Enough to know a format: the signature of each lies in the first 512 bytes, and texts show their columns.
-const HEAD_BYTES: usize = 16 << 10;
-/// Size to which a compressed file may grow.
-const MAX_INFLATED_BYTES: u64 = 8 << 30;
+/// What a compressed file may grow to.
+pub const MAX_INFLATED_BYTES: u64 = 8 << 30;
 
 /// Reads a file of any supported format, compressed by gzip or not, or a folder: a sequence of images, a DICOM series or
 /// the frames of OpenPose.
@@ -33,8 +25,8 @@ const MAX_INFLATED_BYTES: u64 = 8 << 30;
 /// A WFDB record may be named by its header, by one of its signal or annotation files, or without extension.
 ///
 /// # Errors
-/// [`FileError`] for what cannot be read from disk; [`FileError`] for a format that is not read, with what it
-/// looks like and how to convert it, and whatever the format's own reader finds wrong.
+/// [`FileError`] for what cannot be read from disk, for a format that is not read, with what it looks like and how to convert
+/// it, and whatever the format's own reader finds wrong.
 pub fn open(path: &Path) -> Result<Contents, FileError> {
     if path.is_dir() {
         return folder::open(path);
@@ -43,71 +35,38 @@ pub fn open(path: &Path) -> Result<Contents, FileError> {
         "{}.hea",
         path.file_name().unwrap_or_default().to_string_lossy()
     ));
-    if !path.exists() && record.is_file() {
-        return wfdb::contents_with(&record, read_file);
-    }
-    let head = head(path)?;
-    if let Some(header) = header_that_names(path).filter(|_| !detect::has_signature(&head)) {
-        return wfdb::contents_with(&header, read_file);
-    }
-    let header = path.with_extension("hea");
-    let format = match detect(&head, path) {
-        Ok(format) => format,
-        // An annotation file has no signature and any extension: the record with these annotations.
-        Err(_) if header.is_file() => {
-            let is_annotations = |file: &Path| file.extension().is_some_and(|extension| extension == "atr");
-            return wfdb::contents_with(&header, |file| {
-                read_file(if is_annotations(file) { path } else { file })
-            });
-        }
-        // Nor have the values of a NIfTI pair.
-        Err(_)
-            if path.extension().is_some_and(|extension| extension == "img") && path.with_extension("hdr").is_file() =>
-        {
-            return open(&path.with_extension("hdr"));
-        }
-        Err(error) => return Err(error),
+    let path = match !path.exists() && record.is_file() {
+        true => &record,
+        false => path,
     };
-    let bytes = read_file(path)?;
-    // The reader of NIfTI decompresses no more than the header asks for.
-    let inflates = is_gzip(&bytes) && format != Format::Nifti;
-    let bytes = if inflates {
-        inflate(&bytes, path, MAX_INFLATED_BYTES)?
-    } else {
-        bytes
-    };
-    read(format, &bytes, path, &read_file)
-}
-
-fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
-    read_regular(path)
+    // Of a large file that no reader knows, no more than the beginning is read.
+    let format = reader_of(&head(path)?, path)?;
+    read(format, &read_file(path)?, path, &read_file)
 }
 
 /// As [`open`] of a file, through a function that returns a file's bytes.
 ///
 /// # Errors
-/// Errors of [`open`] and of `read_file`.
-pub fn open_with(path: &Path, read_file: &dyn Fn(&Path) -> Result<Vec<u8>, FileError>) -> Result<Contents, FileError> {
+/// Those of [`open`] and of `read_file`.
+pub fn open_with(path: &Path, read_file: ReadFile) -> Result<Contents, FileError> {
     let bytes = read_file(path)?;
-    let header = path.with_extension("hea");
-    let format = match detect(&head_of(&bytes), path) {
-        Ok(format) => format,
-        // An annotation file has no signature: the record beside it, with these annotations.
-        Err(_) if header != path && header.is_file() => {
-            let is_annotations = |file: &Path| file.extension().is_some_and(|extension| extension == "atr");
-            return wfdb::contents_with(&header, |file| {
-                read_file(if is_annotations(file) { path } else { file })
-            });
-        }
-        Err(error) => return Err(error),
+    read(reader_of(&head_of(&bytes), path)?, &bytes, path, read_file)
+}
+
+fn read(format: &Format, bytes: &[u8], path: &Path, read_file: ReadFile) -> Result<Contents, FileError> {
+    let inflated = match is_gzip(bytes) && !format.inflates {
+        true => Some(inflate(bytes, path, MAX_INFLATED_BYTES)?),
+        false => None,
     };
-    let inflates = is_gzip(&bytes) && format != Format::Nifti;
-    let bytes = if inflates {
-        inflate(&bytes, path, MAX_INFLATED_BYTES)?
-    } else {
-        bytes
-    };
-    read(format, &bytes, path, read_file)
+    (format.read)(&Input {
+        bytes: inflated.as_deref().unwrap_or(bytes),
+        path,
+        read_file,
+    })
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
+    read_regular(path)
 }
 
 /// Opens the signals of a file to be read in blocks, each from at most about `max_bytes` of the file, so that a recording may be
@@ -125,27 +84,17 @@ pub fn blocks(path: &Path, max_bytes: usize) -> Result<Option<SignalBlocks>, Fil
     if is_gzip(&start) {
         return Ok(None);
     }
-    match detect(&start, path)? {
-        Format::Edf => edf::blocks(path, max_bytes).map(Some),
-        Format::Wfdb => wfdb::blocks(path, max_bytes),
-        _ => Ok(None),
+    match detect(&start, path)?.blocks {
+        Some(blocks) => blocks(path, max_bytes),
+        None => Ok(None),
     }
 }
 
 /// The files beside one that reading it may open, whether they are there or not: all of a WFDB record for its header or its
 /// annotations, the values of a NIfTI pair for its header. None where the file names none that make sense.
 pub fn parts_of(path: &Path) -> BTreeSet<PathBuf> {
-    let header = path.with_extension("hea");
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("hdr") => BTreeSet::from([path.with_extension("img")]),
-        Some("hea") => wfdb::record_files(path),
-        _ if header.is_file() && head(path).is_ok_and(|head| detect(&head, path).is_err()) => {
-            let mut files = wfdb::record_files(&header);
-            files.insert(header);
-            files
-        }
-        _ => BTreeSet::new(),
-    }
+    let format = head(path).and_then(|head| reader_of(&head, path));
+    format.map_or(BTreeSet::new(), |format| (format.files_beside)(path))
 }
 
 /// The files of one series or sequence: images, slices of a DICOM volume, frames of OpenPose, of which `person` is taken.
@@ -157,92 +106,21 @@ pub fn open_files(files: &[(PathBuf, Vec<u8>)], person: Person) -> Result<Conten
         .iter()
         .map(|(path, bytes)| detect(&head_of(bytes), path))
         .collect::<Result<BTreeSet<_>, _>>()?;
-    folder::read_files(&formats, files, person).unwrap_or_else(|| {
-        let names: Vec<_> = formats.iter().map(|format| format.name()).collect();
-        Err(FileError::at(files.first().map_or(Path::new(""), |(path, _)| path))
-            .place("files of one session")
-            .found(names.join(", "))
-            .expected(folder::SEQUENCES)
-            .hint("let the pattern match one file per session"))
-    })
+    if let Some(read_many) = folder::sequence_of(&formats) {
+        return read_many(files, person);
+    }
+    let names: Vec<_> = formats.iter().map(|format| format.name).collect();
+    Err(FileError::at(files.first().map_or(Path::new(""), |(path, _)| path))
+        .place("files of one session")
+        .found(names.join(", "))
+        .expected(folder::SEQUENCES)
+        .hint("let the pattern match one file per session"))
 }
 
-fn read(
-    format: Format,
-    bytes: &[u8],
-    path: &Path,
-    read_file: &dyn Fn(&Path) -> Result<Vec<u8>, FileError>,
-) -> Result<Contents, FileError> {
-    match format {
-        Format::Wfdb => wfdb::contents_with(path, read_file),
-        Format::Edf => edf::read(bytes, path),
-        Format::Image => image::read(bytes, path),
-        Format::Nifti if path.extension().is_some_and(|extension| extension == "hdr") => {
-            nifti::read_pair(bytes, &read_file(&path.with_extension("img"))?, path)
-        }
-        Format::Nifti => nifti::read(bytes, path),
-        Format::C3d => c3d::read(bytes, path),
-        Format::Dicom => dicom::read(bytes, path),
-        Format::OpenPose => keypoints::read_openpose(&[(path.to_path_buf(), bytes.to_vec())], Person::default()),
-        Format::Keypoints => keypoints::read(bytes, path),
-        Format::Skeleton => skeleton::read(bytes, path),
-        Format::Parquet => parquet::contents(bytes, path),
-        Format::Delimited => read_delimited(bytes, path),
-    }
-}
-
-/// A table whose separator, header and decimal comma are guessed; numbers get a decimal point.
-fn read_delimited(bytes: &[u8], path: &Path) -> Result<Contents, FileError> {
-    let Some(sniffed) = sniff(bytes) else {
-        return Err(FileError::at(path)
-            .place("text")
-            .found("lines with different numbers of fields")
-            .expected("a table with one separator, in UTF-8")
-            .hint("correct the lines, or describe the layout in a dataset card"));
-    };
-    let (layout, mut table) = (sniffed.layout, sniffed.table);
-    table.file = path.to_path_buf();
-    if layout.decimal_comma {
-        for field in table.rows.iter_mut().flat_map(|row| &mut row.fields) {
-            if let Some(number) = layout.number::<f64>(field).filter(|_| field.contains(',')) {
-                *field = number.to_string();
-            }
-        }
-    }
-    let mut facts = vec![("separator".to_string(), separator_name(layout.separator).to_string())];
-    let header = if layout.header == Header::Numbers {
-        "none"
-    } else {
-        "first line"
-    };
-    facts.push(("header".into(), header.into()));
-    if layout.skip_lines > 0 {
-        facts.push(("lines before the table".into(), layout.skip_lines.to_string()));
-    }
-    if let Some(comment) = &layout.comment {
-        facts.push(("comments begin with".into(), comment.clone()));
-    }
-    if layout.decimal_comma {
-        facts.push(("decimal mark".into(), "comma".into()));
-    }
-    Ok(Contents {
-        format: "delimited text".into(),
-        facts,
-        parts: vec![Part::Table(table)],
-        ..Contents::default()
-    })
-}
-
-fn separator_name(separator: Separator) -> &'static str {
-    match separator {
-        Separator::Comma => "comma",
-        Separator::Semicolon => "semicolon",
-        Separator::Tab => "tabulator",
-        Separator::Whitespace => "spaces",
-    }
-}
-
-/// The first bytes, after decompression.
+/// The first bytes of a file on disk, after decompression.
+///
+/// # Errors
+/// [`FileError`] for a file that cannot be read.
 pub fn head(path: &Path) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     let file = open_regular(path)?;
@@ -266,15 +144,15 @@ pub fn head_of(bytes: &[u8]) -> Vec<u8> {
     inflated
 }
 
-/// True for the first bytes of a gzip stream.
+/// Whether the bytes are compressed by gzip.
 pub fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b, 8])
 }
 
-/// Unpacks gzip.
+/// Decompresses the members of a gzip file.
 ///
 /// # Errors
-/// [`FileError`] for a damaged stream, and for one that holds more than `max_bytes`.
+/// [`FileError`] for a damaged stream, and one of more than `max_bytes`.
 pub fn inflate(bytes: &[u8], path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
     let mut inflated = Vec::new();
     let wrong = FileError::at(path)
@@ -290,26 +168,4 @@ pub fn inflate(bytes: &[u8], path: &Path, max_bytes: u64) -> Result<Vec<u8>, Fil
             .expected("at most as many")),
         Ok(_) => Ok(inflated),
     }
-}
-
-/// The header in the same folder that names this file as one of its signal files, the one with the same stem first.
-fn header_that_names(path: &Path) -> Option<PathBuf> {
-    if path.extension().is_some_and(|extension| extension == "hea") {
-        return None;
-    }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut headers: Vec<PathBuf> = std::fs::read_dir(folder)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
-    headers.retain(|path| path.extension().is_some_and(|extension| extension == "hea"));
-    headers.sort_by_key(|header| (header.file_stem() != path.file_stem(), header.clone()));
-    headers.into_iter().find(|header| {
-        let files = wfdb::signal_files(&head(header).unwrap_or_default(), header);
-        files.iter().any(|file| file.file_name() == path.file_name())
-    })
 }

@@ -4,7 +4,7 @@
 /// Deepest nesting that a schema or a Thrift structure may have.
 const MAX_DEPTH: usize = 32;
 /// Snappy's shortest instruction that copies takes 2 bytes and writes 64.
-const SNAPPY_MOST: usize = 32;
+const MAX_BYTES_PER_SNAPPY_BYTE: usize = 32;
 
 /// Walks the pages of a column chunk: each must lie within it, and say no larger size than it can unpack to.
 pub(super) fn check_pages(chunk: &[u8], snappy: bool) -> Result<(), String> {
@@ -20,7 +20,7 @@ pub(super) fn check_pages(chunk: &[u8], snappy: bool) -> Result<(), String> {
         .ok_or_else(|| format!("a page header that ends early at byte {start} of the column"))?;
         let sizes = unpacked.zip(packed).filter(|&(unpacked, packed)| {
             let most = if snappy {
-                packed.saturating_mul(SNAPPY_MOST).saturating_add(64)
+                packed.saturating_mul(MAX_BYTES_PER_SNAPPY_BYTE).saturating_add(64)
             } else {
                 packed
             };

@@ -140,8 +140,8 @@ fn timestamp(seconds: i64, nanoseconds: i64, utc: bool) -> Option<String> {
 }
 
 fn decimal(value: i128, digits: usize) -> Option<String> {
-    const MOST_DIGITS: usize = 38;
-    if digits > MOST_DIGITS {
+    const MAX_DIGITS: usize = 38;
+    if digits > MAX_DIGITS {
         return None;
     }
     let sign = if value < 0 { "-" } else { "" };

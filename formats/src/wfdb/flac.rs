@@ -16,8 +16,8 @@ use crate::FileError;
 
 /// A file that unpacks to so many samples per byte, and so many more, is refused: blocks of constant samples, at most
 /// 4096 long as encoders write them, do not reach it.
-const MOST_PER_BYTE: usize = 4096;
-const MOST_MORE: usize = 1 << 20;
+const MAX_PER_BYTE: usize = 4096;
+const MAX_MORE: usize = 1 << 20;
 
 /// The samples of each channel: after `skip` as many as `wanted`, or all.
 pub(super) fn decode(
@@ -75,8 +75,8 @@ pub(super) fn decode(
             channel.extend_from_slice(samples);
         }
         position += length;
-        if position.saturating_mul(num_channels) > bytes.len().saturating_mul(MOST_PER_BYTE) + MOST_MORE {
-            let expected = format!("at most {MOST_PER_BYTE} per byte");
+        if position.saturating_mul(num_channels) > bytes.len().saturating_mul(MAX_PER_BYTE) + MAX_MORE {
+            let expected = format!("at most {MAX_PER_BYTE} per byte");
             return Err(wrong(&format!("sample {position}"))
                 .found(format!("samples from {} bytes", bytes.len()))
                 .expected(expected));

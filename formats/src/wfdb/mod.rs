@@ -9,12 +9,15 @@
 //! The reader is our own: the crate `wfdb` calls itself unstable and reads no FLAC.
 
 mod annotations;
+mod beside;
 mod blocks;
 mod flac;
+pub mod format;
 mod header;
 mod segments;
 mod signals;
 mod storage;
+pub mod strip;
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;

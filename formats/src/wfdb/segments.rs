@@ -13,8 +13,8 @@ use crate::SignalChannel;
 
 /// A record may have so many samples for each that its files hold, and so many more: longer gaps, or the same file in very
 /// many segments, are taken for a damaged header.
-const MOST_PER_VALUE: usize = 64;
-const MOST_MORE: usize = 1 << 21;
+const MAX_PER_VALUE: usize = 64;
+const MAX_MORE: usize = 1 << 21;
 
 /// A signal of the record, in pieces.
 struct Track {
@@ -187,10 +187,7 @@ fn absent(master: &Header, line: &SegmentLine, error: FileError) -> FileError {
 }
 
 fn check_size(master: &Header, num_values: usize, files: &Files) -> Result<(), FileError> {
-    let most = files
-        .num_values
-        .saturating_mul(MOST_PER_VALUE)
-        .saturating_add(MOST_MORE);
+    let most = files.num_values.saturating_mul(MAX_PER_VALUE).saturating_add(MAX_MORE);
     if num_values <= most {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use super::{Signal, flac};
 use crate::{FileError, Warning, WarningCode};
 
 /// Files that may be longer than needed by so many bytes: the rest of a block.
-const MOST_PADDING_BYTES: usize = 3;
+const MAX_PADDING_BYTES: usize = 3;
 
 /// The files of a record, through a function that returns their bytes.
 pub(super) struct Files<'a> {
@@ -195,7 +195,7 @@ impl<'a> Group<'a> {
                 .expected(expected)
                 .hint("the file is cut short; fetch it again"));
         };
-        if body_bytes - used > MOST_PADDING_BYTES {
+        if body_bytes - used > MAX_PADDING_BYTES {
             let text = format!(
                 "{}: {} bytes after the last sample",
                 self.file.display(),

@@ -9,29 +9,31 @@ use sha2::{Digest as _, Sha256};
 use super::{
     FORMAT, INDEX, Index, Prepared, PreparedSession, PreparedSubject, RowRange, SUMS, times_file, values_file,
 };
-use crate::base::error::DataError;
+use crate::base::FileError;
+use crate::base::file::{sync_folder, write_synced};
 use crate::base::hash::hex;
+use crate::dataset::DataError;
 use crate::dataset::subjects::{Cohort, ModalityKind, Session};
 
 /// Writes a complete folder beside its final place, syncs it, and renames it.
 pub(super) fn store(cohort: &Cohort, cache_dir: &Path, dir: &Path) -> Result<(), DataError> {
-    std::fs::create_dir_all(cache_dir).map_err(DataError::io(cache_dir, "create"))?;
+    std::fs::create_dir_all(cache_dir).map_err(FileError::io(cache_dir, "create"))?;
     let building = tempfile::Builder::new()
         .prefix(".building-")
         .tempdir_in(cache_dir)
-        .map_err(DataError::io(cache_dir, "write into"))?;
+        .map_err(FileError::io(cache_dir, "write into"))?;
     let sums = encode(cohort, Some(building.path()))?;
     write_synced(&building.path().join(SUMS), sums.as_bytes())?;
-    sync_dir(building.path())?;
+    sync_folder(building.path())?;
     if dir.exists() && Prepared::open(dir).is_err() {
         // Renamed first: a reader sees the damaged folder whole or not at all, and deleting is not atomic.
         let trash = tempfile::Builder::new()
             .prefix(".damaged-")
             .tempdir_in(cache_dir)
-            .map_err(DataError::io(cache_dir, "write into"))?;
+            .map_err(FileError::io(cache_dir, "write into"))?;
         match std::fs::rename(dir, trash.path().join("was")) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(DataError::io(dir, "move away")(error));
+                return Err(FileError::io(dir, "move away")(error).into());
             }
             _ => {}
         }
@@ -39,8 +41,8 @@ pub(super) fn store(cohort: &Cohort, cache_dir: &Path, dir: &Path) -> Result<(),
     match std::fs::rename(building.path(), dir) {
         // Another process was faster; the key says that its folder is the same.
         Err(_) if dir.join(SUMS).exists() => Ok(()),
-        Err(error) => Err(DataError::io(dir, "create")(error)),
-        Ok(()) => sync_dir(cache_dir),
+        Err(error) => Err(FileError::io(dir, "create")(error).into()),
+        Ok(()) => Ok(sync_folder(cache_dir)?),
     }
 }
 
@@ -55,7 +57,7 @@ pub(super) fn encode(cohort: &Cohort, dir: Option<&Path>) -> Result<String, Data
         subjects: lay_out(cohort),
     };
     let mut sums = String::new();
-    let mut finish = |file: HashedFile, name: String| -> Result<(), DataError> {
+    let mut finish = |file: HashedFile, name: String| -> Result<(), FileError> {
         sums.push_str(&format!("{}  {name}\n", file.finish()?));
         Ok(())
     };
@@ -93,7 +95,7 @@ pub(super) fn encode(cohort: &Cohort, dir: Option<&Path>) -> Result<String, Data
             finish(times, times_file(modality))?;
         }
     }
-    let json = serde_json::to_vec(&index).map_err(|error| DataError::io(Path::new(INDEX), "encode")(error.into()))?;
+    let json = serde_json::to_vec(&index).map_err(|error| FileError::io(Path::new(INDEX), "encode")(error.into()))?;
     let mut file = HashedFile::create(dir, INDEX)?;
     file.write(&json)?;
     finish(file, INDEX.into())?;
@@ -136,11 +138,11 @@ struct HashedFile {
 }
 
 impl HashedFile {
-    fn create(dir: Option<&Path>, name: &str) -> Result<Self, DataError> {
+    fn create(dir: Option<&Path>, name: &str) -> Result<Self, FileError> {
         let path = dir.unwrap_or(Path::new("")).join(name);
         let file = match dir {
             Some(_) => Some(BufWriter::new(
-                File::create(&path).map_err(DataError::io(&path, "write"))?,
+                File::create(&path).map_err(FileError::io(&path, "write"))?,
             )),
             None => None,
         };
@@ -151,40 +153,22 @@ impl HashedFile {
         })
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), DataError> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
         self.hasher.update(bytes);
         match &mut self.file {
-            Some(file) => file.write_all(bytes).map_err(DataError::io(&self.path, "write")),
+            Some(file) => file.write_all(bytes).map_err(FileError::io(&self.path, "write")),
             None => Ok(()),
         }
     }
 
-    fn finish(self) -> Result<String, DataError> {
+    fn finish(self) -> Result<String, FileError> {
         if let Some(file) = self.file {
             let written = file
                 .into_inner()
                 .map_err(|error| error.into_error())
                 .and_then(|file| file.sync_all());
-            written.map_err(DataError::io(&self.path, "write"))?;
+            written.map_err(FileError::io(&self.path, "write"))?;
         }
         Ok(hex(&self.hasher.finalize()))
     }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
-    let written = File::create(path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(DataError::io(path, "write"))
-}
-
-/// Makes names in a folder durable; Windows has no such call and needs none.
-fn sync_dir(dir: &Path) -> Result<(), DataError> {
-    if cfg!(unix) {
-        File::open(dir)
-            .and_then(|dir| dir.sync_all())
-            .map_err(DataError::io(dir, "sync"))?;
-    }
-    Ok(())
 }

@@ -1,8 +1,9 @@
 //! What can be wrong with splits.
 
-use std::{io, path::PathBuf};
+use std::path::PathBuf;
 
 use super::{FORMAT, Part};
+use crate::base::{Class, Classified, FileError};
 
 /// What can be wrong with splits.
 #[derive(Debug, thiserror::Error)]
@@ -138,14 +139,9 @@ pub enum SplitError {
         /// What is out of order.
         what: &'static str,
     },
-    /// The file cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    /// A file that cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file is not a split document; the source names line and column.
     #[error("{}: not a split document: {source}", path.display())]
     Json {
@@ -208,4 +204,10 @@ pub enum SplitError {
         /// Hash of what was to be written.
         new: String,
     },
+}
+
+impl Classified for SplitError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
 }

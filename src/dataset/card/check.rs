@@ -4,7 +4,7 @@ use std::cmp::Ordering::{Equal, Less};
 use std::collections::{BTreeMap, HashSet};
 
 use super::{Card, ColumnRule, FilePattern, LabelRule, ModalityRule, PathGroup, SubjectRule, TableRule};
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use recoup_formats::delimited::{DelimitedLayout, Header};
 use recoup_formats::nearest::did_you_mean;
 

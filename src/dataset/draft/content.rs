@@ -7,13 +7,14 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::opened::Opened;
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::dataset::card::TimeUnit;
+use crate::dataset::error::DataError;
 use crate::dataset::load::constant_rate;
 use recoup_formats::delimited::{DelimitedLayout, Header};
 use recoup_formats::image::{Color, image_size};
 use recoup_formats::sniff::{Sniffed, sniff};
-use recoup_formats::{Format, detect, open, parquet, wfdb};
+use recoup_formats::{delimited, detect, open, parquet, wfdb};
 
 /// Enough of a text to see its columns.
 const HEAD_BYTES: u64 = 16 << 10;
@@ -88,9 +89,11 @@ pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError
             });
         }
         let opened = detect(&open::head(&path)?, &path).ok();
-        if let Some(format) = opened.filter(|format| !matches!(format, Format::Delimited | Format::Wfdb)) {
+        if let Some(format) =
+            opened.filter(|format| ![&delimited::format::FORMAT, &wfdb::format::FORMAT].contains(format))
+        {
             return Ok(Kind::Known {
-                signature: format.name().into(),
+                signature: format.name.into(),
             });
         }
         // The last line may be cut.
@@ -119,10 +122,10 @@ pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError
 
 fn head(path: &Path) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(DataError::io(path, "read"))?;
+    let file = File::open(path).map_err(FileError::io(path, "read"))?;
     file.take(HEAD_BYTES)
         .read_to_end(&mut bytes)
-        .map_err(DataError::io(path, "read"))?;
+        .map_err(FileError::io(path, "read"))?;
     Ok(bytes)
 }
 
@@ -134,7 +137,7 @@ pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
         });
     };
     let path = raw.join(first);
-    let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
+    let bytes = std::fs::read(&path).map_err(FileError::io(&path, "read"))?;
     if first.ends_with(".hea") {
         return Ok(match wfdb::read_record(&path) {
             // Of segments, or of several samples per frame.
@@ -155,7 +158,7 @@ pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
         let mut same_size = true;
         for file in files.iter().take(NUM_IMAGES) {
             let path = raw.join(file);
-            let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
+            let bytes = std::fs::read(&path).map_err(FileError::io(&path, "read"))?;
             same_size &= image_size(&bytes).is_none_or(|(h, w, _)| (h, w) == (height, width));
         }
         return Ok(Content::Image {
@@ -171,7 +174,9 @@ pub(super) fn read(raw: &Path, files: &[&str]) -> Result<Content, DataError> {
             sniffed,
         });
     }
-    if detect(&open::head(&path)?, &path).is_ok_and(|format| !matches!(format, Format::Delimited | Format::Wfdb)) {
+    if detect(&open::head(&path)?, &path)
+        .is_ok_and(|format| ![&delimited::format::FORMAT, &wfdb::format::FORMAT].contains(&format))
+    {
         return Ok(opened(&path));
     }
     Ok(match sniff(&bytes) {

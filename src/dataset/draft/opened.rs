@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Group;
 use super::write::{channel_list, list, quoted};
-use crate::base::error::DataError;
+use crate::dataset::error::DataError;
 use recoup_formats::{Contents, Images, Part, Points, SignalChannel, open};
 
 /// More kinds of annotations are free text.

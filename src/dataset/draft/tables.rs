@@ -5,7 +5,8 @@ use std::fmt;
 use std::path::Path;
 
 use super::content::sniff_table;
-use crate::base::error::DataError;
+use crate::base::FileError;
+use crate::dataset::error::DataError;
 use recoup_formats::sniff::{Sniffed, is_missing_code};
 
 /// More words than these are free text.
@@ -37,7 +38,7 @@ pub(super) enum Use {
 
 pub(super) fn read(raw: &Path, file: &str) -> Result<Option<FoundTable>, DataError> {
     let path = raw.join(file);
-    let bytes = std::fs::read(&path).map_err(DataError::io(&path, "read"))?;
+    let bytes = std::fs::read(&path).map_err(FileError::io(&path, "read"))?;
     let Some(sniffed) = sniff_table(&bytes, &path).filter(|sniffed| sniffed.table.rows.len() > 1) else {
         return Ok(None);
     };

@@ -1,5 +1,6 @@
 //! What can go wrong with fetching.
 
+use crate::base::{Class, Classified};
 use std::{io, path::PathBuf};
 
 /// What can go wrong with fetching. The files fetched before stay; the next call goes on from there.
@@ -82,6 +83,15 @@ pub enum FetchError {
         /// The system's error.
         source: io::Error,
     },
+}
+
+impl Classified for FetchError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Plan { .. } | Self::List { .. } => Class::Input,
+            _ => Class::Failure,
+        }
+    }
 }
 
 impl FetchError {

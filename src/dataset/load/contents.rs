@@ -1,14 +1,16 @@
 //! Modalities from files of any format: signals, points, annotations.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, arr2, s};
 
 use super::signal::{fill, resampler, side_by_side};
 use super::source::Source;
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::dataset::card::{AnnotationsRule, Axis, MissingRule, PointsRule, SignalFileRule};
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::Recording;
 use recoup_formats::keypoints::Person;
 use recoup_formats::units::same_unit;
@@ -23,18 +25,17 @@ pub(super) struct Wanted<'a> {
 impl Wanted<'_> {
     pub(super) fn error(
         &self,
-        place: impl Into<String>,
-        found: impl Into<String>,
-        expected: impl Into<String>,
+        place: impl Display,
+        found: impl Display,
+        expected: impl Display,
         hint: &str,
     ) -> DataError {
-        DataError::File {
-            file: self.file.to_path_buf(),
-            place: place.into(),
-            found: found.into(),
-            expected: expected.into(),
-            hint: format!("{hint} in {}", self.card.display()),
-        }
+        FileError::at(self.file)
+            .place(place)
+            .found(found)
+            .expected(expected)
+            .hint(format!("{hint} in {}", self.card.display()))
+            .into()
     }
 
     /// The unit of the file must be that of the card: units are not converted.

@@ -7,8 +7,9 @@ use rayon::prelude::*;
 
 use super::Tables;
 use super::source::{Source, SubjectTable};
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::dataset::card::{ModalityRule, PathGroup, PathGroups, SubjectRule};
+use crate::dataset::error::DataError;
 use recoup_formats::order::natural_cmp;
 
 /// A subject before its files are read.
@@ -222,13 +223,12 @@ impl Finder<'_> {
                 _ => false,
             };
             if let (false, [first, second, ..]) = (may_be_many, files.as_slice()) {
-                return Err(DataError::File {
-                    file: self.source.raw_dir.join(second),
-                    place: "name".into(),
-                    found: format!("a second file of modality `{}` for {whose}", rule.name()),
-                    expected: format!("one, and `{first}` is it"),
-                    hint: "remove one, or tell them apart by `{session}` in the pattern".into(),
-                });
+                return Err(FileError::at(&self.source.raw_dir.join(second))
+                    .place("name")
+                    .found(format!("a second file of modality `{}` for {whose}", rule.name()))
+                    .expected(format!("one, and `{first}` is it"))
+                    .hint("remove one, or tell them apart by `{session}` in the pattern")
+                    .into());
             }
         }
         let label = self.agreed(PathGroup::Label, &matches, &whose)?;
@@ -249,13 +249,12 @@ impl Finder<'_> {
         };
         match told.find(|(other, _)| *other != text) {
             None => Ok(Some((text.to_string(), file.to_string()))),
-            Some((other, other_file)) => Err(DataError::File {
-                file: self.source.raw_dir.join(other_file),
-                place: "name".into(),
-                found: format!("{} `{other}` for {whose}", group.name()),
-                expected: format!("`{text}`, as the name of `{file}` says"),
-                hint: "move or rename one of the two files".into(),
-            }),
+            Some((other, other_file)) => Err(FileError::at(&self.source.raw_dir.join(other_file))
+                .place("name")
+                .found(format!("{} `{other}` for {whose}", group.name()))
+                .expected(format!("`{text}`, as the name of `{file}` says"))
+                .hint("move or rename one of the two files")
+                .into()),
         }
     }
 
@@ -275,13 +274,12 @@ impl Finder<'_> {
         let Some(row) = told.next() else { return Ok(None) };
         match told.find(|other| other.field(index) != row.field(index)) {
             None => Ok(Some(row.field(index).to_string())),
-            Some(other) => Err(DataError::File {
-                file: table.table.file.clone(),
-                place: format!("line {}, column `{column}`", other.line),
-                found: format!("`{}` for subject `{}`", other.field(index), self.id),
-                expected: format!("`{}`, as in line {}", row.field(index), row.line),
-                hint: format!("a subject has one {}", group.name()),
-            }),
+            Some(other) => Err(FileError::at(&table.table.file)
+                .place(format!("line {}, column `{column}`", other.line))
+                .found(format!("`{}` for subject `{}`", other.field(index), self.id))
+                .expected(format!("`{}`, as in line {}", row.field(index), row.line))
+                .hint(format!("a subject has one {}", group.name()))
+                .into()),
         }
     }
 

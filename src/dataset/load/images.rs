@@ -6,10 +6,10 @@ use ndarray::{Array2, ArrayView3, Axis};
 
 use super::contents::{Wanted, read, read_sequence};
 use super::source::Source;
-use crate::base::error::DataError;
 use crate::dataset::card::ImageRule;
+use crate::dataset::error::DataError;
 use recoup_formats::image::{self, Color, Image, Scaling};
-use recoup_formats::{Contents, Format, Images, Part, detect};
+use recoup_formats::{Contents, Images, Part, detect, dicom};
 
 /// Enough of a file to know its format.
 const HEAD_BYTES: usize = 16 << 10;
@@ -69,7 +69,7 @@ fn is_series(source: &Source, files: &[String]) -> Result<bool, DataError> {
     let [file, _, ..] = files else { return Ok(false) };
     let bytes = source.read(file)?;
     let head = bytes.get(..HEAD_BYTES).unwrap_or(&bytes);
-    Ok(detect(head, &source.raw_dir.join(file)).is_ok_and(|format| format == Format::Dicom))
+    Ok(detect(head, &source.raw_dir.join(file)).is_ok_and(|format| format == &dicom::format::FORMAT))
 }
 
 /// A PNG or JPEG file, whose rounding is that of Pillow.

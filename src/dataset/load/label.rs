@@ -2,8 +2,8 @@
 
 use super::Loader;
 use super::found::FoundSession;
-use crate::base::error::DataError;
 use crate::dataset::card::{LabelRule, Unlabelled};
+use crate::dataset::error::DataError;
 
 /// Where a value stands, for messages, and the value; `None` where a session has none and may lack it.
 type Field = Option<(String, String)>;

@@ -6,8 +6,9 @@ use ndarray::Array2;
 
 use super::columns;
 use super::source::Source;
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::dataset::card::{DelimitedSignalRule, MissingRule, ModalityRule, Scale, SignalRule, TimeUnit, WfdbRule};
+use crate::dataset::error::DataError;
 use crate::signal::resample::{Resampler, interpolate_missing};
 use recoup_formats::delimited::DelimitedTable;
 use recoup_formats::units::same_unit;
@@ -145,16 +146,15 @@ fn file_rate(
             round_rate(mean_hz, times.len())
         }
         (None, None) => {
-            return Err(DataError::File {
-                file: table.file.clone(),
-                place: "content".into(),
-                found: format!("{} rows", table.rows.len()),
-                expected: "two at least, whose time stamps tell the rate".into(),
-                hint: format!(
+            return Err(FileError::at(&table.file)
+                .place("content")
+                .found(format!("{} rows", table.rows.len()))
+                .expected("two at least, whose time stamps tell the rate")
+                .hint(format!(
                     "remove the file, or state `file_rate_hz` in {}",
                     source.card.path.display()
-                ),
-            });
+                ))
+                .into());
         }
     };
     let Some(index) = first_off(times, rate_hz) else {
@@ -182,17 +182,19 @@ fn file_rate(
         }
     };
     let line = table.rows.get(index).map_or(0, |row| row.line);
-    Err(DataError::File {
-        file: table.file.clone(),
-        place: format!("line {line}, column `{}`", keys.time.as_deref().unwrap_or_default()),
-        found,
-        expected,
-        hint: format!(
+    Err(FileError::at(&table.file)
+        .place(format!(
+            "line {line}, column `{}`",
+            keys.time.as_deref().unwrap_or_default()
+        ))
+        .found(found)
+        .expected(expected)
+        .hint(format!(
             "rows are lost or irregular: allow straight lines between time stamps with `max_gap_secs`, or correct \
              `time_unit` or `file_rate_hz`, in {}",
             source.card.path.display()
-        ),
-    })
+        ))
+        .into())
 }
 
 fn median_step(times: &[f64]) -> f64 {
@@ -264,19 +266,18 @@ fn check_time_unit(
     let ratio = mean_hz / keys.rate_hz;
     match (1.0 / MAX_RATE_RATIO..=MAX_RATE_RATIO).contains(&ratio) {
         true => Ok(()),
-        false => Err(DataError::File {
-            file: table.file.clone(),
-            place: format!("column `{}`", keys.time.as_deref().unwrap_or_default()),
-            found: format!("{mean_hz:.3} rows per second in the mean"),
-            expected: format!(
+        false => Err(FileError::at(&table.file)
+            .place(format!("column `{}`", keys.time.as_deref().unwrap_or_default()))
+            .found(format!("{mean_hz:.3} rows per second in the mean"))
+            .expected(format!(
                 "a rate within a factor of {MAX_RATE_RATIO} of rate_hz = {}",
                 keys.rate_hz
-            ),
-            hint: format!(
+            ))
+            .hint(format!(
                 "correct `time_unit` in {}, or state `file_rate_hz`",
                 source.card.path.display()
-            ),
-        }),
+            ))
+            .into()),
     }
 }
 
@@ -289,13 +290,15 @@ fn check_gaps(source: &Source, table: &DelimitedTable, times: &[f64], max_gap_se
     else {
         return Ok(());
     };
-    Err(DataError::File {
-        file: table.file.clone(),
-        place: format!("line {}", row.line),
-        found: format!("a gap of {:.6} s", after - before),
-        expected: format!("at most max_gap_secs = {max_gap_secs}"),
-        hint: format!("raise it in {}, or cut the recording", source.card.path.display()),
-    })
+    Err(FileError::at(&table.file)
+        .place(format!("line {}", row.line))
+        .found(format!("a gap of {:.6} s", after - before))
+        .expected(format!("at most max_gap_secs = {max_gap_secs}"))
+        .hint(format!(
+            "raise it in {}, or cut the recording",
+            source.card.path.display()
+        ))
+        .into())
 }
 
 /// Straight lines between the rows, read off at a constant rate from the first row to the last. Missing values are
@@ -385,13 +388,12 @@ fn joined(channels: &[SignalChannel], channel: &SignalRule, scale: Scale, header
 }
 
 fn wrong(header: &Path, place: &str, found: String, expected: String, hint: &str) -> DataError {
-    DataError::File {
-        file: header.to_path_buf(),
-        place: place.into(),
-        found,
-        expected,
-        hint: hint.into(),
-    }
+    FileError::at(header)
+        .place(place)
+        .found(found)
+        .expected(expected)
+        .hint(hint)
+        .into()
 }
 
 /// The index of the one signal with the name.
@@ -441,11 +443,14 @@ pub(super) fn fill(samples: &mut [f32], rule: MissingRule, file: &Path, channel:
     };
     match filled {
         true => Ok(()),
-        false => Err(DataError::NonFinite {
-            file: file.to_path_buf(),
-            channel: channel.to_string(),
-            sample,
-            count: samples.iter().filter(|value| value.is_nan()).count(),
-        }),
+        false => Err(FileError::at(file)
+            .place(format!("channel `{channel}`"))
+            .found(format!(
+                "sample {sample} missing or not finite ({} such samples in the channel)",
+                samples.iter().filter(|value| value.is_nan()).count()
+            ))
+            .expected("finite numbers")
+            .hint("set `missing = \"interpolate\"` or `missing = \"mask\"` in the card's modality to accept it")
+            .into()),
     }
 }

@@ -5,14 +5,15 @@ use std::path::Path;
 
 use super::Tables;
 use super::visits::{Outcomes, VisitRows};
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::base::hash::digest;
 use crate::base::text::spelling;
 use crate::base::walk::walk;
 use crate::dataset::card::{Card, LabelRule, ModalityRule};
+use crate::dataset::error::DataError;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 use recoup_formats::nearest::nearest;
-use recoup_formats::{FileError, parquet};
+use recoup_formats::parquet;
 
 pub(super) struct Source<'a> {
     pub(super) card: &'a Card,
@@ -53,7 +54,8 @@ impl<'a> Source<'a> {
                 .place("content")
                 .found(format!("sha256 {found}"))
                 .expected(hashes.join(" or "))
-                .hint(self.card.restore_hint(file))),
+                .hint(self.card.restore_hint(file))
+                .into()),
         }
     }
 
@@ -64,13 +66,15 @@ impl<'a> Source<'a> {
             return Ok(layout.table(&bytes, &path)?);
         }
         if layout.decimal_comma {
-            return Err(DataError::File {
-                file: path,
-                place: "first bytes".into(),
-                found: "Parquet, which holds numbers".into(),
-                expected: "text with decimal commas".into(),
-                hint: format!("take `decimal_comma` out of the layout in {}", self.card.path.display()),
-            });
+            return Err(FileError::at(&path)
+                .place("first bytes")
+                .found("Parquet, which holds numbers")
+                .expected("text with decimal commas")
+                .hint(format!(
+                    "take `decimal_comma` out of the layout in {}",
+                    self.card.path.display()
+                ))
+                .into());
         }
         Ok(parquet::read(&bytes, &path)?)
     }
@@ -167,13 +171,12 @@ impl<'a> Source<'a> {
                     Some(_) => "remove one of the two rows",
                     None => "remove one of the two rows, or name the column that tells the sessions apart: `session`",
                 };
-                return Err(DataError::File {
-                    file: table.file.clone(),
-                    place: format!("line {}", row.line),
-                    found: whose,
-                    expected: format!("one, and line {first} is it"),
-                    hint: hint.into(),
-                });
+                return Err(FileError::at(&table.file)
+                    .place(format!("line {}", row.line))
+                    .found(whose)
+                    .expected(format!("one, and line {first} is it"))
+                    .hint(hint)
+                    .into());
             }
         }
         let id = id.to_string();
@@ -207,13 +210,12 @@ impl<'a> Source<'a> {
         } else {
             format!("correct the column's unit, categories or missing codes in {card}")
         };
-        DataError::File {
-            file: table.file.clone(),
-            place: format!("line {}, column `{column}`", row.line),
-            found: format!("`{field}`"),
-            expected,
-            hint,
-        }
+        FileError::at(&table.file)
+            .place(format!("line {}, column `{column}`", row.line))
+            .found(format!("`{field}`"))
+            .expected(expected)
+            .hint(hint)
+            .into()
     }
 
     /// Of a session without a file of a modality that all must have.

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use ndarray::{Axis, aview1};
 
 use super::source::Source;
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::base::text::spelling;
 use crate::clinical::Trajectory;
 use crate::dataset::card::{ResponderRule, VisitsRule};
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::Recording;
 
 /// One row per subject.
@@ -56,16 +57,15 @@ impl VisitRows {
                 return Ok(None);
             }
             let alike = self.rows.keys().find(|id| spelling(id) == spelling(subject));
-            return Err(DataError::File {
-                file: self.file.clone(),
-                place: format!("column `{}`", self.patient_column),
-                found: format!("no score of subject `{subject}`"),
-                expected: "one at least".into(),
-                hint: match alike {
+            return Err(FileError::at(&self.file)
+                .place(format!("column `{}`", self.patient_column))
+                .found(format!("no score of subject `{subject}`"))
+                .expected("one at least")
+                .hint(match alike {
                     Some(id) => format!("the table has `{id}`: spell ids alike in the table and in the files' names"),
                     None => "add the row, or write `optional = true` in the modality".into(),
-                },
-            });
+                })
+                .into());
         };
         Ok(Some(Recording {
             times_secs: None,

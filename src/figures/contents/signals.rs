@@ -6,7 +6,7 @@ use super::super::{SERIES_COLORS, shortened};
 use super::annotations::Marks;
 use super::span::Span;
 use super::spectrum::Spectrum;
-use super::{Panel, RenderOptions, time_unit};
+use super::{Panel, RenderOptions};
 use crate::figures::FigureError;
 use recoup_formats::{Annotation, SignalChannel};
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use ndarray::{Array2, Array3, ArrayView1};
 
 use super::{create, each_recording, recording, save, sessions};
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::dataset::subjects::{Channel, Cohort, ModalityKind, ModalitySpec};
 use crate::simulate::recordings::FORCE_GAIN;
 use recoup_formats::c3d::write_c3d;
@@ -24,7 +24,7 @@ const FORCE_NEWTONS: [f64; 2] = [-2047.0, 2048.0];
 const FORCE_DIGITAL: [i16; 2] = [-32753, 32767];
 
 /// All recordings of a modality.
-pub(super) fn write(cohort: &Cohort, modality: usize, spec: &ModalitySpec, raw: &Path) -> Result<(), DataError> {
+pub(super) fn write(cohort: &Cohort, modality: usize, spec: &ModalitySpec, raw: &Path) -> Result<(), FileError> {
     let folder = raw.join(&spec.name);
     match spec.kind {
         ModalityKind::Row | ModalityKind::Series => {
@@ -57,7 +57,7 @@ pub(super) fn signal_extension(modality: &str) -> &'static str {
 }
 
 /// A C3D file without markers.
-fn analog(channels: &[Channel], rate_hz: f64, values: &Array2<f32>, path: &Path) -> Result<Vec<u8>, DataError> {
+fn analog(channels: &[Channel], rate_hz: f64, values: &Array2<f32>, path: &Path) -> Result<Vec<u8>, FileError> {
     let samples_per_frame = if values.nrows().is_multiple_of(SAMPLES_PER_FRAME) {
         SAMPLES_PER_FRAME
     } else {
@@ -90,7 +90,7 @@ fn force(
     rate_hz: f64,
     values: &Array2<f32>,
     path: &Path,
-) -> Result<Vec<u8>, DataError> {
+) -> Result<Vec<u8>, FileError> {
     let zero = FORCE_NEWTONS[1] * FORCE_GAIN - f64::from(FORCE_DIGITAL[1]);
     let signal = |(channel, values): (&Channel, ArrayView1<f32>)| EdfSignal {
         name: channel.name.clone(),
@@ -114,8 +114,8 @@ fn force(
 }
 
 /// A volume of one slice; a pixel has no size of its own and counts as a millimetre.
-fn volume(pixels: ArrayView1<f32>, [height, width]: [usize; 2], path: &Path) -> Result<Vec<u8>, DataError> {
-    let failed = |problem: String| DataError::io(path, "write")(std::io::Error::other(problem));
+fn volume(pixels: ArrayView1<f32>, [height, width]: [usize; 2], path: &Path) -> Result<Vec<u8>, FileError> {
+    let failed = |problem: String| FileError::io(path, "write")(std::io::Error::other(problem));
     let values = pixels
         .into_shape_with_order((1, 1, height, width))
         .map_err(|error| failed(error.to_string()))?;
@@ -124,14 +124,14 @@ fn volume(pixels: ArrayView1<f32>, [height, width]: [usize; 2], path: &Path) -> 
 }
 
 /// One row per session that has the modality; NaN is a missing value.
-fn write_rows(cohort: &Cohort, modality: usize, channels: &[Channel], path: &Path) -> Result<(), DataError> {
+fn write_rows(cohort: &Cohort, modality: usize, channels: &[Channel], path: &Path) -> Result<(), FileError> {
     let rows = || sessions(cohort).filter_map(|session| Some((session, recording(session, modality)?)));
     let ids: Vec<String> = rows().map(|(session, _)| session.id.clone()).collect();
     let values = rows()
         .flat_map(|(_, recording)| recording.values.iter().map(|&value| f64::from(value)))
         .collect();
     let values = Array2::from_shape_vec((ids.len(), channels.len()), values)
-        .map_err(|error| DataError::io(path, "write")(std::io::Error::other(error)))?;
+        .map_err(|error| FileError::io(path, "write")(std::io::Error::other(error)))?;
     let columns: Vec<_> = channels
         .iter()
         .map(|channel| (channel.name.as_str(), channel.unit.as_str()))

@@ -13,7 +13,8 @@ use rayon::prelude::*;
 
 use super::patient::{PatientTruth, VISIT_WEEKS};
 use super::{NAME, Outcome, SimulateConfig, TRAITS};
-use crate::base::error::DataError;
+use crate::base::FileError;
+use crate::dataset::DataError;
 use crate::dataset::subjects::{Cohort, Recording, Session};
 
 /// The formats in which [`write()`] stores the recordings; either way they load as the same cohort, bit for bit.
@@ -30,7 +31,7 @@ pub enum FileLayout {
 /// `visits.csv` with all scores over the 12 weeks, and a `README.txt`. Returns the path of the card.
 ///
 /// # Errors
-/// [`DataError::Io`] when a file cannot be written, or when the folder holds something already; [`DataError::Cohort`] for
+/// [`FileError`] when a file cannot be written, or when the folder holds something already; [`DataError::Cohort`] for
 /// a configuration with problems.
 pub fn write(config: &SimulateConfig, layout: FileLayout, dir: &Path) -> Result<PathBuf, DataError> {
     if let Some(problem) = config.problems().into_iter().next() {
@@ -43,9 +44,9 @@ pub fn write(config: &SimulateConfig, layout: FileLayout, dir: &Path) -> Result<
     let raw = dir.join("raw");
     create(dir)?;
     // A recording left from another cohort would turn up where this one lacks it.
-    if fs::read_dir(dir).map_err(DataError::io(dir, "read"))?.next().is_some() {
+    if fs::read_dir(dir).map_err(FileError::io(dir, "read"))?.next().is_some() {
         let reason = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "the folder is not empty");
-        return Err(DataError::io(dir, "write a cohort to")(reason));
+        return Err(FileError::io(dir, "write a cohort to")(reason).into());
     }
     let (cohort, truth) = (config.generate(), config.truth());
     for (modality, spec) in cohort.modalities.iter().enumerate() {
@@ -63,22 +64,22 @@ pub fn write(config: &SimulateConfig, layout: FileLayout, dir: &Path) -> Result<
     Ok(path)
 }
 
-fn create(folder: &Path) -> Result<(), DataError> {
-    fs::create_dir_all(folder).map_err(DataError::io(folder, "create"))
+fn create(folder: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(folder).map_err(FileError::io(folder, "create"))
 }
 
 /// Writes a file and the folders above it.
-fn save(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+fn save(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     path.parent().map_or(Ok(()), create)?;
-    fs::write(path, bytes).map_err(DataError::io(path, "write"))
+    fs::write(path, bytes).map_err(FileError::io(path, "write"))
 }
 
 /// Calls `write` with the id and the values of each session that has the modality.
 fn each_recording(
     cohort: &Cohort,
     modality: usize,
-    write: impl Fn(&str, &Array2<f32>) -> Result<(), DataError> + Sync,
-) -> Result<(), DataError> {
+    write: impl Fn(&str, &Array2<f32>) -> Result<(), FileError> + Sync,
+) -> Result<(), FileError> {
     sessions(cohort)
         .par_bridge()
         .try_for_each(|session| match recording(session, modality) {

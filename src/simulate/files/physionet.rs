@@ -6,12 +6,12 @@ use std::path::Path;
 use ndarray::{ArrayView1, ArrayView2};
 
 use super::{create, each_recording, recording, save, sessions};
-use crate::base::error::DataError;
+use crate::base::FileError;
 use crate::dataset::subjects::{Cohort, ModalityKind, ModalitySpec};
 use crate::simulate::recordings::{EMG_GAIN, FORCE_GAIN};
 
 /// All recordings of a modality.
-pub(super) fn write(cohort: &Cohort, modality: usize, spec: &ModalitySpec, raw: &Path) -> Result<(), DataError> {
+pub(super) fn write(cohort: &Cohort, modality: usize, spec: &ModalitySpec, raw: &Path) -> Result<(), FileError> {
     let folder = raw.join(&spec.name);
     match spec.kind {
         ModalityKind::Row | ModalityKind::Series => save(
@@ -37,7 +37,7 @@ fn write_wfdb(
     spec: &ModalitySpec,
     rate_hz: f64,
     values: ArrayView2<f32>,
-) -> Result<(), DataError> {
+) -> Result<(), FileError> {
     let gain = if spec.name == "emg" { EMG_GAIN } else { FORCE_GAIN };
     // The recordings are multiples of 1 / gain within 16 bits.
     let samples = values.map(|&value| (f64::from(value) * gain) as i16);
@@ -57,10 +57,10 @@ fn write_wfdb(
     save(&folder.join(format!("{name}.hea")), header.as_bytes())
 }
 
-fn write_png(path: &Path, pixels: ArrayView1<f32>, [height, width]: [usize; 2]) -> Result<(), DataError> {
+fn write_png(path: &Path, pixels: ArrayView1<f32>, [height, width]: [usize; 2]) -> Result<(), FileError> {
     let bytes: Vec<u8> = pixels.iter().map(|&value| (255.0 * value).round() as u8).collect();
     let saved = image::save_buffer(path, &bytes, width as u32, height as u32, image::ExtendedColorType::L8);
-    saved.map_err(|error| DataError::io(path, "write")(std::io::Error::other(error)))
+    saved.map_err(|error| FileError::io(path, "write")(std::io::Error::other(error)))
 }
 
 /// One line per session that has the modality; an empty field is a missing value.

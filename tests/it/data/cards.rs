@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use recoup::base::error::DataError;
 use recoup::cohort::prepared::Prepared;
+use recoup::dataset::DataError;
 use recoup::dataset::card::Card;
 use recoup::dataset::load::load_cohort;
 use recoup::dataset::subjects::{Cohort, ModalityKind};

@@ -169,7 +169,7 @@ fn a_folder_of_nothing_useful_gives_the_form_of_a_card() {
     let card = Card::parse(unknown.toml, &own.join("card.toml")).unwrap();
     fs::create_dir(own.join("raw")).unwrap();
     assert!(load_cohort(&card, &own.join("raw")).unwrap_err().to_string().ends_with(
-        "card.toml: subjects: no file matches `{subject}.csv`; there is no file below the raw folder\n  hint: a \
+        "card.toml: subjects: no file matches `{subject}.csv`; there is no file below the raw folder\nhint: a \
              pattern is the whole path below the raw folder"
     ));
     assert!(

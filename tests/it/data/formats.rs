@@ -140,7 +140,7 @@ fn wfdb_errors_name_the_place() {
     let path = |name: &str| folder.path().join(name);
     let text = |name: &str| {
         message(
-            read_record(&path(name)).map_err(recoup::base::DataError::from),
+            read_record(&path(name)).map_err(recoup::dataset::DataError::from),
             folder.path(),
         )
     };
@@ -148,7 +148,7 @@ fn wfdb_errors_name_the_place() {
     fs::write(path("f24.dat"), &fs::read(path("f24.dat")).unwrap()[..605]).unwrap();
     assert_eq!(
         text("f24.hea"),
-        "f24.dat: size: found 605 bytes, expected at least 606 bytes for 101 samples\n  hint: the file is cut short; \
+        "f24.dat: size: found 605 bytes, expected at least 606 bytes for 101 samples\nhint: the file is cut short; \
          fetch it again"
     );
     let mut bytes = fs::read(path("f80.dat")).unwrap();
@@ -156,7 +156,7 @@ fn wfdb_errors_name_the_place() {
     fs::write(path("f80.dat"), bytes).unwrap();
     assert_eq!(
         text("f80.hea"),
-        "f80.dat: checksum: found 1384, expected 1385 (f80.hea, line 3)\n  hint: file and header do not belong \
+        "f80.dat: checksum: found 1384, expected 1385 (f80.hea, line 3)\nhint: file and header do not belong \
          together, or the file is damaged; fetch both again"
     );
     edit(&path("f32.hea"), "2147483647", "2147483646");
@@ -218,7 +218,7 @@ fn delimited_text_keeps_quotes_lines_and_joins_what_is_short() {
             .table(b"x\n1;2\n2;3\n", Path::new("t.csv"))
             .unwrap_err()
             .to_string(),
-        "t.csv: line 2: found 2 fields, expected 3 (a, b, c)\n  hint: check `separator`, `header` and `join_short_lines` in \
+        "t.csv: line 2: found 2 fields, expected 3 (a, b, c)\nhint: check `separator`, `header` and `join_short_lines` in \
          the card's layout"
     );
 }

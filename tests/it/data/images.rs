@@ -104,11 +104,11 @@ fn colour_becomes_gray_by_luma_and_gray_becomes_three_planes() {
 fn image_errors_say_what_to_do() {
     assert_eq!(
         read("transparent.png", Color::Rgb).unwrap_err(),
-        "transparent.png: image: found transparent pixels, expected an opaque image\n  hint: put the image on a \
+        "transparent.png: image: found transparent pixels, expected an opaque image\nhint: put the image on a \
          background and save it without transparency"
     );
     let found = |bytes: &[u8]| read_image(bytes, Path::new("a"), Color::Gray).unwrap_err().to_string();
-    let hint = "\n  hint: convert the image, or correct the pattern in the card";
+    let hint = "\nhint: convert the image, or correct the pattern in the card";
     assert_eq!(
         found(b"GIF89a..........."),
         format!("a: image: found Gif, expected PNG or JPEG{hint}")
@@ -121,7 +121,7 @@ fn image_errors_say_what_to_do() {
     let cut = found(&whole[..whole.len() / 2]);
     let [start, end] = [
         "a: image: found ",
-        ", expected a whole image of at most 16384 x 16384 pixels\n  hint: save the image again, or remove it",
+        ", expected a whole image of at most 16384 x 16384 pixels\nhint: save the image again, or remove it",
     ];
     assert!(cut.starts_with(start) && cut.ends_with(end), "{cut}");
     // A header that promises 4 billion lines.

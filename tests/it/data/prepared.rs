@@ -298,16 +298,16 @@ fn windows_that_cannot_be_are_errors() {
     };
     assert_eq!(
         error(10.01, 1.0),
-        "windows: subject `s1`, session `s1` lasts 10.000 s, expected at least window_secs = 10.01\n  hint: use shorter \
+        "windows: subject `s1`, session `s1` lasts 10.000 s, expected at least window_secs = 10.01\nhint: use shorter \
          windows, or leave the session out of the cohort"
     );
     assert_eq!(
         error(0.0, 1.0),
-        "windows: window_secs is 0, expected a positive number\n  hint: leave the windows out to use whole sessions"
+        "windows: window_secs is 0, expected a positive number\nhint: leave the windows out to use whole sessions"
     );
     assert_eq!(
         error(1.0, 0.001),
-        "windows: window_secs 1 or stride_secs 0.001 is less than one sample of `force` at 100 Hz\n  hint: use at least \
+        "windows: window_secs 1 or stride_secs 0.001 is less than one sample of `force` at 100 Hz\nhint: use at least \
          0.01 seconds"
     );
     assert_eq!(

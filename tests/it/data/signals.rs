@@ -126,7 +126,7 @@ fn missing_values_are_errors_lines_or_nan() {
     let regular = "t,x\n0,1\n0.1,\n0.2,3\n0.3,7\n";
     assert_eq!(
         load(&[("a.csv", regular)], &keys("", "")).unwrap_err(),
-        "raw/a.csv: channel `x`: sample 1 is missing or not finite (1 such samples in the channel)\n  hint: set \
+        "raw/a.csv: channel `x`: found sample 1 missing or not finite (1 such samples in the channel), expected finite numbers\nhint: set \
          `missing = \"interpolate\"` or `missing = \"mask\"` in the card's modality to accept it"
     );
     assert!(
@@ -254,7 +254,7 @@ channels = [{ column = "apoe", name = "apoe-e4", unit = "1" }]
     let error = load(&files, &needed).unwrap_err();
     assert_eq!(
         error,
-        "raw/genes.csv: column `who`: found no row for subject `a1`, session `post`, expected one\n  hint: add the row, \
+        "raw/genes.csv: column `who`: found no row for subject `a1`, session `post`, expected one\nhint: add the row, \
          or write `optional = true` in the modality"
     );
 }
@@ -304,7 +304,7 @@ fn encodings_that_are_not_text_are_named() {
     let card = Card::parse(card, Path::new("card.toml")).unwrap();
     assert_eq!(
         message(load_cohort(&card, folder.path()).map(|_| ()), folder.path()),
-        "a.csv: byte 0: found UTF-16, expected UTF-8\n  hint: save the file as CSV in UTF-8"
+        "a.csv: byte 0: found UTF-16, expected UTF-8\nhint: save the file as CSV in UTF-8"
     );
 }
 

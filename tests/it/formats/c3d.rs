@@ -456,7 +456,7 @@ fn what_cannot_be_written_is_refused() {
     assert_eq!(
         error,
         "out.c3d: signal `emg1`: found 19 samples at 400 Hz for 5 frames at 100 Hz, expected the same whole number of samples \
-         per frame in all signals\n  hint: resample the signal first"
+         per frame in all signals\nhint: resample the signal first"
     );
     let points = Points {
         rate_hz: None,

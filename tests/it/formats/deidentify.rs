@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use recoup::deidentify::{Deidentifier, DeidentifyRules, key_from_environment, key_from_file};
+use recoup::deidentify::{Deidentifier, DeidentifyRules, key_from_file};
 use recoup_formats::delimited::{DelimitedLayout, DelimitedTable};
 use recoup_formats::parquet;
+use recoup_formats::strip::StripOptions;
+use recoup_formats::{FileError, edf, wfdb};
 
 use super::mutate::survives;
 
@@ -186,18 +188,12 @@ fn what_is_not_classified_or_does_not_fit_is_an_error() {
 }
 
 #[test]
-fn keys_come_from_files_and_the_environment() {
+fn keys_come_from_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");
     std::fs::write(&path, [KEY, b"\r\n"].concat()).unwrap();
     assert_eq!(key_from_file(&path).unwrap(), KEY);
     assert!(key_from_file(&folder.path().join("none")).is_err());
-    assert!(
-        key_from_environment("RECOUP_NO_SUCH_KEY")
-            .unwrap_err()
-            .contains("is not set")
-    );
-    assert!(!key_from_environment("PATH").unwrap().is_empty());
 }
 
 #[test]
@@ -219,6 +215,24 @@ fn parquet_is_deidentified_as_text_is() {
     assert_eq!(with_key(KEY).table(&read).unwrap(), with_key(KEY).table(&text).unwrap());
 }
 
+/// The header of a record as its format strips it, files keeping their names.
+fn wfdb_header(one: &Deidentifier, patient: &str, bytes: &[u8], path: &Path) -> Result<Vec<u8>, FileError> {
+    let options = StripOptions {
+        key: KEY,
+        pseudonym: &one.pseudonym(patient),
+        shift_days: one.shift_days(patient),
+        names_patient: &|text| text.contains(patient),
+        keep_annotations: false,
+        new_name: &|file| Some(file.into()),
+        read_file: &|path| std::fs::read(path).map_err(FileError::io(path, "read")),
+    };
+    wfdb::strip::strip(bytes, path, &options).map(|stripped| stripped.bytes)
+}
+
+fn edf_header(one: &Deidentifier, patient: &str, bytes: &mut [u8], path: &Path) -> Result<bool, FileError> {
+    edf::strip::clean_header(bytes, path, &one.pseudonym(patient), one.shift_days(patient))
+}
+
 #[test]
 fn a_wfdb_header_loses_comments_and_times_only() {
     let one = with_key(KEY);
@@ -227,27 +241,23 @@ fn a_wfdb_header_loses_comments_and_times_only() {
     let expected = b"r001 2 360 650000\r\nr001.dat 212 200 11 1024 995 -22131 0 MLII\r\n\
         r001.dat 212 200 11 1024 1011 20052 0 V5\r\n";
     assert_eq!(
-        one.wfdb_header("MRN-004711", header, Path::new("r001.hea")).unwrap(),
+        wfdb_header(&one, "MRN-004711", header, Path::new("r001.hea")).unwrap(),
         expected
     );
     let plain = b"r001   1  360  10 \nr001.dat 16";
     assert_eq!(
-        one.wfdb_header("MRN-004711", plain, Path::new("r001.hea")).unwrap(),
+        wfdb_header(&one, "MRN-004711", plain, Path::new("r001.hea")).unwrap(),
         plain
     );
     let named = b"MRN-004711_1 1 360 10\nMRN-004711_1.dat 16\n";
-    let error = one
-        .wfdb_header("MRN-004711", named, Path::new("r001.hea"))
+    let error = wfdb_header(&one, "MRN-004711", named, Path::new("r001.hea"))
         .unwrap_err()
         .to_string();
     assert!(
         error.contains("found the patient's id") && error.contains("rename the record"),
         "{error}"
     );
-    assert!(
-        one.wfdb_header("MRN-004711", b"# only\n", Path::new("r001.hea"))
-            .is_err()
-    );
+    assert!(wfdb_header(&one, "MRN-004711", b"# only\n", Path::new("r001.hea")).is_err());
 }
 
 fn edf(kind: &str, label: &str) -> Vec<u8> {
@@ -279,7 +289,7 @@ fn an_edf_header_loses_patient_and_date_only() {
         let before = edf(kind, label);
         let mut after = before.clone();
         assert_eq!(
-            one.edf_header("MRN-004711", &mut after, Path::new("a.edf")).unwrap(),
+            edf_header(&one, "MRN-004711", &mut after, Path::new("a.edf")).unwrap(),
             has_annotations
         );
         assert_eq!(
@@ -314,16 +324,13 @@ fn an_edf_header_loses_patient_and_date_only() {
     wrong[168..176].copy_from_slice(b"99.99.99");
     let before = wrong.clone();
     assert!(
-        one.edf_header("MRN-004711", &mut wrong, Path::new("a.edf"))
+        edf_header(&one, "MRN-004711", &mut wrong, Path::new("a.edf"))
             .unwrap_err()
             .to_string()
             .contains("byte 168")
     );
     assert_eq!(wrong, before);
-    assert!(
-        one.edf_header("MRN-004711", &mut before[..100].to_vec(), Path::new("a.edf"))
-            .is_err()
-    );
+    assert!(edf_header(&one, "MRN-004711", &mut before[..100].to_vec(), Path::new("a.edf")).is_err());
 }
 
 #[test]
@@ -339,12 +346,12 @@ fn a_hundred_thousand_damaged_headers_and_tables_are_survived() {
     survives(&samples, 100_000, &[], |name, bytes| match name {
         "a.edf" => {
             let mut after = bytes.to_vec();
-            let done = one.edf_header("MRN-004711", &mut after, Path::new(name)).is_ok();
+            let done = edf_header(&one, "MRN-004711", &mut after, Path::new(name)).is_ok();
             assert_eq!(after.len(), bytes.len());
             assert!(done || after == bytes);
             done
         }
-        "r001.hea" => one.wfdb_header("MRN-004711", bytes, Path::new(name)).is_ok(),
+        "r001.hea" => wfdb_header(&one, "MRN-004711", bytes, Path::new(name)).is_ok(),
         _ => {
             let table = DelimitedLayout::default().table(bytes, Path::new(name));
             table.is_ok_and(|table| one.table(&table).is_ok())

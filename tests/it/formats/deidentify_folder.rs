@@ -389,15 +389,15 @@ fn dicom_by_its_own_patient() {
     let root = folder.path();
     let bytes = fixture("dicom/patient.dcm");
     let identity = recoup_formats::dicom::deidentify::identity(&bytes, Path::new("a.dcm")).unwrap();
-    let secrets: Vec<&str> = [identity.patient_id.as_str()]
+    let secrets: Vec<&str> = [identity.id.as_str()]
         .into_iter()
-        .chain(identity.patient_name.split('^').filter(|word| word.len() > 2))
+        .chain(identity.names[0].split('^').filter(|word| word.len() > 2))
         .chain(identity.uids.iter().map(String::as_str))
         .collect();
     assert!(secrets.len() >= 4, "{secrets:?}");
     let name = format!(
         "in/{}/{}/{}.dcm",
-        identity.patient_name.replace('^', "_"),
+        identity.names[0].replace('^', "_"),
         identity.uids[1],
         identity.uids[0]
     );
@@ -405,7 +405,7 @@ fn dicom_by_its_own_patient() {
     let report = run(root, KEY, "patient_from = \"header\"", "out");
     let after = files(&root.join("out"));
     assert_none(&after, &secrets);
-    let pseudonym = deidentifier(KEY, "").pseudonym(&identity.patient_id);
+    let pseudonym = deidentifier(KEY, "").pseudonym(&identity.id);
     assert!(report.files[0].file.starts_with(&pseudonym), "{}", report.files[0].file);
     assert_same(
         &open(&root.join(name)).unwrap(),

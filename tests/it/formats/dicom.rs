@@ -293,12 +293,12 @@ fn polarity_planes_and_rates_are_told() {
         [[-0.5, 0.0, 0.0, 40.0], [0.0, -0.75, 0.0, -10.0], [0.0, 0.0, 2.5, 30.0]]
     );
     assert_eq!(images(&read_fixture("modality_lut.dcm")).unit, "OD");
-    // Slices along the normal (0 1 0) x (0 0 -1) = (-1 0 0), against which the frames of the file go.
+    // Slices along the normal (0 1 0) x (0 0 -1) = (-1 0 0), against which the frames go in the file: they are turned.
     let enhanced = read_fixture("enhanced.dcm");
     let affine = images(&enhanced).affine.unwrap();
     assert_eq!(
         affine,
-        [[0.0, 0.0, -3.5, 30.0], [-1.25, 0.0, 0.0, -5.0], [0.0, -1.5, 0.0, 7.0]]
+        [[0.0, 0.0, 3.5, 23.0], [-1.25, 0.0, 0.0, -5.0], [0.0, -1.5, 0.0, 7.0]]
     );
 }
 

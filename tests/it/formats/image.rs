@@ -177,7 +177,7 @@ fn files_become_a_film_if_they_have_one_size() {
     assert_eq!(
         error(&[file("images/gray8.png"), file("images/rgb8.png")], 30.0),
         "images/rgb8.png: image: found 5 x 6 pixels of red, green, blue, expected 9 x 7 pixels of gray, as the image \
-         before\n  hint: images of one file or film share their size and colours; split them"
+         before\nhint: images of one file or film share their size and colours; split them"
     );
     assert!(error(&names, 0.0).contains("found 0 Hz, expected frames per second above zero"));
     assert!(error(&[], 30.0).contains("found no image, expected one or more"));

@@ -27,6 +27,14 @@ fn kinds_of_warnings_have_stable_names() {
 }
 
 #[test]
+fn kinds_of_warnings_are_documented() {
+    let documented = include_str!("../../../datasets/README.md");
+    for code in WarningCode::ALL {
+        assert!(documented.contains(&format!("| `{code}` | ")), "{code}");
+    }
+}
+
+#[test]
 fn spellings_of_one_unit_are_one_unit() {
     for [one, other] in [
         ["uV", "\u{b5}V"],

@@ -191,7 +191,7 @@ fn nifti_samples_read_as_nibabel_reads_them() {
             assert_eq!(
                 result.unwrap_err().to_string(),
                 "row_major.dconn.nii: byte 16, dim: found 6 dimensions, [1, 1, 1, 1, 10, 10] of CIFTI-2 (intent 3001), \
-                 expected an image in space\n  hint: it holds a matrix of brain parts, not a volume; export volumes with \
+                 expected an image in space\nhint: it holds a matrix of brain parts, not a volume; export volumes with \
                  `wb_command -cifti-separate`"
             );
             continue;
@@ -225,7 +225,7 @@ fn nifti_errors_name_the_place() {
     };
     assert_eq!(
         error(&whole[..whole.len() - 1]),
-        "a.nii: size: found 399 bytes, uncompressed, expected 400 for [4, 3, 2, 1] voxels\n  hint: the file is damaged or \
+        "a.nii: size: found 399 bytes, uncompressed, expected 400 for [4, 3, 2, 1] voxels\nhint: the file is damaged or \
          not NIfTI; convert it again, or fetch it again"
     );
     for (code, name) in [

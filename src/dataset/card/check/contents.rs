@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering::Less;
 
-use crate::base::error::DataError;
 use crate::dataset::card::{AnnotationsRule, Card, ImageRule, ModalityRule, PointsRule, SignalFileRule};
+use crate::dataset::error::DataError;
 use crate::dataset::subjects::ModalityKind;
 
 /// Larger images are not what a small model looks at.

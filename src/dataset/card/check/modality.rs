@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::base::error::DataError;
 use crate::dataset::card::{Axis, Card, DelimitedSignalRule, ModalityRule, OwnTableRule, Scale, TimeUnit, WfdbRule};
+use crate::dataset::error::DataError;
 use crate::signal::resample::Resampler;
 
 const RATE_HINT: &str = "choose a rate whose ratio to that of the file is one of small whole numbers";

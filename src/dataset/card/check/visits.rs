@@ -1,8 +1,8 @@
 //! Scores of several visits.
 
-use crate::base::error::DataError;
 use crate::clinical::VisitsConfig;
 use crate::dataset::card::{Card, LabelRule, ResponderRule, VisitsRule};
+use crate::dataset::error::DataError;
 use recoup_formats::delimited::DelimitedLayout;
 use recoup_formats::nearest::did_you_mean;
 

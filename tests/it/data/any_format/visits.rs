@@ -84,7 +84,7 @@ fn a_gain_of_the_mcid_itself_is_a_response() {
     let folder = responder("mcid = 9");
     assert_eq!(
         message(load(folder.path()).map(|_| ()), folder.path()),
-        "card.toml: label: no class for subject `P3`: no score of `FMA-UE` at week 12 in visits.csv\n  hint: add it, or \
+        "card.toml: label: no class for subject `P3`: no score of `FMA-UE` at week 12 in visits.csv\nhint: add it, or \
          write `unlabelled = \"leave-out\"` to leave such sessions out"
     );
     // A score of nobody, for the item that decides.
@@ -93,7 +93,7 @@ fn a_gain_of_the_mcid_itself_is_a_response() {
     edit(&folder.path().join("card.toml"), "at_weeks = [0, 2]", "optional = true");
     assert_eq!(
         message(load(folder.path()).map(|_| ()), folder.path()),
-        "card.toml: label: no class for subject `P3`: no score of `FMA-UE` in visits.csv\n  hint: add it, or write \
+        "card.toml: label: no class for subject `P3`: no score of `FMA-UE` in visits.csv\nhint: add it, or write \
          `unlabelled = \"leave-out\"` to leave such sessions out"
     );
 }
@@ -130,7 +130,7 @@ fn sessions_without_a_value_can_be_left_out() {
     fs::write(folder.path().join("raw/patients.csv"), nobody).unwrap();
     assert_eq!(
         message(load(folder.path()).map(|_| ()), folder.path()),
-        "card.toml: label: no session has a label, and `unlabelled = \"leave-out\"` leaves out those without\n  hint: \
+        "card.toml: label: no session has a label, and `unlabelled = \"leave-out\"` leaves out those without\nhint: \
          correct the column, the item or the weeks"
     );
 }

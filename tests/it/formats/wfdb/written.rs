@@ -166,12 +166,12 @@ fn samples_written_in_any_format_are_read_back() {
             folder.insert("a.dat".into(), bytes);
         }
         let mut header = format!("r 2 100 {num_frames}\n");
-        for ((file, signal), per_frame) in files.iter().zip(&signals).zip([1, per_frame]) {
+        for (number, ((file, signal), per_frame)) in files.iter().zip(&signals).zip([1, per_frame]).enumerate() {
             let initial = if format == 8 { 0 } else { signal[0] };
             let checksum = signal.iter().fold(0i16, |sum, &v| sum.wrapping_add(v as i16));
             writeln!(
                 header,
-                "{file} {format}x{per_frame} 0.5(7)/N 0 0 {initial} {checksum} 0 {per_frame}"
+                "{file} {format}x{per_frame} 0.5(7)/N 0 0 {initial} {checksum} 0 signal {number}"
             )
             .unwrap();
         }
