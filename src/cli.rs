@@ -64,6 +64,9 @@ pub struct Cli {
         value_name = "DIR"
     )]
     pub datasets: PathBuf,
+    /// Folder for prepared tables, for datasets that are read-only; DATASETS/<name>/prepared when absent.
+    #[arg(long, global = true, env = "RECOUP_PREPARED", value_name = "DIR")]
+    pub prepared: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
 }

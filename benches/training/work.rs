@@ -44,8 +44,9 @@ impl Work {
         training.precision = Precision::F32;
         let paths = DataPaths {
             datasets: datasets.into(),
+            prepared: None,
         };
-        let prepared = open_data(&file, &paths)?;
+        let prepared = open_data(&file, &paths, &|_, _| {})?;
         let runs = Path::new("checkpoints");
         Ok(Self::of(&ExperimentPlan::new(&file, prepared, runs, &|_, _| {})?))
     }

@@ -116,14 +116,14 @@ impl Images {
 }
 
 /// Gives each of several equal names its number, from 0, as MNE does: `EMG`, `EMG` become `EMG-0`, `EMG-1`. No name of one
-/// file can then stand for two things. The warning names them; `what` is their plural.
+/// file can then stand for two things; empty names are none. The warning names them; `what` is their plural.
 pub(crate) fn number_duplicates<'n>(what: &str, names: impl Iterator<Item = &'n mut String>) -> Option<Warning> {
     let names: Vec<&mut String> = names.collect();
     let mut counts = BTreeMap::<String, usize>::new();
     for name in &names {
         *counts.entry((*name).clone()).or_default() += 1;
     }
-    counts.retain(|_, count| *count > 1);
+    counts.retain(|name, count| *count > 1 && !name.is_empty());
     let told: Vec<String> = (counts.iter())
         .map(|(name, count)| format!("{count} are called `{name}`"))
         .collect();

@@ -1,4 +1,4 @@
-/// Why an operation refused its arguments.
+/// The reason why an operation refused its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KernelError {
     /// Two tensors whose shapes do not fit each other.
@@ -6,13 +6,13 @@ pub enum KernelError {
     Shapes {
         /// The operation.
         op: &'static str,
-        /// What the first tensor is.
+        /// Name of the first tensor.
         left_name: &'static str,
-        /// Its shape.
+        /// Shape of the first tensor.
         left: Vec<usize>,
-        /// What the second tensor is.
+        /// Name of the second tensor.
         right_name: &'static str,
-        /// Its shape.
+        /// Shape of the second tensor.
         right: Vec<usize>,
         /// The rule that is broken.
         rule: &'static str,
@@ -24,9 +24,9 @@ pub enum KernelError {
         op: &'static str,
         /// The option.
         option: &'static str,
-        /// Its value.
+        /// Value of the option.
         value: String,
-        /// Why it cannot be used.
+        /// Reason why the value cannot be used.
         problem: String,
     },
 }
@@ -68,7 +68,7 @@ pub(crate) fn check_shapes(
     })
 }
 
-/// The value, or a panic with the error's own message: for the functions without `try_`.
+/// Ends the call with the error's own message: shapes that do not fit are a programmer's error.
 #[track_caller]
 pub(crate) fn or_panic<T>(result: Result<T, KernelError>) -> T {
     result.unwrap_or_else(|error| panic!("{error}"))

@@ -21,7 +21,10 @@ use super::split::{Splits, SubjectInfo, first_difference};
 use crate::base::{Class, Classified};
 
 mod checks;
+mod folders;
 mod probe;
+
+pub use folders::folders_of_one_class;
 
 /// Shorter recordings may be equal by chance, such as a column of a clinical table.
 const MIN_DUPLICATE_LEN: usize = 16;
@@ -58,6 +61,8 @@ pub enum FindingKind {
     MissingByClass,
     /// A probe beats chance.
     Probe,
+    /// Files of one folder are different subjects, always of one class.
+    FolderOfOneClass,
 }
 
 /// One thing found.
@@ -94,6 +99,13 @@ pub struct AuditReport {
 }
 
 impl AuditReport {
+    /// Adds a finding to the others.
+    pub fn add(&mut self, finding: Option<Finding>) {
+        self.findings.extend(finding);
+        self.findings
+            .sort_by_key(|finding| (Reverse(finding.severity), finding.kind));
+    }
+
     /// The worst severity found.
     pub fn worst(&self) -> Option<Severity> {
         self.findings.first().map(|finding| finding.severity)

@@ -4,75 +4,35 @@
 //! `[rows, columns]` per modality with all sessions below each other, one `f64` file of row times per series, and
 //! `SHA256SUMS`, which `sha256sum --check` understands.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::base::FileError;
 use crate::base::hash::digest;
-use crate::dataset::DataError;
 use crate::dataset::card::Card;
-use crate::dataset::subjects::{Cohort, ModalityKind, ModalitySpec};
+use crate::dataset::error::DataError;
+use crate::dataset::load::SessionReader;
+use crate::dataset::subjects::{Cohort, ModalitySpec};
+use crate::dataset::warning::{FileWarning, summary};
 
+mod folder;
+mod index;
+mod sessions;
+mod spool;
 mod store;
+mod writer;
 
-use store::{encode, store};
+use folder::{Folder, Mapped, content_hash};
+use index::Index;
+use store::store;
+use writer::FolderWriter;
+
+pub use index::{PreparedSession, PreparedSubject, RowRange};
 
 #[cfg(target_endian = "big")]
 compile_error!("tables are mapped as little-endian numbers");
 
-/// Part of every key: raise it when the reading or the layout of tables changes.
-const FORMAT: u32 = 1;
-const INDEX: &str = "index.json";
-const SUMS: &str = "SHA256SUMS";
-
-/// Rows `start..start + count` of one modality's table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub struct RowRange {
-    /// First row.
-    pub start: u32,
-    /// Number of rows; 0 (then `start` is 0 too) where there are none.
-    pub count: u32,
-}
-
-/// A subject of a prepared cohort.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct PreparedSubject {
-    /// Id, unique in the cohort.
-    pub id: String,
-    /// Hospital or laboratory, where the dataset tells.
-    pub site: Option<String>,
-    /// What ties subjects together, such as a family or a therapist: a split never separates them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
-    /// The subject's sessions.
-    pub sessions: Vec<PreparedSession>,
-}
-
-/// A session of a prepared cohort.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct PreparedSession {
-    /// Id, unique in the subject.
-    pub id: String,
-    /// Index into [`Prepared::classes()`].
-    pub class: u32,
-    /// One range per modality; empty where the session lacks it.
-    pub rows: Vec<RowRange>,
-}
-
-/// Written to `index.json`.
-#[derive(Clone, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Index {
-    format: u32,
-    name: String,
-    classes: Vec<String>,
-    modalities: Vec<ModalitySpec>,
-    num_rows: Vec<u32>,
-    subjects: Vec<PreparedSubject>,
-}
+/// Part of the key of a dataset: raise it when readers give other values or warnings.
+const READERS: u32 = 2;
 
 #[derive(Clone)]
 struct Table {
@@ -88,7 +48,7 @@ enum Values {
 
 /// A modality that was computed from others: one row per window or session.
 pub struct Computed {
-    /// What it is; [`ModalityKind::Row`], although a session may have several rows.
+    /// Name, kind and channels; the kind is [`ModalityKind::Row`](crate::dataset::subjects::ModalityKind::Row), although a session may have several rows.
     pub spec: ModalitySpec,
     /// `[rows, spec.num_columns()]`, NaN where a value is missing.
     pub values: Vec<f32>,
@@ -101,6 +61,7 @@ pub struct Prepared {
     index: Index,
     tables: Vec<Table>,
     hash: String,
+    file_warnings: Vec<FileWarning>,
     warnings: Vec<String>,
 }
 
@@ -108,134 +69,83 @@ impl Prepared {
     /// Prepares `cohort` in `<cache_dir>/<hash>/`, or opens what an earlier call left there. The hash is that of the
     /// content: names, units, row ranges and every byte of the tables.
     ///
-    /// A folder appears complete or not at all. One whose files do not have the hashes it lists is written anew, and
-    /// [`Prepared::warnings`] says so.
+    /// A folder appears complete or not at all. One whose files do not have the hashes it lists, or that contradicts
+    /// itself, is written anew, and [`Prepared::warnings`] says so.
     ///
     /// # Errors
-    /// [`DataError::Cohort`] when the cohort contradicts itself, [`FileError`] when the cache cannot be written.
+    /// [`DataError::Cohort`] when the cohort contradicts itself, [`DataError::Io`] when the cache cannot be written.
     pub fn build(cohort: &Cohort, cache_dir: &Path) -> Result<Self, DataError> {
         cohort.validate()?;
-        let key = digest(encode(cohort, None)?.as_bytes());
-        Self::open_or(cache_dir, &key, || Ok(Cow::Borrowed(cohort)))
+        let key = content_hash(&encode(cohort, None)?);
+        let dir = cache_dir.join(&key);
+        let found = Self::open(&dir).and_then(|prepared| match prepared.hash == key {
+            true => Ok(prepared),
+            false => {
+                let found = format!("content {}", prepared.hash);
+                Err(index::damaged(&dir, "name", found, "the name of the folder".into()))
+            }
+        });
+        Self::or_store(found, cache_dir, &dir, &|building| encode(cohort, Some(building)))
     }
 
     /// Prepares the dataset of `card` whose files lie in `raw_dir`. The folder's name is the hash of the card's text,
-    /// the hashes it declares for the files it needs, and the version of this format; so a second call reads neither
+    /// the hashes it declares for the files it needs, and the version of the readers; so a second call reads neither
     /// the files nor anything else below `raw_dir` but the list of hashes. Files whose hashes nobody declares are read
     /// to be hashed.
     ///
-    /// # Errors
-    /// Those of [`load_cohort`](crate::dataset::load::load_cohort) and of [`Prepared::build`].
-    pub fn from_card(card: &Card, raw_dir: &Path, cache_dir: &Path) -> Result<Self, DataError> {
-        let key = digest(format!("{FORMAT}\n{}", card.source_key(raw_dir)?).as_bytes());
-        Self::open_or(cache_dir, &key, || {
-            let cohort = crate::dataset::load::load_cohort(card, raw_dir)?;
-            cohort.validate()?;
-            Ok(Cow::Owned(cohort))
-        })
-    }
-
-    fn open_or<'a>(
-        cache_dir: &Path,
-        key: &str,
-        cohort: impl FnOnce() -> Result<Cow<'a, Cohort>, DataError>,
-    ) -> Result<Self, DataError> {
-        let dir = cache_dir.join(key);
-        let mut warnings = Vec::new();
-        if dir.exists() {
-            match Self::open(&dir) {
-                Ok(prepared) => return Ok(prepared),
-                Err(error) => warnings.push(format!("prepared data is damaged and was built anew: {error}")),
-            }
-        }
-        let cohort = cohort()?;
-        // Again, because of other processes that move the same damaged folder away, and may take ours with it.
-        let build = || store(&cohort, cache_dir, &dir).and_then(|()| Self::open(&dir));
-        let prepared = build().or_else(|_| build()).or_else(|_| build())?;
-        Ok(Self { warnings, ..prepared })
-    }
-
-    /// Opens a folder that [`Prepared::build`] or [`Prepared::from_card`] wrote, after checking the hash of every file.
+    /// Sessions are read on all cores, as many at a time as fit a fixed memory, and written in order.
     ///
     /// # Errors
-    /// [`FileError`] for a missing file, [`FileError`] for one that is not what the folder lists.
-    pub fn open(dir: &Path) -> Result<Self, DataError> {
-        let sums_path = dir.join(SUMS);
-        let sums = std::fs::read_to_string(&sums_path).map_err(FileError::io(&sums_path, "read"))?;
-        let mut mapped: HashMap<&str, Mapped> = HashMap::new();
-        for (number, line) in sums.lines().enumerate() {
-            let (expected, file) = line.split_once("  ").ok_or_else(|| {
-                damaged(
-                    &sums_path,
-                    format!("line {}", number + 1),
-                    line.into(),
-                    "`hash  file`".into(),
-                )
-            })?;
-            let path = dir.join(file);
-            let bytes = Mapped::open(&path)?;
-            let found = digest(bytes.bytes());
-            if found != expected {
-                return Err(damaged(
-                    &path,
-                    "content".into(),
-                    format!("sha256 {found}"),
-                    expected.into(),
-                ));
-            }
-            mapped.insert(file, bytes);
-        }
-        let index_path = dir.join(INDEX);
-        let index = mapped.remove(INDEX).ok_or_else(|| unlisted(&sums_path, INDEX))?;
-        let index: Index = serde_json::from_slice(index.bytes()).map_err(|error| {
-            damaged(
-                &index_path,
-                format!("line {}", error.line()),
-                error.to_string(),
-                format!("an index of format {FORMAT}"),
-            )
-        })?;
-        if index.format != FORMAT {
-            return Err(damaged(
-                &index_path,
-                "format".into(),
-                index.format.to_string(),
-                FORMAT.to_string(),
-            ));
-        }
-        let mut tables = Vec::new();
-        for (modality, (spec, &num_rows)) in index.modalities.iter().zip(&index.num_rows).enumerate() {
-            let mut take = |file: String, num_bytes: usize| {
-                let values = mapped
-                    .remove(file.as_str())
-                    .ok_or_else(|| unlisted(&sums_path, &file))?;
-                match values.bytes().len() {
-                    found if found == num_bytes => Ok(values),
-                    found => Err(damaged(
-                        &dir.join(&file),
-                        "size".into(),
-                        format!("{found} bytes"),
-                        num_bytes.to_string(),
-                    )),
-                }
-            };
-            let num_rows = num_rows as usize;
-            let values = take(values_file(modality), num_rows * spec.num_columns() * size_of::<f32>())?;
-            let times_secs = match spec.kind {
-                ModalityKind::Series => Some(Arc::new(take(times_file(modality), num_rows * size_of::<f64>())?)),
-                _ => None,
-            };
-            tables.push(Table {
-                values: Values::Mapped(Arc::new(values)),
-                times_secs,
-            });
-        }
-        Ok(Self {
-            index,
-            tables,
-            hash: digest(sums.as_bytes()),
-            warnings: Vec::new(),
+    /// Errors of [`load_cohort`](crate::dataset::load::load_cohort) and of [`Prepared::build`].
+    pub fn from_card(card: &Card, raw_dir: &Path, cache_dir: &Path) -> Result<Self, DataError> {
+        Self::from_card_with(card, raw_dir, cache_dir, &|_, _| {})
+    }
+
+    /// As [`from_card`](Self::from_card), told how many sessions of all are prepared.
+    ///
+    /// # Errors
+    /// Errors of [`from_card`](Self::from_card).
+    pub fn from_card_with(
+        card: &Card,
+        raw_dir: &Path,
+        cache_dir: &Path,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Self, DataError> {
+        let key = digest(format!("{READERS}\n{}", card.source_key(raw_dir)?).as_bytes());
+        let dir = cache_dir.join(key);
+        Self::or_store(Self::open(&dir), cache_dir, &dir, &|building| {
+            let reader = SessionReader::open(card, raw_dir)?;
+            let mut writer = FolderWriter::new(&card.name, &card.classes, reader.modalities(), Some(building))?;
+            let mut warnings = reader.skipped()?;
+            warnings.extend(sessions::write(&reader, &mut writer, building, progress)?);
+            writer.finish(&warnings)
         })
+    }
+
+    /// What was found, or where nothing was or it is damaged, what `fill` writes.
+    fn or_store(
+        found: Result<Self, DataError>,
+        cache_dir: &Path,
+        dir: &Path,
+        fill: &dyn Fn(&Path) -> Result<String, DataError>,
+    ) -> Result<Self, DataError> {
+        let rebuilt = match found {
+            Ok(prepared) => return Ok(prepared),
+            Err(error) if dir.exists() => Some(format!("prepared data is damaged and was built anew: {error}")),
+            Err(_) => None,
+        };
+        let mut prepared = Self::from(store(cache_dir, dir, fill)?);
+        prepared.warnings.splice(0..0, rebuilt);
+        Ok(prepared)
+    }
+
+    /// Opens a folder that [`Prepared::build`] or [`Prepared::from_card`] wrote, after checking the hash of every file, and
+    /// that names, ranges of rows and sizes of tables hold together.
+    ///
+    /// # Errors
+    /// [`DataError`] for a missing file, or for one that is not what the folder lists.
+    pub fn open(dir: &Path) -> Result<Self, DataError> {
+        Folder::open(dir).map(Self::from)
     }
 
     /// The same cohort with more modalities, behind those it has. They live in memory only, and
@@ -264,6 +174,7 @@ impl Prepared {
             index,
             tables,
             hash: self.hash.clone(),
+            file_warnings: self.file_warnings.clone(),
             warnings: self.warnings.clone(),
         }
     }
@@ -325,10 +236,89 @@ impl Prepared {
         &self.hash
     }
 
-    /// What the caller should show: a damaged folder that was rebuilt.
+    /// Lines that the caller should show: a damaged folder that was rebuilt, classes that no session has, subjects with
+    /// sessions of several classes, and what readers tolerated, by kind.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
+
+    /// What the readers of files tolerated, in the order of the sessions.
+    pub fn file_warnings(&self) -> &[FileWarning] {
+        &self.file_warnings
+    }
+}
+
+impl From<Folder> for Prepared {
+    fn from(folder: Folder) -> Self {
+        let table = |table: folder::MappedTable| Table {
+            values: Values::Mapped(table.values),
+            times_secs: table.times_secs,
+        };
+        let mut warnings = remarks(&folder.index);
+        warnings.extend(summary(&folder.warnings));
+        Self {
+            index: folder.index,
+            tables: folder.tables.into_iter().map(table).collect(),
+            hash: folder.hash,
+            warnings,
+            file_warnings: folder.warnings,
+        }
+    }
+}
+
+/// What is odd about the labels of a cohort.
+fn remarks(index: &Index) -> Vec<String> {
+    let sessions = || index.subjects.iter().flat_map(|subject| &subject.sessions);
+    let is_empty = |class: usize| sessions().all(|session| session.class as usize != class);
+    let empty = index.classes.iter().enumerate().filter(|(class, _)| is_empty(*class));
+    let mut remarks: Vec<String> = empty
+        .map(|(_, class)| {
+            format!(
+                "no session is of class `{class}`, so it can neither be learnt nor scored; take it out of `classes`, or \
+                 correct the values that [label] maps to it"
+            )
+        })
+        .collect();
+    let is_mixed = |subject: &&PreparedSubject| {
+        let mut classes = subject.sessions.iter().map(|session| session.class);
+        let first = classes.next();
+        classes.any(|class| Some(class) != first)
+    };
+    let mixed: Vec<&str> = index
+        .subjects
+        .iter()
+        .filter(is_mixed)
+        .map(|subject| subject.id.as_str())
+        .collect();
+    remarks.extend(several_classes(&mixed, index.subjects.len()));
+    remarks
+}
+
+/// What can be scored where some of `num_subjects` subjects have sessions of several classes; nothing where none has.
+pub fn several_classes(mixed: &[&str], num_subjects: usize) -> Option<String> {
+    const MAX_IDS: usize = 5;
+    let first = mixed.get(..MAX_IDS.min(mixed.len()))?.join(", ");
+    let more = if mixed.len() > MAX_IDS { ", ..." } else { "" };
+    (!mixed.is_empty()).then(|| {
+        format!(
+            "{} of {num_subjects} subjects have sessions of several classes ({first}{more}): a score of the subject needs \
+             one class; to score sessions instead, let `{{subject}}` in the card's patterns match the session, and \
+             `{{group}}` the person, whose sessions no split separates",
+            mixed.len()
+        )
+    })
+}
+
+/// The text of `SHA256SUMS` for a cohort; with a folder, the files are written there as well.
+fn encode(cohort: &Cohort, dir: Option<&Path>) -> Result<String, DataError> {
+    let mut writer = FolderWriter::new(&cohort.name, &cohort.classes, cohort.modalities.clone(), dir)?;
+    for subject in &cohort.subjects {
+        writer.subject(&subject.id, subject.site.as_deref(), subject.group.as_deref());
+        for session in &subject.sessions {
+            writer.session(session, Vec::new())?;
+        }
+    }
+    writer.finish(&[])
 }
 
 impl std::fmt::Debug for Prepared {
@@ -338,44 +328,4 @@ impl std::fmt::Debug for Prepared {
             .field("hash", &self.hash)
             .finish_non_exhaustive()
     }
-}
-
-/// A read-only file in memory.
-struct Mapped(memmap2::Mmap);
-
-impl Mapped {
-    #[allow(unsafe_code)]
-    fn open(path: &Path) -> Result<Self, DataError> {
-        let file = File::open(path).map_err(FileError::io(path, "read"))?;
-        // SAFETY: a mapping is undefined when the file changes below it. Files of a prepared folder are written once,
-        // under another name, and never opened for writing again: damaged folders are moved away, not changed.
-        let map = unsafe { memmap2::Mmap::map(&file) };
-        Ok(map.map(Self).map_err(FileError::io(path, "map"))?)
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-fn damaged(file: &Path, place: String, found: String, expected: String) -> DataError {
-    let hint = "remove this folder; it is built again from the dataset";
-    FileError::at(file)
-        .place(place)
-        .found(found)
-        .expected(expected)
-        .hint(hint)
-        .into()
-}
-
-fn unlisted(sums: &Path, file: &str) -> DataError {
-    damaged(sums, file.into(), "no such line".into(), "the hash of this file".into())
-}
-
-fn values_file(modality: usize) -> String {
-    format!("{modality}.f32")
-}
-
-fn times_file(modality: usize) -> String {
-    format!("{modality}.times.f64")
 }

@@ -1,15 +1,16 @@
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use recoup::cohort::audit::{Audit, Severity};
+use recoup::cohort::audit::{Audit, Severity, folders_of_one_class};
 use recoup::cohort::prepared::Prepared;
 use recoup::cohort::split::SubjectInfo;
-use recoup::dataset::DataPaths;
 use recoup::dataset::card::Card;
 use recoup::dataset::fetch::{
     AcceptedHash, FetchPlan, FileSpec, HttpOptions, Progress, Source, fetch, fetch_hash_list,
 };
-use recoup::experiment::{ExperimentFile, ExperimentPlan, open_data};
+use recoup::dataset::{DataPaths, SessionReader};
+use recoup::experiment::config::DataSource;
+use recoup::experiment::{ExperimentFile, ExperimentPlan};
 use recoup::runs::write_document;
 use serde_json::json;
 
@@ -28,10 +29,12 @@ pub fn run(command: DataCommand, paths: &DataPaths) -> super::Result<()> {
         DataCommand::Fetch { name, from, base_url } => fetch_dataset(&card(paths, &name)?, paths, from, base_url),
         DataCommand::Prepare { name } => {
             let card = card(paths, &name)?;
-            let prepared = Prepared::from_card(&card, &paths.raw(&name), &paths.prepared(&name))?;
-            for warning in prepared.warnings() {
-                super::warn(&warning);
-            }
+            let bar = super::preparation_bar(false);
+            let progress = |done, all| super::advance(&bar, done, all);
+            let prepared = Prepared::from_card_with(&card, &paths.raw(&name), &paths.prepared(&name), &progress);
+            bar.finish_and_clear();
+            let prepared = prepared?;
+            super::warn_of(&prepared);
             super::print(&describe(&prepared))
         }
         DataCommand::Simulate { out, layout, set } => super::simulate::run(&out, layout, &set),
@@ -107,7 +110,7 @@ fn show(card: &Card, paths: &DataPaths, args: &ShowArgs) -> super::Result<()> {
     let modalities: Vec<(String, usize)> = card
         .modalities
         .iter()
-        .map(|rule| (rule.name().to_owned(), rule.spec().channels.len()))
+        .map(|rule| (rule.name.clone(), rule.spec().channels.len()))
         .collect();
     if args.json.json {
         return super::print_json(&json!({
@@ -245,7 +248,7 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
     let mut file = ExperimentFile::load(experiment, overrides)?;
     // Whatever a model starts from, the data and the splits are the same.
     file.config.training.init_from = None;
-    let plan = ExperimentPlan::new(&file, open_data(&file, paths)?, Path::new(""), &|_, _| {})?;
+    let plan = ExperimentPlan::new(&file, super::open_data(&file, paths, true)?, Path::new(""), &|_, _| {})?;
     // In the order of the files, because one probe asks whether that order tells the class.
     let prepared = plan.base().prepared();
     let subjects: Vec<SubjectInfo> = prepared
@@ -288,7 +291,16 @@ fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool)
             }
         }
     }
-    let report = audit.finish(plan.splits())?;
+    let mut report = audit.finish(plan.splits())?;
+    if let DataSource::Dataset(dataset) = &file.config.data.source {
+        let (card, raw) = (card(paths, &dataset.name)?, paths.raw(&dataset.name));
+        // Prepared data may be all that is here.
+        if raw.is_dir() {
+            report.add(folders_of_one_class(
+                &SessionReader::open(&card, &raw)?.subjects_by_folder(),
+            ));
+        }
+    }
     if json {
         super::print_json(&report)?
     } else {

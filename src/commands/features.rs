@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array2, Axis, concatenate};
 use recoup::cohort::prepared::Prepared;
 use recoup::dataset::DataPaths;
-use recoup::experiment::{ExperimentFile, feature_tables, open_data};
+use recoup::experiment::{ExperimentFile, feature_tables};
 use recoup::features::tables::{self, FeatureTable, Per, RowKey};
 use recoup::runs::write_document;
 use recoup_formats::parquet::write_table;
@@ -17,7 +17,7 @@ use crate::cli::FeaturesArgs;
 /// Writes the feature tables of an experiment, side by side.
 pub fn run(args: FeaturesArgs, paths: &DataPaths) -> super::Result<()> {
     let file = ExperimentFile::load(&args.experiment, &args.overrides.set)?;
-    let prepared = open_data(&file, paths)?;
+    let prepared = super::open_data(&file, paths, args.quiet)?;
     let bar = if args.quiet {
         ProgressBar::hidden()
     } else {

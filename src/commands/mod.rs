@@ -16,7 +16,11 @@ use std::io::Write as _;
 use clap::CommandFactory as _;
 use recoup_formats::printable;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use recoup::base::{Class, Classified};
+use recoup::cohort::Prepared;
+use recoup::dataset::DataPaths;
+use recoup::experiment::ExperimentFile;
 
 use crate::cli::{Cli, Command};
 
@@ -47,7 +51,10 @@ pub type Result<T> = std::result::Result<T, Box<dyn Classified>>;
 
 /// Carries out one command.
 pub fn run(cli: Cli) -> Result<()> {
-    let paths = recoup::dataset::DataPaths { datasets: cli.datasets };
+    let paths = DataPaths {
+        datasets: cli.datasets,
+        prepared: cli.prepared,
+    };
     match cli.command {
         Command::Devices(json) => devices::run(json.json),
         Command::Data(command) => data::run(command, &paths),
@@ -79,6 +86,40 @@ pub fn shown(message: &impl std::fmt::Display) -> String {
 /// Tells the user something on stderr.
 fn warn(warning: &impl std::fmt::Display) {
     eprintln!("warning: {}", shown(warning));
+}
+
+/// Opens the data of an experiment, with progress and its warnings on stderr.
+fn open_data(file: &ExperimentFile, paths: &DataPaths, quiet: bool) -> Result<Prepared> {
+    let bar = preparation_bar(quiet);
+    let prepared = recoup::experiment::open_data(file, paths, &|done, all| advance(&bar, done, all));
+    bar.finish_and_clear();
+    let prepared = prepared?;
+    warn_of(&prepared);
+    Ok(prepared)
+}
+
+/// Warnings of a cohort, on stderr: what readers tolerated and what else is odd.
+fn warn_of(prepared: &Prepared) {
+    prepared.warnings().iter().for_each(|warning| warn(warning));
+}
+
+/// Appears once the first session is prepared: tables that are there already need none.
+fn preparation_bar(quiet: bool) -> ProgressBar {
+    let bar = if quiet {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::no_length()
+    };
+    // The template is a constant that parses; a bar in indicatif's own style would do as well.
+    if let Ok(style) = ProgressStyle::with_template("preparing {bar:40} {pos}/{len} sessions, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn advance(bar: &ProgressBar, done: usize, all: usize) {
+    bar.set_length(all as u64);
+    bar.set_position(done as u64);
 }
 
 /// Writes a result to stdout. A reader that has seen enough (`| head`) is no error.

@@ -7,7 +7,7 @@ use recoup::dataset::DataPaths;
 use recoup::evaluation::{Level, table};
 use recoup::experiment::ExperimentFile;
 use recoup::experiment::config::{DataSource, TaskConfig};
-use recoup::experiment::{ExperimentPlan, Program, open_data};
+use recoup::experiment::{ExperimentPlan, Program};
 use recoup::launch::local::headline_metrics;
 use recoup::launch::memory::{DeviceMemory, Size, bytes_per_replica, data_bytes, group_sizes};
 use recoup::launch::signals::StopFlag;
@@ -28,10 +28,7 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> super::Result<()> {
         device => device.ok(),
     };
     let memory = device.as_ref().map_or(DeviceMemory::UNKNOWN, DeviceMemory::of);
-    let prepared = open_data(&file, paths)?;
-    for warning in prepared.warnings() {
-        super::warn(&warning);
-    }
+    let prepared = super::open_data(&file, paths, args.quiet)?;
     let plan = ExperimentPlan::new(&file, prepared, &args.out, &|_, _| {})?;
     check_names(&plan, &args.only)?;
     let max_replicas = args.max_replicas.map(|most| most as usize);

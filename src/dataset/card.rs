@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::base::FileError;
-use crate::base::hash::digest;
+use crate::base::hash::{digest, digest_file};
 use crate::base::text::closest_expected;
 use crate::base::walk::walk;
 use crate::dataset::error::DataError;
@@ -19,10 +19,11 @@ mod pattern;
 mod rules;
 
 pub use pattern::{FilePattern, PathGroup, PathGroups};
+pub(in crate::dataset) use rules::DIGITAL_UNIT;
 pub use rules::{
-    Accept, AlignRule, AnnotationsRule, Axis, ClinicalTableRule, ColumnRule, DelimitedRule, DelimitedSignalRule,
-    FileChannelRule, ImageRule, LabelRule, MissingRule, ModalityRule, OwnTableRule, PointsRule, ResponderRule, Scale,
-    SignalFileRule, SignalRule, SubjectRule, TableRule, TimeUnit, Unlabelled, VisitsRule, WfdbRule,
+    Accept, AlignRule, AnnotationsRule, Axis, ColumnRule, ContentRule, ImageRule, LabelRule, MissingRule, ModalityRule,
+    PointsRule, ResponderRule, SeriesRule, SignalRule, SubjectRule, TableRowRule, TableRule, TimeUnit, Unlabelled,
+    VisitsRule,
 };
 
 /// A dataset card, checked: the names it uses exist, its files do not.
@@ -79,7 +80,7 @@ impl Card {
     /// Reads and checks a card.
     ///
     /// # Errors
-    /// [`FileError`], or [`DataError::Card`] with the line or key that is wrong.
+    /// [`DataError::Io`], or [`DataError::Card`] with the line or key that is wrong.
     pub fn load(path: &Path) -> Result<Self, DataError> {
         let text = std::fs::read_to_string(path).map_err(FileError::io(path, "read"))?;
         Self::parse(text, path)
@@ -114,19 +115,15 @@ impl Card {
     /// Empty for a card without `hashes`.
     ///
     /// # Errors
-    /// [`FileError`] without the list, [`FileError`] when it is not the one that the card knows.
+    /// [`DataError::Io`] without the list, [`DataError::File`] when it is not the one that the card knows.
     pub fn declared_hashes(&self, raw_dir: &Path) -> Result<BTreeMap<String, Vec<String>>, DataError> {
         let mut declared = BTreeMap::<String, Vec<String>>::new();
         let Some(list) = &self.hashes else { return Ok(declared) };
         let path = raw_dir.join(list);
         let text = std::fs::read_to_string(&path).map_err(FileError::io(&path, "read"))?;
-        let wrong = |place: String, found: String, expected: String| {
-            FileError::at(&path)
-                .place(place)
-                .found(found)
-                .expected(expected)
-                .hint(self.restore_hint(list))
-                .into()
+        let wrong = |place: String, found: String, expected: String| -> DataError {
+            let error = FileError::at(&path).place(place).found(found).expected(expected);
+            error.hint(self.restore_hint(list)).into()
         };
         let found = digest(text.as_bytes());
         if let Some(expected) = self.hashes_sha256.as_ref().filter(|expected| **expected != found) {
@@ -173,10 +170,7 @@ impl Card {
             }
             return Ok(key);
         }
-        let hash = |file: &String| {
-            let path = raw_dir.join(file);
-            Ok(digest(&std::fs::read(&path).map_err(FileError::io(&path, "read"))?))
-        };
+        let hash = |file: &String| Ok(digest_file(&raw_dir.join(file))?);
         let files: Vec<String> = self.reads(raw_dir)?.into_iter().collect();
         let hashes: Vec<Result<String, DataError>> = files.par_iter().map(hash).collect();
         for (file, hash) in files.iter().zip(hashes) {
@@ -218,12 +212,12 @@ impl Card {
 
     /// The pattern of a modality's files; `None` for tables.
     pub(super) fn pattern(&self, rule: &ModalityRule) -> Result<Option<FilePattern>, DataError> {
-        let Some((key, text)) = rule.pattern() else {
+        let Some(text) = rule.pattern() else {
             return Ok(None);
         };
         let wrong =
-            |(problem, hint): (String, String)| self.error(format!("modality.{}.{key}", rule.name()), problem, hint);
-        FilePattern::parse(&text).map(Some).map_err(wrong)
+            |(problem, hint): (String, String)| self.error(format!("modality.{}.file", rule.name), problem, hint);
+        FilePattern::parse(text).map(Some).map_err(wrong)
     }
 
     /// A [`DataError::Card`] of this card.
@@ -277,6 +271,12 @@ fn line_of(text: &str, error: &toml::de::Error) -> Option<usize> {
 
 /// What to do about a key that no card has.
 fn hint_of(message: &str) -> String {
+    let kind = message
+        .strip_prefix("unknown kind `")
+        .and_then(|rest| rest.split('`').next());
+    if let Some(instead) = kind.and_then(rules::retired_kind) {
+        return instead.into();
+    }
     match closest_expected(message) {
         Some(name) => format!("did you mean `{name}`?"),
         None => "datasets/README.md lists the keys of a card".into(),

@@ -7,10 +7,12 @@ pub mod error;
 pub mod fetch;
 pub mod load;
 mod paths;
+mod rate;
 pub mod subjects;
+pub mod warning;
 
 pub use card::Card;
 pub use error::DataError;
-pub use load::load_cohort;
+pub use load::{SessionReader, load_cohort};
 pub use paths::DataPaths;
 pub use subjects::{Channel, Cohort, ModalityKind, ModalitySpec, Recording, Session, Subject};

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 /// Folders of datasets.
 #[derive(Clone, Debug)]
 pub struct DataPaths {
-    /// Folder with one folder per dataset; prepared data goes to `<name>/prepared` in it.
+    /// Folder with one folder per dataset.
     pub datasets: PathBuf,
+    /// Folder for prepared data, one folder per dataset; without one they go to the datasets, which must then be writable.
+    pub prepared: Option<PathBuf>,
 }
 
 impl DataPaths {
@@ -20,8 +22,11 @@ impl DataPaths {
         self.datasets.join(name).join("raw")
     }
 
-    /// `<datasets>/<name>/prepared`: tables as training reads them.
+    /// `<prepared>/<name>`, or else `<datasets>/<name>/prepared`: tables as training reads them.
     pub fn prepared(&self, name: &str) -> PathBuf {
-        self.datasets.join(name).join("prepared")
+        match &self.prepared {
+            Some(prepared) => prepared.join(name),
+            None => self.datasets.join(name).join("prepared"),
+        }
     }
 }

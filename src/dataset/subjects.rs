@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use ndarray::Array2;
-use recoup_formats::order::natural_cmp;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::error::DataError;
+use recoup_formats::order::natural_cmp;
 
 /// Subjects with their sessions, as read from the files of a dataset or simulated.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,6 +105,14 @@ impl ModalitySpec {
             _ => self.channels.len(),
         }
     }
+
+    /// As [`num_columns`](Self::num_columns); `None` where the number is none that a computer can hold.
+    pub(crate) fn checked_columns(&self) -> Option<usize> {
+        match self.kind {
+            ModalityKind::Image { height, width } => self.channels.len().checked_mul(height)?.checked_mul(width),
+            _ => Some(self.channels.len()),
+        }
+    }
 }
 
 impl Cohort {
@@ -119,83 +127,107 @@ impl Cohort {
     /// # Errors
     /// [`DataError::Cohort`] at the first contradiction.
     pub fn validate(&self) -> Result<(), DataError> {
-        let fail = |place: String, problem: String| {
-            Err(DataError::Cohort {
-                cohort: self.name.clone(),
-                place,
-                problem,
-            })
+        let fail = |(place, problem)| DataError::Cohort {
+            cohort: self.name.clone(),
+            place,
+            problem,
         };
-        let mut names = HashSet::new();
-        if let Some(twice) = self.classes.iter().find(|class| !names.insert(class.as_str())) {
-            return fail("classes".into(), format!("`{twice}` stands twice"));
-        }
-        names.clear();
-        for spec in &self.modalities {
-            let place = format!("modality `{}`", spec.name);
-            if !names.insert(spec.name.as_str()) {
-                return fail(place, "this name is used twice".into());
-            }
-            if spec.num_columns() == 0 {
-                return fail(place, "has no columns, expected at least one channel".into());
-            }
-            let mut channels = HashSet::new();
-            if let Some(twice) = spec.channels.iter().find(|channel| !channels.insert(&channel.name)) {
-                return fail(place, format!("channel `{}` stands twice", twice.name));
-            }
-            if let ModalityKind::Signal { rate_hz } = spec.kind
-                && !(rate_hz.is_finite() && rate_hz > 0.0)
-            {
-                return fail(place, format!("rate_hz is {rate_hz}, expected a positive number"));
-            }
-        }
-        for pair in self.subjects.windows(2) {
-            if let [a, b] = pair
-                && natural_cmp(&a.id, &b.id) != Ordering::Less
-            {
-                return fail(
-                    format!("subject `{}`", b.id),
-                    format!("stands after `{}`, expected unique ids in natural order", a.id),
-                );
-            }
-        }
+        check_names(&self.classes, &self.modalities).map_err(fail)?;
+        let ids = self.subjects.iter().map(|subject| subject.id.as_str());
+        check_order(ids).map_err(fail)?;
         for subject in &self.subjects {
             let mut ids = HashSet::new();
             for session in &subject.sessions {
-                let place = format!("subject `{}`, session `{}`", subject.id, session.id);
                 if !ids.insert(session.id.as_str()) {
-                    return fail(place, "this id is used twice".into());
+                    let place = place_of(&subject.id, &session.id);
+                    return Err(fail((place, "this id is used twice".into())));
                 }
-                if let Err((modality, problem)) = self.check_session(session) {
-                    return fail(format!("{place}{modality}"), problem);
-                }
+                check_session(&self.modalities, self.classes.len(), &subject.id, session).map_err(fail)?;
             }
             if subject.sessions.is_empty() {
-                return fail(format!("subject `{}`", subject.id), "has no session".into());
+                let place = format!("subject `{}`", subject.id);
+                return Err(fail((place, "has no session".into())));
             }
         }
         Ok(())
     }
+}
 
-    fn check_session(&self, session: &Session) -> Result<(), (String, String)> {
-        let (found, expected) = (session.recordings.len(), self.modalities.len());
-        if session.class >= self.classes.len() {
-            let problem = format!("class is {}, expected less than {}", session.class, self.classes.len());
-            return Err((String::new(), problem));
-        }
-        if found != expected {
-            return Err((
-                String::new(),
-                format!("{found} recordings, expected one per modality ({expected})"),
-            ));
-        }
-        for (spec, recording) in self.modalities.iter().zip(&session.recordings) {
-            if let Some(recording) = recording {
-                check_recording(spec, recording).map_err(|problem| (format!(", modality `{}`", spec.name), problem))?;
-            }
-        }
-        Ok(())
+/// Place and problem of a contradiction.
+type Contradiction = (String, String);
+
+fn place_of(subject: &str, session: &str) -> String {
+    format!("subject `{subject}`, session `{session}`")
+}
+
+/// Names of classes, modalities and channels are unique, each modality has columns, and each rate makes sense.
+pub(crate) fn check_names(classes: &[String], modalities: &[ModalitySpec]) -> Result<(), Contradiction> {
+    let mut names = HashSet::new();
+    if let Some(twice) = classes.iter().find(|class| !names.insert(class.as_str())) {
+        return Err(("classes".into(), format!("`{twice}` stands twice")));
     }
+    names.clear();
+    for spec in modalities {
+        let fail = |problem| Err((format!("modality `{}`", spec.name), problem));
+        if !names.insert(spec.name.as_str()) {
+            return fail("this name is used twice".into());
+        }
+        if spec.checked_columns().is_none_or(|columns| columns == 0) {
+            return fail("has no columns, or more than there can be, expected at least one channel".into());
+        }
+        let mut channels = HashSet::new();
+        if let Some(twice) = spec.channels.iter().find(|channel| !channels.insert(&channel.name)) {
+            return fail(format!("channel `{}` stands twice", twice.name));
+        }
+        if let ModalityKind::Signal { rate_hz } = spec.kind
+            && !(rate_hz.is_finite() && rate_hz > 0.0)
+        {
+            return fail(format!("rate_hz is {rate_hz}, expected a positive number"));
+        }
+    }
+    Ok(())
+}
+
+/// Ids of subjects are unique and in natural order.
+pub(crate) fn check_order<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Result<(), Contradiction> {
+    let mut pairs = ids.clone().zip(ids.skip(1));
+    match pairs.find(|(a, b)| natural_cmp(a, b) != Ordering::Less) {
+        None => Ok(()),
+        Some((a, b)) => {
+            let problem = format!("stands after `{a}`, expected unique ids in natural order");
+            Err((format!("subject `{b}`"), problem))
+        }
+    }
+}
+
+/// A session has a class and a recording, or none, for each modality.
+pub(crate) fn check_session(
+    modalities: &[ModalitySpec],
+    num_classes: usize,
+    subject: &str,
+    session: &Session,
+) -> Result<(), Contradiction> {
+    let place = place_of(subject, &session.id);
+    let (found, expected) = (session.recordings.len(), modalities.len());
+    if session.class >= num_classes {
+        return Err((
+            place,
+            format!("class is {}, expected less than {num_classes}", session.class),
+        ));
+    }
+    if found != expected {
+        return Err((
+            place,
+            format!("{found} recordings, expected one per modality ({expected})"),
+        ));
+    }
+    for (spec, recording) in modalities.iter().zip(&session.recordings) {
+        if let Some(recording) = recording {
+            let in_modality = |problem| (format!("{place}, modality `{}`", spec.name), problem);
+            check_recording(spec, recording).map_err(in_modality)?;
+        }
+    }
+    Ok(())
 }
 
 fn check_recording(spec: &ModalitySpec, recording: &Recording) -> Result<(), String> {

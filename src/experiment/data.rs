@@ -12,7 +12,11 @@ use crate::dataset::card::Card;
 ///
 /// # Errors
 /// [`ExperimentError::Problems`] for a simulated cohort that cannot be, or the errors of the dataset.
-pub fn open_data(file: &ExperimentFile, paths: &DataPaths) -> Result<Prepared, ExperimentError> {
+pub fn open_data(
+    file: &ExperimentFile,
+    paths: &DataPaths,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Prepared, ExperimentError> {
     match &file.config.data.source {
         DataSource::Simulated(config) => {
             let mut problems = Problems::default();
@@ -22,11 +26,8 @@ pub fn open_data(file: &ExperimentFile, paths: &DataPaths) -> Result<Prepared, E
         }
         DataSource::Dataset(dataset) => {
             let card = Card::load(&paths.card(&dataset.name))?;
-            Ok(Prepared::from_card(
-                &card,
-                &paths.raw(&dataset.name),
-                &paths.prepared(&dataset.name),
-            )?)
+            let (raw, prepared) = (paths.raw(&dataset.name), paths.prepared(&dataset.name));
+            Ok(Prepared::from_card_with(&card, &raw, &prepared, progress)?)
         }
     }
 }

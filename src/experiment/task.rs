@@ -1,12 +1,10 @@
 //! The classes to predict and where each class of the data goes.
 
-use std::collections::BTreeSet;
-
 use recoup_kernels::random::{self, Key, Purpose};
 
 use super::config::ExperimentConfig;
 use crate::base::Problems;
-use crate::cohort::prepared::{Prepared, PreparedSubject};
+use crate::cohort::prepared::{Prepared, PreparedSubject, several_classes};
 use crate::cohort::split::{SubjectInfo, majority_class};
 use crate::cohort::window::Window;
 
@@ -27,27 +25,38 @@ impl Task {
             classes,
             of_session: prepared.subjects().iter().map(of_subject).collect(),
         };
-        if let Some(seed) = config.task.permute_labels {
-            task.permute(seed, prepared, problems);
+        let mixed = task.mixed(prepared);
+        if let Some(seed) = config.task.permute_labels.filter(|_| mixed.is_empty()) {
+            task.permute(seed);
+        }
+        // An autoencoder has no scores.
+        let is_scored = config.model.stream.iter().all(|stream| stream.decoder.is_none());
+        if is_scored && let Some(message) = several_classes(&mixed, prepared.subjects().len()) {
+            problems.add("task", message);
         }
         task
     }
 
+    /// Subjects whose sessions have several classes of the task.
+    fn mixed<'p>(&self, prepared: &'p Prepared) -> Vec<&'p str> {
+        let is_mixed = |sessions: &[Option<u32>]| {
+            let mut classes = sessions.iter().flatten();
+            let first = classes.next();
+            classes.any(|class| Some(class) != first)
+        };
+        let subjects = prepared.subjects().iter().zip(&self.of_session);
+        subjects
+            .filter(|(_, sessions)| is_mixed(sessions))
+            .map(|(subject, _)| subject.id.as_str())
+            .collect()
+    }
+
     /// Deals the classes of the subjects out anew; how many have each class stays.
-    fn permute(&mut self, seed: u64, prepared: &Prepared, problems: &mut Problems) {
+    fn permute(&mut self, seed: u64) {
         let mut places = Vec::new();
         let mut classes = Vec::new();
-        for (at, (sessions, subject)) in self.of_session.iter().zip(prepared.subjects()).enumerate() {
-            let own: BTreeSet<u32> = sessions.iter().flatten().copied().collect();
-            if own.len() > 1 {
-                let message = format!(
-                    "subject {:?} has sessions of several classes, so its label cannot be permuted",
-                    subject.id
-                );
-                problems.add("task.permute_labels", message);
-                return;
-            }
-            if let Some(&class) = own.first() {
+        for (at, sessions) in self.of_session.iter().enumerate() {
+            if let Some(&class) = sessions.iter().flatten().next() {
                 places.push(at);
                 classes.push(class);
             }

@@ -160,7 +160,7 @@ pub fn group_sizes(
     let free = memory.usable_bytes() - data_bytes(plan);
     let size = |program: &Program| {
         let bytes = bytes_per_replica(program);
-        let held = recoup_kernels::most_replicas(program.config().training.batch_size).min(program.replicas().len());
+        let held = recoup_kernels::max_replicas(program.config().training.batch_size).min(program.replicas().len());
         // A float that is negative or too large becomes the nearest integer.
         match max_replicas.unwrap_or((free / bytes) as usize) {
             0 => Err(MemoryError {

@@ -77,7 +77,7 @@ fn centred(which: &str, samples: &[f32], from_hz: f64, to_hz: f64) -> Result<Vec
     if let Some(index) = samples.iter().position(|x| !x.is_finite()) {
         return Err(format!("{which} signal: sample {index} is missing or not finite"));
     }
-    let resampler = Resampler::new(from_hz, to_hz).ok_or_else(|| {
+    let resampler = Resampler::for_length(from_hz, to_hz, samples.len()).ok_or_else(|| {
         format!("found rates of {from_hz} and {to_hz} Hz, expected a ratio of whole numbers up to 10,000")
     })?;
     let samples: Vec<f64> = resampler.resample(samples).into_iter().map(f64::from).collect();

@@ -62,6 +62,10 @@ def describe(path):
     onsets, durations, texts = file.readAnnotations()
     marks = [[float(o), None if d < 0 else float(d), str(t)] for o, d, t in zip(onsets, durations, texts)]
     start = file.getStartdatetime().isoformat()
+    # Annotations of files that do not call themselves EDF+, which pyedflib takes for samples.
+    if any(signal["name"] == "EDF Annotations" for signal in signals):
+        signals = [signal for signal in signals if signal["name"] != "EDF Annotations"]
+        return {"signals": signals, "num_annotations": None, "annotations": [], "start": start, "record_secs": file.datarecord_duration}
     return {"signals": signals, "num_annotations": len(marks), "annotations": marks[:5] + marks[-5:], "start": start, "record_secs": file.datarecord_duration}
 
 

@@ -198,10 +198,11 @@ fn a_plan_starts_from_the_stored_weights_whoever_made_it() {
     let source = train(here, "pretraining", &pretraining());
     let paths = DataPaths {
         datasets: here.join("datasets"),
+        prepared: None,
     };
     let plan = |text: &str| {
         let file = ExperimentFile::parse(Path::new("x.toml"), text, &[]).unwrap();
-        let prepared = open_data(&file, &paths).unwrap();
+        let prepared = open_data(&file, &paths, &|_, _| {}).unwrap();
         ExperimentPlan::new(&file, prepared, &here.join("checkpoints"), &|_, _| {}).unwrap()
     };
     // The experiment, seen from the folder of runs.

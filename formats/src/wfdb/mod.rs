@@ -142,46 +142,35 @@ pub fn read_record_with(
     })
 }
 
-/// A record of any sort, as its header says.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AnyRecord {
-    /// One segment. [`Record::rate_hz`] is that of the frames, of which a signal may have several samples each.
-    Frames(Record),
-    /// The signals of several segments joined, in physical units.
-    Segments(Vec<SignalChannel>),
-}
-
-/// The signals of a record of one segment or several, with any number of samples per frame, without annotations; and what
-/// was tolerated.
+/// The signals of a record of one segment in digital values, `adu`, whether they are calibrated or not; without annotations.
 ///
 /// # Errors
-/// Errors of [`contents_with`].
-pub fn read_any_with(
+/// Errors of [`contents_with`], and [`FileError`] for a record of segments, whose digital values may mean something else in
+/// each.
+pub fn digital_contents_with(
     header: &Path,
-    read: impl Fn(&Path) -> Result<Vec<u8>, FileError>,
-) -> Result<(AnyRecord, Vec<Warning>), FileError> {
-    let mut files = Files::new(&read, false);
+    read_file: impl Fn(&Path) -> Result<Vec<u8>, FileError>,
+) -> Result<Contents, FileError> {
+    let mut files = Files::new(&read_file, false);
     let header = files.header(header)?;
-    let mut record = match &header.segments {
-        Some(lines) => AnyRecord::Segments(segments::channels(&header, lines, &mut files)?),
-        None => AnyRecord::Frames(Record {
-            signals: files.signals(&header)?,
-            name: header.name,
-            rate_hz: header.rate_hz,
-        }),
+    if header.segments.is_some() {
+        let error = line_error(&header.file, 1, &header.name).expected("one segment for digital values");
+        return Err(error.hint("segments may differ in gain: take physical values, in the header's unit"));
+    }
+    let channel = |signal: Signal| SignalChannel {
+        unit: UNCALIBRATED.into(),
+        rate_hz: header.rate_hz * signal.samples_per_frame as f64,
+        values: signal.digital(),
+        name: signal.name,
     };
-    let twins = match &mut record {
-        AnyRecord::Frames(record) => {
-            number_duplicates("signals", record.signals.iter_mut().map(|signal| &mut signal.name))
-        }
-        AnyRecord::Segments(channels) => {
-            number_duplicates("signals", channels.iter_mut().map(|signal| &mut signal.name))
-        }
-    };
-    let mut warnings = header.warnings;
-    warnings.append(&mut files.warnings);
-    warnings.extend(twins);
-    Ok((record, warnings))
+    let mut channels: Vec<SignalChannel> = files.signals(&header)?.into_iter().map(channel).collect();
+    number_duplicates("signals", channels.iter_mut().map(|channel| &mut channel.name));
+    Ok(Contents {
+        format: "WFDB, digital values".into(),
+        parts: vec![Part::Signals(channels)],
+        warnings: files.warnings,
+        ..Contents::default()
+    })
 }
 
 /// The files that reading a record may open beside its header: signal files, headers and signal files of segments, and

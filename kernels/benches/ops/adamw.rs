@@ -3,17 +3,17 @@
 use crate::{Bench, Prepare, noise};
 use burn::tensor::{Distribution, Tensor};
 use recoup_kernels::random::{Key, Purpose};
-use recoup_kernels::{AdamwMoves, AdamwOptions, AdamwState, AdamwStep, adamw, dropout};
+use recoup_kernels::{AdamwOptions, AdamwState, AdamwStep, UpdateMask, adamw, dropout};
 use serde_json::json;
 
 type Step = fn(AdamwState, Tensor<2>, &[AdamwStep], &AdamwOptions) -> AdamwState;
 
 fn ours(state: AdamwState, gradient: Tensor<2>, steps: &[AdamwStep], options: &AdamwOptions) -> AdamwState {
-    adamw(state, gradient, steps, AdamwMoves::default(), options).state
+    adamw(state, gradient, steps, UpdateMask::default(), options).state
 }
 
 fn of_burn(state: AdamwState, gradient: Tensor<2>, steps: &[AdamwStep], options: &AdamwOptions) -> AdamwState {
-    recoup_kernels::adamw::reference::adamw(state, gradient, steps, AdamwMoves::default(), options).state
+    recoup_kernels::adamw::reference::adamw(state, gradient, steps, UpdateMask::default(), options).state
 }
 
 /// Step after step on the same gradient.

@@ -4,7 +4,7 @@
 //! cargo bench -p recoup-kernels [-- [--device cpu|wgpu|cuda] [--seconds N] [FILTER]]
 //! ```
 //!
-//! What is timed is the call and the wait for its end on data that lie on the device. Ratios hold, times belong to the
+//! Timed are the call and the wait for its end on data that lie on the device. Ratios hold, times belong to the
 //! machine; `scripts/bench-peers.py` times PyTorch in the same run.
 #![allow(clippy::unwrap_used)]
 
@@ -32,7 +32,7 @@ pub type Prepare = Box<dyn Fn(&Device) -> Box<dyn FnMut()>>;
 pub struct Bench {
     /// The operation.
     pub op: &'static str,
-    /// Its size, as a person reads it.
+    /// Size, as a person reads it.
     pub name: String,
     /// Parameters from which the peer builds the same.
     pub peer: Value,

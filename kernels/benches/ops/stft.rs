@@ -12,7 +12,7 @@ const FLOOR: f32 = 1e-6;
 /// Frame lengths and hops at which the transform is timed.
 const SIZES: [(usize, usize); 5] = [(256, 64), (512, 128), (200, 50), (400, 160), (1000, 250)];
 
-/// What is timed of each size: `complex`, `power`, `log-power`, `log-mel`; forward, or forward and backward.
+/// Timed cases of each size: `complex`, `power`, `log-power`, `log-mel`; forward, or forward and backward.
 pub fn cases(signals: &[usize]) -> Vec<Bench> {
     let outputs = [
         ("complex", false),

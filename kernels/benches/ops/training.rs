@@ -2,7 +2,7 @@
 
 use crate::{Bench, noise};
 use burn::tensor::{Device, Tensor, activation};
-use recoup_kernels::{AdamwMoves, AdamwOptions, AdamwState, AdamwStep, Conv1dOptions, adamw, conv1d, matmul};
+use recoup_kernels::{AdamwOptions, AdamwState, AdamwStep, Conv2dOptions, UpdateMask, adamw, conv2d, matmul};
 use serde_json::json;
 
 const BATCH: usize = 16;
@@ -26,24 +26,24 @@ impl Cut {
     }
 }
 
-/// Two convolutions, the mean over time and a linear layer: `[R, B, C, T]` to logits `[R, B, K]`.
-fn forward(weights: &Tensor<2>, x: Tensor<4>) -> Tensor<3> {
+/// Two convolutions, the mean over time and a linear layer: `[R, B, C, 1, T]` to logits `[R, B, K]`.
+fn forward(weights: &Tensor<2>, x: Tensor<5>) -> Tensor<3> {
     let mut cut = Cut {
         weights: weights.clone(),
         at: 0,
     };
     let mut x = x;
     for (layer, stride) in [(0, 1), (1, 2)] {
-        let options = Conv1dOptions {
-            stride,
-            padding: (3, 3),
-            ..Conv1dOptions::default()
+        let options = Conv2dOptions {
+            stride: [1, stride],
+            padding: [(0, 0), (3, 3)],
+            ..Conv2dOptions::default()
         };
-        let filters = cut.next([0, CHANNELS[layer + 1], CHANNELS[layer], TAPS]);
+        let filters = cut.next([0, CHANNELS[layer + 1], CHANNELS[layer], 1, TAPS]);
         let bias = cut.next([0, CHANNELS[layer + 1]]);
-        x = activation::relu(conv1d(x, filters, Some(bias), &options));
+        x = activation::relu(conv2d(x, filters, Some(bias), &options));
     }
-    let x: Tensor<3> = x.mean_dim(3).squeeze_dim(3);
+    let x: Tensor<3> = x.mean_dim(4).squeeze_dim::<4>(4).squeeze_dim(3);
     matmul(x, cut.next([0, CHANNELS[2], CLASSES])) + cut.next([0, 1, CLASSES])
 }
 
@@ -60,7 +60,7 @@ fn step_of(replicas: usize, device: &Device) -> Box<dyn FnMut()> {
         first: zeros(),
         second: zeros(),
     };
-    let x: Tensor<4> = noise([replicas, BATCH, CHANNELS[0], LENGTH], device);
+    let x: Tensor<5> = noise([replicas, BATCH, CHANNELS[0], 1, LENGTH], device);
     let one_hot = Tensor::cat(
         vec![
             Tensor::ones([replicas, BATCH, 1], device),
@@ -81,8 +81,8 @@ fn step_of(replicas: usize, device: &Device) -> Box<dyn FnMut()> {
             active: true,
         };
         let options = AdamwOptions::default();
-        let moves = AdamwMoves::default();
-        state = adamw(state.clone(), gradient, &vec![part; replicas], moves, &options).state;
+        let mask = UpdateMask::default();
+        state = adamw(state.clone(), gradient, &vec![part; replicas], mask, &options).state;
         step += 1;
     })
 }

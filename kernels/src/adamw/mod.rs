@@ -1,19 +1,19 @@
 //! AdamW over all parameters of all replicas, with clipping by each replica's norm.
 
+#[cfg(any(feature = "cpu", feature = "cube"))]
+pub mod autodiff;
+#[cfg(feature = "cpu")]
+mod cpu;
 #[cfg(feature = "cube")]
 mod kernel;
 #[cfg(feature = "cube")]
 mod launch;
-#[cfg(feature = "cpu")]
-mod native;
 pub mod reference;
-#[cfg(any(feature = "cpu", feature = "cube"))]
-pub mod tape;
 
 use crate::error::{KernelError, check_shapes, or_panic};
 use burn::tensor::{Bool, Tensor};
 
-/// What all replicas of a step share.
+/// Options that all replicas of a step share.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamwOptions {
     /// Memory of the gradient's mean.
@@ -61,12 +61,12 @@ pub struct AdamwState {
     pub second: Tensor<2>,
 }
 
-/// What may move, besides [`AdamwStep::active`]; everything by default.
+/// Mask of the update, besides [`AdamwStep::active`]; by default everything is updated.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct AdamwMoves<'a> {
-    /// `[R, 1]`: whether a replica moves, where only the device knows it (a loss that is not finite).
+pub struct UpdateMask<'a> {
+    /// `[R, 1]`: whether a replica is updated, where only the device knows it (a loss that is not finite).
     pub replicas: Option<&'a Tensor<2, Bool>>,
-    /// `[R, P]`: multiples of the learning rate. Where not above 0 a parameter is frozen: it does not move and has no
+    /// `[R, P]`: multiples of the learning rate. Where not above 0 a parameter is frozen: it is not updated and has no
     /// part in the norm.
     pub factors: Option<&'a Tensor<2>>,
 }
@@ -90,35 +90,48 @@ pub struct AdamwOutput {
 ///            - learning_rate / (1 - beta1^t) first / (sqrt(second) / sqrt(1 - beta2^t) + epsilon)
 /// ```
 ///
-/// - **Moves**: replicas that are not active, not in `moves` or whose norm is not finite, and parameters whose factor is
+/// - **Mask**: replicas that are not active, not in `mask` or whose norm is not finite, and parameters whose factor is
 ///   not above 0, keep every bit of weights and moments, by selection: `0 * NaN` would not.
 /// - **Shapes**: state and gradient `[R, P]`, one of `steps` per replica.
 /// - **Precision**: f32; per-replica numbers are computed in f64. The norm is summed in an order fixed by P.
 /// - **Gradient**: none, the results are off the tape.
 /// - **Cost**: one pass for the norm and one for the rest, 32 bytes per parameter. On the CPU the state is updated in
 ///   place when no other tensor shares its memory.
-/// - **Falls back** to [`mod@reference`] for other dtypes and devices.
+/// - **Falls back** to [`mod@reference`] for other dtypes and devices, and on GPUs for more than 65535 replicas or more
+///   parameters than 32-bit indices reach.
 ///
 /// # Panics
-/// When shapes or counts do not fit; see [`try_adamw`].
+/// When shapes or counts do not fit; the message names them.
 pub fn adamw(
     state: AdamwState,
     gradient: Tensor<2>,
     steps: &[AdamwStep],
-    moves: AdamwMoves,
+    mask: UpdateMask,
     options: &AdamwOptions,
 ) -> AdamwOutput {
-    or_panic(try_adamw(state, gradient, steps, moves, options))
+    or_panic(check(&state, &gradient, steps.len(), mask));
+    #[cfg(any(feature = "cpu", feature = "cube"))]
+    {
+        let [replicas, params] = state.weights.dims();
+        if crate::dispatch::has_kernels(&state.weights, &AdamwProblem { replicas, params }) {
+            return autodiff::apply(state, gradient, steps, mask, options);
+        }
+    }
+    reference::adamw(state, gradient, steps, mask, options)
 }
 
-/// [`adamw`], returning an error that names what does not fit.
-pub fn try_adamw(
-    state: AdamwState,
-    gradient: Tensor<2>,
-    steps: &[AdamwStep],
-    moves: AdamwMoves,
-    options: &AdamwOptions,
-) -> Result<AdamwOutput, KernelError> {
+/// The sizes of one step.
+#[cfg(any(feature = "cpu", feature = "cube"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cube"), allow(dead_code))]
+pub(crate) struct AdamwProblem {
+    /// R.
+    pub replicas: usize,
+    /// P.
+    pub params: usize,
+}
+
+fn check(state: &AdamwState, gradient: &Tensor<2>, steps: usize, mask: UpdateMask) -> Result<(), KernelError> {
     let shape = state.weights.dims();
     let [replicas, _] = shape;
     let others = [
@@ -126,7 +139,7 @@ pub fn try_adamw(
         ("first", state.first.dims()),
         ("second", state.second.dims()),
     ];
-    let factors = moves.factors.map(|factors| ("factors", factors.dims()));
+    let factors = mask.factors.map(|factors| ("factors", factors.dims()));
     for (name, other) in others.into_iter().chain(factors) {
         check_shapes(
             "adamw",
@@ -136,23 +149,18 @@ pub fn try_adamw(
             "expected [R, P] both",
         )?;
     }
-    if let Some(moves) = moves.replicas.map(Tensor::dims) {
-        let rule = "expected [R, P] and [R, 1]";
+    if let Some(mask) = mask.replicas.map(Tensor::dims) {
         check_shapes(
             "adamw",
-            moves == [replicas, 1],
+            mask == [replicas, 1],
             ("weights", &shape),
-            ("moves", &moves),
-            rule,
+            ("mask.replicas", &mask),
+            "expected [R, P] and [R, 1]",
         )?;
     }
-    if steps.len() != replicas {
+    if steps != replicas {
         let problem = format!("entries, expected one for each of {replicas} replicas");
-        return Err(KernelError::option("adamw", "steps", steps.len(), problem));
+        return Err(KernelError::option("adamw", "steps", steps, problem));
     }
-    #[cfg(any(feature = "cpu", feature = "cube"))]
-    if crate::has_kernels(&state.weights) {
-        return Ok(tape::call(state, gradient, steps, moves, options));
-    }
-    Ok(reference::adamw(state, gradient, steps, moves, options))
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! [`adamw`](super::adamw) in plain tensor operations.
 
-use super::{AdamwMoves, AdamwOptions, AdamwOutput, AdamwState, AdamwStep};
+use super::{AdamwOptions, AdamwOutput, AdamwState, AdamwStep, UpdateMask};
 use burn::tensor::{Bool, Tensor, TensorData};
 
 /// The step of checked arguments.
@@ -8,7 +8,7 @@ pub fn adamw(
     state: AdamwState,
     gradient: Tensor<2>,
     steps: &[AdamwStep],
-    moves: AdamwMoves,
+    mask: UpdateMask,
     options: &AdamwOptions,
 ) -> AdamwOutput {
     let AdamwState { weights, first, second } = state;
@@ -23,11 +23,11 @@ pub fn adamw(
         let values: Vec<f64> = steps.iter().map(value).collect();
         Tensor::<2>::from_data(TensorData::new(values, [steps.len(), 1]), (&device, weights.dtype()))
     };
-    let scaled = |rates: Tensor<2>| match moves.factors {
+    let scaled = |rates: Tensor<2>| match mask.factors {
         Some(factors) => rates * factors.clone(),
         None => rates,
     };
-    let gradient = match moves.factors {
+    let gradient = match mask.factors {
         Some(factors) => gradient.mask_fill(factors.clone().lower_equal_elem(0.0), 0.0),
         None => gradient,
     };
@@ -39,16 +39,16 @@ pub fn adamw(
 
     let active: Vec<bool> = steps.iter().map(|step| step.active).collect();
     let active = Tensor::<2, Bool>::from_data(TensorData::new(active, [steps.len(), 1]), &device);
-    let mut movers = active.bool_and(norm.clone().is_finite());
-    if let Some(replicas) = moves.replicas {
-        movers = movers.bool_and(replicas.clone());
+    let mut updated = active.bool_and(norm.clone().is_finite());
+    if let Some(replicas) = mask.replicas {
+        updated = updated.bool_and(replicas.clone());
     }
-    let mut movers = movers.expand(shape);
-    if let Some(factors) = moves.factors {
-        movers = movers.bool_and(factors.clone().greater_elem(0.0));
+    let mut updated = updated.expand(shape);
+    if let Some(factors) = mask.factors {
+        updated = updated.bool_and(factors.clone().greater_elem(0.0));
     }
 
-    let decay = match moves.factors {
+    let decay = match mask.factors {
         None => column(&|of| 1.0 - of.learning_rate * of.weight_decay),
         Some(_) => scaled(column(&|of| of.learning_rate * of.weight_decay)).neg() + 1.0,
     };
@@ -61,7 +61,7 @@ pub fn adamw(
     let denominator = new_second.clone().sqrt() / correction + epsilon;
     let new_weights = weights.clone() * decay - new_first.clone() / denominator * step_size;
 
-    let select = |new: Tensor<2>, old: Tensor<2>| old.mask_where(movers.clone(), new);
+    let select = |new: Tensor<2>, old: Tensor<2>| old.mask_where(updated.clone(), new);
     let state = AdamwState {
         weights: select(new_weights, weights),
         first: select(new_first, first),

@@ -1,6 +1,6 @@
 //! Activations fused behind a convolution.
 
-/// What is applied to each value of a convolution before it is stored.
+/// A function applied to each value of a convolution before it is stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Activation {
     /// Nothing.

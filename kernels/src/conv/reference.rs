@@ -1,11 +1,11 @@
 //! [`conv2d`](super::conv2d) in plain tensor operations: shifted views and a batched product.
 
-use super::{Activation, ConvStatistics, Geometry};
+use super::{Activation, ConvProblem};
 use burn::tensor::{Slice, Tensor, activation, ops::PadMode};
 
 /// The convolution of checked arguments.
-pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: &Geometry) -> Tensor<5> {
-    let &Geometry {
+pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, problem: &ConvProblem) -> Tensor<5> {
+    let &ConvProblem {
         replicas,
         batch,
         channels,
@@ -14,7 +14,7 @@ pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: &Ge
         output,
         options,
         ..
-    } = geometry;
+    } = problem;
     let (groups, positions) = (options.groups, output[0] * output[1]);
     let with_bias = |y: Tensor<5>| match bias {
         Some(bias) => y + bias.reshape([replicas, 1, filters, 1, 1]),
@@ -50,10 +50,10 @@ pub fn conv2d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>, geometry: &Ge
         replicas,
         groups,
         batch * positions,
-        geometry.taps(),
+        problem.taps(),
     ]);
     let filter = w
-        .reshape([replicas, groups, filters / groups, geometry.taps()])
+        .reshape([replicas, groups, filters / groups, problem.taps()])
         .swap_dims(2, 3);
     let y = columns
         .matmul(filter)
@@ -71,27 +71,5 @@ pub fn activate(y: Tensor<5>, by: Activation) -> Tensor<5> {
         Activation::Gelu => activation::gelu(y),
         Activation::Silu => activation::silu(y),
         Activation::Tanh => activation::tanh(y),
-    }
-}
-
-/// Mean and variance of each channel of `y: [R, B, O, H, W]`.
-pub fn statistics(y: Tensor<5>) -> ConvStatistics {
-    let [replicas, batch, filters, height, width] = y.dims();
-    let count = batch * height * width;
-    if count == 0 {
-        let zeros = Tensor::zeros([replicas, filters], (&y.device(), y.dtype()));
-        return ConvStatistics {
-            mean: zeros.clone(),
-            variance: zeros,
-        };
-    }
-    let rows = y.permute([0, 2, 1, 3, 4]).reshape([replicas, filters, count]);
-    // burn's gradient of a division by a number rounds it to f32.
-    let share = 1.0 / count as f64;
-    let mean = rows.clone().sum_dim(2) * share;
-    let squares = (rows - mean.clone()).square().sum_dim(2) * share;
-    ConvStatistics {
-        mean: mean.squeeze_dim(2),
-        variance: squares.squeeze_dim(2),
     }
 }

@@ -1,9 +1,10 @@
 //! CubeCL path of [`dropout`](super::dropout).
 
+use super::autodiff::{Draw, DropoutOps};
 use super::kernel::COLUMNS;
-use super::tape::{Draw, DropoutOps};
-use crate::gpu::{CubeBackend, CubeTensor, contiguous, empty, launch};
-use crate::random::launch::{grid, table, width};
+use crate::gpu::{CubeBackend, CubeDim, CubeTensor, contiguous, empty, grid, launch};
+use crate::random::DrawProblem;
+use crate::random::launch::{UNITS, table};
 use burn::backend::TensorMetadata;
 
 impl DropoutOps for CubeBackend {
@@ -14,16 +15,18 @@ impl DropoutOps for CubeBackend {
         if all == 0 {
             return y;
         }
-        let len = all / draws.len();
+        let problem = DrawProblem {
+            replicas: draws.len(),
+            len: all / draws.len(),
+        };
         let row = |draw: &Draw| -> [u32; COLUMNS] {
             let [k0, k1, s0, s1] = draw.stream.words();
             [k0, k1, s0, s1, draw.threshold, draw.kept.to_bits()]
         };
         let table = table(&x, draws.iter().map(row));
-        let (count, dim) = grid(draws.len(), len);
         let client = x.client.clone();
-        launch!(dropout(client, count, dim;
-            width(len), x.into_buffer_arg(), y.clone().into_buffer_arg(), table.into_buffer_arg(), len));
+        launch!(dropout(client, grid(problem.axes()), CubeDim::new_1d(UNITS as u32);
+            problem.width(), x.into_buffer_arg(), y.clone().into_buffer_arg(), table.into_buffer_arg(), problem.len));
         y
     }
 }

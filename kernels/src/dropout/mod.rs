@@ -1,16 +1,18 @@
 //! Dropout whose mask is a pure function of each replica's key.
 
+#[cfg(any(feature = "cpu", feature = "cube"))]
+pub mod autodiff;
+#[cfg(feature = "cpu")]
+mod cpu;
 #[cfg(feature = "cube")]
 mod kernel;
 #[cfg(feature = "cube")]
 mod launch;
-#[cfg(feature = "cpu")]
-mod native;
 pub mod reference;
-#[cfg(any(feature = "cpu", feature = "cube"))]
-pub mod tape;
 
 use crate::error::{KernelError, or_panic};
+#[cfg(any(feature = "cpu", feature = "cube"))]
+use crate::random::DrawProblem;
 use crate::random::Key;
 use burn::tensor::{DType, Device, Tensor};
 
@@ -19,22 +21,18 @@ use burn::tensor::{DType, Device, Tensor};
 /// - **Shapes**: `x: [R, ...]`, one key and one rate per replica; the index of a draw counts within the replica.
 /// - **Precision**: of `x`; the mask has the same bits on every device.
 /// - **Gradient**: `dx = dy mask`, with the mask made again: nothing is kept for it.
-/// - **Falls back** to [`mod@reference`] for other dtypes than f32 and other devices.
+/// - **Falls back** to [`mod@reference`] for other dtypes than f32 and other devices, and on GPUs for more than 65535
+///   replicas or more values than 32-bit indices reach.
 ///
 /// # Panics
-/// See [`try_dropout`].
+/// When keys, rates and shape disagree, or a rate is outside [0, 1).
 pub fn dropout<const D: usize>(x: Tensor<D>, keys: &[Key], rates: &[f32]) -> Tensor<D> {
-    or_panic(try_dropout(x, keys, rates))
-}
-
-/// [`dropout`], returning an error when keys, rates and shape disagree or a rate is outside [0, 1).
-pub fn try_dropout<const D: usize>(x: Tensor<D>, keys: &[Key], rates: &[f32]) -> Result<Tensor<D>, KernelError> {
-    check("dropout", keys, rates, &x.dims())?;
+    or_panic(check("dropout", keys, rates, &x.dims()));
     #[cfg(any(feature = "cpu", feature = "cube"))]
-    if crate::has_kernels(&x) {
-        return Ok(tape::call(x, keys, rates));
+    if crate::dispatch::has_kernels(&x, &DrawProblem::of(x.dims())) {
+        return autodiff::apply(x, keys, rates);
     }
-    Ok(reference::dropout(x, keys, rates))
+    reference::dropout(x, keys, rates)
 }
 
 /// A mask to multiply with for dropout: 0 with the replica's probability, else `1 / (1 - rate)`.
@@ -43,28 +41,17 @@ pub fn try_dropout<const D: usize>(x: Tensor<D>, keys: &[Key], rates: &[f32]) ->
 /// The mask of a replica depends on its own key and rate only. Made on the device, in f32; no gradient.
 ///
 /// # Panics
-/// See [`try_dropout_mask`].
+/// When keys, rates and shape disagree, or a rate is outside [0, 1).
 pub fn dropout_mask<const D: usize>(keys: &[Key], rates: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
-    or_panic(try_dropout_mask(keys, rates, shape, device))
-}
-
-/// [`dropout_mask`], returning an error when keys, rates and shape disagree or a rate is outside
-/// [0, 1).
-pub fn try_dropout_mask<const D: usize>(
-    keys: &[Key],
-    rates: &[f32],
-    shape: [usize; D],
-    device: &Device,
-) -> Result<Tensor<D>, KernelError> {
-    check("dropout_mask", keys, rates, &shape)?;
+    or_panic(check("dropout_mask", keys, rates, &shape));
     #[cfg(any(feature = "cpu", feature = "cube"))]
     {
         let ones = Tensor::ones(shape, (device, DType::F32));
-        if crate::has_kernels(&ones) {
-            return Ok(tape::call(ones, keys, rates));
+        if crate::dispatch::has_kernels(&ones, &DrawProblem::of(shape)) {
+            return autodiff::apply(ones, keys, rates);
         }
     }
-    Ok(reference::mask(keys, rates, shape, device))
+    reference::mask(keys, rates, shape, device)
 }
 
 fn check(op: &'static str, keys: &[Key], rates: &[f32], shape: &[usize]) -> Result<(), KernelError> {

@@ -4,7 +4,7 @@ use cubecl::prelude::*;
 
 /// `sum[r, i]` of `partials[r, part, i]` over the parts, in their order: one unit per sum.
 #[cube(launch, create_dummy_kernel)]
-pub fn add_parts(partials: &[f32], sum: &mut [f32], parts: usize, len: usize) {
+pub fn add_partial_sums(partials: &[f32], sum: &mut [f32], parts: usize, len: usize) {
     let at = ABSOLUTE_POS;
     if at < sum.len() {
         let first = (at / len) * parts * len + at % len;
@@ -16,15 +16,17 @@ pub fn add_parts(partials: &[f32], sum: &mut [f32], parts: usize, len: usize) {
     }
 }
 
-/// Adds up what the units of each team hold in `sums`, halving the team; every unit gets the sum of its own. Teams are
-/// `team` neighbours, a power of two; `sums` has one place per unit and is free again afterwards.
+/// Sum of `own` over the units of one reduction, halves added to halves: a fixed order, known to all its units.
+///
+/// `units` neighbours, a power of two, make one reduction; `sums` has one place per unit of the cube and is free again
+/// afterwards.
 #[cube]
-pub fn sum_of_team(sums: &mut Shared<[f32]>, own: f32, #[comptime] team: usize) -> f32 {
+pub fn tree_sum(sums: &mut Shared<[f32]>, own: f32, #[comptime] units: usize) -> f32 {
     let unit = UNIT_POS_X as usize;
-    let member = unit % team;
+    let member = unit % units;
     sums[unit] = own;
     sync_cube();
-    let mut half = (team / 2).runtime();
+    let mut half = (units / 2).runtime();
     while half > 0 {
         if member < half {
             let other = sums[unit + half];

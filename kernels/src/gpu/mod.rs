@@ -1,32 +1,45 @@
-//! What the CubeCL paths share: packed tensors, the limits of a device, launches that can be read instead of run.
+//! Shared parts of the CubeCL paths: packed tensors, the limits of a device, launches that can be read instead of run.
 //!
 //! Kernels are launched with bounds checks on global memory: a wrong index reads zero or writes nothing, and no launch
 //! needs `unsafe`. They use no plane (warp) operations and no atomics, so that the same kernel runs wherever 32 KiB of
 //! shared memory are, and sums have one order.
 
+mod grid;
 mod kernel;
-mod parts;
+mod partial_sums;
 
-use burn::backend::TensorMetadata;
-use burn::tensor::Shape;
+pub use crate::limits::Limits;
 pub(crate) use burn_cubecl::{CubeBackend, tensor::CubeTensor};
+pub(crate) use cubecl::{CubeDim, client::Client};
+pub(crate) use grid::{grid, linear, spread};
+pub(crate) use kernel::tree_sum;
+pub(crate) use partial_sums::add_partial_sums;
+
+use burn::backend::{DispatchDevice, TensorMetadata};
+use burn::tensor::{Device, Shape};
 use burn_cubecl::{kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype};
-pub(crate) use cubecl::{CubeCount, CubeDim, client::Client};
-pub(crate) use kernel::sum_of_team;
-pub(crate) use parts::{add_parts, grid};
 use std::cell::RefCell;
 
-/// Cubes that one axis of a grid holds.
-pub(crate) const MOST_CUBES: usize = 65_535;
-
-/// The tensor in row-major order without gaps (CUDA would otherwise pad rows).
+/// The tensor in row-major order without gaps (CUDA would otherwise pad rows), as kernels read it.
 pub(crate) fn contiguous(x: CubeTensor) -> CubeTensor {
+    assert_indexed(&x.shape());
     into_contiguous(x)
 }
 
-/// A packed tensor of undefined content, where `like` lies and of its type.
+/// A packed tensor of undefined content, on the device of `like` and of its type, for kernels to write.
 pub(crate) fn empty(like: &CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
-    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape.into(), like.dtype)
+    let shape = shape.into();
+    assert_indexed(&shape);
+    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape, like.dtype)
+}
+
+/// The second net behind `Problem::is_served`, for callers of the backend operations themselves: an index that does
+/// not fit 32 bits would wrap, and read or write a wrong element in silence.
+fn assert_indexed(shape: &Shape) {
+    assert!(
+        Limits::HOPPER.serve(&[shape], &[]),
+        "a tensor of shape {shape:?} has more elements than kernels can index"
+    );
 }
 
 /// The shape as an array.
@@ -34,39 +47,27 @@ pub(crate) fn dims<const D: usize>(x: &CubeTensor) -> [usize; D] {
     std::array::from_fn(|i| x.shape()[i])
 }
 
-/// What a kernel may use of the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Shared memory of one cube, in bytes.
-    pub shared_bytes: usize,
-    /// Units (threads) of one cube.
-    pub units: usize,
+/// Limits of the device of `client`, or those that [`sources`] asks for.
+pub(crate) fn limits_of(client: &Client) -> Limits {
+    RECORDING.with_borrow(|recording| match recording {
+        Some(recording) => recording.limits,
+        None => {
+            let hardware = &client.properties().hardware;
+            Limits {
+                shared_bytes: hardware.max_shared_memory_size,
+                units: hardware.max_units_per_cube as usize,
+                ..Limits::HOPPER
+            }
+        }
+    })
 }
 
-impl Limits {
-    /// Those of a Hopper GPU under CUDA: what [`sources`] is usually asked for.
-    pub const HOPPER: Self = Self {
-        shared_bytes: 227 << 10,
-        units: 1024,
-    };
-    /// The least that WebGPU and software Vulkan give.
-    pub const SMALLEST: Self = Self {
-        shared_bytes: 32 << 10,
-        units: 1024,
-    };
-
-    /// Those of the device of `client`, or those that [`sources`] asks for.
-    pub(crate) fn of(client: &Client) -> Self {
-        RECORDING.with_borrow(|recording| match recording {
-            Some(recording) => recording.limits,
-            None => {
-                let hardware = &client.properties().hardware;
-                Self {
-                    shared_bytes: hardware.max_shared_memory_size,
-                    units: hardware.max_units_per_cube as usize,
-                }
-            }
-        })
+/// Limits of a device, if it is one of CubeCL's.
+pub(crate) fn limits(device: &Device) -> Option<Limits> {
+    match device.clone().inner().as_dispatch() {
+        DispatchDevice::Cube(device) => Some(limits_of(&device.client())),
+        #[allow(unreachable_patterns)] // without the CPU backend
+        _ => None,
     }
 }
 
@@ -75,7 +76,7 @@ impl Limits {
 pub struct KernelSource {
     /// The kernel's function in `kernel.rs`.
     pub name: &'static str,
-    /// What it was compiled for: its comptime arguments and the size of a cube.
+    /// Comptime arguments and the size of a cube, for which it was compiled.
     pub options: String,
     /// Shared memory of a cube, in bytes.
     pub shared_bytes: usize,
@@ -149,7 +150,7 @@ pub(crate) fn record(name: &'static str, kernel: &impl cubecl::CubeKernel) {
 /// Arguments are expressions that may be evaluated once only.
 macro_rules! launch {
     ($kernel:ident($client:expr, $count:expr, $dim:expr; $($argument:expr),* $(,)?)) => {{
-        let (client, count, dim): (&$crate::gpu::Client, $crate::gpu::CubeCount, $crate::gpu::CubeDim) =
+        let (client, count, dim): (&$crate::gpu::Client, cubecl::CubeCount, $crate::gpu::CubeDim) =
             (&$client, $count, $dim);
         if $crate::gpu::is_recording() {
             let kernel = super::kernel::$kernel::create_dummy_kernel(

@@ -1,14 +1,14 @@
 //! Group normalisation with per-replica scale and shift.
 
+#[cfg(any(feature = "cpu", feature = "cube"))]
+pub mod autodiff;
+#[cfg(feature = "cpu")]
+mod cpu;
 #[cfg(feature = "cube")]
 mod kernel;
 #[cfg(feature = "cube")]
 mod launch;
-#[cfg(feature = "cpu")]
-mod native;
 pub mod reference;
-#[cfg(any(feature = "cpu", feature = "cube"))]
-pub mod tape;
 
 use crate::error::{KernelError, check_shapes, or_panic};
 use burn::tensor::Tensor;
@@ -22,29 +22,45 @@ use burn::tensor::Tensor;
 /// - **Precision**: f32 statistics in two passes (mean first, then squared deviations).
 /// - **Gradient**: of `x`, `gamma` and `beta`; the statistics are computed again, only `x` and `gamma` are kept.
 /// - **Cost**: on a GPU one cube per group, which reads a group once where it fits in shared memory.
-/// - **Falls back** to [`mod@reference`] for other dtypes and devices.
+/// - **Falls back** to [`mod@reference`] for other dtypes and devices, and on GPUs for more than 65535 groups, samples
+///   or replicas, or more values than 32-bit indices reach.
 ///
 /// # Panics
-/// When the shapes do not fit; see [`try_group_norm`].
+/// When the shapes do not fit; the message names both.
 pub fn group_norm(x: Tensor<4>, gamma: Tensor<2>, beta: Tensor<2>, groups: usize, eps: f32) -> Tensor<4> {
-    or_panic(try_group_norm(x, gamma, beta, groups, eps))
+    or_panic(check(x.dims(), gamma.dims(), beta.dims(), groups));
+    #[cfg(any(feature = "cpu", feature = "cube"))]
+    {
+        let problem = GroupNormProblem {
+            shape: x.dims(),
+            groups,
+            eps,
+        };
+        if crate::dispatch::has_kernels(&x, &problem) {
+            return autodiff::apply(x, gamma, beta, problem);
+        }
+    }
+    reference::group_norm(x, gamma, beta, groups, eps)
 }
 
-/// [`group_norm`], returning an error that names both shapes when they do not fit.
-pub fn try_group_norm(
-    x: Tensor<4>,
-    gamma: Tensor<2>,
-    beta: Tensor<2>,
-    groups: usize,
-    eps: f32,
-) -> Result<Tensor<4>, KernelError> {
-    let shape = x.dims();
-    let [replicas, _, channels, _] = shape;
-    for (name, parameter) in [("gamma", gamma.dims()), ("beta", beta.dims())] {
+/// The sizes of one normalisation, and the constant under its root.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GroupNormProblem {
+    /// `[R, B, C, S]`.
+    pub shape: [usize; 4],
+    /// Groups of channels.
+    pub groups: usize,
+    /// Added to the variance.
+    pub eps: f32,
+}
+
+fn check(x: [usize; 4], gamma: [usize; 2], beta: [usize; 2], groups: usize) -> Result<(), KernelError> {
+    let [replicas, _, channels, _] = x;
+    for (name, parameter) in [("gamma", gamma), ("beta", beta)] {
         check_shapes(
             "group_norm",
             parameter == [replicas, channels],
-            ("x", &shape),
+            ("x", &x),
             (name, &parameter),
             "expected [R, B, C, S] and [R, C]",
         )?;
@@ -53,9 +69,5 @@ pub fn try_group_norm(
         let problem = format!("does not divide {channels} channels");
         return Err(KernelError::option("group_norm", "groups", groups, problem));
     }
-    #[cfg(any(feature = "cpu", feature = "cube"))]
-    if crate::has_kernels(&x) {
-        return Ok(tape::call(x, gamma, beta, tape::Norm { groups, eps }));
-    }
-    Ok(reference::group_norm(x, gamma, beta, groups, eps))
+    Ok(())
 }

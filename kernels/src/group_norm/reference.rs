@@ -13,8 +13,8 @@ pub fn group_norm(x: Tensor<4>, gamma: Tensor<2>, beta: Tensor<2>, groups: usize
     let share = 1.0 / group_len as f64;
     let grouped = x.reshape([replicas, batch, groups, group_len]);
     let mean = grouped.clone().sum_dim(3) * share;
-    let deviation = grouped - mean;
-    let variance = deviation.clone().powi_scalar(2).sum_dim(3) * share;
-    let y = (deviation / (variance + eps).sqrt()).reshape([replicas, batch, channels, positions]);
+    let centered = grouped - mean;
+    let variance = centered.clone().powi_scalar(2).sum_dim(3) * share;
+    let y = (centered / (variance + eps).sqrt()).reshape([replicas, batch, channels, positions]);
     y * gamma.reshape([replicas, 1, channels, 1]) + beta.reshape([replicas, 1, channels, 1])
 }

@@ -1,14 +1,14 @@
 //! Long short-term memory over whole, possibly ragged, sequences.
 
+#[cfg(any(feature = "cpu", feature = "cube"))]
+pub mod autodiff;
+#[cfg(feature = "cpu")]
+mod cpu;
 #[cfg(feature = "cube")]
 mod kernel;
 #[cfg(feature = "cube")]
 mod launch;
-#[cfg(feature = "cpu")]
-mod native;
 pub mod reference;
-#[cfg(any(feature = "cpu", feature = "cube"))]
-pub mod tape;
 
 use crate::error::{KernelError, check_shapes, or_panic};
 use burn::tensor::Tensor;
@@ -25,7 +25,7 @@ pub struct LstmWeights {
     pub bias: Tensor<2>,
 }
 
-/// What an LSTM returns.
+/// The states of an LSTM.
 #[derive(Debug, Clone)]
 pub struct LstmOutput {
     /// The hidden state after each step, zero past a sample's end: `[R, B, T, H]`.
@@ -53,36 +53,56 @@ pub struct LstmOutput {
 /// - **Gradient**: of `x` and all weights, from all three outputs. Steps past a sample's end get
 ///   and give none, whatever `x` holds there, as long as it is finite (a NaN there reaches the
 ///   gradient of `input` through the product).
-/// - **Falls back** to [`mod@reference`] for other dtypes and devices.
+/// - **Falls back** to [`mod@reference`] for other dtypes and devices, and on GPUs for what needs more than 32-bit
+///   indices or a larger grid (saved gates of `R B T 5H` values).
 ///
 /// # Panics
-/// When the shapes do not fit; see [`try_lstm`].
+/// When the shapes do not fit; the message names both.
 pub fn lstm(x: Tensor<4>, lengths: Option<&[usize]>, weights: &LstmWeights, reverse: bool) -> LstmOutput {
-    or_panic(try_lstm(x, lengths, weights, reverse))
-}
-
-/// [`lstm`], returning an error that names both shapes when they do not fit.
-pub fn try_lstm(
-    x: Tensor<4>,
-    lengths: Option<&[usize]>,
-    weights: &LstmWeights,
-    reverse: bool,
-) -> Result<LstmOutput, KernelError> {
-    check(&x, lengths, weights)?;
+    or_panic(check(&x, lengths, weights));
     let ([_, batch, steps, _], [replicas, units, _]) = (x.dims(), weights.hidden.dims());
     if steps == 0 {
         let options = (&x.device(), x.dtype());
-        return Ok(LstmOutput {
+        return LstmOutput {
             sequence: Tensor::zeros([replicas, batch, 0, units], options),
             last_hidden: Tensor::zeros([replicas, batch, units], options),
             last_cell: Tensor::zeros([replicas, batch, units], options),
-        });
+        };
     }
     #[cfg(any(feature = "cpu", feature = "cube"))]
-    if crate::has_kernels(&x) {
-        return Ok(tape::call(x, lengths, weights, reverse));
+    {
+        let problem = LstmProblem {
+            replicas,
+            batch,
+            steps,
+            units,
+        };
+        if crate::dispatch::has_kernels(&x, &problem) {
+            return autodiff::apply(x, lengths, weights, reverse);
+        }
     }
-    Ok(reference::lstm(x, lengths, weights, reverse))
+    reference::lstm(x, lengths, weights, reverse)
+}
+
+/// The sizes of one recurrence.
+#[cfg(any(feature = "cpu", feature = "cube"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LstmProblem {
+    /// R.
+    pub replicas: usize,
+    /// B.
+    pub batch: usize,
+    /// T.
+    pub steps: usize,
+    /// H.
+    pub units: usize,
+}
+
+#[cfg(any(feature = "cpu", feature = "cube"))]
+impl LstmProblem {
+    fn is_empty(self) -> bool {
+        self.replicas * self.batch * self.steps * self.units == 0
+    }
 }
 
 fn check(x: &Tensor<4>, lengths: Option<&[usize]>, weights: &LstmWeights) -> Result<(), KernelError> {

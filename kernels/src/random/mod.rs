@@ -6,14 +6,13 @@
 //! the same draw has the same bits on every machine.
 
 #[cfg(feature = "cube")]
+pub mod autodiff;
+#[cfg(feature = "cube")]
 pub(crate) mod kernel;
 #[cfg(feature = "cube")]
 pub(crate) mod launch;
 mod philox;
-#[cfg(feature = "cube")]
-pub mod tape;
 
-pub use crate::dropout::{dropout_mask, try_dropout_mask};
 pub use philox::philox4x32;
 
 use crate::error::{KernelError, or_panic};
@@ -21,7 +20,7 @@ use crate::simd::vectorised;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-/// What a draw is for; draws for different purposes are independent.
+/// Use of a draw; draws for different purposes are independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Purpose {
@@ -54,7 +53,7 @@ pub enum Purpose {
 pub struct Key {
     /// The seed of the replica.
     pub seed: u64,
-    /// What the draws are for.
+    /// Use of the draws.
     pub purpose: Purpose,
     /// The optimiser step, epoch or trial; 0 where there is none.
     pub step: u64,
@@ -213,28 +212,50 @@ pub fn fill_normal(key: Key, out: &mut [f32]) {
 /// same bits on all.
 ///
 /// # Panics
-/// See [`try_uniform`].
+/// When there is not one key for each replica, the first axis of `shape`.
 pub fn uniform<const D: usize>(keys: &[Key], shape: [usize; D], device: &Device) -> Tensor<D> {
-    or_panic(try_uniform(keys, shape, device))
-}
-
-/// [`uniform`], returning an error when there is not one key for each replica, the first axis of `shape`.
-pub fn try_uniform<const D: usize>(keys: &[Key], shape: [usize; D], device: &Device) -> Result<Tensor<D>, KernelError> {
     let replicas = shape.first().copied().unwrap_or(0);
-    if keys.len() != replicas {
-        let problem = format!("entries, expected one for each replica of the shape {shape:?}");
-        return Err(KernelError::option("uniform", "keys", keys.len(), problem));
-    }
+    or_panic(check(keys, &shape));
     #[cfg(feature = "cube")]
-    if crate::is_gpu(device) && shape.iter().product::<usize>() > 0 {
-        return Ok(tape::uniform(keys, shape, device));
+    if shape.iter().product::<usize>() > 0 && crate::dispatch::is_served(device, &DrawProblem::of(shape)) {
+        return autodiff::uniform(keys, shape, device);
     }
     let len = shape[1..].iter().product::<usize>();
     let mut values = vec![0.0; replicas * len];
     for (values, key) in values.chunks_mut(len.max(1)).zip(keys) {
         fill_uniform(*key, values);
     }
-    Ok(Tensor::from_data(TensorData::new(values, shape), device))
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn check(keys: &[Key], shape: &[usize]) -> Result<(), KernelError> {
+    if keys.len() == shape.first().copied().unwrap_or(0) {
+        return Ok(());
+    }
+    let problem = format!("entries, expected one for each replica of the shape {shape:?}");
+    Err(KernelError::option("uniform", "keys", keys.len(), problem))
+}
+
+/// The sizes of draws for some replicas.
+#[cfg(any(feature = "cpu", feature = "cube"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cube"), allow(dead_code))]
+pub(crate) struct DrawProblem {
+    /// R.
+    pub replicas: usize,
+    /// Draws of one replica.
+    pub len: usize,
+}
+
+#[cfg(any(feature = "cpu", feature = "cube"))]
+impl DrawProblem {
+    /// The draws for a tensor of this shape, whose first axis counts replicas.
+    pub(crate) fn of<const D: usize>(shape: [usize; D]) -> Self {
+        Self {
+            replicas: shape[0],
+            len: shape[1..].iter().product(),
+        }
+    }
 }
 
 /// A random order of `0..len` (Fisher and Yates).

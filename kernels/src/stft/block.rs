@@ -3,22 +3,22 @@
 use super::lanes::{Complex, Lanes, TILE, interleaved, pairs, transposed};
 use super::logarithm::logarithms;
 use super::options::{Logarithm, Reduction};
-use super::{Detrend, Plan, StftPadding};
+use super::{Detrend, StftPadding, StftProblem};
 use pulp::Simd;
 use pulp::bytemuck::{cast_slice, cast_slice_mut};
 
-/// A plan with its tables.
+/// A problem with its tables.
 pub(super) struct Transform<'a> {
-    pub(super) plan: &'a Plan,
+    pub(super) problem: &'a StftProblem,
     lanes: Lanes,
     /// Whether two neighbouring samples make one point of a transform of half the length.
-    halved: bool,
+    packs_pairs: bool,
     /// Halved with the length, so that sums of two points need no factor.
     window: Vec<f32>,
-    /// What samples are weighted by when they are loaded: the window, or ones where a trend is taken out first.
+    /// Weights of samples when they are loaded: the window, or ones where a trend is taken out first.
     loading: Vec<f32>,
     /// `exp(-2πi k / n_fft)` up to the middle of the spectrum.
-    untangle: Vec<[f32; 2]>,
+    unpack_twiddles: Vec<[f32; 2]>,
     filters: Vec<SparseRow>,
     columns: Vec<SparseRow>,
 }
@@ -30,10 +30,10 @@ pub(super) struct SparseRow {
 }
 
 impl<'a> Transform<'a> {
-    pub(super) fn new(plan: &'a Plan) -> Self {
-        let n_fft = plan.options.n_fft;
-        let halved = n_fft.is_multiple_of(2);
-        let points = if halved { n_fft / 2 } else { n_fft };
+    pub(super) fn new(problem: &'a StftProblem) -> Self {
+        let n_fft = problem.options.n_fft;
+        let packs_pairs = n_fft.is_multiple_of(2);
+        let points = if packs_pairs { n_fft / 2 } else { n_fft };
         let single = |rows: &[super::filterbank::Row]| {
             let weights = |row: &super::filterbank::Row| row.weights.iter().map(|&weight| weight as f32).collect();
             rows.iter()
@@ -43,9 +43,12 @@ impl<'a> Transform<'a> {
                 })
                 .collect()
         };
-        let filters = plan.reduction.as_ref().and_then(|reduction| reduction.filters.as_ref());
-        let factor = if halved { 0.5 } else { 1.0 };
-        let window: Vec<_> = plan
+        let filters = problem
+            .reduction
+            .as_ref()
+            .and_then(|reduction| reduction.filters.as_ref());
+        let factor = if packs_pairs { 0.5 } else { 1.0 };
+        let window: Vec<_> = problem
             .options
             .window
             .weights(n_fft)
@@ -53,16 +56,16 @@ impl<'a> Transform<'a> {
             .map(|weight| weight as f32 * factor)
             .collect();
         Self {
-            plan,
+            problem,
             lanes: Lanes::new(points),
-            halved,
-            loading: if plan.options.detrend == Detrend::None {
+            packs_pairs,
+            loading: if problem.options.detrend == Detrend::None {
                 window.clone()
             } else {
                 vec![1.0; n_fft]
             },
             window,
-            untangle: super::fourier::turns(n_fft, points / 2 + 1),
+            unpack_twiddles: super::fourier::twiddles(n_fft, points / 2 + 1),
             filters: filters.map_or_else(Vec::new, |filters| single(filters.rows())),
             columns: filters.map_or_else(Vec::new, |filters| single(&filters.columns())),
         }
@@ -89,9 +92,9 @@ pub(super) struct Block<'a, S: Simd> {
 impl<'a, S: Simd> Block<'a, S> {
     #[inline(always)]
     pub(super) fn new(transform: &Transform, memory: &'a mut Vec<f32>) -> Self {
-        let Plan { options, .. } = transform.plan;
+        let StftProblem { options, .. } = transform.problem;
         let (points, bins) = (
-            2 * transform.lanes.fourier.len * S::F32_LANES,
+            2 * transform.lanes.fourier.padded_len * S::F32_LANES,
             options.bins() * S::F32_LANES,
         );
         let rows = transform.filters.len().max(options.bins()) * S::F32_LANES;
@@ -116,8 +119,8 @@ impl<'a, S: Simd> Block<'a, S> {
     /// Frames from `first` on, weighted and transformed; lanes behind the last hold no frame.
     #[inline(always)]
     pub(super) fn load(&mut self, s: S, transform: &Transform, signal: &[f32], first: usize) {
-        let Plan { options, .. } = transform.plan;
-        let begin = (first * options.hop).wrapping_sub(options.side());
+        let StftProblem { options, .. } = transform.problem;
+        let begin = (first * options.hop).wrapping_sub(options.pad());
         let signal = match signal.get(begin..begin.wrapping_add(self.span.len())) {
             Some(signal) => signal,
             None => {
@@ -136,7 +139,7 @@ impl<'a, S: Simd> Block<'a, S> {
                 *x = s.mul_f32s(*x, s.splat_f32s(weight));
             }
         }
-        if !transform.halved {
+        if !transform.packs_pairs {
             for n in (0..options.n_fft).rev() {
                 let sample = cast_slice::<_, S::f32s>(self.points)[n];
                 pairs::<S>(self.points)[n] = [sample, s.splat_f32s(0.0)];
@@ -147,16 +150,16 @@ impl<'a, S: Simd> Block<'a, S> {
 
     /// The spectrum of the frames to `bins`.
     #[inline(always)]
-    pub(super) fn untangle(&mut self, s: S, transform: &Transform) {
-        untangle(s, transform, self.points, &mut Bins::<S>(self.bins));
+    pub(super) fn unpack_real(&mut self, s: S, transform: &Transform) {
+        unpack_real(s, transform, self.points, &mut Bins::<S>(self.bins));
     }
 
     /// The spectrum of the frames to rows of the result; of `count` of the lanes.
     #[inline(always)]
     pub(super) fn complex_rows(&mut self, s: S, transform: &Transform, out: &mut [f32], first: usize, count: usize) {
-        let scale = transform.plan.scale.map(|factor| factor as f32);
-        let row = 2 * transform.plan.frames;
-        untangle(
+        let scale = transform.problem.scale.map(|factor| factor as f32);
+        let row = 2 * transform.problem.frames;
+        unpack_real(
             s,
             transform,
             self.points,
@@ -172,14 +175,14 @@ impl<'a, S: Simd> Block<'a, S> {
 
     /// The points whose backward transform is the real part of `sum over bins of bin exp(+2πi bin n / n_fft)`.
     #[inline(always)]
-    pub(super) fn tangle(&mut self, s: S, transform: &Transform) {
-        let count = transform.lanes.fourier.points;
+    pub(super) fn pack_real(&mut self, s: S, transform: &Transform) {
+        let count = transform.lanes.fourier.num_points;
         let points = pairs::<S>(self.points);
         let none = s.splat_f32s(0.0);
         let [zero, _] = self.bins[0];
         let bin = |bin: usize| Complex::<S>::new(self.bins[bin][0], self.bins[bin][1]);
         let mut set = |bin: usize, value: Complex<S>| points[transform.at(bin)] = [value.re, value.im];
-        if !transform.halved {
+        if !transform.packs_pairs {
             set(0, Complex::new(zero, none));
             for k in 1..self.bins.len() {
                 let half = bin(k).scaled(s, 0.5);
@@ -195,7 +198,10 @@ impl<'a, S: Simd> Block<'a, S> {
         );
         for k in 1..count / 2 + 1 {
             let (a, b) = (bin(k), bin(count - k).conjugate(s));
-            let (even, odd) = (a.plus(s, b), a.minus(s, b).turned_back(s, &transform.untangle[k]));
+            let (even, odd) = (
+                a.plus(s, b),
+                a.minus(s, b).times_conjugate(s, &transform.unpack_twiddles[k]),
+            );
             // The odd samples are the imaginary parts of points.
             set(
                 count - k,
@@ -208,12 +214,12 @@ impl<'a, S: Simd> Block<'a, S> {
         }
     }
 
-    /// Factors of complex bins, see [`Plan`].
+    /// Factors of complex bins, see [`StftProblem`].
     #[inline(always)]
     pub(super) fn scale(&mut self, s: S, transform: &Transform) {
-        let [edge, interior] = transform.plan.scale.map(|factor| factor as f32);
+        let [edge, interior] = transform.problem.scale.map(|factor| factor as f32);
         for (bin, [re, im]) in self.bins.iter_mut().enumerate() {
-            let at_edge = bin == 0 || 2 * bin == transform.plan.options.n_fft;
+            let at_edge = bin == 0 || 2 * bin == transform.problem.options.n_fft;
             let factor = s.splat_f32s(if at_edge { edge } else { interior });
             (*re, *im) = (s.mul_f32s(*re, factor), s.mul_f32s(*im, factor));
         }
@@ -231,7 +237,7 @@ impl<'a, S: Simd> Block<'a, S> {
     /// Rows of the result from the transformed points.
     #[inline(always)]
     pub(super) fn reduce(&mut self, s: S, transform: &Transform, reduction: &Reduction) -> &[f32] {
-        untangle(s, transform, self.points, &mut Powers::<S>(self.powers));
+        unpack_real(s, transform, self.points, &mut Powers::<S>(self.powers));
         let rows = if transform.filters.is_empty() {
             if reduction.magnitude {
                 self.powers.iter_mut().for_each(|power| *power = s.sqrt_f32s(*power));
@@ -260,7 +266,7 @@ impl<'a, S: Simd> Block<'a, S> {
             *power = square(s, Complex::new(re, im));
         }
         if let Some(Logarithm { floor, scale }) = reduction.logarithm {
-            for row in 0..transform.plan.rows() {
+            for row in 0..transform.problem.rows() {
                 let filter = transform.filters.get(row);
                 let value = filter.map_or_else(|| self.powers[row], |row| Self::filtered(self.powers, s, row));
                 let above = s.greater_than_or_equal_f32s(value, s.splat_f32s(floor));
@@ -292,11 +298,11 @@ impl<'a, S: Simd> Block<'a, S> {
     /// Adds the first `count` frames of the transformed points to a signal that begins with the first.
     #[inline(always)]
     pub(super) fn add_frames(&mut self, s: S, transform: &Transform, signal: &mut [f32], count: usize) {
-        let Plan { options, .. } = transform.plan;
+        let StftProblem { options, .. } = transform.problem;
         transform.lanes.backward(s, self.points);
         let frame = cast_slice_mut::<_, S::f32s>(self.points);
         for (n, &weight) in transform.window.iter().enumerate() {
-            let value = frame[if transform.halved { n } else { 2 * n }];
+            let value = frame[if transform.packs_pairs { n } else { 2 * n }];
             frame[n] = s.mul_f32s(value, s.splat_f32s(weight));
         }
         let frame = &mut frame[..options.n_fft];
@@ -305,13 +311,13 @@ impl<'a, S: Simd> Block<'a, S> {
     }
 }
 
-/// What becomes of the spectrum, bin by bin.
+/// A receiver of the spectrum, bin by bin.
 trait Sink<S: Simd> {
     /// `edge`: the bin is the first or that of half the sampling rate.
     fn put(&mut self, s: S, bin: usize, edge: bool, value: Complex<S>);
 }
 
-/// To memory.
+/// Bins to memory.
 struct Bins<'a, S: Simd>(&'a mut [[S::f32s; 2]]);
 
 impl<S: Simd> Sink<S> for Bins<'_, S> {
@@ -321,7 +327,7 @@ impl<S: Simd> Sink<S> for Bins<'_, S> {
     }
 }
 
-/// Its powers.
+/// Powers to memory.
 struct Powers<'a, S: Simd>(&'a mut [S::f32s]);
 
 impl<S: Simd> Sink<S> for Powers<'_, S> {
@@ -331,7 +337,7 @@ impl<S: Simd> Sink<S> for Powers<'_, S> {
     }
 }
 
-/// To rows of the result, one for each bin.
+/// Bins to rows of the result, one for each.
 struct Rows<'a> {
     out: &'a mut [f32],
     /// Numbers of a row.
@@ -364,11 +370,11 @@ fn square<S: Simd>(s: S, Complex { re, im }: Complex<S>) -> S::f32s {
 
 /// The spectrum of frames from their transformed points.
 #[inline(always)]
-fn untangle<S: Simd>(s: S, transform: &Transform, points: &[f32], sink: &mut impl Sink<S>) {
+fn unpack_real<S: Simd>(s: S, transform: &Transform, points: &[f32], sink: &mut impl Sink<S>) {
     let points = cast_slice::<_, [S::f32s; 2]>(points);
-    let count = transform.lanes.fourier.points;
-    if !transform.halved {
-        for bin in 0..transform.plan.options.bins() {
+    let count = transform.lanes.fourier.num_points;
+    if !transform.packs_pairs {
+        for bin in 0..transform.problem.options.bins() {
             let [re, im] = points[transform.at(bin)];
             sink.put(s, bin, bin == 0, Complex::new(re, im));
         }
@@ -378,11 +384,11 @@ fn untangle<S: Simd>(s: S, transform: &Transform, points: &[f32], sink: &mut imp
     let [even, odd] = points[transform.at(0)];
     sink.put(s, 0, true, Complex::new(s.add_f32s(even, odd), none).scaled(s, 2.0));
     sink.put(s, count, true, Complex::new(s.sub_f32s(even, odd), none).scaled(s, 2.0));
-    for (bin, turn) in transform.untangle.iter().enumerate().skip(1) {
+    for (bin, twiddle) in transform.unpack_twiddles.iter().enumerate().skip(1) {
         let ([a_re, a_im], [b_re, b_im]) = (points[transform.at(bin)], points[transform.at(count - bin)]);
         // The spectra of even and of odd samples.
         let even = Complex::new(s.add_f32s(a_re, b_re), s.sub_f32s(a_im, b_im));
-        let odd = Complex::new(s.add_f32s(a_im, b_im), s.sub_f32s(b_re, a_re)).turned(s, turn);
+        let odd = Complex::new(s.add_f32s(a_im, b_im), s.sub_f32s(b_re, a_re)).times(s, twiddle);
         sink.put(
             s,
             count - bin,

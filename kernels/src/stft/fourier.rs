@@ -3,17 +3,17 @@
 use std::f64::consts::TAU;
 
 /// How points are transformed in place by decimation in frequency. Every stage takes the points of one block that lie
-/// `block / radix` apart, transforms them, turns them by their twiddles, and puts them back where they lay; bins end up in
-/// digit-reversed order. The stages backwards, turning first, are the transform from that order back to the natural one.
+/// `block / radix` apart, transforms them, twiddles them by their twiddles, and puts them back where they lay; bins end up in
+/// digit-reversed order. The stages backwards, twiddling first, are the transform from that order back to the natural one.
 ///
 /// Sizes with a large prime factor go by the convolution of Bluestein (1970), `2 i k = i² + k² - (k - i)²`: its products
 /// are taken in digit-reversed order, so that nothing is ever moved.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fourier {
     /// Points of the signal and of its spectrum.
-    pub points: usize,
+    pub num_points: usize,
     /// Points stored: as many, or those of the convolution.
-    pub len: usize,
+    pub padded_len: usize,
     /// The radix of each stage.
     pub radices: Vec<usize>,
     /// Where bin `k` ends up.
@@ -21,12 +21,12 @@ pub(super) struct Fourier {
     /// `exp(-2πi k / len)`.
     pub twiddles: Vec<[f32; 2]>,
     /// Set where Bluestein's convolution is taken.
-    pub chirp: Option<Chirp>,
+    pub bluestein: Option<Bluestein>,
 }
 
 /// The tables of Bluestein's convolution.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Chirp {
+pub(super) struct Bluestein {
     /// `exp(-πi k² / points)`.
     pub wave: Vec<[f32; 2]>,
     /// The transform of the conjugate wave, over `len`, in digit-reversed order.
@@ -34,14 +34,14 @@ pub(super) struct Chirp {
 }
 
 /// `exp(-2πi numerator / denominator)`.
-fn turn(numerator: usize, denominator: usize) -> [f64; 2] {
+fn twiddle(numerator: usize, denominator: usize) -> [f64; 2] {
     let angle = TAU * (numerator % denominator) as f64 / denominator as f64;
     [angle.cos(), -angle.sin()]
 }
 
 /// `exp(-2πi k / period)` for the first `count` of k.
-pub(super) fn turns(period: usize, count: usize) -> Vec<[f32; 2]> {
-    (0..count).map(|k| single(turn(k, period))).collect()
+pub(super) fn twiddles(period: usize, count: usize) -> Vec<[f32; 2]> {
+    (0..count).map(|k| single(twiddle(k, period))).collect()
 }
 
 /// One over `sum of (i - (len - 1) / 2)²`, for lines of least squares.
@@ -62,7 +62,7 @@ impl Fourier {
         }
         let len = (2 * points - 1).next_power_of_two();
         let direct = Self::direct(len, factor(len, radices).unwrap_or_default());
-        let wave: Vec<_> = (0..points).map(|i| turn(i * i % (2 * points), 2 * points)).collect();
+        let wave: Vec<_> = (0..points).map(|i| twiddle(i * i % (2 * points), 2 * points)).collect();
         // exp(+πi d² / points) at every distance d between a sample and a bin, both ways round.
         let mut response = vec![[0.0; 2]; len];
         for (distance, &[re, im]) in wave.iter().enumerate() {
@@ -75,14 +75,14 @@ impl Fourier {
         for (bin, &value) in response.iter().enumerate() {
             spectrum[direct.positions[bin] as usize] = single(value);
         }
-        let chirp = Some(Chirp {
+        let bluestein = Some(Bluestein {
             wave: wave.into_iter().map(single).collect(),
             spectrum,
         });
         Self {
-            points,
+            num_points: points,
             positions: (0..points as u32).collect(),
-            chirp,
+            bluestein,
             ..direct
         }
     }
@@ -99,12 +99,12 @@ impl Fourier {
         });
         let positions = positions.collect();
         Self {
-            points: len,
-            len,
+            num_points: len,
+            padded_len: len,
             radices,
             positions,
-            twiddles: turns(len, len),
-            chirp: None,
+            twiddles: twiddles(len, len),
+            bluestein: None,
         }
     }
 }
@@ -139,7 +139,7 @@ fn power_of_two(values: &mut [[f64; 2]]) {
     power_of_two(&mut even);
     power_of_two(&mut odd);
     for (k, (&[a, b], &[c, d])) in even.iter().zip(&odd).enumerate() {
-        let [cos, sin] = turn(k, len);
+        let [cos, sin] = twiddle(k, len);
         let (re, im) = (c * cos - d * sin, c * sin + d * cos);
         values[k] = [a + re, b + im];
         values[k + len / 2] = [a - re, b - im];

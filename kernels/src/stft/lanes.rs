@@ -3,7 +3,7 @@
 //! Lanes meet only where they are exchanged with memory, and products and sums are rounded one by one (no fused multiply-add): the bits of a frame do not
 //! depend on its neighbours or on the width of the registers.
 
-use super::fourier::{Chirp, Fourier, turns};
+use super::fourier::{Bluestein, Fourier, twiddles};
 #[cfg(target_arch = "x86_64")]
 use pulp::bytemuck::cast;
 use pulp::bytemuck::{cast_slice, cast_slice_mut};
@@ -44,7 +44,7 @@ impl<S: Simd> Complex<S> {
 
     /// Times a complex number, the same in all lanes.
     #[inline(always)]
-    pub fn turned(self, s: S, &[re, im]: &[f32; 2]) -> Self {
+    pub fn times(self, s: S, &[re, im]: &[f32; 2]) -> Self {
         let (re, im) = (s.splat_f32s(re), s.splat_f32s(im));
         Self::new(
             s.sub_f32s(s.mul_f32s(self.re, re), s.mul_f32s(self.im, im)),
@@ -54,7 +54,7 @@ impl<S: Simd> Complex<S> {
 
     /// Times the conjugate of a complex number, the same in all lanes.
     #[inline(always)]
-    pub fn turned_back(self, s: S, &[re, im]: &[f32; 2]) -> Self {
+    pub fn times_conjugate(self, s: S, &[re, im]: &[f32; 2]) -> Self {
         let (re, im) = (s.splat_f32s(re), s.splat_f32s(im));
         Self::new(
             s.add_f32s(s.mul_f32s(self.re, re), s.mul_f32s(self.im, im)),
@@ -68,19 +68,19 @@ impl<S: Simd> Complex<S> {
     }
 }
 
-/// A transform with the turns of its stages in the order in which they are taken.
+/// A transform with the twiddles of its stages in the order in which they are taken.
 pub(super) struct Lanes {
     pub fourier: Fourier,
-    /// For each stage `radix` turns for each of the points of one part; none for the last stage, which does not turn.
+    /// For each stage `radix` twiddles for each of the points of one part; none for the last stage.
     stages: Vec<(usize, Vec<[f32; 2]>)>,
 }
 
 impl Lanes {
     pub fn new(points: usize) -> Self {
         let fourier = Fourier::new(points, &RADICES);
-        let mut block = fourier.len;
+        let mut block = fourier.padded_len;
         let stages = fourier.radices.iter().map(|&radix| {
-            let all = turns(block, block);
+            let all = twiddles(block, block);
             block /= radix;
             let of_stage = (0..if block > 1 { block } else { 0 }).flat_map(|k| (0..radix).map(move |u| k * u));
             (radix, of_stage.map(|at| all[at]).collect())
@@ -92,11 +92,11 @@ impl Lanes {
     /// Pairs of real and imaginary parts, transformed: bin `k` at `positions[k]`.
     #[inline(always)]
     pub fn forward<S: Simd>(&self, s: S, points: &mut [f32]) {
-        match &self.fourier.chirp {
+        match &self.fourier.bluestein {
             None => self.down(s, points),
-            Some(chirp) => s.vectorize(Convolution::<false> {
+            Some(bluestein) => s.vectorize(Convolution::<false> {
                 lanes: self,
-                chirp,
+                bluestein,
                 points,
             }),
         }
@@ -105,11 +105,11 @@ impl Lanes {
     /// The transform with the other sign, unscaled, of bins at their positions: points in natural order.
     #[inline(always)]
     pub fn backward<S: Simd>(&self, s: S, points: &mut [f32]) {
-        match &self.fourier.chirp {
+        match &self.fourier.bluestein {
             None => self.up(s, points),
-            Some(chirp) => s.vectorize(Convolution::<true> {
+            Some(bluestein) => s.vectorize(Convolution::<true> {
                 lanes: self,
-                chirp,
+                bluestein,
                 points,
             }),
         }
@@ -117,9 +117,9 @@ impl Lanes {
 
     #[inline(always)]
     fn down<S: Simd>(&self, s: S, points: &mut [f32]) {
-        let mut block = self.fourier.len;
-        for (radix, turns) in &self.stages {
-            stage::<S, false>(s, *radix, turns, block, points);
+        let mut block = self.fourier.padded_len;
+        for (radix, twiddles) in &self.stages {
+            stage::<S, false>(s, *radix, twiddles, block, points);
             block /= radix;
         }
     }
@@ -127,17 +127,17 @@ impl Lanes {
     #[inline(always)]
     fn up<S: Simd>(&self, s: S, points: &mut [f32]) {
         let mut block = 1;
-        for (radix, turns) in self.stages.iter().rev() {
+        for (radix, twiddles) in self.stages.iter().rev() {
             block *= radix;
-            stage::<S, true>(s, *radix, turns, block, points);
+            stage::<S, true>(s, *radix, twiddles, block, points);
         }
     }
 }
 
-/// See [`Chirp`]; the transform with the other sign is the conjugate of that of the conjugate.
+/// See [`Bluestein`]; the transform with the other sign is the conjugate of that of the conjugate.
 struct Convolution<'a, const BACKWARD: bool> {
     lanes: &'a Lanes,
-    chirp: &'a Chirp,
+    bluestein: &'a Bluestein,
     points: &'a mut [f32],
 }
 
@@ -146,23 +146,27 @@ impl<const BACKWARD: bool> WithSimd for Convolution<'_, BACKWARD> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { lanes, chirp, points } = self;
-        for ([re, im], by) in pairs::<S>(points).iter_mut().zip(&chirp.wave) {
+        let Self {
+            lanes,
+            bluestein,
+            points,
+        } = self;
+        for ([re, im], by) in pairs::<S>(points).iter_mut().zip(&bluestein.wave) {
             let point = Complex::<S>::new(*re, *im);
-            let turned = if BACKWARD { point.conjugate(s) } else { point }.turned(s, by);
-            (*re, *im) = (turned.re, turned.im);
+            let product = if BACKWARD { point.conjugate(s) } else { point }.times(s, by);
+            (*re, *im) = (product.re, product.im);
         }
-        pairs::<S>(points)[lanes.fourier.points..].fill([s.splat_f32s(0.0); 2]);
+        pairs::<S>(points)[lanes.fourier.num_points..].fill([s.splat_f32s(0.0); 2]);
         lanes.down(s, points);
-        for ([re, im], by) in pairs::<S>(points).iter_mut().zip(&chirp.spectrum) {
-            let turned = Complex::<S>::new(*re, *im).turned(s, by);
-            (*re, *im) = (turned.re, turned.im);
+        for ([re, im], by) in pairs::<S>(points).iter_mut().zip(&bluestein.spectrum) {
+            let product = Complex::<S>::new(*re, *im).times(s, by);
+            (*re, *im) = (product.re, product.im);
         }
         lanes.up(s, points);
-        for ([re, im], by) in pairs::<S>(points).iter_mut().zip(&chirp.wave) {
-            let turned = Complex::<S>::new(*re, *im).turned(s, by);
-            let turned = if BACKWARD { turned.conjugate(s) } else { turned };
-            (*re, *im) = (turned.re, turned.im);
+        for ([re, im], by) in pairs::<S>(points).iter_mut().zip(&bluestein.wave) {
+            let product = Complex::<S>::new(*re, *im).times(s, by);
+            let product = if BACKWARD { product.conjugate(s) } else { product };
+            (*re, *im) = (product.re, product.im);
         }
     }
 }
@@ -174,22 +178,46 @@ pub(super) fn pairs<S: Simd>(points: &mut [f32]) -> &mut [[S::f32s; 2]] {
 }
 
 #[inline(always)]
-fn stage<S: Simd, const UP: bool>(s: S, radix: usize, turns: &[[f32; 2]], block: usize, points: &mut [f32]) {
+fn stage<S: Simd, const UP: bool>(s: S, radix: usize, twiddles: &[[f32; 2]], block: usize, points: &mut [f32]) {
     match radix {
-        2 => s.vectorize(Stage::<2, UP> { turns, block, points }),
-        3 => s.vectorize(Stage::<3, UP> { turns, block, points }),
-        4 => s.vectorize(Stage::<4, UP> { turns, block, points }),
-        5 => s.vectorize(Stage::<5, UP> { turns, block, points }),
-        7 => s.vectorize(Stage::<7, UP> { turns, block, points }),
-        8 => s.vectorize(Stage::<8, UP> { turns, block, points }),
+        2 => s.vectorize(Stage::<2, UP> {
+            twiddles,
+            block,
+            points,
+        }),
+        3 => s.vectorize(Stage::<3, UP> {
+            twiddles,
+            block,
+            points,
+        }),
+        4 => s.vectorize(Stage::<4, UP> {
+            twiddles,
+            block,
+            points,
+        }),
+        5 => s.vectorize(Stage::<5, UP> {
+            twiddles,
+            block,
+            points,
+        }),
+        7 => s.vectorize(Stage::<7, UP> {
+            twiddles,
+            block,
+            points,
+        }),
+        8 => s.vectorize(Stage::<8, UP> {
+            twiddles,
+            block,
+            points,
+        }),
         _ => unreachable!("a radix without a stage"),
     }
 }
 
-/// All small transforms of one stage: of the points `block / R` apart, turned after (or, `UP`, before) it. `UP`
+/// All small transforms of one stage: of the points `block / R` apart, twiddled after (or, `UP`, before) it. `UP`
 /// transforms with the other sign.
 struct Stage<'a, const R: usize, const UP: bool> {
-    turns: &'a [[f32; 2]],
+    twiddles: &'a [[f32; 2]],
     block: usize,
     points: &'a mut [f32],
 }
@@ -199,7 +227,11 @@ impl<const R: usize, const UP: bool> WithSimd for Stage<'_, R, UP> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { turns, block, points } = self;
+        let Self {
+            twiddles,
+            block,
+            points,
+        } = self;
         let points = pairs::<S>(points);
         let none = Complex::<S>::new(s.splat_f32s(0.0), s.splat_f32s(0.0));
         let mut x = [none; R];
@@ -217,18 +249,18 @@ impl<const R: usize, const UP: bool> WithSimd for Stage<'_, R, UP> {
         }
         let apart = block / R;
         for points in points.chunks_exact_mut(block) {
-            for (first, turns) in turns.as_chunks::<R>().0.iter().enumerate() {
+            for (first, twiddles) in twiddles.as_chunks::<R>().0.iter().enumerate() {
                 for t in 0..R {
                     let [re, im] = points[first + apart * t];
                     x[t] = Complex::new(re, im);
                     if UP && t > 0 {
-                        x[t] = x[t].turned_back(s, &turns[t]);
+                        x[t] = x[t].times_conjugate(s, &twiddles[t]);
                     }
                 }
                 small::<S, R, UP>(s, &mut x);
                 for u in 0..R {
                     if !UP && u > 0 {
-                        x[u] = x[u].turned(s, &turns[u]);
+                        x[u] = x[u].times(s, &twiddles[u]);
                     }
                     points[first + apart * u] = [x[u].re, x[u].im];
                 }
@@ -276,12 +308,12 @@ fn eight<S: Simd, const R: usize, const UP: bool>(s: S, x: &mut [Complex<S>; R])
     let half = std::f32::consts::FRAC_1_SQRT_2;
     let diagonal = |x: Complex<S>, down: bool| {
         let (sum, difference) = (s.add_f32s(x.re, x.im), s.sub_f32s(x.re, x.im));
-        let turned = if down {
+        let product = if down {
             Complex::new(sum, s.sub_f32s(x.im, x.re))
         } else {
             Complex::new(difference, sum)
         };
-        turned.scaled(s, half)
+        product.scaled(s, half)
     };
     (x[0], x[4]) = two(s, even[0], odd[0]);
     (x[1], x[5]) = two(s, even[1], diagonal(odd[1], !UP));
@@ -337,7 +369,7 @@ fn avx<S: Simd>(s: S) -> Option<pulp::x86::V3> {
     (&s as &dyn std::any::Any).downcast_ref().copied()
 }
 
-/// Parts in turns: those of the first half of the lanes, then those of the second.
+/// Parts in twiddles: those of the first half of the lanes, then those of the second.
 #[inline(always)]
 pub(super) fn interleaved<S: Simd>(s: S, value: Complex<S>) -> [S::f32s; 2] {
     #[cfg(target_arch = "x86_64")]

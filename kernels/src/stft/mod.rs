@@ -1,7 +1,11 @@
 //! Short-time Fourier transform of any frame length and its inverse, differentiable.
 
+#[cfg(any(feature = "cpu", feature = "cube"))]
+pub mod autodiff;
 #[cfg(feature = "cpu")]
 mod block;
+#[cfg(feature = "cpu")]
+mod cpu;
 mod filterbank;
 mod fourier;
 #[cfg(feature = "cube")]
@@ -12,12 +16,8 @@ mod lanes;
 mod launch;
 #[cfg(feature = "cpu")]
 mod logarithm;
-#[cfg(feature = "cpu")]
-mod native;
 mod options;
 pub mod reference;
-#[cfg(any(feature = "cpu", feature = "cube"))]
-pub mod tape;
 
 pub use filterbank::{Filterbank, MelOptions, MelScale};
 pub use options::{Detrend, StftOptions, StftOutput, StftPadding, Window};
@@ -37,42 +37,39 @@ use options::Reduction;
 /// - **Speed**: on GPUs a cube takes up to 32 frames, one to a lane; the signal is read once and the result written once.
 ///   The kernels were run on a software adapter only: no time was taken on a GPU.
 /// - **Falls back**: to a product with the Fourier matrix, on [`matmul`](fn@crate::matmul), for other dtypes and devices,
-///   and on GPUs for frames that do not fit shared memory. A reduced-precision result is a cast of this one.
+///   and on GPUs for frames that do not fit shared memory, signals of more than 65535 stretches of a few thousand samples,
+///   and spectra beyond 32-bit indices. A reduced-precision result is a cast of this one.
 ///
 /// # Panics
-/// When the options do not fit the signal; see [`try_stft`].
+/// When the options do not fit the signal.
 pub fn stft(x: Tensor<4>, options: &StftOptions) -> Tensor<5> {
-    or_panic(try_stft(x, options))
-}
-
-/// [`stft`], returning an error when the options do not fit the signal.
-pub fn try_stft(x: Tensor<4>, options: &StftOptions) -> Result<Tensor<5>, KernelError> {
-    options.check_output("stft")?;
-    options.check("stft", x.dims())?;
+    or_panic(options.check_output("stft"));
+    or_panic(options.check("stft", x.dims()));
     #[cfg(any(feature = "cpu", feature = "cube"))]
-    if let Some(plan) = Plan::for_tensor(&x, Plan::analysis(options, x.dims(), Some(options.output.reduction()))) {
-        return Ok(tape::analysis(x, plan));
+    {
+        let problem = StftProblem::analysis(options, x.dims(), Some(options.output.reduction()));
+        if problem.has_kernels(&x) {
+            return autodiff::analysis(x, problem);
+        }
     }
-    Ok(reference::stft(x, options))
+    reference::stft(x, options)
 }
 
 /// The complex spectrum: `x: [R, B, C, T]` to `[R, B, C, bins, frames, 2]` (real, imaginary).
 /// The contract of [`stft`] otherwise.
 ///
 /// # Panics
-/// When the options do not fit the signal; see [`try_stft_complex`].
+/// When the options do not fit the signal.
 pub fn stft_complex(x: Tensor<4>, options: &StftOptions) -> Tensor<6> {
-    or_panic(try_stft_complex(x, options))
-}
-
-/// [`stft_complex`], returning an error when the options do not fit the signal.
-pub fn try_stft_complex(x: Tensor<4>, options: &StftOptions) -> Result<Tensor<6>, KernelError> {
-    options.check("stft_complex", x.dims())?;
+    or_panic(options.check("stft_complex", x.dims()));
     #[cfg(any(feature = "cpu", feature = "cube"))]
-    if let Some(plan) = Plan::for_tensor(&x, Plan::analysis(options, x.dims(), None)) {
-        return Ok(tape::analysis(x, plan));
+    {
+        let problem = StftProblem::analysis(options, x.dims(), None);
+        if problem.has_kernels(&x) {
+            return autodiff::analysis(x, problem);
+        }
     }
-    Ok(reference::stft_complex(x, options))
+    reference::stft_complex(x, options)
 }
 
 /// The signal whose complex spectrum comes closest to `spectrum` by least squares, as `torch.istft` (Griffin and Lim
@@ -86,14 +83,21 @@ pub fn try_stft_complex(x: Tensor<4>, options: &StftOptions) -> Result<Tensor<6>
 /// - **Precision** and **fallback**: as [`stft`].
 ///
 /// # Panics
-/// When the options do not fit the spectrum; see [`try_istft`].
+/// When the options do not fit the spectrum or leave samples without weight.
 pub fn istft(spectrum: Tensor<6>, options: &StftOptions, length: Option<usize>) -> Tensor<4> {
-    or_panic(try_istft(spectrum, options, length))
+    or_panic(check_inverse(spectrum.dims(), options));
+    let problem = StftProblem::inverse(options, spectrum.dims(), length);
+    let envelope = or_panic(problem.inverse_envelope());
+    let envelope = TensorData::new(envelope, [1, 1, 1, problem.samples]);
+    let envelope = Tensor::from_data(envelope, (&spectrum.device(), spectrum.dtype()));
+    #[cfg(any(feature = "cpu", feature = "cube"))]
+    if problem.has_kernels(&spectrum) {
+        return autodiff::synthesis(spectrum, problem) * envelope;
+    }
+    reference::synthesis(spectrum, &problem) * envelope
 }
 
-/// [`istft`], returning an error when the options do not fit the spectrum or leave samples without weight.
-pub fn try_istft(spectrum: Tensor<6>, options: &StftOptions, length: Option<usize>) -> Result<Tensor<4>, KernelError> {
-    let shape = spectrum.dims();
+fn check_inverse(shape: [usize; 6], options: &StftOptions) -> Result<(), KernelError> {
     options.check_frame("istft")?;
     if shape[3] != options.bins() || shape[5] != 2 || shape[4] == 0 {
         let problem = format!(
@@ -110,43 +114,35 @@ pub fn try_istft(spectrum: Tensor<6>, options: &StftOptions, length: Option<usiz
             "cannot be undone",
         ));
     }
-    let plan = Plan::inverse(options, shape[4], length);
-    let envelope = plan.inverse_envelope()?;
-    let envelope = TensorData::new(envelope, [1, 1, 1, plan.samples]);
-    let envelope = Tensor::from_data(envelope, (&spectrum.device(), spectrum.dtype()));
-    #[cfg(any(feature = "cpu", feature = "cube"))]
-    if let Some(plan) = Plan::for_tensor(&spectrum, plan.clone()) {
-        return Ok(tape::synthesis(spectrum, plan) * envelope);
-    }
-    Ok(reference::synthesis(spectrum, &plan) * envelope)
+    Ok(())
 }
 
 /// A checked transform of signals of one length: what all its implementations are handed.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct StftProblem {
     options: StftOptions,
+    /// Signals of all replicas: R B C.
+    #[cfg_attr(not(feature = "cube"), allow(dead_code))]
+    signals: usize,
     samples: usize,
     frames: usize,
-    /// What is made of the complex spectrum; nothing: it is returned.
+    /// Reduction of the complex spectrum; without one the spectrum itself is returned.
     reduction: Option<Reduction>,
     /// Factors of complex bins: of 0 and half the sampling rate, and of the others.
     scale: [f64; 2],
 }
 
-impl Plan {
-    /// This plan, where there is an implementation that can follow it.
+impl StftProblem {
     #[cfg(any(feature = "cpu", feature = "cube"))]
-    fn for_tensor<const D: usize>(x: &Tensor<D>, plan: Self) -> Option<Self> {
-        let able = crate::has_kernels(x) && x.dims().iter().product::<usize>() > 0;
-        #[cfg(feature = "cube")]
-        let able = able && launch::fits(&x.device(), &plan);
-        able.then_some(plan)
+    fn has_kernels<const D: usize>(&self, x: &Tensor<D>) -> bool {
+        x.dims().iter().product::<usize>() > 0 && crate::dispatch::has_kernels(x, self)
     }
 
     fn analysis(options: &StftOptions, x: [usize; 4], reduction: Option<Reduction>) -> Self {
         let frames = options.frames(x[3]);
         Self {
             options: options.clone(),
+            signals: x[0] * x[1] * x[2],
             samples: x[3],
             frames,
             reduction,
@@ -154,16 +150,18 @@ impl Plan {
         }
     }
 
-    /// Whose adjoint, divided by the envelope, is the inverse transform: a bin that stands for two of the full spectrum
-    /// counts twice.
-    fn inverse(options: &StftOptions, frames: usize, length: Option<usize>) -> Self {
+    /// The forward transform whose adjoint gives the inverse. Interior bins count twice, because each stands for a
+    /// conjugate pair; the caller divides by the sum of squared weights.
+    fn inverse(options: &StftOptions, spectrum: [usize; 6], length: Option<usize>) -> Self {
+        let frames = spectrum[4];
         let options = StftOptions {
             padding: StftPadding::Zero,
             ..options.clone()
         };
-        let covered = (options.n_fft + (frames - 1) * options.hop).saturating_sub(2 * options.side());
+        let covered = (options.n_fft + (frames - 1) * options.hop).saturating_sub(2 * options.pad());
         let one = 1.0 / options.n_fft as f64;
         Self {
+            signals: spectrum[0] * spectrum[1] * spectrum[2],
             samples: length.unwrap_or(covered),
             frames,
             reduction: None,
@@ -181,7 +179,7 @@ impl Plan {
             let covered = sums.iter_mut().skip(frame * hop);
             covered.zip(&weights).for_each(|(sum, weight)| *sum += weight * weight);
         }
-        let inner = sums.get(self.options.side()..).unwrap_or_default();
+        let inner = sums.get(self.options.pad()..).unwrap_or_default();
         // The threshold of torch.istft.
         if let Some(sample) = inner.iter().take(self.samples).position(|&sum| sum < 1e-11) {
             let problem = format!("leaves sample {sample} without weight: the signal cannot be told from the spectrum");

@@ -1,4 +1,4 @@
-//! What can be asked of the transform, and the checks of it.
+//! Options of the transform, and their checks.
 
 use super::Filterbank;
 use crate::error::KernelError;
@@ -38,7 +38,7 @@ impl Window {
     }
 }
 
-/// What stands beyond the ends of the signal when frames are centred.
+/// Continuation of the signal beyond its ends, where frames are centred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StftPadding {
     /// The signal mirrored at its first and last sample.
@@ -47,7 +47,7 @@ pub enum StftPadding {
     Zero,
 }
 
-/// What is taken out of each frame before it is weighted, as in `scipy.signal`.
+/// The trend taken out of each frame before it is weighted, as in `scipy.signal`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detrend {
     /// Nothing.
@@ -58,7 +58,7 @@ pub enum Detrend {
     Linear,
 }
 
-/// What is returned of each complex bin X.
+/// The value returned for each complex bin X.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StftOutput {
     /// `|X|`; its gradient at X = 0 is taken as 0.
@@ -105,9 +105,9 @@ pub struct StftOptions {
     pub center: bool,
     /// The padding of centred frames.
     pub padding: StftPadding,
-    /// What is taken out of each frame before it is weighted.
+    /// The trend taken out of each frame before it is weighted.
     pub detrend: Detrend,
-    /// What [`stft`](fn@super::stft) returns; the complex transforms ignore it.
+    /// The result of [`stft`](fn@super::stft); the complex transforms ignore it.
     pub output: StftOutput,
 }
 
@@ -181,24 +181,24 @@ impl StftOptions {
 
     /// Frames of a signal of so many samples.
     pub fn frames(&self, samples: usize) -> usize {
-        (samples + 2 * self.side()).saturating_sub(self.n_fft) / self.hop + 1
+        (samples + 2 * self.pad()).saturating_sub(self.n_fft) / self.hop + 1
     }
 
     /// Samples padded at each end.
-    pub(super) fn side(&self) -> usize {
+    pub(super) fn pad(&self) -> usize {
         if self.center { self.n_fft / 2 } else { 0 }
     }
 
     pub(super) fn check(&self, op: &'static str, x: [usize; 4]) -> Result<(), KernelError> {
         self.check_frame(op)?;
-        let side = self.side();
+        let pad = self.pad();
         let mirrored = self.center && self.padding == StftPadding::Reflect;
-        if mirrored && side >= x[3] {
-            let problem = format!("mirrors {side} samples at each end, but x {x:?} has only {}", x[3]);
+        if mirrored && pad >= x[3] {
+            let problem = format!("mirrors {pad} samples at each end, but x {x:?} has only {}", x[3]);
             return Err(KernelError::option(op, "n_fft", self.n_fft, problem));
         }
-        if x[3] + 2 * side < self.n_fft {
-            let problem = format!("is longer than the {} padded samples of x {x:?}", x[3] + 2 * side);
+        if x[3] + 2 * pad < self.n_fft {
+            let problem = format!("is longer than the {} padded samples of x {x:?}", x[3] + 2 * pad);
             return Err(KernelError::option(op, "n_fft", self.n_fft, problem));
         }
         Ok(())

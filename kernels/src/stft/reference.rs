@@ -1,7 +1,7 @@
 //! [`stft`](super::stft) as framing by shifted views and a product with the Fourier matrix.
 
 use super::options::{Logarithm, Reduction};
-use super::{Detrend, Filterbank, Plan, StftOptions, StftPadding};
+use super::{Detrend, Filterbank, StftOptions, StftPadding, StftProblem};
 use burn::tensor::{DType, Device, Tensor, TensorData, ops::PadMode};
 use std::f64::consts::TAU;
 
@@ -46,7 +46,7 @@ fn filter(power: Tensor<3>, filters: &Filterbank) -> Tensor<3> {
     let matrix = TensorData::new(filters.matrix(), [1, filters.filters(), filters.bins()]);
     let matrix = Tensor::<3>::from_data(matrix, (&power.device(), power.dtype())).swap_dims(1, 2);
     let replicas = power.dims()[0];
-    crate::matmul(power, matrix.expand([replicas, filters.bins(), filters.filters()]))
+    crate::matmul::matmul(power, matrix.expand([replicas, filters.bins(), filters.filters()]))
 }
 
 /// The complex spectrum of checked arguments.
@@ -61,31 +61,31 @@ pub fn stft_complex(x: Tensor<4>, options: &StftOptions) -> Tensor<6> {
 
 /// [`istft`](super::istft) of checked arguments.
 pub fn istft(spectrum: Tensor<6>, options: &StftOptions, length: Option<usize>) -> Tensor<4> {
-    let plan = Plan::inverse(options, spectrum.dims()[4], length);
-    let envelope = crate::error::or_panic(plan.inverse_envelope());
-    let envelope = TensorData::new(envelope, [1, 1, 1, plan.samples]);
+    let problem = StftProblem::inverse(options, spectrum.dims(), length);
+    let envelope = crate::error::or_panic(problem.inverse_envelope());
+    let envelope = TensorData::new(envelope, [1, 1, 1, problem.samples]);
     let envelope = Tensor::from_data(envelope, (&spectrum.device(), spectrum.dtype()));
-    synthesis(spectrum, &plan) * envelope
+    synthesis(spectrum, &problem) * envelope
 }
 
 /// The adjoint of the complex transform, its bins scaled as planned: frames by the transposed Fourier matrix, cut into
 /// blocks of one hop that are shifted and added.
-pub(super) fn synthesis(spectrum: Tensor<6>, plan: &Plan) -> Tensor<4> {
+pub(super) fn synthesis(spectrum: Tensor<6>, problem: &StftProblem) -> Tensor<4> {
     let [replicas, batch, channels, bins, frames, _] = spectrum.dims();
-    let StftOptions { n_fft, hop, .. } = plan.options;
+    let StftOptions { n_fft, hop, .. } = problem.options;
     let target = (&spectrum.device(), spectrum.dtype());
     if batch * channels == 0 {
-        return Tensor::zeros([replicas, batch, channels, plan.samples], target);
+        return Tensor::zeros([replicas, batch, channels, problem.samples], target);
     }
-    let [edge, interior] = plan.scale;
+    let [edge, interior] = problem.scale;
     let scale: Vec<f64> = (0..bins)
         .map(|bin| if bin == 0 || 2 * bin == n_fft { edge } else { interior })
         .collect();
     let scale = Tensor::from_data(TensorData::new(scale, [1, 1, 1, bins, 1, 1]), target);
-    let fourier = fourier_matrix(&plan.options, target.0, target.1).expand([replicas, n_fft, 2 * bins]);
+    let fourier = fourier_matrix(&problem.options, target.0, target.1).expand([replicas, n_fft, 2 * bins]);
     let spectrum = (spectrum * scale).permute([0, 1, 2, 4, 5, 3]);
     let spectrum = spectrum.reshape([replicas, batch * channels * frames, 2 * bins]);
-    let frame = crate::matmul(spectrum, fourier.swap_dims(1, 2));
+    let frame = crate::matmul::matmul(spectrum, fourier.swap_dims(1, 2));
 
     let shifts = n_fft.div_ceil(hop);
     let frame = frame.pad([(0, shifts * hop - n_fft)], PadMode::Constant(0.0));
@@ -99,9 +99,12 @@ pub(super) fn synthesis(spectrum: Tensor<6>, plan: &Plan) -> Tensor<4> {
         .reduce(|sum, blocks| sum + blocks)
         .map(|sum| sum.reshape([replicas, batch, channels, len]));
     let signal = signal.unwrap_or_else(|| Tensor::zeros([replicas, batch, channels, len], target));
-    let side = plan.options.side();
-    let signal = signal.pad([(0, (side + plan.samples).saturating_sub(len))], PadMode::Constant(0.0));
-    signal.slice_dim(3, side..side + plan.samples)
+    let pad = problem.options.pad();
+    let signal = signal.pad(
+        [(0, (pad + problem.samples).saturating_sub(len))],
+        PadMode::Constant(0.0),
+    );
+    signal.slice_dim(3, pad..pad + problem.samples)
 }
 
 /// Real and imaginary parts, `[R, B C frames, bins]`.
@@ -109,7 +112,7 @@ fn spectrum(x: Tensor<4>, options: &StftOptions) -> (Tensor<3>, Tensor<3>) {
     let replicas = x.dims()[0];
     let bins = options.bins();
     let fourier = fourier_matrix(options, &x.device(), x.dtype()).expand([replicas, options.n_fft, 2 * bins]);
-    let spectrum = crate::matmul(detrended(frames(x, options), options.detrend), fourier);
+    let spectrum = crate::matmul::matmul(detrended(frames(x, options), options.detrend), fourier);
     (
         spectrum.clone().slice_dim(2, 0..bins),
         spectrum.slice_dim(2, bins..2 * bins),
@@ -143,13 +146,13 @@ fn frames(x: Tensor<4>, options: &StftOptions) -> Tensor<3> {
     if batch * channels == 0 {
         return Tensor::zeros([replicas, 0, n_fft], (&x.device(), x.dtype()));
     }
-    let (side, frames) = (options.side(), options.frames(samples));
+    let (pad, frames) = (options.pad(), options.frames(samples));
     let x = match options.padding {
-        _ if side == 0 => x,
-        StftPadding::Zero => x.pad([(side, side)], PadMode::Constant(0.0)),
-        StftPadding::Reflect => x.pad([(side, side)], PadMode::Reflect),
+        _ if pad == 0 => x,
+        StftPadding::Zero => x.pad([(pad, pad)], PadMode::Constant(0.0)),
+        StftPadding::Reflect => x.pad([(pad, pad)], PadMode::Reflect),
     };
-    let len = samples + 2 * side;
+    let len = samples + 2 * pad;
     let shifts = n_fft.div_ceil(hop);
     let blocks = frames + shifts - 1;
     let x = if blocks * hop > len {

@@ -4,9 +4,9 @@ use crate::cases::{noise, to_vec};
 use crate::devices::devices;
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use recoup_kernels::conv::{Geometry, tape::ConvOps};
-use recoup_kernels::group_norm::tape::{GroupNormOps, Norm};
-use recoup_kernels::{Conv2dOptions, conv2d, conv2d_with_statistics, group_norm};
+use recoup_kernels::conv::{ConvProblem, autodiff::ConvAdjoint};
+use recoup_kernels::group_norm::{GroupNormProblem, autodiff::GroupNormAdjoint};
+use recoup_kernels::{Conv2dOptions, conv2d, group_norm};
 
 fn leaf<const D: usize>(salt: u64, dims: [usize; D]) -> Tensor<D> {
     let data = TensorData::new(noise(salt, dims.iter().product()), dims);
@@ -24,15 +24,15 @@ fn convolution() {
     let (x, w, bias) = (leaf(1, [3, 5, 4, 6, 7]), leaf(2, [3, 6, 2, 3, 2]), leaf(3, [3, 6]));
     let y = conv2d(x.clone(), w.clone(), Some(bias.clone()), &options);
     let dy = leaf(4, y.dims()).inner();
-    let geometry = Geometry::new("conv2d", x.dims(), w.dims(), Some(bias.dims()), &options);
-    let geometry = geometry.unwrap();
+    let problem = ConvProblem::new(x.dims(), w.dims(), Some(bias.dims()), &options);
+    let problem = problem.unwrap();
     let gradients = (y * Tensor::from_inner(dy.clone())).sum().backward();
     let dy = dy.into_dispatch();
     let (px, pw) = (x.clone().inner(), w.clone().inner());
 
-    let dx = Dispatch::replica_conv2d_input_gradient(pw.into_dispatch(), dy.clone(), geometry);
-    let dw = Dispatch::replica_conv2d_weight_gradient(px.into_dispatch(), dy.clone(), geometry);
-    let db = Dispatch::replica_conv2d_bias_gradient(dy, geometry);
+    let dx = Dispatch::replica_conv2d_input_gradient(pw.into_dispatch(), dy.clone(), problem);
+    let dw = Dispatch::replica_conv2d_weight_gradient(px.into_dispatch(), dy.clone(), problem);
+    let db = Dispatch::replica_conv2d_bias_gradient(dy, problem);
     let tape = [
         to_vec(x.grad(&gradients).unwrap()),
         to_vec(w.grad(&gradients).unwrap()),
@@ -69,12 +69,12 @@ fn convolution_adjoints_are_transposes() {
             let (x, w) = (on(1, [2, 3, 4, 9, 37]), on(2, [2, 8, 4 / options.groups, 3, 4]));
             let y = conv2d(x.clone(), w.clone(), None, &options);
             let dy = on(3, y.dims());
-            let geometry = Geometry::new("conv2d", x.dims(), w.dims(), None, &options).unwrap();
+            let problem = ConvProblem::new(x.dims(), w.dims(), None, &options).unwrap();
             let product = pair(y.clone(), dy.clone());
             let size = (pair(y.clone(), y) * pair(dy.clone(), dy.clone())).sqrt();
             let gradient = dy.into_dispatch();
-            let dx = Dispatch::replica_conv2d_input_gradient(w.clone().into_dispatch(), gradient.clone(), geometry);
-            let dw = Dispatch::replica_conv2d_weight_gradient(x.clone().into_dispatch(), gradient, geometry);
+            let dx = Dispatch::replica_conv2d_input_gradient(w.clone().into_dispatch(), gradient.clone(), problem);
+            let dw = Dispatch::replica_conv2d_weight_gradient(x.clone().into_dispatch(), gradient, problem);
             for transposed in [pair(x, Tensor::from_dispatch(dx)), pair(w, Tensor::from_dispatch(dw))] {
                 let error = (product - transposed).abs() / size;
                 assert!(error < 1e-6, "{options:?} on {device:?}: {product} {transposed}");
@@ -116,7 +116,7 @@ fn convolution_of_a_shared_input() {
     }
 }
 
-/// No samples, on every device: empty values, zero gradients, zero statistics.
+/// No samples, on every device: empty values, zero gradients.
 #[test]
 fn convolution_of_an_empty_batch() {
     for device in devices() {
@@ -124,10 +124,8 @@ fn convolution_of_an_empty_batch() {
         let w = Tensor::<5>::ones([2, 3, 1, 1, 2], &device).require_grad();
         let bias = Tensor::<2>::ones([2, 3], &device).require_grad();
         let x = Tensor::<5>::zeros([2, 0, 1, 1, 5], &device).require_grad();
-        let (y, statistics) = conv2d_with_statistics(x, w.clone(), Some(bias.clone()), &Conv2dOptions::default());
+        let y = conv2d(x, w.clone(), Some(bias.clone()), &Conv2dOptions::default());
         assert_eq!(y.dims(), [2, 0, 3, 1, 4]);
-        assert_eq!(to_vec(statistics.mean), vec![0.0; 6]);
-        assert_eq!(to_vec(statistics.variance), vec![0.0; 6]);
         let gradients = y.sum().backward();
         assert_eq!(to_vec(w.grad(&gradients).unwrap()), vec![0.0; 12]);
         assert_eq!(to_vec(bias.grad(&gradients).unwrap()), vec![0.0; 6]);
@@ -150,12 +148,16 @@ fn normalisation() {
     let y = group_norm(x.clone(), gamma.clone(), beta.clone(), 2, 1e-5);
     let dy = leaf(4, y.dims()).inner();
     let gradients = (y * Tensor::from_inner(dy.clone())).sum().backward();
-    let norm = Norm { groups: 2, eps: 1e-5 };
+    let problem = GroupNormProblem {
+        shape: x.dims(),
+        groups: 2,
+        eps: 1e-5,
+    };
     let (dx, d_gamma, d_beta) = Dispatch::replica_group_norm_backward(
         x.clone().inner().into_dispatch(),
         gamma.clone().inner().into_dispatch(),
         dy.into_dispatch(),
-        norm,
+        problem,
     );
     assert!(to_vec(Tensor::<4>::from_dispatch(dx)) == to_vec(x.grad(&gradients).unwrap()));
     let d_gamma = to_vec(Tensor::<2>::from_dispatch(d_gamma));

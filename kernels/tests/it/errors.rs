@@ -7,9 +7,17 @@ fn zeros<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::zeros(shape, &Device::flex())
 }
 
+/// The message with which a call panics.
 #[track_caller]
-fn refused<T>(result: Result<T, KernelError>, message: &str) {
-    assert_eq!(result.err().unwrap().to_string(), message);
+pub fn message<T>(call: impl FnOnce() -> T) -> String {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
+    let payload = outcome.err().expect("the call is refused");
+    *payload.downcast::<String>().expect("a message with sizes")
+}
+
+#[track_caller]
+fn refused<T>(call: impl FnOnce() -> T, expected: &str) {
+    assert_eq!(message(call), expected);
 }
 
 const STFT: StftOptions = StftOptions {
@@ -25,76 +33,82 @@ const STFT: StftOptions = StftOptions {
 #[test]
 fn shapes_are_named() {
     refused(
-        try_matmul(zeros([2, 3, 4]), zeros([2, 5, 6])),
+        || matmul(zeros([2, 3, 4]), zeros([2, 5, 6])),
         "matmul: x [2, 3, 4] does not fit w [2, 5, 6]: expected [R, M, K] (or [1, M, K], shared) and [R, K, N]",
     );
     refused(
-        try_conv1d(
-            zeros([2, 1, 4, 9]),
-            zeros([2, 3, 2, 3]),
-            None,
-            &Conv1dOptions::default(),
-        ),
-        "conv1d: x [2, 1, 4, 9] does not fit w [2, 3, 2, 3]: \
+        || {
+            conv2d(
+                zeros([2, 1, 4, 1, 9]),
+                zeros([2, 3, 2, 1, 3]),
+                None,
+                &Conv2dOptions::default(),
+            )
+        },
+        "conv2d: x [2, 1, 4, 1, 9] does not fit w [2, 3, 2, 1, 3]: \
          expected [R, B, C, ...] (or [1, B, C, ...], shared) and [R, O, C/groups, ...]",
     );
     refused(
-        try_conv2d(
-            zeros([1, 1, 1, 2, 9]),
-            zeros([1, 1, 1, 3, 3]),
-            None,
-            &Conv2dOptions::default(),
-        ),
+        || {
+            conv2d(
+                zeros([1, 1, 1, 2, 9]),
+                zeros([1, 1, 1, 3, 3]),
+                None,
+                &Conv2dOptions::default(),
+            )
+        },
         "conv2d: x [1, 1, 1, 2, 9] does not fit w [1, 1, 1, 3, 3]: \
          the padded input is shorter than the dilated filter",
     );
     refused(
-        try_conv2d(
-            zeros([1, 1, 1, 3, 9]),
-            zeros([1, 4, 1, 3, 3]),
-            Some(zeros([1, 3])),
-            &Conv2dOptions::default(),
-        ),
+        || {
+            conv2d(
+                zeros([1, 1, 1, 3, 9]),
+                zeros([1, 4, 1, 3, 3]),
+                Some(zeros([1, 3])),
+                &Conv2dOptions::default(),
+            )
+        },
         "conv2d: bias [1, 3] does not fit w [1, 4, 1, 3, 3]: expected bias [R, O]",
     );
     refused(
-        try_group_norm(zeros([1, 2, 3, 4]), zeros([1, 3]), zeros([1, 4]), 1, 1e-5),
+        || group_norm(zeros([1, 2, 3, 4]), zeros([1, 3]), zeros([1, 4]), 1, 1e-5),
         "group_norm: x [1, 2, 3, 4] does not fit beta [1, 4]: expected [R, B, C, S] and [R, C]",
     );
 }
 
 #[test]
 fn options_are_named() {
-    let grouped = Conv1dOptions {
+    let grouped = Conv2dOptions {
         groups: 3,
-        ..Conv1dOptions::default()
+        ..Conv2dOptions::default()
     };
     refused(
-        try_conv1d(zeros([1, 1, 4, 9]), zeros([1, 3, 1, 3]), None, &grouped),
-        "conv1d: groups = 3 does not divide 4 channels and 3 filters",
+        || conv2d(zeros([1, 1, 4, 1, 9]), zeros([1, 3, 1, 1, 3]), None, &grouped),
+        "conv2d: groups = 3 does not divide 4 channels and 3 filters",
     );
-    let still = Conv1dOptions {
-        stride: 0,
-        ..Conv1dOptions::default()
+    let still = Conv2dOptions {
+        stride: [1, 0],
+        ..Conv2dOptions::default()
     };
     refused(
-        try_conv1d(zeros([1, 1, 4, 9]), zeros([1, 3, 4, 3]), None, &still),
-        "conv1d: stride = 0 must be at least 1",
+        || conv2d(zeros([1, 1, 4, 1, 9]), zeros([1, 3, 4, 1, 3]), None, &still),
+        "conv2d: stride = 0 must be at least 1",
     );
     refused(
-        try_group_norm(zeros([1, 2, 3, 4]), zeros([1, 3]), zeros([1, 3]), 2, 1e-5),
+        || group_norm(zeros([1, 2, 3, 4]), zeros([1, 3]), zeros([1, 3]), 2, 1e-5),
         "group_norm: groups = 2 does not divide 3 channels",
     );
     refused(
-        try_stft(zeros([1, 1, 1, 8]), &STFT),
+        || stft(zeros([1, 1, 1, 8]), &STFT),
         "stft: n_fft = 16 mirrors 8 samples at each end, but x [1, 1, 1, 8] has only 8",
     );
     refused(
-        try_stft(zeros([1, 1, 1, 8]), &StftOptions { center: false, ..STFT }),
+        || stft(zeros([1, 1, 1, 8]), &StftOptions { center: false, ..STFT }),
         "stft: n_fft = 16 is longer than the 8 padded samples of x [1, 1, 1, 8]",
     );
     refused(
-        try_stft_complex(zeros([1, 1, 1, 8]), &StftOptions { hop: 0, ..STFT }),
+        || stft_complex(zeros([1, 1, 1, 8]), &StftOptions { hop: 0, ..STFT }),
         "stft_complex: hop = 0 must be at least 1",
     );
 }
@@ -110,24 +124,18 @@ fn weights(inputs: usize, units: usize) -> LstmWeights {
 #[test]
 fn lengths_are_checked() {
     refused(
-        try_lstm(zeros([2, 3, 4, 5]), Some(&[1, 2]), &weights(5, 6), false),
+        || lstm(zeros([2, 3, 4, 5]), Some(&[1, 2]), &weights(5, 6), false),
         "lstm: lengths = 2 entries, expected one for each of 2 x 3 samples",
     );
     refused(
-        try_lstm(zeros([2, 1, 4, 5]), Some(&[4, 9]), &weights(5, 6), false),
+        || lstm(zeros([2, 1, 4, 5]), Some(&[4, 9]), &weights(5, 6), false),
         "lstm: lengths = 9 is longer than the 4 steps of x",
     );
     refused(
-        try_lstm(zeros([2, 1, 4, 3]), None, &weights(5, 6), false),
+        || lstm(zeros([2, 1, 4, 3]), None, &weights(5, 6), false),
         "lstm: x [2, 1, 4, 3] does not fit weights.input [2, 5, 24]: \
          expected [R, B, T, I] (or [1, B, T, I], shared) and [R, I, 4H]",
     );
-}
-
-#[test]
-#[should_panic(expected = "matmul: x [1, 1, 2] does not fit w [1, 3, 1]")]
-fn plain_functions_panic_with_the_same_message() {
-    matmul(zeros([1, 1, 2]), zeros([1, 3, 1]));
 }
 
 /// An empty batch gives empty results and zero gradients of the parameters.
@@ -136,10 +144,10 @@ fn empty_batches_are_allowed() {
     let device = Device::flex().autodiff();
     let y = matmul(zeros([2, 0, 3]), zeros([2, 3, 4]));
     assert_eq!(y.dims(), [2, 0, 4]);
-    let w = Tensor::<4>::ones([2, 3, 1, 2], &device).require_grad();
-    let x = Tensor::<4>::zeros([2, 0, 1, 5], &device);
-    let y = conv1d(x, w.clone(), None, &Conv1dOptions::default());
-    assert_eq!(y.dims(), [2, 0, 3, 4]);
+    let w = Tensor::<5>::ones([2, 3, 1, 1, 2], &device).require_grad();
+    let x = Tensor::<5>::zeros([2, 0, 1, 1, 5], &device);
+    let y = conv2d(x, w.clone(), None, &Conv2dOptions::default());
+    assert_eq!(y.dims(), [2, 0, 3, 1, 4]);
     let gradient = w.grad(&y.sum().backward()).unwrap();
     assert_eq!(crate::cases::to_vec(gradient), vec![0.0; 12]);
     let y = group_norm(zeros([2, 0, 3, 4]), zeros([2, 3]), zeros([2, 3]), 1, 1e-5);

@@ -77,14 +77,20 @@ impl Case {
         match self.kind.as_str() {
             "conv1d" => {
                 let p: ConvParameters = self.parameters();
-                let options = Conv1dOptions {
-                    stride: p.stride[0],
-                    padding: p.padding[0],
-                    dilation: p.dilation[0],
+                let options = Conv2dOptions {
+                    stride: [1, p.stride[0]],
+                    padding: [(0, 0), p.padding[0]],
+                    dilation: [1, p.dilation[0]],
                     groups: p.groups,
                 };
+                let (input, filters) = (self.input::<4>(x, 0), self.input::<4>(x, 1));
                 let bias = Some(self.input(x, 2));
-                vec![flat(conv1d(self.input(x, 0), self.input(x, 1), bias, &options))]
+                vec![flat(conv2d(
+                    input.unsqueeze_dim(3),
+                    filters.unsqueeze_dim(3),
+                    bias,
+                    &options,
+                ))]
             }
             "conv2d" => {
                 let p: ConvParameters = self.parameters();
@@ -139,19 +145,20 @@ fn stft_options(p: &StftParameters) -> StftOptions {
     }
 }
 
-fn flat<const D: usize>(y: Tensor<D>) -> Tensor<2> {
+pub fn flat<const D: usize>(y: Tensor<D>) -> Tensor<2> {
     let len = y.dims()[1..].iter().product::<usize>();
     y.reshape([3, len])
 }
 
-/// `values` between two rows of noise.
-fn between(values: &[f64], salt: u64, device: &Device, dtype: DType) -> Tensor<2> {
+/// `values` as the middle one of three replicas, between two rows of noise.
+pub fn between(values: &[f64], salt: u64, device: &Device, dtype: DType) -> Tensor<2> {
     let len = values.len();
     let rows = [noise(salt, len), values.to_vec(), noise(salt + 1, len)];
     Tensor::from_data(TensorData::new(rows.concat(), [3, len]), (device, dtype))
 }
 
-fn check(name: &str, values: Tensor<2>, expected: &[f64], tolerance: f64) {
+/// Compares the middle replica with PyTorch's values, relative to the largest of them or 1.
+pub fn check(name: &str, values: Tensor<2>, expected: &[f64], tolerance: f64) {
     let values = to_vec(values.slice_dim(0, 1..2));
     assert_eq!(values.len(), expected.len(), "{name}: length");
     let scale = expected.iter().fold(1.0f64, |scale, x| scale.max(x.abs()));

@@ -3,7 +3,7 @@
 use crate::cases::to_vec;
 use crate::devices::devices;
 use burn::tensor::{DType, Device, Tensor};
-use recoup_kernels::dropout;
+use recoup_kernels::dropout::{self, dropout_mask};
 use recoup_kernels::random::*;
 
 fn key(seed: u64, step: u64) -> Key {
@@ -111,7 +111,7 @@ fn uniform_numbers_have_the_same_bits_on_every_device() {
         assert_eq!(to_vec(uniform(&keys[..1], [1, 3], &device.clone().autodiff())).len(), 3);
         assert_eq!(uniform(&keys, [4, 0, 3], &device).dims(), [4, 0, 3]);
     }
-    let error = try_uniform(&keys, [3, 2], &Device::flex()).err().unwrap().to_string();
+    let error = crate::errors::message(|| uniform(&keys, [3, 2], &Device::flex()));
     assert_eq!(
         error,
         "uniform: keys = 4 entries, expected one for each replica of the shape [3, 2]"
@@ -169,8 +169,8 @@ fn dropout_masks_keep_the_law() {
         assert_eq!(together[index * 17 * 331..(index + 1) * 17 * 331], alone);
         let rate = f64::from(rates[index]);
         let dropped = alone.iter().filter(|&&x| x == 0.0).count() as f64 / alone.len() as f64;
-        let deviation = (rate * (1.0 - rate) / alone.len() as f64).sqrt();
-        assert!((dropped - rate).abs() <= 4.0 * deviation);
+        let std = (rate * (1.0 - rate) / alone.len() as f64).sqrt();
+        assert!((dropped - rate).abs() <= 4.0 * std);
         let kept = f64::from(1.0 / (1.0 - rates[index]));
         assert!(alone.iter().all(|&x| x == 0.0 || x == kept));
     }
@@ -180,10 +180,7 @@ fn dropout_masks_keep_the_law() {
 #[test]
 fn dropout_refuses_bad_rates() {
     let device = Device::flex();
-    let message = |rates: &[f32]| {
-        let result = try_dropout_mask(&[key(0, 0)], rates, [1, 2], &device);
-        result.err().unwrap().to_string()
-    };
+    let message = |rates: &[f32]| crate::errors::message(|| dropout_mask(&[key(0, 0)], rates, [1, 2], &device));
     assert_eq!(message(&[1.0]), "dropout_mask: rate = 1.0 is outside [0, 1)");
     assert_eq!(message(&[f32::NAN]), "dropout_mask: rate = NaN is outside [0, 1)");
     assert_eq!(
@@ -191,9 +188,13 @@ fn dropout_refuses_bad_rates() {
         "dropout_mask: (keys, rates) = (1, 2) do not both match the 1 replicas of the shape [1, 2]"
     );
     let x = Tensor::<2>::ones([1, 2], &device);
-    let error = dropout::try_dropout(x, &[key(0, 0)], &[-0.1])
-        .err()
-        .unwrap()
-        .to_string();
+    let error = crate::errors::message(|| dropout::dropout(x, &[key(0, 0)], &[-0.1]));
     assert_eq!(error, "dropout: rate = -0.1 is outside [0, 1)");
+}
+
+/// Draws numbers and masks.
+#[cfg(feature = "cube")]
+pub fn draw(device: &Device) {
+    uniform(&[key(0, 0), key(1, 0)], [2, 7], device);
+    dropout_mask(&[key(0, 0), key(1, 0)], &[0.5, 0.1], [2, 7], device);
 }

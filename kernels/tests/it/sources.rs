@@ -45,3 +45,40 @@ fn every_kernel_has_a_source() {
     }
     println!("{} kernels written to {}", seen.len(), folder.display());
 }
+
+/// Beyond 32-bit indices and grids the references run: here both are limited to next to nothing, no kernel is launched,
+/// and values and gradients are those of the reference.
+#[test]
+fn references_run_beyond_the_limits() {
+    let device = devices().pop().unwrap();
+    let replicas = [0, 1];
+    for limits in [
+        Limits {
+            elements: 0,
+            ..Limits::HOPPER
+        },
+        Limits {
+            cubes: 0,
+            ..Limits::HOPPER
+        },
+    ] {
+        for case in cases() {
+            let data = case.data(&replicas);
+            let run = |path| case.run(&data, &replicas, path, &device, DType::F32);
+            let mut public = None;
+            let kernels = sources(limits, || public = Some(run(Path::Public)));
+            let names: Vec<_> = kernels.iter().map(|kernel| kernel.name).collect();
+            assert!(names.is_empty(), "{}: {names:?} within {limits:?}", case.name);
+            let mut reference = None;
+            sources(limits, || reference = Some(run(Path::Reference)));
+            let (public, reference) = (public.unwrap(), reference.unwrap());
+            assert!(public.value == reference.value, "{}", case.name);
+            assert!(public.gradients == reference.gradients, "{}", case.name);
+        }
+        let kernels = sources(limits, || {
+            crate::adamw::launch_all(&device);
+            crate::random::draw(&device);
+        });
+        assert!(kernels.is_empty(), "{:?}", kernels[0].name);
+    }
+}

@@ -1,18 +1,14 @@
 //! What a card must hold before any file is opened.
 
-use std::cmp::Ordering::{Equal, Less};
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Card, ColumnRule, FilePattern, LabelRule, ModalityRule, PathGroup, SubjectRule, TableRule};
+use super::{Card, ContentRule, FilePattern, LabelRule, PathGroup, SubjectRule, TableRule};
 use crate::dataset::error::DataError;
-use recoup_formats::delimited::{DelimitedLayout, Header};
-use recoup_formats::nearest::did_you_mean;
 
-mod contents;
+mod image;
 mod modality;
+mod signal;
 mod visits;
-
-const HEADER_HINT: &str = "`layout.header` names every column of the file, in its order";
 
 impl Card {
     pub(super) fn check(&self) -> Result<(), DataError> {
@@ -44,20 +40,14 @@ impl Card {
         let mut names = HashSet::new();
         let mut patterns = Vec::new();
         for rule in &self.modalities {
-            if !names.insert(rule.name()) {
+            if !names.insert(&rule.name) {
                 let problem = "this name is used twice".into();
-                return Err(self.error(
-                    format!("modality.{}", rule.name()),
-                    problem,
-                    "modalities have unique names",
-                ));
+                let place = format!("modality.{}", rule.name);
+                return Err(self.error(place, problem, "modalities have unique names"));
             }
             self.check_modality(rule)?;
-            patterns.extend(
-                self.pattern(rule)?
-                    .zip(rule.pattern())
-                    .map(|(pattern, (key, _))| (format!("modality.{}.{key}", rule.name()), pattern)),
-            );
+            let pattern = self.pattern(rule)?;
+            patterns.extend(pattern.map(|pattern| (format!("modality.{}.file", rule.name), pattern)));
         }
         self.check_patterns(&patterns)
     }
@@ -65,10 +55,8 @@ impl Card {
     fn check_table(&self) -> Result<(), DataError> {
         let needs_table = matches!(self.subjects, SubjectRule::Table {})
             || matches!(self.label, LabelRule::Column { .. } | LabelRule::Threshold { .. })
-            || self
-                .modalities
-                .iter()
-                .any(|rule| matches!(rule, ModalityRule::ClinicalTable(_)));
+            || (self.modalities.iter())
+                .any(|rule| rule.file.is_none() && matches!(rule.content, ContentRule::Table(_)));
         match &self.table {
             Some(TableRule {
                 file,
@@ -94,7 +82,9 @@ impl Card {
                 }
             }
             None if needs_table => {
-                let problem = "missing, but `subjects`, `label` or a `clinical-table` modality reads it".into();
+                let problem =
+                    "missing, but `subjects`, `label` or a modality of `kind = \"table\"` without `file` reads it"
+                        .into();
                 Err(self.error(
                     "table",
                     problem,
@@ -190,8 +180,8 @@ impl Card {
         if sessions_known {
             return Ok(());
         }
-        let own = self.modalities.iter().filter_map(|rule| match rule {
-            ModalityRule::Table(rule) => Some((format!("modality.{}.session", rule.name), rule.session.as_ref()?)),
+        let own = self.modalities.iter().filter_map(|rule| match &rule.content {
+            ContentRule::Table(keys) => Some((format!("modality.{}.session", rule.name), keys.session.as_ref()?)),
             _ => None,
         });
         let card_table = table.and_then(|table| Some(("table.session".to_string(), table.session.as_ref()?)));
@@ -207,95 +197,16 @@ impl Card {
     }
 
     /// A table is one file.
-    fn check_file(&self, place: &str, file: &str) -> Result<(), DataError> {
+    pub(super) fn check_file(&self, place: &str, file: &str) -> Result<(), DataError> {
         let place = format!("{place}.file");
         FilePattern::parse(file).map_err(|(problem, hint)| self.error(&place, problem, hint))?;
         match file.contains(['{', '*']) {
             false => Ok(()),
             true => {
-                let hint = "a table holds all subjects; files per subject are `delimited` or `delimited-signal`";
+                let hint =
+                    "a table holds all subjects; files per subject are `kind = \"signal\"` or `kind = \"series\"`";
                 Err(self.error(place, format!("`{file}` is a pattern, expected one file"), hint))
             }
-        }
-    }
-
-    fn check_layout(&self, place: &str, layout: &DelimitedLayout) -> Result<(), DataError> {
-        layout
-            .check()
-            .map_err(|problem| self.error(format!("{place}.layout"), problem, HEADER_HINT))
-    }
-
-    fn check_columns(&self, place: &str, layout: &DelimitedLayout, rules: &[ColumnRule]) -> Result<(), DataError> {
-        let place = format!("{place}.channels");
-        let mut names = HashSet::new();
-        for rule in rules {
-            self.check_column(&place, layout, &rule.column)?;
-            if !names.insert(rule.channel()) {
-                let problem = format!("channel `{}` stands twice", rule.channel());
-                return Err(self.error(place, problem, "give one of them another `name`"));
-            }
-            self.check_scale(&place, rule)?;
-            if let Some([low, high]) = rule
-                .range
-                .filter(|[low, high]| !matches!(low.partial_cmp(high), Some(Less | Equal)))
-            {
-                let problem = format!("range [{low}, {high}] of `{}` is empty", rule.channel());
-                return Err(self.error(place, problem, "write the smaller number first"));
-            }
-        }
-        Ok(())
-    }
-
-    /// A column needs a unit, and one with the scores of a scale has that of the scale.
-    fn check_scale(&self, place: &str, rule: &ColumnRule) -> Result<(), DataError> {
-        let channel = rule.channel();
-        let Some(scale) = rule.scale else {
-            return match rule.unit.as_str() {
-                "" => {
-                    let problem = format!("`{channel}` has no `unit`");
-                    Err(self.error(
-                        place,
-                        problem,
-                        "write `unit = \"1\"` for numbers without one, or name a `scale`",
-                    ))
-                }
-                _ => Ok(()),
-            };
-        };
-        if rule.unit() != scale.unit() {
-            let problem = format!("unit `{}` of `{channel}`, expected `{}`", rule.unit, scale.unit());
-            return Err(self.error(place, problem, "leave `unit` out: the scale has one"));
-        }
-        if rule.categories.is_some() {
-            let problem = format!("`{channel}` has a `scale` and `categories`, expected one of them");
-            return Err(self.error(place, problem, "scores are numbers"));
-        }
-        Ok(())
-    }
-
-    /// As far as the card alone can tell; the file's own header is looked at when it is read.
-    fn check_column(&self, place: &str, layout: &DelimitedLayout, column: &str) -> Result<(), DataError> {
-        match &layout.header {
-            Header::Names(names) if !names.iter().any(|name| name == column) => {
-                let problem = format!("unknown column `{column}`, expected one of {names:?}");
-                let hint = did_you_mean(column, names.iter().map(String::as_str), |name| format!("`{name}`"));
-                Err(self.error(
-                    place,
-                    problem,
-                    if hint.starts_with("did") {
-                        hint
-                    } else {
-                        HEADER_HINT.into()
-                    },
-                ))
-            }
-            Header::Numbers if !column.parse().is_ok_and(|number: usize| number > 0) => {
-                let problem = format!("unknown column `{column}`, expected a number");
-                let hint =
-                    "with `header = false` the columns are called \"1\", \"2\" and so on; `name` names the channel";
-                Err(self.error(place, problem, hint))
-            }
-            _ => Ok(()),
         }
     }
 }

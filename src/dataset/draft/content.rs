@@ -10,7 +10,7 @@ use super::opened::Opened;
 use crate::base::FileError;
 use crate::dataset::card::TimeUnit;
 use crate::dataset::error::DataError;
-use crate::dataset::load::constant_rate;
+use crate::dataset::rate::constant_rate;
 use recoup_formats::delimited::{DelimitedLayout, Header};
 use recoup_formats::image::{Color, image_size};
 use recoup_formats::sniff::{Sniffed, sniff};

@@ -74,7 +74,7 @@ pub(super) fn write(name: &str, survey: Survey) -> Draft {
 
 const PLACEHOLDER: &str = "# Nothing was recognised: this modality only shows the form.
 [[modality]]
-kind = \"delimited-signal\"
+kind = \"signal\"
 name = \"signal\"
 file = \"{subject}.csv\"
 file_rate_hz = 100.0
@@ -122,7 +122,7 @@ fn clinical(text: &mut String, table: &FoundTable, label: &Label, questions: &mu
         return;
     }
     text.push_str("# Guess: what was measured or entered because of the outcome is not an input; remove it.\n");
-    text.push_str("[[modality]]\nkind = \"clinical-table\"\nname = \"clinical\"\n");
+    text.push_str("[[modality]]\nkind = \"table\"\nname = \"clinical\"\n");
     if !table.covers_all {
         text.push_str("optional = true # some subjects have no row\n");
     }
@@ -230,20 +230,17 @@ fn modality(text: &mut String, group: &Group, optional: bool, questions: &mut Ve
             channels,
             calibrated,
         } => {
-            start("wfdb", "record", roles.pattern.trim_end_matches(".hea"));
-            let scale = if *calibrated { "physical" } else { "digital" };
-            text.push_str(&format!(
-                "rate_hz = {rate_hz:?} # that of the first record\nscale = \"{scale}\" # guess\n"
-            ));
+            start("signal", "file", &roles.pattern);
+            text.push_str(&format!("rate_hz = {rate_hz:?} # that of the first record\n"));
             let unit = |unit: &String| if *calibrated { quoted(unit) } else { "\"adu\"".into() };
             let channels: Vec<String> = channels
                 .iter()
-                .map(|(name, of)| format!("name = {}, unit = {}", quoted(name), unit(of)))
+                .map(|(name, of)| format!("channel = {}, unit = {}", quoted(name), unit(of)))
                 .collect();
             text.push_str(&channel_list(&channels));
             if !calibrated {
                 questions.push(format!(
-                    "`{key}.scale`: the records have no calibration; are digital values meant?"
+                    "`{key}.channels`: the records have no calibration; are digital values (`adu`) meant?"
                 ));
             }
         }
@@ -264,11 +261,7 @@ fn modality(text: &mut String, group: &Group, optional: bool, questions: &mut Ve
         }
         Content::Text { sniffed, time } => {
             let signal = content.is_signal();
-            start(
-                if signal { "delimited-signal" } else { "delimited" },
-                "file",
-                &roles.pattern,
-            );
+            start(if signal { "signal" } else { "series" }, "file", &roles.pattern);
             time_keys(text, sniffed, time.as_ref(), signal, &key, questions);
             let channels = text_channels(sniffed, time.as_ref());
             text.push_str(&channel_list(&channels));
@@ -319,8 +312,7 @@ fn time_keys(
             questions.push(format!("`{key}.file_rate_hz`: how many rows does a second have?"));
         }
         None => questions.push(format!(
-            "`{key}.kind`: time stamps are irregular; if rows are samples rather than events, it is `delimited-signal` \
-             with `rate_hz` and `max_gap_secs`"
+            "`{key}.kind`: time stamps are irregular; if rows are samples rather than events, it is `signal` with `rate_hz` and `max_gap_secs`"
         )),
     }
 }

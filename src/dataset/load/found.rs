@@ -5,43 +5,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::Tables;
-use super::source::{Source, SubjectTable};
-use crate::base::FileError;
-use crate::dataset::card::{ModalityRule, PathGroup, PathGroups, SubjectRule};
+use super::source::{Source, file_error, whose};
+use super::tables::{SubjectTable, Tables};
+use crate::dataset::card::{ModalityRule, PathGroup, PathGroups, SubjectRule, TableRule};
 use crate::dataset::error::DataError;
 use recoup_formats::order::natural_cmp;
 
-/// A subject before its files are read.
-pub(super) struct FoundSubject {
+/// A subject whose files are found.
+pub(super) struct FoundIds {
     pub(super) id: String,
     pub(super) site: Option<String>,
     pub(super) group: Option<String>,
     /// In natural order of their ids.
-    pub(super) sessions: Vec<FoundSession>,
+    pub(super) sessions: Vec<FoundFiles>,
 }
 
-/// A session before its files are read.
-pub(super) struct FoundSession {
+/// A session whose files are found.
+pub(super) struct FoundFiles {
     pub(super) id: String,
     /// What `{label}` matched, and in which file.
     pub(super) label: Option<(String, String)>,
     /// Files of each modality, in natural order.
     pub(super) files: Vec<Vec<String>>,
-}
-
-impl FoundSession {
-    /// For messages; a session that is its subject's only one has the subject's id.
-    pub(super) fn of(&self, subject: &str) -> String {
-        of(subject, &self.id)
-    }
-}
-
-fn of(subject: &str, session: &str) -> String {
-    match session == subject {
-        true => format!("subject `{subject}`"),
-        false => format!("subject `{subject}`, session `{session}`"),
-    }
 }
 
 /// A file that a modality's pattern matches.
@@ -52,8 +37,8 @@ struct Match<'s> {
 }
 
 /// All subjects, in the order of the table or the list, or else ascending by id.
-pub(super) fn find_subjects(source: &Source, tables: &Tables) -> Result<Vec<FoundSubject>, DataError> {
-    let known = Known::of(source, tables)?;
+pub(super) fn find_subjects(source: &Source, tables: &Tables) -> Result<Vec<FoundIds>, DataError> {
+    let known = Expected::of(source, tables)?;
     let mut matches = BTreeMap::<&str, Vec<Match>>::new();
     for (modality, rule) in source.card.modalities.iter().enumerate() {
         for found in find_files(source, modality, rule, known.as_ref())? {
@@ -72,19 +57,19 @@ pub(super) fn find_subjects(source: &Source, tables: &Tables) -> Result<Vec<Foun
     let subject = |id: &str| {
         let matches = matches.get(id).map_or(&[][..], Vec::as_slice);
         let sessions = known.as_ref().and_then(|known| known.sessions.get(id)?.as_ref());
-        Finder { source, id, matches }.subject(tables.card.as_ref(), sessions)
+        Located { source, id, matches }.subject(tables.card.as_ref(), sessions)
     };
     ids.into_iter().map(subject).collect()
 }
 
 /// Subjects that a table or the card names, with their sessions if a table names these too.
-struct Known {
+struct Expected {
     /// Each once.
     ids: Vec<String>,
     sessions: BTreeMap<String, Option<BTreeSet<String>>>,
 }
 
-impl Known {
+impl Expected {
     fn of(source: &Source, tables: &Tables) -> Result<Option<Self>, DataError> {
         let rows = || tables.card.iter().flat_map(SubjectTable::rows);
         let ids: Vec<&str> = match &source.card.subjects {
@@ -142,7 +127,7 @@ fn find_files<'s>(
     source: &'s Source,
     modality: usize,
     rule: &ModalityRule,
-    known: Option<&'s Known>,
+    known: Option<&'s Expected>,
 ) -> Result<Vec<Match<'s>>, DataError> {
     let Some(pattern) = source.card.pattern(rule)? else {
         return Ok(Vec::new());
@@ -160,19 +145,19 @@ fn find_files<'s>(
     Ok(source.files.par_iter().filter_map(fits).collect())
 }
 
-/// What the files and rows of one subject tell.
-struct Finder<'a> {
+/// The files of one subject, and what they and its rows tell.
+struct Located<'a> {
     source: &'a Source<'a>,
     id: &'a str,
     matches: &'a [Match<'a>],
 }
 
-impl Finder<'_> {
+impl Located<'_> {
     fn subject(
         &self,
         table: Option<&SubjectTable>,
         sessions: Option<&BTreeSet<String>>,
-    ) -> Result<FoundSubject, DataError> {
+    ) -> Result<FoundIds, DataError> {
         self.check_id("subjects", self.id)?;
         let mut ids: Vec<&str> = match sessions {
             Some(sessions) => sessions.iter().map(String::as_str).collect(),
@@ -190,24 +175,24 @@ impl Finder<'_> {
         ids.sort_by(|a, b| natural_cmp(a, b));
         let whose = format!("subject `{}`", self.id);
         let everything: Vec<&Match> = self.matches.iter().collect();
-        let told =
-            |group: PathGroup, column: fn(&Tabled) -> Option<&str>| match self.agreed(group, &everything, &whose)? {
+        let inferred =
+            |group: PathGroup, column: fn(&TableRule) -> Option<&str>| match self.agreed(group, &everything, &whose)? {
                 Some((text, _)) => Ok(Some(text)),
                 None => table.map_or(Ok(None), |table| self.agreed_rows(group, table, column)),
             };
-        Ok(FoundSubject {
+        Ok(FoundIds {
             id: self.id.to_string(),
-            site: told(PathGroup::Site, |rule| rule.site.as_deref())?,
-            group: told(PathGroup::Group, |rule| rule.group.as_deref())?,
+            site: inferred(PathGroup::Site, |rule| rule.site.as_deref())?,
+            group: inferred(PathGroup::Group, |rule| rule.group.as_deref())?,
             sessions: ids.into_iter().map(|id| self.session(id)).collect::<Result<_, _>>()?,
         })
     }
 
-    fn session(&self, id: &str) -> Result<FoundSession, DataError> {
+    fn session(&self, id: &str) -> Result<FoundFiles, DataError> {
         self.check_id("table.session", id)?;
         let serves = |found: &&Match| found.groups.get(PathGroup::Session).is_none_or(|session| session == id);
         let matches: Vec<&Match> = self.matches.iter().filter(serves).collect();
-        let whose = of(self.id, id);
+        let whose = whose(self.id, id);
         let mut files = vec![Vec::new(); self.source.card.modalities.len()];
         for found in &matches {
             if let Some(files) = files.get_mut(found.modality) {
@@ -216,23 +201,16 @@ impl Finder<'_> {
         }
         for (rule, files) in self.source.card.modalities.iter().zip(&mut files) {
             files.sort_by(|a, b| natural_cmp(a, b));
-            // Images and slices are one recording together, as are frames of poses.
-            let may_be_many = match rule {
-                ModalityRule::Image(_) => true,
-                ModalityRule::Points(rule) => rule.file.contains('*'),
-                _ => false,
-            };
-            if let (false, [first, second, ..]) = (may_be_many, files.as_slice()) {
-                return Err(FileError::at(&self.source.raw_dir.join(second))
-                    .place("name")
-                    .found(format!("a second file of modality `{}` for {whose}", rule.name()))
-                    .expected(format!("one, and `{first}` is it"))
-                    .hint("remove one, or tell them apart by `{session}` in the pattern")
-                    .into());
+            if let (false, [first, second, ..]) = (rule.takes_several_files(), files.as_slice()) {
+                let found = format!("a second file of modality `{}` for {whose}", rule.name);
+                let expected = format!("one, and `{first}` is it");
+                let hint = "remove one, or tell them apart by `{session}` in the pattern";
+                let file = self.source.raw_dir.join(second);
+                return Err(file_error(&file, "name", found, expected, hint));
             }
         }
         let label = self.agreed(PathGroup::Label, &matches, &whose)?;
-        Ok(FoundSession {
+        Ok(FoundFiles {
             id: id.to_string(),
             label,
             files,
@@ -241,20 +219,21 @@ impl Finder<'_> {
 
     /// The one text that a group matched in several files, and one of these.
     fn agreed(&self, group: PathGroup, matches: &[&Match], whose: &str) -> Result<Option<(String, String)>, DataError> {
-        let mut told = matches
+        let mut inferred = matches
             .iter()
             .filter_map(|found| Some((found.groups.get(group)?, found.path)));
-        let Some((text, file)) = told.next() else {
+        let Some((text, file)) = inferred.next() else {
             return Ok(None);
         };
-        match told.find(|(other, _)| *other != text) {
+        match inferred.find(|(other, _)| *other != text) {
             None => Ok(Some((text.to_string(), file.to_string()))),
-            Some((other, other_file)) => Err(FileError::at(&self.source.raw_dir.join(other_file))
-                .place("name")
-                .found(format!("{} `{other}` for {whose}", group.name()))
-                .expected(format!("`{text}`, as the name of `{file}` says"))
-                .hint("move or rename one of the two files")
-                .into()),
+            Some((other, other_file)) => {
+                let found = format!("{} `{other}` for {whose}", group.name());
+                let expected = format!("`{text}`, as the name of `{file}` says");
+                let file = self.source.raw_dir.join(other_file);
+                let hint = "move or rename one of the two files";
+                Err(file_error(&file, "name", found, expected, hint))
+            }
         }
     }
 
@@ -263,23 +242,24 @@ impl Finder<'_> {
         &self,
         group: PathGroup,
         table: &SubjectTable,
-        column: fn(&Tabled) -> Option<&str>,
+        column: fn(&TableRule) -> Option<&str>,
     ) -> Result<Option<String>, DataError> {
         let Some(column) = self.source.card.table.as_ref().and_then(column) else {
             return Ok(None);
         };
         let index = table.table.column(column, &format!("table.{}", group.name()))?;
         let rows = table.rows().filter(|(id, _, _)| *id == self.id).map(|(_, _, row)| row);
-        let mut told = rows.filter(|row| !table.layout.is_missing(row.field(index)));
-        let Some(row) = told.next() else { return Ok(None) };
-        match told.find(|other| other.field(index) != row.field(index)) {
+        let mut inferred = rows.filter(|row| !table.layout.is_missing(row.field(index)));
+        let Some(row) = inferred.next() else { return Ok(None) };
+        match inferred.find(|other| other.field(index) != row.field(index)) {
             None => Ok(Some(row.field(index).to_string())),
-            Some(other) => Err(FileError::at(&table.table.file)
-                .place(format!("line {}, column `{column}`", other.line))
-                .found(format!("`{}` for subject `{}`", other.field(index), self.id))
-                .expected(format!("`{}`, as in line {}", row.field(index), row.line))
-                .hint(format!("a subject has one {}", group.name()))
-                .into()),
+            Some(other) => {
+                let place = format!("line {}, column `{column}`", other.line);
+                let found = format!("`{}` for subject `{}`", other.field(index), self.id);
+                let expected = format!("`{}`, as in line {}", row.field(index), row.line);
+                let hint = format!("a subject has one {}", group.name());
+                Err(file_error(&table.table.file, place, found, expected, hint))
+            }
         }
     }
 
@@ -294,9 +274,7 @@ impl Finder<'_> {
     }
 }
 
-type Tabled = crate::dataset::card::TableRule;
-
-/// Of a dataset without subjects.
+/// Error for a dataset in which no file names a subject.
 fn nobody(source: &Source) -> DataError {
     let card = source.card;
     let (problem, hint) = match &card.subjects {
@@ -310,7 +288,7 @@ fn nobody(source: &Source) -> DataError {
                 .modalities
                 .iter()
                 .filter_map(ModalityRule::pattern)
-                .map(|(_, text)| format!("`{text}`"));
+                .map(|text| format!("`{text}`"));
             let patterns: Vec<String> = patterns.collect();
             let files = match source.files.first() {
                 None => "there is no file below the raw folder".into(),

@@ -1,21 +1,15 @@
 //! Modalities of images: pictures, slices of volumes, frames, thermal images.
 
-use std::path::PathBuf;
-
 use ndarray::{Array2, ArrayView3, Axis};
 
-use super::contents::{Wanted, read, read_sequence};
-use super::source::Source;
+use super::reading::Reading;
 use crate::dataset::card::ImageRule;
 use crate::dataset::error::DataError;
 use recoup_formats::image::{self, Color, Image, Scaling};
-use recoup_formats::{Contents, Images, Part, detect, dicom};
+use recoup_formats::{Contents, Images, Part, detect, open};
 
-/// Enough of a file to know its format.
-const HEAD_BYTES: usize = 16 << 10;
-
-/// The images of one session, one below the other, each a flat row.
-pub(super) fn images(source: &Source, rule: &ImageRule, files: &[String]) -> Result<Array2<f32>, DataError> {
+/// The images of one session, stacked along the first axis, each a flat row.
+pub(super) fn images(reading: &Reading, rule: &ImageRule, files: &[String]) -> Result<Array2<f32>, DataError> {
     let [first, last, step] = rule.slices.unwrap_or([0, usize::MAX, 1]);
     let num_columns = rule.color.planes().len() * rule.height * rule.width;
     let (mut values, mut seen) = (Vec::new(), 0);
@@ -29,59 +23,52 @@ pub(super) fn images(source: &Source, rule: &ImageRule, files: &[String]) -> Res
         }
         seen += 1;
     };
-    if is_series(source, files)? {
-        let (contents, path) = read_sequence(source, files)?;
-        each(source, rule, (contents, path), &mut add)?;
+    if is_series(reading, files)? {
+        each(reading, rule, files, &reading.contents(files)?, &mut add)?;
     } else {
         for file in files {
-            if let Some(image) = picture(source, rule, file)? {
-                add(image);
-                continue;
-            }
-            let contents = match rule.scale {
-                None => read(source, file)?,
-                Some([slope, offset]) => {
-                    let path = source.raw_dir.join(file);
-                    (
-                        image::read_scaled(&source.read(file)?, &path, Scaling::Celsius { slope, offset })?,
-                        path,
-                    )
+            let own = std::slice::from_ref(file);
+            match (picture(reading, rule, file)?, rule.scale) {
+                (Some(image), _) => add(image),
+                (None, None) => each(reading, rule, own, &reading.contents(own)?, &mut add)?,
+                (None, Some([slope, offset])) => {
+                    let scaling = Scaling::Celsius { slope, offset };
+                    let contents = image::read_scaled(&reading.source.read(file)?, &reading.path(file), scaling)?;
+                    reading.keep(&contents, file)?;
+                    each(reading, rule, own, &contents, &mut add)?;
                 }
-            };
-            each(source, rule, contents, &mut add)?;
+            }
         }
     }
-    let wanted = Wanted {
-        file: &source.raw_dir.join(files.first().map_or("", String::as_str)),
-        card: &source.card.path,
-    };
+    let first_file = files.first().map_or("", String::as_str);
     let num_images = values.len() / num_columns.max(1);
     if num_images == 0 {
-        let expected = format!("image {first}, counted from 0");
-        return Err(wanted.error("images", format!("{seen} of them"), expected, "correct `slices`"));
+        let (found, expected) = (format!("{seen} of them"), format!("image {first}, counted from 0"));
+        return Err(reading.error(first_file, "images", found, expected, "correct `slices` in the card"));
     }
-    Array2::from_shape_vec((num_images, num_columns), values)
-        .map_err(|error| wanted.error("images", error.to_string(), "planes of one size", "correct `color`"))
+    Array2::from_shape_vec((num_images, num_columns), values).map_err(|error| {
+        let hint = "correct `color` in the card";
+        reading.error(first_file, "images", error.to_string(), "planes of one size", hint)
+    })
 }
 
 /// Several files of DICOM are the slices of one volume, whose order their headers tell.
-fn is_series(source: &Source, files: &[String]) -> Result<bool, DataError> {
+fn is_series(reading: &Reading, files: &[String]) -> Result<bool, DataError> {
     let [file, _, ..] = files else { return Ok(false) };
-    let bytes = source.read(file)?;
-    let head = bytes.get(..HEAD_BYTES).unwrap_or(&bytes);
-    Ok(detect(head, &source.raw_dir.join(file)).is_ok_and(|format| format == &dicom::format::FORMAT))
+    let path = reading.path(file);
+    Ok(detect(&open::head(&path)?, &path).is_ok_and(|format| format.name == "DICOM"))
 }
 
 /// A PNG or JPEG file, whose rounding is that of Pillow.
-fn picture(source: &Source, rule: &ImageRule, file: &str) -> Result<Option<Image>, DataError> {
+fn picture(reading: &Reading, rule: &ImageRule, file: &str) -> Result<Option<Image>, DataError> {
     let name = file.to_lowercase();
     let is_picture = [".png", ".jpg", ".jpeg"]
         .iter()
         .any(|extension| name.ends_with(extension));
     match is_picture && rule.scale.is_none() {
         true => Ok(Some(image::read_image(
-            &source.read(file)?,
-            &source.raw_dir.join(file),
+            &reading.source.read(file)?,
+            &reading.path(file),
             rule.color,
         )?)),
         false => Ok(None),
@@ -90,28 +77,23 @@ fn picture(source: &Source, rule: &ImageRule, file: &str) -> Result<Option<Image
 
 /// Each image of a file in the colours that are wanted.
 fn each(
-    source: &Source,
+    reading: &Reading,
     rule: &ImageRule,
-    (contents, path): (Contents, PathBuf),
+    files: &[String],
+    contents: &Contents,
     add: &mut impl FnMut(Image),
 ) -> Result<(), DataError> {
-    let wanted = Wanted {
-        file: &path,
-        card: &source.card.path,
-    };
+    let file = files.first().map_or("", String::as_str);
     let images = contents.parts.iter().find_map(|part| match part {
         Part::Images(images) => Some(images),
         _ => None,
     });
-    let images = images.ok_or_else(|| wanted.error("content", &contents.format, "images", "correct the pattern"))?;
+    let no_images = || reading.error(file, "content", &contents.format, "images", "correct the pattern");
+    let images = images.ok_or_else(no_images)?;
     let weights = weights(images, rule.color).ok_or_else(|| {
         let found = format!("planes {:?}", images.planes);
-        wanted.error(
-            "images",
-            found,
-            "one plane, or red, green and blue",
-            "export the plane that is wanted as an image of its own, and correct `file`",
-        )
+        let hint = "export the plane that is wanted as an image of its own, and correct `file`";
+        reading.error(file, "images", found, "one plane, or red, green and blue", hint)
     })?;
     for image in images.values.outer_iter() {
         let (_, height, width) = image.dim();

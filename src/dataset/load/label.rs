@@ -1,129 +1,138 @@
 //! The class of a session.
 
-use super::Loader;
-use super::found::FoundSession;
-use crate::dataset::card::{LabelRule, Unlabelled};
-use crate::dataset::error::DataError;
+use std::collections::BTreeMap;
 
-/// Where a value stands, for messages, and the value; `None` where a session has none and may lack it.
-type Field = Option<(String, String)>;
+use super::source::{Source, whose};
+use super::tables::Tables;
+use crate::dataset::card::{LabelRule, ResponderRule, Unlabelled};
+use crate::dataset::error::DataError;
 
 const LEAVE_OUT: &str = "write `unlabelled = \"leave-out\"` to leave such sessions out";
 
-impl Loader<'_> {
-    /// `None` for a session without a label that the card leaves out.
-    pub(super) fn class(&self, subject: &str, session: &FoundSession) -> Result<Option<usize>, DataError> {
-        let card = self.source.card;
-        let (class, looked_up, known) = match &card.label {
-            LabelRule::Column {
-                column,
-                classes,
-                unlabelled,
-            } => {
-                let Some((value, place)) = self.field(column, *unlabelled, subject, session)? else {
-                    return Ok(None);
-                };
-                let class = match classes {
-                    Some(classes) => classes.get(&value).cloned(),
-                    None => Some(value.clone()),
-                };
-                (class, format!("`{value}` {place}"), classes.as_ref())
+/// A session whose class is looked for.
+struct Labelled<'a> {
+    source: &'a Source<'a>,
+    tables: &'a Tables,
+    subject: &'a str,
+    session: &'a str,
+}
+
+/// The class of a session; `None` for one without a label that the card leaves out. `label` is what `{label}` matched, and
+/// in which file.
+pub(super) fn class(
+    source: &Source,
+    tables: &Tables,
+    subject: &str,
+    session: &str,
+    label: Option<&(String, String)>,
+) -> Result<Option<usize>, DataError> {
+    let labelled = Labelled {
+        source,
+        tables,
+        subject,
+        session,
+    };
+    match &source.card.label {
+        LabelRule::Column {
+            column,
+            classes,
+            unlabelled,
+        } => match labelled.field(column, *unlabelled)? {
+            None => Ok(None),
+            Some((value, place)) => labelled.mapped(&value, &format!("`{value}` {place}"), classes.as_ref()),
+        },
+        LabelRule::Threshold {
+            column,
+            at_least,
+            unlabelled,
+        } => match labelled.field(column, *unlabelled)? {
+            None => Ok(None),
+            Some((value, place)) => labelled.above(*at_least, &value, &place).map(Some),
+        },
+        LabelRule::Responder(rule) => labelled.responder(rule),
+        LabelRule::IdPrefix { classes } => {
+            let fitting = classes.keys().filter(|prefix| subject.starts_with(prefix.as_str()));
+            let longest = fitting.max_by_key(|prefix| prefix.len()).map_or("", String::as_str);
+            labelled.mapped(longest, "its id", Some(classes))
+        }
+        LabelRule::File { classes } => match label {
+            Some((label, file)) => labelled.mapped(label, &format!("`{label}` ({file})"), classes.as_ref()),
+            None => {
+                let hint = "remove `optional = true` from the modality whose file names have `{label}`: every session \
+                            needs a class";
+                Err(labelled.error("none of its files has a `{label}`", hint))
             }
-            LabelRule::Threshold {
-                column,
-                at_least,
-                unlabelled,
-            } => {
-                let Some((value, place)) = self.field(column, *unlabelled, subject, session)? else {
-                    return Ok(None);
-                };
-                let layout = card.table.as_ref().map(|table| &table.layout);
-                let number = layout
-                    .and_then(|layout| layout.number::<f64>(&value))
-                    .filter(|number| number.is_finite());
-                let number = number.ok_or_else(|| {
-                    let problem = format!(
-                        "no class for {}: `{value}` {place} is not a number",
-                        session.of(subject)
-                    );
-                    card.error(
-                        "label",
-                        problem,
-                        "a class needs a value; remove the row, or list the subjects to keep",
-                    )
-                })?;
-                return Ok(Some(usize::from(number >= *at_least)));
-            }
-            LabelRule::Responder(rule) => {
-                let Some(outcomes) = &self.tables.outcomes else {
-                    return Ok(None);
-                };
-                return match (outcomes.responds(rule, subject), rule.unlabelled) {
-                    (Ok(responds), _) => Ok(Some(usize::from(responds))),
-                    (Err(_), Unlabelled::LeaveOut) => Ok(None),
-                    (Err(lacking), Unlabelled::Error) => {
-                        let problem = format!("no class for {}: {lacking} in {}", session.of(subject), rule.file);
-                        Err(card.error("label", problem, format!("add it, or {LEAVE_OUT}")))
-                    }
-                };
-            }
-            LabelRule::IdPrefix { classes } => {
-                let fitting = classes
-                    .iter()
-                    .filter(|(prefix, _)| subject.starts_with(prefix.as_str()));
-                let longest = fitting
-                    .max_by_key(|(prefix, _)| prefix.len())
-                    .map(|(_, class)| class.clone());
-                (longest, "its id".to_string(), Some(classes))
-            }
-            LabelRule::File { classes } => {
-                let Some((label, file)) = &session.label else {
-                    let problem = format!(
-                        "no class for {}: none of its files has a `{{label}}`",
-                        session.of(subject)
-                    );
-                    let hint = "the modality whose file names the class may not be lacking";
-                    return Err(card.error("label", problem, hint));
-                };
-                let class = match classes {
-                    Some(classes) => classes.get(label).cloned(),
-                    None => Some(label.clone()),
-                };
-                (class, format!("`{label}` ({file})"), classes.as_ref())
-            }
-        };
-        let index = class.and_then(|class| card.classes.iter().position(|name| *name == class));
-        let unknown = || {
-            let problem = format!("no class for {} from {looked_up}", session.of(subject));
-            let hint = match known {
-                Some(classes) => format!("the card knows {:?}", classes.keys().collect::<Vec<_>>()),
-                None => format!(
-                    "`classes` are {:?}; write a map `classes = {{ value = \"class\" }}`",
-                    card.classes
-                ),
-            };
-            card.error("label", problem, hint)
-        };
-        index.map(Some).ok_or_else(unknown)
+        },
+    }
+}
+
+impl Labelled<'_> {
+    fn error(&self, problem: &str, hint: impl Into<String>) -> DataError {
+        let problem = format!("no class for {}: {problem}", whose(self.subject, self.session));
+        self.source.card.error("label", problem, hint)
     }
 
-    /// A field of the card's table.
-    fn field(
+    /// The class that a value stands for, by the map if there is one.
+    fn mapped(
         &self,
-        column: &str,
-        unlabelled: Unlabelled,
-        subject: &str,
-        session: &FoundSession,
-    ) -> Result<Field, DataError> {
+        value: &str,
+        place: &str,
+        classes: Option<&BTreeMap<String, String>>,
+    ) -> Result<Option<usize>, DataError> {
+        let card = self.source.card;
+        let class = classes.map_or(Some(value), |classes| classes.get(value).map(String::as_str));
+        let index = class.and_then(|class| card.classes.iter().position(|name| name == class));
+        index.map(Some).ok_or_else(|| {
+            let problem = format!("no class for {} from {place}", whose(self.subject, self.session));
+            let hint = match classes {
+                Some(classes) => format!("the card knows {:?}", classes.keys().collect::<Vec<_>>()),
+                None => {
+                    let known = &card.classes;
+                    format!("`classes` are {known:?}; write a map `classes = {{ value = \"class\" }}`")
+                }
+            };
+            card.error("label", problem, hint)
+        })
+    }
+
+    /// The second of two classes for a number from `at_least` on.
+    fn above(&self, at_least: f64, value: &str, place: &str) -> Result<usize, DataError> {
+        let layout = self.source.card.table.as_ref().map(|table| &table.layout);
+        let number = layout.and_then(|layout| layout.number::<f64>(value));
+        match number.filter(|number| number.is_finite()) {
+            Some(number) => Ok(usize::from(number >= at_least)),
+            None => {
+                let hint = "a class needs a value; remove the row, or list the subjects to keep";
+                Err(self.error(&format!("`{value}` {place} is not a number"), hint))
+            }
+        }
+    }
+
+    fn responder(&self, rule: &ResponderRule) -> Result<Option<usize>, DataError> {
+        let Some(outcomes) = &self.tables.outcomes else {
+            return Ok(None);
+        };
+        match (outcomes.responds(rule, self.subject), rule.unlabelled) {
+            (Ok(responds), _) => Ok(Some(usize::from(responds))),
+            (Err(_), Unlabelled::LeaveOut) => Ok(None),
+            (Err(lacking), Unlabelled::Error) => {
+                let hint = format!("add it, or {LEAVE_OUT}");
+                Err(self.error(&format!("{lacking} in {}", rule.file), hint))
+            }
+        }
+    }
+
+    /// A field of the card's table and where it stands, for messages; `None` where a session has none and may lack it.
+    fn field(&self, column: &str, unlabelled: Unlabelled) -> Result<Option<(String, String)>, DataError> {
         let Some(table) = &self.tables.card else {
             return Ok(Some(Default::default()));
         };
         let index = table.table.column(column, "label.column")?;
         let may_lack = unlabelled == Unlabelled::LeaveOut;
-        if may_lack && table.row(subject, &session.id).is_none() {
+        if may_lack && table.row(self.subject, self.session).is_none() {
             return Ok(None);
         }
-        let row = self.row(table, subject, session)?;
+        let row = table.required_row(self.subject, self.session)?;
         let value = row.field(index);
         let place = format!("in column `{column}` ({}, line {})", table.file, row.line);
         Ok((!(may_lack && table.layout.is_missing(value))).then(|| (value.to_string(), place)))

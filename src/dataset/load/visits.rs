@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use ndarray::{Axis, aview1};
 
-use super::source::Source;
-use crate::base::FileError;
+use super::source::{Source, file_error};
 use crate::base::text::spelling;
 use crate::clinical::Trajectory;
 use crate::dataset::card::{ResponderRule, VisitsRule};
@@ -21,10 +20,9 @@ pub(super) struct VisitRows {
 }
 
 impl VisitRows {
-    pub(super) fn read(source: &Source, rule: &VisitsRule) -> Result<Self, DataError> {
-        let place = format!("modality.{}", rule.name);
+    pub(super) fn read(source: &Source, name: &str, file: &str, rule: &VisitsRule) -> Result<Self, DataError> {
         let known = rule.known();
-        let table = source.existing_table(&place, &rule.file, &rule.layout)?;
+        let table = source.existing_table(&format!("modality.{name}"), file, &rule.layout)?;
         let mut items = BTreeMap::<String, BTreeMap<String, Trajectory>>::new();
         for trajectory in known.trajectories(&table, &rule.layout)? {
             items
@@ -57,15 +55,13 @@ impl VisitRows {
                 return Ok(None);
             }
             let alike = self.rows.keys().find(|id| spelling(id) == spelling(subject));
-            return Err(FileError::at(&self.file)
-                .place(format!("column `{}`", self.patient_column))
-                .found(format!("no score of subject `{subject}`"))
-                .expected("one at least")
-                .hint(match alike {
-                    Some(id) => format!("the table has `{id}`: spell ids alike in the table and in the files' names"),
-                    None => "add the row, or write `optional = true` in the modality".into(),
-                })
-                .into());
+            let place = format!("column `{}`", self.patient_column);
+            let hint = match alike {
+                Some(id) => format!("the table has `{id}`: spell ids alike in the table and in the files' names"),
+                None => "add the row, or write `optional = true` in the modality".into(),
+            };
+            let found = format!("no score of subject `{subject}`");
+            return Err(file_error(&self.file, place, found, "one at least", hint));
         };
         Ok(Some(Recording {
             times_secs: None,

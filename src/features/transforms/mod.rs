@@ -1,5 +1,5 @@
 //! The fitted pipeline of a feature table: scaling, imputation, encoding, reduction and selection, in the order of
-//! `[[features.table]]`, each step fitted on what the steps before it make of the training rows.
+//! `[features.NAME]`, key `fit`, each step fitted on what the steps before it make of the training rows.
 //!
 //! [`Pipeline::fit`] takes [`TrainRows`], and these are only made from a [`TrainFold`](crate::cohort::split::TrainFold),
 //! so no statistic of a validation or test subject can be computed by mistake.

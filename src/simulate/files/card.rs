@@ -29,7 +29,7 @@ pub(super) fn text(config: &SimulateConfig, cohort: &Cohort, layout: FileLayout)
             text,
             "\n[[modality]]\nkind = \"{kind}\"\nname = \"{}\"\n{keys}optional = true\n{}",
             spec.name,
-            channels(spec, layout)
+            channels(spec)
         );
     }
     text
@@ -40,8 +40,8 @@ fn rule(spec: &ModalitySpec, layout: FileLayout) -> (&'static str, String) {
     let name = &spec.name;
     match (spec.kind, layout) {
         (ModalityKind::Signal { rate_hz }, Physionet) => (
-            "wfdb",
-            format!("record = \"{name}/{{subject}}\"\nrate_hz = {rate_hz:?}\nscale = \"physical\"\n"),
+            "signal",
+            format!("file = \"{name}/{{subject}}.hea\"\nrate_hz = {rate_hz:?}\n"),
         ),
         (ModalityKind::Signal { rate_hz }, Laboratory) => {
             let extension = laboratory::signal_extension(name);
@@ -71,16 +71,15 @@ fn rule(spec: &ModalitySpec, layout: FileLayout) -> (&'static str, String) {
     }
 }
 
-fn channels(spec: &ModalitySpec, layout: FileLayout) -> String {
-    let line = |Channel { name, unit }: &Channel| match (spec.kind, layout) {
-        (ModalityKind::Row, _) => {
+fn channels(spec: &ModalitySpec) -> String {
+    let line = |Channel { name, unit }: &Channel| match spec.kind {
+        ModalityKind::Row => {
             format!(
                 "    {{ column = \"{name}\", unit = \"{unit}\", range = {:?} }},\n",
                 range_of(name)
             )
         }
-        (_, Physionet) => format!("    {{ name = \"{name}\", unit = \"{unit}\" }},\n"),
-        (_, Laboratory) => format!("    {{ channel = \"{name}\", unit = \"{unit}\" }},\n"),
+        _ => format!("    {{ channel = \"{name}\", unit = \"{unit}\" }},\n"),
     };
     match spec.kind {
         ModalityKind::Image { .. } => String::new(),

@@ -1,4 +1,4 @@
-use recoup_kernels::{AdamwMoves, AdamwOptions, AdamwOutput, AdamwState, AdamwStep, adamw};
+use recoup_kernels::{AdamwOptions, AdamwOutput, AdamwState, AdamwStep, UpdateMask, adamw};
 use serde::{Deserialize, Serialize};
 
 use super::step::{Optimizer, OptimizerOutput, OptimizerStep, ReplicaStep};
@@ -72,7 +72,7 @@ impl Optimizer for AdamwConfig {
             active: replica.active,
         };
         let steps: Vec<AdamwStep> = step.replicas.iter().map(part).collect();
-        let update_mask = AdamwMoves {
+        let update_mask = UpdateMask {
             replicas: Some(step.trusted),
             factors: step.factors,
         };

@@ -10,7 +10,7 @@ use recoup::dataset::subjects::{Cohort, Recording};
 use recoup::signal::resample::Resampler;
 use recoup_formats::edf::{EdfRecording, EdfSignal, write_edf};
 use recoup_formats::image::{Scaling, read_scaled};
-use recoup_formats::{Contents, Images, Part, Points, dicom, open, parquet};
+use recoup_formats::{Contents, FileError, Images, Part, Points, dicom, open, parquet, wfdb};
 
 use super::cards::{Draws, load};
 use super::fixtures;
@@ -189,24 +189,22 @@ missing = "mask"
 channels = [{ channel = "ECG lead II", unit = "mV" }]
 
 [[modality]]
-kind = "wfdb"
-name = "ecg-wfdb"
-record = "{subject}/frames"
+kind = "signal"
+name = "ecg-steps"
+file = "{subject}/frames.hea"
 rate_hz = 250.0
 missing = "mask"
-scale = "physical"
-channels = [{ name = "ECG lead II", unit = "mV" }]
+channels = [{ channel = "ECG lead II", unit = "adu" }]
 
 [[modality]]
-kind = "wfdb"
+kind = "signal"
 name = "halves"
-record = "{subject}/fixed"
+file = "{subject}/fixed.hea"
 rate_hz = 100.0
-scale = "physical"
-channels = [{ name = "V", unit = "mV" }, { name = "II", unit = "mV" }]
+channels = [{ channel = "V", unit = "mV" }, { name = "II", unit = "mV" }]
 
 [[modality]]
-kind = "clinical-table"
+kind = "table"
 name = "clinical"
 channels = [{ column = "age", unit = "year" }, { column = "fma", scale = "fugl-meyer-upper" }]
 
@@ -365,7 +363,17 @@ fn one_card_reads_every_format_as_its_reader_does() {
 
         let ecg = channel("wfdb/frames.hea", "ECG lead II");
         same("ecg", values("ecg"), &ecg);
-        same("ecg-wfdb", values("ecg-wfdb"), &ecg);
+        let steps = wfdb::digital_contents_with(&fixtures().join("wfdb/frames.hea"), |path| {
+            fs::read(path).map_err(FileError::io(path, "read"))
+        });
+        let steps = steps.unwrap();
+        let steps = steps.parts[0]
+            .signals()
+            .iter()
+            .find(|channel| channel.name == "ECG lead II")
+            .unwrap();
+        assert_ne!(steps.values, ecg);
+        same("ecg-steps", values("ecg-steps"), &steps.values);
         let halves = ["V", "II"].map(|name| channel("wfdb/fixed.hea", name));
         assert_eq!(halves[0].len(), 25);
         same("halves", values("halves"), &interleaved(&halves));

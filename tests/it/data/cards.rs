@@ -156,7 +156,7 @@ group = "Family"
 {label}
 
 [[modality]]
-kind = "delimited-signal"
+kind = "signal"
 name = "emg"
 {emg}rate_hz = 50.0
 channels = [{channels}]
@@ -173,7 +173,7 @@ height = 4
 width = 6
 
 [[modality]]
-kind = "clinical-table"
+kind = "table"
 name = "clinical"
 channels = [
     {{ column = "Age", unit = "year", range = [18.0, 100.0] }},
@@ -334,7 +334,7 @@ fn a_change_of_the_threshold_itself_is_a_response() {
     );
     let card = "name = \"t\"\nclasses = [\"no\", \"yes\"]\n[subjects]\nkind = \"table\"\n[table]\nfile = \"t.csv\"\nid = \"id\"\n\
                 layout = { separator = \"semicolon\", decimal_comma = true }\n[label]\nkind = \"threshold\"\n\
-                column = \"change\"\nat_least = 9.0\n[[modality]]\nkind = \"clinical-table\"\nname = \"c\"\n\
+                column = \"change\"\nat_least = 9.0\n[[modality]]\nkind = \"table\"\nname = \"c\"\n\
                 channels = [{ column = \"change\", unit = \"point\" }]\n";
     save(&folder.path().join("card.toml"), card.as_bytes());
     let cohort = load(folder.path()).unwrap();
@@ -359,7 +359,7 @@ fn subjects_sites_and_groups_come_from_names_too() {
         save(&folder.path().join("raw").join(path), b"x\n1\n2\n");
     }
     let card = "name = \"t\"\nclasses = [\"no\", \"yes\"]\n[subjects]\nkind = \"files\"\n[label]\nkind = \"file\"\n\
-                [[modality]]\nkind = \"delimited-signal\"\nname = \"x\"\nfile = \"{site}/{group}/{subject}_{label}.csv\"\n\
+                [[modality]]\nkind = \"signal\"\nname = \"x\"\nfile = \"{site}/{group}/{subject}_{label}.csv\"\n\
                 file_rate_hz = 10.0\nrate_hz = 10.0\nchannels = [{ column = \"x\", unit = \"1\" }]\n";
     save(&folder.path().join("card.toml"), card.as_bytes());
     let cohort = load(folder.path()).unwrap();

@@ -33,7 +33,7 @@ fn load(files: &[(&str, &str)], modalities: &str) -> Result<Cohort, String> {
 
 fn signal(keys: &str) -> String {
     format!(
-        "[[modality]]\nkind = \"delimited-signal\"\nname = \"x\"\nfile = \"{{subject}}.csv\"\n{keys}\n\
+        "[[modality]]\nkind = \"signal\"\nname = \"x\"\nfile = \"{{subject}}.csv\"\n{keys}\n\
          channels = [{{ column = \"x\", unit = \"1\" }}]\n"
     )
 }
@@ -188,14 +188,14 @@ fn tables_of_their_own_and_files_without_a_session_serve_all_sessions() {
     ];
     let modalities = r#"
 [[modality]]
-kind = "delimited-signal"
+kind = "signal"
 name = "x"
 file = "{subject}/{session}/x.csv"
 file_rate_hz = 2.0
 rate_hz = 2.0
 channels = [{ column = "x", unit = "1" }]
 [[modality]]
-kind = "delimited"
+kind = "series"
 name = "events"
 file = "{subject}/{subject}_events.csv"
 layout = { separator = "semicolon", decimal_comma = true }
@@ -262,7 +262,7 @@ channels = [{ column = "apoe", name = "apoe-e4", unit = "1" }]
 #[test]
 fn known_ids_settle_what_a_name_means() {
     let card = "name = \"t\"\nclasses = [\"no\", \"yes\"]\n[subjects]\nkind = \"list\"\nids = [\"a\", \"a_b\", \"b\"]\n[label]\n\
-                kind = \"id-prefix\"\nclasses = { a = \"no\", b = \"yes\" }\n[[modality]]\nkind = \"delimited-signal\"\n\
+                kind = \"id-prefix\"\nclasses = { a = \"no\", b = \"yes\" }\n[[modality]]\nkind = \"signal\"\n\
                 name = \"x\"\nfile = \"{subject}_{session}.csv\"\nfile_rate_hz = 1.0\nrate_hz = 1.0\n\
                 channels = [{ column = \"x\", unit = \"1\" }]\n";
     let folder = tempfile::tempdir().unwrap();

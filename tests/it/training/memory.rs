@@ -153,7 +153,12 @@ fn training_takes_no_more_memory_than_estimated() {
         let program = plan.base();
         let device = Device::flex();
         let data = data(&plan, program, &device);
-        let store = CheckpointStore::new(folder.path(), plan.hash(), program.model().layout());
+        let store = CheckpointStore::new(
+            folder.path(),
+            plan.hash(),
+            program.model().layout(),
+            &program.config().training.optimizer,
+        );
         let peak = pool.install(|| {
             let mut observer = PeakOfSteps {
                 meter: Meter::start(),

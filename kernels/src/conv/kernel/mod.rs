@@ -1,13 +1,17 @@
 //! The kernels of the convolution.
 
+mod depthwise;
 mod direct;
+mod input_gradient;
 mod pointwise;
-mod scattered;
-mod single;
-mod weights;
+mod sizes;
+mod weight_gradient;
 
-pub use direct::{Tile, correlate};
-pub use pointwise::{activation_gradient, bias_gradient, combine_moments};
-pub use scattered::input_gradient;
-pub use single::{SPAN, depthwise};
-pub use weights::{DEPTH, FEW_TAPS, FEW_UNITS, OWN, weight_gradient, weight_gradient_of_few};
+pub use depthwise::{DepthwiseSizesLaunch, OUTPUTS_PER_CUBE, conv_depthwise};
+pub use direct::{FiltersLaunch, Tile, conv_direct};
+pub use input_gradient::conv_input_gradient;
+pub use pointwise::{UNITS, conv_activation_gradient, conv_bias_gradient};
+pub use sizes::{ConvSizesLaunch, Movement};
+pub use weight_gradient::{
+    BLOCK_K, PartsLaunch, TAPS_PER_PASS, TILE_PER_UNIT, WeightTile, conv_weight_gradient, conv_weight_gradient_few,
+};

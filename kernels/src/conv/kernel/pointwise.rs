@@ -41,7 +41,7 @@ fn slope(saved: f32, #[comptime] activation: Activation) -> f32 {
 
 /// `dz = dy` times the slope of the activation: one unit per value.
 #[cube(launch, create_dummy_kernel)]
-pub fn activation_gradient(saved: &[f32], dy: &[f32], dz: &mut [f32], #[comptime] activation: Activation) {
+pub fn conv_activation_gradient(saved: &[f32], dy: &[f32], dz: &mut [f32], #[comptime] activation: Activation) {
     let at = ABSOLUTE_POS;
     if at < dz.len() {
         dz[at] = dy[at] * slope(saved[at], activation);
@@ -50,7 +50,7 @@ pub fn activation_gradient(saved: &[f32], dy: &[f32], dz: &mut [f32], #[comptime
 
 /// `sums[row]` of `rows: [rows, len]`: cube = row, each unit every `UNITS`-th value, then halves to halves.
 #[cube(launch, create_dummy_kernel)]
-pub fn bias_gradient(rows: &[f32], sums: &mut [f32], len: usize) {
+pub fn conv_bias_gradient(rows: &[f32], sums: &mut [f32], len: usize) {
     let mut scratch = Shared::<[f32]>::new_slice(UNITS);
     let row = CUBE_POS_Y as usize * CUBE_COUNT_X as usize + CUBE_POS_X as usize;
     let unit = UNIT_POS_X as usize;
@@ -64,35 +64,6 @@ pub fn bias_gradient(rows: &[f32], sums: &mut [f32], len: usize) {
     let total = cube_sum(&mut scratch, sum, unit);
     if unit == 0 && inside {
         sums[row] = total;
-    }
-}
-
-/// Mean and variance, `[R, 2, O]`, of `partials: [R, parts, O, 3]` (count, mean, squared deviations): cube = (channel,
-/// replica); the parts are taken with the mean of all.
-#[cube(launch, create_dummy_kernel)]
-pub fn combine_moments(partials: &[f32], moments: &mut [f32], parts: usize, filters: usize, count: f32) {
-    let mut scratch = Shared::<[f32]>::new_slice(UNITS);
-    let (filter, replica, unit) = (CUBE_POS_X as usize, CUBE_POS_Y as usize, UNIT_POS_X as usize);
-    let mut sum = 0.0f32;
-    let mut part = unit;
-    while part < parts {
-        let at = ((replica * parts + part) * filters + filter) * 3;
-        sum += partials[at] * partials[at + 1];
-        part += UNITS;
-    }
-    let mean = cube_sum(&mut scratch, sum, unit) / count;
-    let mut squares = 0.0f32;
-    let mut part = unit;
-    while part < parts {
-        let at = ((replica * parts + part) * filters + filter) * 3;
-        let shift = partials[at + 1] - mean;
-        squares += partials[at + 2] + partials[at] * shift * shift;
-        part += UNITS;
-    }
-    let squares = cube_sum(&mut scratch, squares, unit);
-    if unit == 0 {
-        moments[replica * 2 * filters + filter] = mean;
-        moments[(replica * 2 + 1) * filters + filter] = squares / count;
     }
 }
 

@@ -1,116 +1,112 @@
 //! A cube carries a few samples of one replica through all steps.
 //!
 //! The state lies in shared memory and the cell state in registers. A unit (thread) holds the weights of one column:
-//! the first `in_registers` of them in registers, the next `in_shared` in shared memory, and reads the rest from global
-//! memory at every step. The sums have one order wherever the weights lie. Weights in registers are read once per
-//! launch; a state is read from shared memory once for each product, as a broadcast to the warp.
+//! the first of them in registers, the next in shared memory, and reads the rest from global memory at every step. The
+//! sums have one order wherever the weights lie. Weights in registers are read once per launch; a state is read from
+//! shared memory once for each product, as a broadcast to the warp.
 
-use super::{cell_backward, sigmoid, tanh};
+use super::arguments::{LstmGradients, LstmInputs, LstmSaved, Order, SequenceSizes};
+use super::cell::{cell_backward, sigmoid, tanh};
+use super::column::{Layout, dot, load_column};
 use cubecl::prelude::*;
 
-/// Weights read ahead of the sums that use them.
-const AHEAD: usize = 8;
+/// Everything that the kernels of a sequence are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SequencePlan {
+    /// H.
+    pub units: usize,
+    /// Samples of a cube.
+    pub rows: usize,
+    /// Weights of a unit in registers and in shared memory.
+    pub in_registers: usize,
+    pub in_shared: usize,
+    pub order: Order,
+    /// Whether the forward pass saves gates for the backward pass.
+    pub save: bool,
+}
 
-/// `sums[row] = Σ_k state[row * span + first + k] w_k` over `terms` weights of this unit's column, in their order.
-/// `far_at` is the place of the column's first weight in `far`, `columns` the distance to the next.
-#[cube]
-#[allow(clippy::too_many_arguments)]
-fn weigh(
-    sums: &mut Array<f32>,
-    state: &Shared<[f32]>,
-    own: &Array<f32>,
-    near: &Shared<[f32]>,
-    far: &[f32],
-    first: usize,
-    far_at: usize,
-    #[comptime] far_stride: usize,
-    #[comptime] span: usize,
-    #[comptime] rows: usize,
-    #[comptime] terms: usize,
-    #[comptime] in_registers: usize,
-    #[comptime] in_shared: usize,
-) {
-    #[unroll]
-    for row in 0..rows {
-        sums[row] = 0.0f32;
+impl SequencePlan {
+    /// Gate columns, and units of a cube.
+    fn columns(&self) -> usize {
+        4 * self.units
     }
-    #[unroll]
-    for k in 0..in_registers {
-        #[unroll]
-        for row in 0..rows {
-            sums[row] = fma(state[first + comptime!(row * span + k)], own[k], sums[row]);
+
+    /// The weights of a gate column.
+    fn forward(&self) -> Layout {
+        Layout {
+            terms: self.units,
+            rows: self.rows,
+            row_stride: self.units,
+            global_stride: self.columns(),
+            in_registers: self.in_registers,
+            in_shared: self.in_shared,
+            units: self.columns(),
         }
     }
-    let column = UNIT_POS_X as usize;
-    let units = CUBE_DIM_X as usize;
-    for chunk in 0..comptime!(in_shared / 4) {
-        #[unroll]
-        for i in 0..4usize {
-            let weight = near[(chunk * 4 + i) * units + column];
-            let at = first + in_registers + chunk * 4;
-            #[unroll]
-            for row in 0..rows {
-                sums[row] = fma(state[at + comptime!(row * span + i)], weight, sums[row]);
-            }
-        }
-    }
-    #[unroll]
-    for i in 0..comptime!(in_shared % 4) {
-        let k = comptime!(in_shared / 4 * 4 + i);
-        let weight = near[k * units + column];
-        let at = first + comptime!(in_registers + k);
-        #[unroll]
-        for row in 0..rows {
-            sums[row] = fma(state[at + comptime!(row * span)], weight, sums[row]);
-        }
-    }
-    let done = comptime!(in_registers + in_shared);
-    let mut weights = Array::<f32>::new(AHEAD);
-    for chunk in 0..comptime!((terms - done) / AHEAD) {
-        let k = done + chunk * AHEAD;
-        #[unroll]
-        for i in 0..AHEAD {
-            weights[i] = far[far_at + (k + i) * far_stride];
-        }
-        #[unroll]
-        for i in 0..AHEAD {
-            #[unroll]
-            for row in 0..rows {
-                sums[row] = fma(state[first + k + comptime!(row * span + i)], weights[i], sums[row]);
-            }
-        }
-    }
-    #[unroll]
-    for i in 0..comptime!((terms - done) % AHEAD) {
-        let k = comptime!(terms - (terms - done) % AHEAD + i);
-        let weight = far[far_at + comptime!(k * far_stride)];
-        #[unroll]
-        for row in 0..rows {
-            sums[row] = fma(state[first + comptime!(row * span + k)], weight, sums[row]);
+
+    /// The weights of one gate for the state before.
+    fn backward(&self) -> Layout {
+        Layout {
+            row_stride: self.columns(),
+            global_stride: self.units,
+            ..self.forward()
         }
     }
 }
 
-/// Steps of a cube's samples; none for those past the batch.
+/// The samples of a cube, and the one whose state this unit updates.
+#[derive(CubeType)]
+struct Samples {
+    replica: usize,
+    /// First sample of the cube, and last of the replica, counted over all replicas.
+    first: usize,
+    last: usize,
+    /// Steps of the samples of the cube; none for those past the batch.
+    ends: Array<usize>,
+    /// Sample of the cube and state of it that the first units update.
+    own_row: usize,
+    unit: usize,
+    /// Whether this unit updates a state, and the steps of its sample.
+    owns: bool,
+    own_end: usize,
+}
+
 #[cube]
-fn ends_of(
-    lengths: &[u32],
-    batch: usize,
-    steps: usize,
-    #[comptime] rows: usize,
-    #[comptime] ragged: bool,
-) -> Array<usize> {
+fn samples(lengths: &[u32], sizes: &SequenceSizes, #[comptime] plan: SequencePlan) -> Samples {
+    let (batch, rows) = (sizes.batch, comptime!(plan.rows));
+    let replica = CUBE_POS_Y as usize;
+    let first = replica * batch + CUBE_POS_X as usize * rows;
+    let last = replica * batch + batch - 1;
     let mut ends = Array::<usize>::new(rows);
     #[unroll]
     for row in 0..rows {
         let sample = CUBE_POS_X as usize * rows + row;
-        let mut end = steps;
-        if comptime!(ragged) {
+        let mut end = sizes.steps;
+        if comptime!(plan.order.ragged) {
             end = lengths[CUBE_POS_Y as usize * batch + min(sample, batch - 1)] as usize;
         }
         ends[row] = select(sample < batch, end, 0);
     }
-    ends
+    let own_row = UNIT_POS_X as usize / comptime!(plan.units);
+    let unit = UNIT_POS_X as usize % comptime!(plan.units);
+    let owns = own_row < rows && first + own_row <= last;
+    let mut own_end = 0usize;
+    #[unroll]
+    for row in 0..rows {
+        if row == own_row {
+            own_end = ends[row];
+        }
+    }
+    Samples {
+        replica,
+        first,
+        last,
+        ends,
+        own_row,
+        unit,
+        owns,
+        own_end,
+    }
 }
 
 /// Whether any of the samples runs at `step`.
@@ -124,130 +120,124 @@ fn any_runs(ends: &Array<usize>, step: usize, #[comptime] rows: usize) -> bool {
     any
 }
 
-/// The forward pass: cube = `rows` samples with 4H units, grid = (samples, replicas).
+/// The step before, or the first one.
+#[cube]
+fn before(step: usize) -> usize {
+    max(step, 1) - 1
+}
+
+/// Step `index` of a walk from the first step to the last, or (`reverse`) the other way round.
+#[cube]
+fn step_of(index: usize, steps: usize, #[comptime] reverse: bool) -> usize {
+    if comptime!(reverse) { steps - 1 - index } else { index }
+}
+
+/// The step after `step` of the same walk; the last one after itself.
+#[cube]
+fn step_after(step: usize, steps: usize, #[comptime] reverse: bool) -> usize {
+    if comptime!(reverse) {
+        before(step)
+    } else {
+        min(step + 1, steps - 1)
+    }
+}
+
+/// The first step of the same walk.
+#[cube]
+fn first_step(steps: usize, #[comptime] reverse: bool) -> usize {
+    if comptime!(reverse) {
+        steps - 1
+    } else {
+        0usize.runtime()
+    }
+}
+
+/// Reads one step of the projected input of this unit's column, for all samples of the cube.
+#[cube]
+fn read_projected(
+    ahead: &mut Array<f32>,
+    projected: &[f32],
+    samples: &Samples,
+    step: usize,
+    steps: usize,
+    #[comptime] plan: SequencePlan,
+) {
+    let columns = comptime!(plan.columns());
+    #[unroll]
+    for row in 0..comptime!(plan.rows) {
+        let sample = min(samples.first + row, samples.last);
+        ahead[row] = projected[(sample * steps + step) * columns + UNIT_POS_X as usize];
+    }
+}
+
+/// The forward pass: cube = some samples with 4H units, grid = (samples, replicas).
 ///
 /// Unit `j` sums gate column `j` for all samples of the cube; then the first `rows x H` units update one state each.
 /// `projected` and every value of `states` and `saved` pass once; `projected` is read one step ahead.
 #[cube(launch, create_dummy_kernel)]
-#[allow(clippy::too_many_arguments)]
 pub fn lstm_sequence(
-    projected: &[f32],
-    hidden: &[f32],
-    bias: &[f32],
-    lengths: &[u32],
+    inputs: &LstmInputs,
     states: &mut [f32],
     saved: &mut [f32],
-    batch: usize,
-    steps: usize,
-    #[comptime] units: usize,
-    #[comptime] rows: usize,
-    #[comptime] in_registers: usize,
-    #[comptime] in_shared: usize,
-    #[comptime] ragged: bool,
-    #[comptime] reverse: bool,
-    #[comptime] save: bool,
+    sizes: &SequenceSizes,
+    #[comptime] plan: SequencePlan,
 ) {
-    let columns = comptime!(4 * units);
+    let (units, rows, reverse) = comptime!((plan.units, plan.rows, plan.order.reverse));
+    let columns = comptime!(plan.columns());
+    let layout = comptime!(plan.forward());
     let mut state = Shared::<[f32]>::new_slice(comptime!(rows * units));
-    let mut gates = Shared::<[f32]>::new_slice(comptime!(rows * 4 * units));
-    let mut near = Shared::<[f32]>::new_slice(comptime!(Ord::max(in_shared * 4 * units, 1)));
-    let mut own = Array::<f32>::new(comptime!(Ord::max(in_registers, 1)));
+    let mut gates = Shared::<[f32]>::new_slice(comptime!(rows * columns));
     let column = UNIT_POS_X as usize;
+    let steps = sizes.steps;
     let replica = CUBE_POS_Y as usize;
-    let first_sample = replica * batch + CUBE_POS_X as usize * rows;
-    let last_sample = replica * batch + batch - 1;
-
-    let far_at = replica * comptime!(4 * units * units) + column;
-    #[unroll]
-    for k in 0..in_registers {
-        own[k] = hidden[far_at + comptime!(k * 4 * units)];
-    }
-    for k in 0..in_shared {
-        near[k * columns + column] = hidden[far_at + (in_registers + k) * columns];
-    }
-    let column_bias = bias[replica * columns + column];
+    let offset = replica * comptime!(columns * units) + column;
+    let weights = load_column(&inputs.hidden, offset, layout);
+    let column_bias = inputs.bias[replica * columns + column];
     let is_candidate = column >= comptime!(2 * units) && column < comptime!(3 * units);
+    let samples = samples(&inputs.lengths, sizes, plan);
 
-    let ends = ends_of(lengths, batch, steps, rows, ragged);
-    // The state that this unit updates.
-    let own_row = column / units;
-    let unit = column % units;
-    let sample = first_sample + own_row;
-    let mut own_end = 0usize;
-    let owns = own_row < rows && sample <= last_sample;
-    #[unroll]
-    for row in 0..rows {
-        if row == own_row {
-            own_end = ends[row];
-        }
-    }
     let mut cell = 0.0f32;
     let mut shown = 0.0f32;
-    if own_row < rows {
+    if samples.own_row < rows {
         state[column] = 0.0f32;
     }
-
     let mut ahead = Array::<f32>::new(rows);
-    let first_step = if comptime!(reverse) {
-        steps - 1
-    } else {
-        0usize.runtime()
-    };
-    #[unroll]
-    for row in 0..rows {
-        ahead[row] = projected[(min(first_sample + row, last_sample) * steps + first_step) * columns + column];
-    }
+    let first = first_step(steps, reverse);
+    read_projected(&mut ahead, &inputs.projected, &samples, first, steps, plan);
     let mut sums = Array::<f32>::new(rows);
-    let mut inputs = Array::<f32>::new(rows);
+    let mut projected = Array::<f32>::new(rows);
     sync_cube();
     for index in 0..steps {
-        let step = if comptime!(reverse) { steps - 1 - index } else { index };
-        let next = if comptime!(reverse) {
-            max(step, 1) - 1
-        } else {
-            min(step + 1, steps - 1)
-        };
+        let step = step_of(index, steps, reverse);
+        let next = step_after(step, steps, reverse);
         #[unroll]
         for row in 0..rows {
-            inputs[row] = ahead[row];
-            ahead[row] = projected[(min(first_sample + row, last_sample) * steps + next) * columns + column];
+            projected[row] = ahead[row];
         }
-        if any_runs(&ends, step, rows) {
-            weigh(
-                &mut sums,
-                &state,
-                &own,
-                &near,
-                hidden,
-                0usize,
-                far_at,
-                columns,
-                units,
-                rows,
-                units,
-                in_registers,
-                in_shared,
-            );
+        read_projected(&mut ahead, &inputs.projected, &samples, next, steps, plan);
+        if any_runs(&samples.ends, step, rows) {
+            dot(&mut sums, &state, 0usize, &weights, &inputs.hidden, offset, layout);
             #[unroll]
             for row in 0..rows {
-                let sum = sums[row] + inputs[row] + column_bias;
+                let sum = sums[row] + projected[row] + column_bias;
                 let gate = if is_candidate { tanh(sum) } else { sigmoid(sum) };
-                gates[comptime!(row * 4 * units) + column] = gate;
+                gates[comptime!(row * columns) + column] = gate;
             }
         }
         sync_cube();
-        if owns {
-            let at = (sample * (steps + 2) + step) * units + unit;
-            if step < own_end {
-                let gate = own_row * columns + unit;
+        if samples.owns {
+            let sample = samples.first + samples.own_row;
+            let at = (sample * (steps + 2) + step) * units + samples.unit;
+            if step < samples.own_end {
+                let gate = samples.own_row * columns + samples.unit;
                 let (input, forget) = (gates[gate], gates[gate + units]);
                 let (candidate, output) = (gates[gate + comptime!(2 * units)], gates[gate + comptime!(3 * units)]);
                 cell = forget * cell + input * candidate;
                 shown = output * tanh(cell);
                 state[column] = shown;
                 states[at] = shown;
-                if comptime!(save) {
-                    let at = (sample * steps + step) * comptime!(5 * units) + unit;
+                if comptime!(plan.save) {
+                    let at = (sample * steps + step) * comptime!(5 * units) + samples.unit;
                     saved[at] = input;
                     saved[at + units] = forget;
                     saved[at + comptime!(2 * units)] = candidate;
@@ -260,113 +250,103 @@ pub fn lstm_sequence(
         }
         sync_cube();
     }
-    if owns {
-        let at = (sample * (steps + 2) + steps) * units + unit;
+    if samples.owns {
+        let at = ((samples.first + samples.own_row) * (steps + 2) + steps) * units + samples.unit;
         states[at] = shown;
         states[at + units] = cell;
     }
 }
 
-/// What one unit reads for one step of the backward pass: into `ahead`, the four gates, the cell state, the cell state
-/// and the hidden state before, and the gradient of the hidden state.
+/// Reads one step of the backward pass for one unit: into `ahead`, the four gates, the cell state, the cell state and
+/// the hidden state before, and the gradient of the hidden state.
 #[cube]
-#[allow(clippy::too_many_arguments)]
 fn read_step(
     ahead: &mut Array<f32>,
-    states: &[f32],
-    saved: &[f32],
-    grad: &[f32],
+    inputs: &LstmSaved,
     sample: usize,
-    unit: usize,
+    samples: &Samples,
     step: usize,
     steps: usize,
-    end: usize,
-    #[comptime] units: usize,
-    #[comptime] reverse: bool,
+    #[comptime] plan: SequencePlan,
 ) {
+    let units = comptime!(plan.units);
+    let unit = samples.unit;
     let at = (sample * steps + step) * comptime!(5 * units) + unit;
     #[unroll]
     for i in 0..5usize {
-        ahead[i] = saved[at + comptime!(i * units)];
+        ahead[i] = inputs.saved[at + comptime!(i * units)];
     }
-    let has_before = if comptime!(reverse) { step + 1 < end } else { step > 0 };
-    let before = if comptime!(reverse) {
+    let has_before = if comptime!(plan.order.reverse) {
+        step + 1 < samples.own_end
+    } else {
+        step > 0
+    };
+    let before = if comptime!(plan.order.reverse) {
         select(has_before, step + 1, step)
     } else {
-        max(step, 1) - 1
+        before(step)
     };
     let cell_at = (sample * steps + before) * comptime!(5 * units) + comptime!(4 * units) + unit;
-    ahead[5] = select(has_before, saved[cell_at], 0.0f32);
+    ahead[5] = select(has_before, inputs.saved[cell_at], 0.0f32);
     ahead[6] = select(
         has_before,
-        states[(sample * (steps + 2) + before) * units + unit],
+        inputs.states[(sample * (steps + 2) + before) * units + unit],
         0.0f32,
     );
-    ahead[7] = grad[(sample * (steps + 2) + step) * units + unit];
+    ahead[7] = inputs.grad[(sample * (steps + 2) + step) * units + unit];
 }
 
-/// The backward pass: cubes and grid as in [`lstm_sequence`]. `transposed: [R, 4H, H]`.
+/// Differentiates one cell at step `at`, counted over all samples: the gradients of its gates and of the cell state before
+/// to `d`, those of its gates to `d_gates` and `out`.
+#[cube]
+fn differentiate(
+    d: &mut Array<f32>,
+    d_gates: &mut Shared<[f32]>,
+    out: &mut LstmGradients,
+    now: &Array<f32>,
+    d_states: (f32, f32),
+    samples: &Samples,
+    at: usize,
+    #[comptime] units: usize,
+) {
+    let (d_hidden, d_cell) = d_states;
+    cell_backward(d, now, d_hidden + now[7], d_cell);
+    out.before[at * units + samples.unit] = now[6];
+    #[unroll]
+    for gate in 0..4usize {
+        d_gates[samples.own_row * comptime!(4 * units) + comptime!(gate * units) + samples.unit] = d[gate];
+        out.d_projected[at * comptime!(4 * units) + samples.unit + comptime!(gate * units)] = d[gate];
+    }
+}
+
+/// The backward pass: cubes and grid as in [`lstm_sequence`].
 ///
 /// The first `rows x H` units differentiate one cell each; then unit `(gate, u)` sums the share of one gate in the
-/// gradient of state `u` before, and the four shares are added in order. Leaves the gradient of `projected`, the hidden
-/// state before each step (`before: [R, B, T, H]`, the other factor of the gradient of the weights), and the gradient of
-/// the bias from each sample (`d_bias: [R, B, 4H]`).
+/// gradient of state `u` before, and the four shares are added in order.
 #[cube(launch, create_dummy_kernel)]
-#[allow(clippy::too_many_arguments)]
 pub fn lstm_sequence_backward(
-    transposed: &[f32],
-    states: &[f32],
-    saved: &[f32],
-    grad: &[f32],
-    lengths: &[u32],
-    d_projected: &mut [f32],
-    before: &mut [f32],
-    d_bias: &mut [f32],
-    batch: usize,
-    steps: usize,
-    #[comptime] units: usize,
-    #[comptime] rows: usize,
-    #[comptime] in_registers: usize,
-    #[comptime] in_shared: usize,
-    #[comptime] ragged: bool,
-    #[comptime] reverse: bool,
+    inputs: &LstmSaved,
+    out: &mut LstmGradients,
+    sizes: &SequenceSizes,
+    #[comptime] plan: SequencePlan,
 ) {
-    let columns = comptime!(4 * units);
-    let mut d_gates = Shared::<[f32]>::new_slice(comptime!(rows * 4 * units));
-    let mut shares = Shared::<[f32]>::new_slice(comptime!(rows * 4 * units));
-    let mut near = Shared::<[f32]>::new_slice(comptime!(Ord::max(in_shared * 4 * units, 1)));
-    let mut own = Array::<f32>::new(comptime!(Ord::max(in_registers, 1)));
+    let (units, rows) = comptime!((plan.units, plan.rows));
+    let is_forward = comptime!(!plan.order.reverse);
+    let columns = comptime!(plan.columns());
+    let layout = comptime!(plan.backward());
+    let mut d_gates = Shared::<[f32]>::new_slice(comptime!(rows * columns));
+    let mut shares = Shared::<[f32]>::new_slice(comptime!(rows * columns));
     let column = UNIT_POS_X as usize;
-    let replica = CUBE_POS_Y as usize;
-    let first_sample = replica * batch + CUBE_POS_X as usize * rows;
-    let last_sample = replica * batch + batch - 1;
-
+    let steps = sizes.steps;
     // As a unit of the sums: gate `own_row` of state `unit`. As a unit of the cells: sample `own_row`.
-    let own_row = column / units;
-    let unit = column % units;
-    let far_at = (replica * columns + own_row * units) * units + unit;
-    #[unroll]
-    for k in 0..in_registers {
-        own[k] = transposed[far_at + comptime!(k * units)];
-    }
-    for k in 0..in_shared {
-        near[k * columns + column] = transposed[far_at + (in_registers + k) * units];
-    }
+    let samples = samples(&inputs.lengths, sizes, plan);
+    let offset = (samples.replica * columns + samples.own_row * units) * units + samples.unit;
+    let weights = load_column(&inputs.transposed, offset, layout);
+    let sample = min(samples.first + samples.own_row, samples.last);
 
-    let ends = ends_of(lengths, batch, steps, rows, ragged);
-    let sample = min(first_sample + own_row, last_sample);
-    let owns = own_row < rows && first_sample + own_row <= last_sample;
-    let mut own_end = 0usize;
-    #[unroll]
-    for row in 0..rows {
-        if row == own_row {
-            own_end = ends[row];
-        }
-    }
-
-    let last_at = (sample * (steps + 2) + steps) * units + unit;
-    let mut d_hidden = grad[last_at];
-    let mut d_cell = grad[last_at + units];
+    let last_at = (sample * (steps + 2) + steps) * units + samples.unit;
+    let mut d_hidden = inputs.grad[last_at];
+    let mut d_cell = inputs.grad[last_at + units];
     let mut bias_sums = Array::<f32>::new(4usize);
     let mut d = Array::<f32>::new(5usize);
     let mut now = Array::<f32>::new(8usize);
@@ -375,85 +355,60 @@ pub fn lstm_sequence_backward(
     #[unroll]
     for gate in 0..4usize {
         bias_sums[gate] = 0.0f32;
+        // Sums run over all samples of the cube, also over those that have not begun or lie past the batch.
+        if samples.own_row < rows {
+            d_gates[samples.own_row * columns + comptime!(gate * units) + samples.unit] = 0.0f32;
+        }
     }
-    let first_step = if comptime!(reverse) {
-        0usize.runtime()
-    } else {
-        steps - 1
-    };
-    read_step(
-        &mut ahead, states, saved, grad, sample, unit, first_step, steps, own_end, units, reverse,
-    );
+    let first = first_step(steps, is_forward);
+    read_step(&mut ahead, inputs, sample, &samples, first, steps, plan);
 
     for index in 0..steps {
-        let step = if comptime!(reverse) { index } else { steps - 1 - index };
-        let runs = owns && step < own_end;
-        if owns {
-            let next = if comptime!(reverse) {
-                min(step + 1, steps - 1)
-            } else {
-                max(step, 1) - 1
-            };
+        let step = step_of(index, steps, is_forward);
+        let runs = samples.owns && step < samples.own_end;
+        if samples.owns {
+            let next = step_after(step, steps, is_forward);
             #[unroll]
             for i in 0..8usize {
                 now[i] = ahead[i];
             }
-            read_step(
-                &mut ahead, states, saved, grad, sample, unit, next, steps, own_end, units, reverse,
-            );
-            let at = (sample * steps + step) * columns + unit;
-            let before_at = (sample * steps + step) * units + unit;
+            read_step(&mut ahead, inputs, sample, &samples, next, steps, plan);
+            let at = sample * steps + step;
             if runs {
-                cell_backward(&mut d, &now, d_hidden + now[7], d_cell);
+                differentiate(&mut d, &mut d_gates, out, &now, (d_hidden, d_cell), &samples, at, units);
                 d_cell = d[4];
-                before[before_at] = now[6];
                 #[unroll]
                 for gate in 0..4usize {
-                    d_gates[own_row * columns + comptime!(gate * units) + unit] = d[gate];
-                    d_projected[at + comptime!(gate * units)] = d[gate];
                     bias_sums[gate] += d[gate];
                 }
             } else {
-                before[before_at] = 0.0f32;
+                out.before[at * units + samples.unit] = 0.0f32;
                 #[unroll]
                 for gate in 0..4usize {
-                    d_projected[at + comptime!(gate * units)] = 0.0f32;
+                    out.d_projected[at * columns + samples.unit + comptime!(gate * units)] = 0.0f32;
                 }
             }
         }
         sync_cube();
-        if any_runs(&ends, step, rows) {
-            weigh(
-                &mut sums,
-                &d_gates,
-                &own,
-                &near,
-                transposed,
-                own_row * units,
-                far_at,
-                units,
-                columns,
-                rows,
-                units,
-                in_registers,
-                in_shared,
-            );
+        if any_runs(&samples.ends, step, rows) {
+            let gate = samples.own_row * units;
+            dot(&mut sums, &d_gates, gate, &weights, &inputs.transposed, offset, layout);
             #[unroll]
             for row in 0..rows {
-                shares[comptime!(row * 4 * units) + column] = sums[row];
+                shares[comptime!(row * columns) + column] = sums[row];
             }
         }
         sync_cube();
         if runs {
-            let at = own_row * columns + unit;
+            let at = samples.own_row * columns + samples.unit;
             d_hidden =
                 shares[at] + shares[at + units] + shares[at + comptime!(2 * units)] + shares[at + comptime!(3 * units)];
         }
     }
-    if owns {
+    if samples.owns {
         #[unroll]
         for gate in 0..4usize {
-            d_bias[sample * columns + comptime!(gate * units) + unit] = bias_sums[gate];
+            out.d_bias[sample * columns + comptime!(gate * units) + samples.unit] = bias_sums[gate];
         }
     }
 }

@@ -1,93 +1,96 @@
 //! The forward kernel.
 
-use super::Shape;
+use super::Blueprint;
+use super::arguments::{Frames, Points, StftSizes, Tables, points};
 use super::frames::{filtered, load, powers, read_bin};
 use cubecl::prelude::*;
 
 /// Spectra of some frames of one signal: grid = (groups of frames, signals).
 ///
 /// The signal is read once (but for the overlap of two cubes), the result written once, in runs of as many frames as the
-/// cube has lanes.
+/// cube holds.
 #[cube(launch, create_dummy_kernel)]
-#[allow(clippy::too_many_arguments)]
-pub fn stft_analysis(
-    x: &[f32],
-    tables: &[f32],
-    places: &[u32],
-    out: &mut [f32],
-    samples: usize,
-    frames: usize,
-    signals: usize,
-    floor: f32,
-    log_scale: f32,
-    edge: f32,
-    interior: f32,
-    #[comptime] shape: Shape,
-) {
-    let mut re = Shared::<[f32]>::new_slice(comptime!(shape.len * shape.pitch()));
-    let mut im = Shared::<[f32]>::new_slice(comptime!(shape.len * shape.pitch()));
-    let mut stretch = Shared::<[f32]>::new_slice(comptime!(shape.staged()));
-    let mut partials = Shared::<[f32]>::new_slice(comptime!(shape.partials()));
+pub fn stft_analysis(x: &[f32], tables: &Tables, out: &mut [f32], sizes: &StftSizes, #[comptime] plan: Blueprint) {
+    let mut points = points(plan);
     let signal = (CUBE_POS_Z * CUBE_COUNT_Y + CUBE_POS_Y) as usize;
-    let lanes = comptime!(shape.lanes);
+    let lanes = comptime!(plan.frames_per_cube);
     let first = CUBE_POS_X as usize * lanes;
-    if signal < signals {
-        load(
-            x,
-            tables,
-            &mut re,
-            &mut im,
-            &mut stretch,
-            &mut partials,
-            signal,
-            samples,
-            first,
-            frames,
-            shape,
-        );
-        let lane = UNIT_POS_X as usize % lanes;
-        let frame = first + lane;
-        let mut row = UNIT_POS_X as usize / lanes;
-        if comptime!(shape.filters > 0) {
-            let mut power = Shared::<[f32]>::new_slice(comptime!(shape.powers()));
-            powers(&mut power, &mut re, &mut im, tables, places, shape);
-            while row < comptime!(shape.filters) {
-                let mut value = filtered(&power, tables, places, row, lane, shape);
-                if comptime!(shape.logarithm) {
-                    value = log_scale * max(value, floor).ln();
-                }
-                if frame < frames {
-                    let at = (signal * comptime!(shape.filters) + row) * frames + frame;
-                    out[at] = value;
-                }
-                row += comptime!(shape.groups());
+    if signal < sizes.signals {
+        let at = Frames { signal, first };
+        load(x, tables, &mut points, &at, sizes, plan);
+        if comptime!(plan.filters > 0) {
+            write_filtered(out, &mut points, tables, &at, sizes, plan);
+        } else {
+            write_bins(out, &mut points, tables, &at, sizes, plan);
+        }
+    }
+}
+
+/// Writes the filtered powers, or their logarithms.
+#[cube]
+fn write_filtered(
+    out: &mut [f32],
+    points: &mut Points,
+    tables: &Tables,
+    at: &Frames,
+    sizes: &StftSizes,
+    #[comptime] plan: Blueprint,
+) {
+    let lane = UNIT_POS_X as usize % comptime!(plan.frames_per_cube);
+    let frame = at.first + lane;
+    let mut row = UNIT_POS_X as usize / comptime!(plan.frames_per_cube);
+    let mut power = Shared::<[f32]>::new_slice(comptime!(plan.powers()));
+    powers(&mut power, points, tables, plan);
+    while row < comptime!(plan.filters) {
+        let mut value = filtered(&power, tables, row, lane, plan);
+        if comptime!(plan.logarithm) {
+            value = sizes.log_scale * max(value, sizes.floor).ln();
+        }
+        if frame < sizes.frames {
+            let at = (at.signal * comptime!(plan.filters) + row) * sizes.frames + frame;
+            out[at] = value;
+        }
+        row += comptime!(plan.groups());
+    }
+}
+
+/// Writes the complex bins, or what they are reduced to.
+#[cube]
+fn write_bins(
+    out: &mut [f32],
+    points: &mut Points,
+    tables: &Tables,
+    at: &Frames,
+    sizes: &StftSizes,
+    #[comptime] plan: Blueprint,
+) {
+    let lane = UNIT_POS_X as usize % comptime!(plan.frames_per_cube);
+    let frame = at.first + lane;
+    let mut row = UNIT_POS_X as usize / comptime!(plan.frames_per_cube);
+    let mut bin = Array::<f32>::new(2usize);
+    while row < comptime!(plan.bins()) {
+        read_bin(&mut bin, points, tables, row, lane, plan);
+        let at = (at.signal * comptime!(plan.bins()) + row) * sizes.frames + frame;
+        if comptime!(plan.complex) {
+            let at_edge = row == 0 || 2 * row == comptime!(plan.n_fft);
+            let factor = select(at_edge, sizes.edge, sizes.interior);
+            if frame < sizes.frames {
+                let at = 2 * at;
+                out[at] = factor * bin[0];
+                out[at + 1] = factor * bin[1];
             }
         } else {
-            let mut bin = Array::<f32>::new(2usize);
-            while row < comptime!(shape.bins()) {
-                read_bin(&mut bin, &mut re, &mut im, tables, places, row, lane, shape);
-                let at = (signal * comptime!(shape.bins()) + row) * frames + frame;
-                if comptime!(shape.complex) {
-                    let factor = select(row == 0 || 2 * row == comptime!(shape.n_fft), edge, interior);
-                    if frame < frames {
-                        let at = 2 * at;
-                        out[at] = factor * bin[0];
-                        out[at + 1] = factor * bin[1];
-                    }
-                } else {
-                    let mut value = bin[0] * bin[0] + bin[1] * bin[1];
-                    if comptime!(shape.magnitude) {
-                        value = value.sqrt();
-                    }
-                    if comptime!(shape.logarithm) {
-                        value = log_scale * max(value, floor).ln();
-                    }
-                    if frame < frames {
-                        out[at] = value;
-                    }
-                }
-                row += comptime!(shape.groups());
+            let mut value = bin[0] * bin[0] + bin[1] * bin[1];
+            if comptime!(plan.magnitude) {
+                value = value.sqrt();
+            }
+            if comptime!(plan.logarithm) {
+                value = sizes.log_scale * max(value, sizes.floor).ln();
+            }
+            if frame < sizes.frames {
+                out[at] = value;
             }
         }
+        row += comptime!(plan.groups());
     }
 }

@@ -1,11 +1,13 @@
 //! The kernels: frames to spectra, and gradients back.
 
 mod analysis;
+mod arguments;
 mod frames;
 mod synthesis;
 mod transform;
 
 pub use analysis::stft_analysis;
+pub use arguments::{StftSizesLaunch, SynthesisInputsLaunch, TablesLaunch};
 pub use synthesis::stft_synthesis;
 
 /// Radices that have a stage.
@@ -13,23 +15,23 @@ pub(super) const RADICES: [usize; 15] = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
 
 /// Everything that a kernel is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Shape {
+pub struct Blueprint {
     pub(super) n_fft: usize,
     pub(super) hop: usize,
-    pub(super) side: usize,
+    pub(super) pad: usize,
     pub(super) reflect: bool,
     /// Whether two neighbouring samples make one point.
-    pub(super) halved: bool,
+    pub(super) packs_pairs: bool,
     /// See `Fourier`.
-    pub(super) points: usize,
-    pub(super) len: usize,
-    pub(super) chirp: bool,
+    pub(super) num_points: usize,
+    pub(super) padded_len: usize,
+    pub(super) bluestein: bool,
     pub(super) radices: [usize; 16],
     pub(super) stages: usize,
     /// Frames side by side.
-    pub(super) lanes: usize,
+    pub(super) frames_per_cube: usize,
     pub(super) units: usize,
-    /// Nothing, the mean, the line.
+    /// 0 for no trend, 1 for the mean, 2 for the line.
     pub(super) detrend: usize,
     pub(super) complex: bool,
     pub(super) magnitude: bool,
@@ -40,48 +42,48 @@ pub struct Shape {
     pub(super) owned: usize,
 }
 
-impl Shape {
+impl Blueprint {
     pub(super) fn bins(&self) -> usize {
         self.n_fft / 2 + 1
     }
 
     /// Distance of two points in shared memory.
     pub(super) fn pitch(&self) -> usize {
-        self.lanes + 1
+        self.frames_per_cube + 1
     }
 
     /// Units of the same lane.
     pub(super) fn groups(&self) -> usize {
-        self.units / self.lanes
+        self.units / self.frames_per_cube
     }
 
     /// Points of a block before stage `index`.
     fn block(&self, index: usize) -> usize {
-        self.len / self.radices[..index].iter().product::<usize>()
+        self.padded_len / self.radices[..index].iter().product::<usize>()
     }
 
-    // Where the tables begin, one behind the other: twiddles, window, untangling turns,
+    // Where the tables begin, one behind the other: twiddles, window, untangling twiddles,
     // Bluestein's two; then filters, whose places say where.
     pub(super) fn window_table(&self) -> usize {
-        2 * self.len
+        2 * self.padded_len
     }
 
-    pub(super) fn untangle_table(&self) -> usize {
+    pub(super) fn unpack_table(&self) -> usize {
         self.window_table() + self.n_fft
     }
 
     pub(super) fn wave_table(&self) -> usize {
-        self.untangle_table() + 2 * (self.points + 1)
+        self.unpack_table() + 2 * (self.num_points + 1)
     }
 
     pub(super) fn spectrum_table(&self) -> usize {
-        self.wave_table() + if self.chirp { 2 * self.points } else { 0 }
+        self.wave_table() + if self.bluestein { 2 * self.num_points } else { 0 }
     }
 
     /// Samples of all frames of a cube, where hops overlap; rows of one hop, of odd length.
     pub(super) fn staged(&self) -> usize {
         if self.hop < self.n_fft {
-            (self.lanes + self.n_fft.div_ceil(self.hop)) * (self.hop | 1)
+            (self.frames_per_cube + self.n_fft.div_ceil(self.hop)) * (self.hop | 1)
         } else {
             1
         }
@@ -89,12 +91,16 @@ impl Shape {
 
     /// Numbers of each bin and lane, where there are filters.
     pub(super) fn powers(&self) -> usize {
-        if self.filters > 0 { self.bins() * self.lanes } else { 1 }
+        if self.filters > 0 {
+            self.bins() * self.frames_per_cube
+        } else {
+            1
+        }
     }
 
     /// Numbers of each filter and lane.
     pub(super) fn slopes(&self) -> usize {
-        (self.filters * self.lanes).max(1)
+        (self.filters * self.frames_per_cube).max(1)
     }
 
     pub(super) fn partials(&self) -> usize {
@@ -103,7 +109,7 @@ impl Shape {
 
     /// Shared memory of the larger kernel, in bytes.
     pub(super) fn shared_bytes(&self) -> usize {
-        let points = 2 * self.len * self.pitch();
+        let points = 2 * self.padded_len * self.pitch();
         4 * (points + self.staged() + self.powers() + self.slopes() + self.partials() + self.owned)
     }
 }

@@ -4,7 +4,7 @@
 //! is read twice at a time, and table entries are broadcast. A row is one longer than the lanes, for the sums over frames
 //! that read along points.
 
-use super::Shape;
+use super::Blueprint;
 use cubecl::prelude::*;
 use std::f64::consts::TAU;
 
@@ -149,24 +149,24 @@ fn small(re: &mut Array<f32>, im: &mut Array<f32>, #[comptime] radix: usize) {
     }
 }
 
-/// All small transforms of one stage: of the points `block / radix` apart, turned after (or, `up`, before) it.
+/// All small transforms of one stage: of the points `block / radix` apart, twiddled after (or, `up`, before) it.
 #[cube]
 fn stage(
     re: &mut Shared<[f32]>,
     im: &mut Shared<[f32]>,
     tables: &[f32],
-    #[comptime] shape: Shape,
+    #[comptime] plan: Blueprint,
     #[comptime] radix: usize,
     #[comptime] block: usize,
     #[comptime] up: bool,
 ) {
     let apart = comptime!(block / radix);
-    let pitch = comptime!(shape.pitch());
-    let lane = UNIT_POS_X as usize % comptime!(shape.lanes);
-    let mut item = UNIT_POS_X as usize / comptime!(shape.lanes);
+    let pitch = comptime!(plan.pitch());
+    let lane = UNIT_POS_X as usize % comptime!(plan.frames_per_cube);
+    let mut item = UNIT_POS_X as usize / comptime!(plan.frames_per_cube);
     let mut x = Array::<f32>::new(radix);
     let mut y = Array::<f32>::new(radix);
-    while item < comptime!(shape.len / radix) {
+    while item < comptime!(plan.padded_len / radix) {
         let within = item % apart;
         let first = (item / apart * block + within) * pitch + lane;
         #[unroll]
@@ -175,7 +175,7 @@ fn stage(
             x[t] = re[at];
             y[t] = im[at];
             if comptime!(up && t > 0 && apart > 1) {
-                let entry = within * comptime!(2 * (shape.len / block) * t);
+                let entry = within * comptime!(2 * (plan.padded_len / block) * t);
                 let (cos, sin) = (tables[entry], tables[entry + 1]);
                 let (a, b) = (x[t], y[t]);
                 x[t] = a * cos - b * sin;
@@ -188,7 +188,7 @@ fn stage(
             let from = comptime!(register(u, radix));
             let at = first + comptime!(apart * u * pitch);
             if comptime!(!up && u > 0 && apart > 1) {
-                let entry = within * comptime!(2 * (shape.len / block) * u);
+                let entry = within * comptime!(2 * (plan.padded_len / block) * u);
                 let (cos, sin) = (tables[entry], tables[entry + 1]);
                 re[at] = x[from] * cos - y[from] * sin;
                 im[at] = x[from] * sin + y[from] * cos;
@@ -197,39 +197,39 @@ fn stage(
                 im[at] = y[from];
             }
         }
-        item += comptime!(shape.groups());
+        item += comptime!(plan.groups());
     }
     sync_cube();
 }
 
 #[cube]
-fn stages_down(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[comptime] shape: Shape) {
+fn stages_down(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[comptime] plan: Blueprint) {
     #[unroll]
-    for i in 0..comptime!(shape.stages) {
+    for i in 0..comptime!(plan.stages) {
         stage(
             re,
             im,
             tables,
-            shape,
-            comptime!(shape.radices[i]),
-            comptime!(shape.block(i)),
+            plan,
+            comptime!(plan.radices[i]),
+            comptime!(plan.block(i)),
             false,
         );
     }
 }
 
 #[cube]
-fn stages_up(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[comptime] shape: Shape) {
+fn stages_up(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[comptime] plan: Blueprint) {
     #[unroll]
-    for i in 0..comptime!(shape.stages) {
-        let stage_of = comptime!(shape.stages - 1 - i);
+    for i in 0..comptime!(plan.stages) {
+        let stage_of = comptime!(plan.stages - 1 - i);
         stage(
             re,
             im,
             tables,
-            shape,
-            comptime!(shape.radices[stage_of]),
-            comptime!(shape.block(stage_of)),
+            plan,
+            comptime!(plan.radices[stage_of]),
+            comptime!(plan.block(stage_of)),
             true,
         );
     }
@@ -237,18 +237,18 @@ fn stages_up(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[c
 
 /// Multiplies the first `count` points by complex numbers of the tables, and sets the others to zero.
 #[cube]
-fn turn(
+fn twiddle(
     re: &mut Shared<[f32]>,
     im: &mut Shared<[f32]>,
     tables: &[f32],
-    #[comptime] shape: Shape,
+    #[comptime] plan: Blueprint,
     #[comptime] table: usize,
     #[comptime] count: usize,
 ) {
-    let lane = UNIT_POS_X as usize % comptime!(shape.lanes);
-    let mut item = UNIT_POS_X as usize / comptime!(shape.lanes);
-    while item < comptime!(shape.len) {
-        let at = item * comptime!(shape.pitch()) + lane;
+    let lane = UNIT_POS_X as usize % comptime!(plan.frames_per_cube);
+    let mut item = UNIT_POS_X as usize / comptime!(plan.frames_per_cube);
+    while item < comptime!(plan.padded_len) {
+        let at = item * comptime!(plan.pitch()) + lane;
         if item < count {
             let entry = comptime!(table) + 2 * item;
             let (cos, sin) = (tables[entry], tables[entry + 1]);
@@ -259,59 +259,59 @@ fn turn(
             re[at] = 0.0f32;
             im[at] = 0.0f32;
         }
-        item += comptime!(shape.groups());
+        item += comptime!(plan.groups());
     }
     sync_cube();
 }
 
 /// Bluestein's convolution; see `fourier.rs`.
 #[cube]
-fn convolve(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[comptime] shape: Shape) {
-    turn(
+fn convolve(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[comptime] plan: Blueprint) {
+    twiddle(
         re,
         im,
         tables,
-        shape,
-        comptime!(shape.wave_table()),
-        comptime!(shape.points),
+        plan,
+        comptime!(plan.wave_table()),
+        comptime!(plan.num_points),
     );
-    stages_down(re, im, tables, shape);
-    turn(
+    stages_down(re, im, tables, plan);
+    twiddle(
         re,
         im,
         tables,
-        shape,
-        comptime!(shape.spectrum_table()),
-        comptime!(shape.len),
+        plan,
+        comptime!(plan.spectrum_table()),
+        comptime!(plan.padded_len),
     );
-    stages_up(im, re, tables, shape);
-    turn(
+    stages_up(im, re, tables, plan);
+    twiddle(
         re,
         im,
         tables,
-        shape,
-        comptime!(shape.wave_table()),
-        comptime!(shape.points),
+        plan,
+        comptime!(plan.wave_table()),
+        comptime!(plan.num_points),
     );
 }
 
 /// Points in natural order to bins at their places.
 #[cube]
-pub(super) fn forward(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[comptime] shape: Shape) {
-    if comptime!(shape.chirp) {
-        convolve(re, im, tables, shape);
+pub(super) fn forward(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[comptime] plan: Blueprint) {
+    if comptime!(plan.bluestein) {
+        convolve(re, im, tables, plan);
     } else {
-        stages_down(re, im, tables, shape);
+        stages_down(re, im, tables, plan);
     }
 }
 
 /// Bins at their places to points in natural order, with the other sign and unscaled: the forward transform with real and
 /// imaginary parts exchanged.
 #[cube]
-pub(super) fn backward(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[comptime] shape: Shape) {
-    if comptime!(shape.chirp) {
-        convolve(im, re, tables, shape);
+pub(super) fn backward(re: &mut Shared<[f32]>, im: &mut Shared<[f32]>, tables: &[f32], #[comptime] plan: Blueprint) {
+    if comptime!(plan.bluestein) {
+        convolve(im, re, tables, plan);
     } else {
-        stages_up(im, re, tables, shape);
+        stages_up(im, re, tables, plan);
     }
 }

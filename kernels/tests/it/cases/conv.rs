@@ -1,7 +1,7 @@
 use super::{Case, Path, flat, shaped};
 use burn::tensor::Tensor;
-use recoup_kernels::conv::{Geometry, reference};
-use recoup_kernels::{Activation, Conv2dOptions, conv2d_activated, conv2d_with_statistics};
+use recoup_kernels::conv::{ConvProblem, reference};
+use recoup_kernels::{Activation, Conv2dOptions, conv2d_activated};
 
 /// Sizes of one convolution: `x: [B, C, H, W]`, `w: [O, KH, KW]` over `C / groups` channels.
 #[derive(Debug, Clone, Copy)]
@@ -28,14 +28,9 @@ impl Sizes {
     }
 
     fn by_reference(&self, x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<2>>) -> Tensor<5> {
-        let geometry = Geometry::new(
-            "conv2d",
-            x.dims(),
-            w.dims(),
-            bias.as_ref().map(|bias| bias.dims()),
-            &self.o,
-        );
-        reference::conv2d(x, w, bias, &geometry.unwrap())
+        let bias_shape = bias.as_ref().map(|bias| bias.dims());
+        let problem = ConvProblem::new(x.dims(), w.dims(), bias_shape, &self.o);
+        reference::conv2d(x, w, bias, &problem.unwrap())
     }
 
     fn activated(self, bias: bool, strided: bool, activation: Activation) -> Case {
@@ -50,31 +45,12 @@ impl Sizes {
                     Path::Reference => reference::activate(self.by_reference(x, w, bias), activation),
                 })
             }),
+            terms: None,
         }
     }
 
     fn plain(self, bias: bool, strided: bool) -> Case {
         self.activated(bias, strided, Activation::None)
-    }
-
-    /// The values, then mean and variance of every channel.
-    fn with_statistics(self) -> Case {
-        Case {
-            name: format!("{self:?} with statistics"),
-            inputs: self.inputs(),
-            apply: Box::new(move |inputs, _, path| {
-                let (x, w) = self.x_and_w(inputs, false);
-                let bias = Some(inputs[2].clone());
-                let (y, statistics) = match path {
-                    Path::Public => conv2d_with_statistics(x, w, bias, &self.o),
-                    Path::Reference => {
-                        let y = self.by_reference(x, w, bias);
-                        (y.clone(), reference::statistics(y))
-                    }
-                };
-                Tensor::cat(vec![flat(y), statistics.mean, statistics.variance], 1)
-            }),
-        }
     }
 }
 
@@ -172,7 +148,7 @@ pub fn cases() -> Vec<Case> {
             },
         )
         .plain(true, false),
-        sizes([3, 2, 5, 37], [5, 3, 3], same).with_statistics(),
+        sizes([3, 2, 5, 37], [5, 3, 3], same).plain(true, false),
         sizes(
             [2, 4, 1, 530],
             [4, 1, 7],
@@ -181,8 +157,8 @@ pub fn cases() -> Vec<Case> {
                 ..plain.same([1, 7])
             },
         )
-        .with_statistics(),
-        sizes([1, 1, 1, 3], [19, 1, 3], plain).with_statistics(),
+        .plain(true, false),
+        sizes([1, 1, 1, 3], [19, 1, 3], plain).plain(true, false),
     ];
     for activation in [Activation::Relu, Activation::Gelu, Activation::Silu, Activation::Tanh] {
         cases.push(sizes([2, 3, 1, 41], [5, 1, 3], plain).activated(true, false, activation));

@@ -31,6 +31,7 @@ fn dropout_case([b, c, s]: [usize; 3], strided: bool) -> Case {
                 Path::Reference => reference::dropout(x, &keys, &rates),
             })
         }),
+        terms: None,
     }
 }
 

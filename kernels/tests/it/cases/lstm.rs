@@ -84,6 +84,7 @@ impl Size {
             name,
             inputs,
             apply: Box::new(apply),
+            terms: None,
         }
     }
 }

@@ -13,6 +13,7 @@ fn matmul_case(rows: usize, inner: usize, cols: usize, strided: bool) -> Case {
                 Path::Reference => recoup_kernels::matmul::reference::matmul(x, w),
             })
         }),
+        terms: None,
     }
 }
 

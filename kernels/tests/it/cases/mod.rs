@@ -23,6 +23,9 @@ pub enum Path {
 
 type Apply = dyn Fn(&[Tensor<2>], &[Replica], Path) -> Tensor<2> + Sync;
 
+/// The largest term of the sums that make the gradient of each input, from the inputs and the gradient of the output.
+type Terms = dyn Fn(&[Vec<f64>], &[f64]) -> Vec<f64> + Sync;
+
 /// One operation at one size.
 pub struct Case {
     pub name: String,
@@ -30,6 +33,8 @@ pub struct Case {
     pub inputs: Vec<usize>,
     /// `[R, values]` of each input to `[R, values]`.
     pub apply: Box<Apply>,
+    /// Given where sums cancel: a rounding error is then a share of the terms and not of what is left of them.
+    pub terms: Option<Box<Terms>>,
 }
 
 /// A value and the gradients of all inputs, each `[R, values]` in row-major order.
@@ -75,8 +80,7 @@ impl Case {
             .collect();
         let value = (self.apply)(&leaves, replicas, path);
         let [_, len] = value.dims();
-        let seed = replicas.iter().flat_map(|&id| noise(id as u64 + 7777, len));
-        let seed = TensorData::new(seed.collect::<Vec<f64>>(), value.dims());
+        let seed = TensorData::new(output_gradient(replicas, len), value.dims());
         let seed = Tensor::from_data(seed, (&device, dtype));
         let gradients = (value.clone() * seed).sum().backward();
         let gradients = leaves
@@ -88,6 +92,11 @@ impl Case {
             gradients,
         }
     }
+}
+
+/// The gradient of the output from which [`Case::run`] goes back, `[R, len]`.
+pub fn output_gradient(replicas: &[Replica], len: usize) -> Vec<f64> {
+    replicas.iter().flat_map(|&id| noise(id as u64 + 7777, len)).collect()
 }
 
 pub fn to_vec<const D: usize>(x: Tensor<D>) -> Vec<f64> {

@@ -17,6 +17,7 @@ fn stft_case([b, c, t]: [usize; 3], complex: bool, strided: bool, options: StftO
                 (Path::Reference, false) => flat(reference::stft(x, &options)),
             }
         }),
+        terms: None,
     }
 }
 
@@ -32,6 +33,7 @@ fn istft_case([b, frames]: [usize; 2], length: Option<usize>, options: StftOptio
                 Path::Reference => reference::istft(spectrum, &options, length),
             })
         }),
+        terms: None,
     }
 }
 

@@ -1,14 +1,20 @@
 //! Scores of several visits.
 
 use crate::clinical::VisitsConfig;
-use crate::dataset::card::{Card, LabelRule, ResponderRule, VisitsRule};
+use crate::dataset::card::{Card, LabelRule, ModalityRule, ResponderRule, VisitsRule};
 use crate::dataset::error::DataError;
 use recoup_formats::delimited::DelimitedLayout;
 use recoup_formats::nearest::did_you_mean;
 
 impl Card {
-    pub(super) fn check_visits(&self, place: &str, rule: &VisitsRule) -> Result<(), DataError> {
-        self.check_grid(place, &rule.file, &rule.layout, &rule.visits)?;
+    pub(super) fn check_visits(
+        &self,
+        place: &str,
+        modality: &ModalityRule,
+        rule: &VisitsRule,
+    ) -> Result<(), DataError> {
+        let file = modality.file.as_deref().unwrap_or_default();
+        self.check_grid(place, file, &rule.layout, &rule.visits)?;
         let known = rule.known().weeks;
         if known.is_empty() {
             let problem = format!("{}, before the first of {:?}", rule.until_week, rule.visits.weeks);
@@ -25,7 +31,7 @@ impl Card {
         // One score may count for two weeks; no score may count as an input and as the outcome.
         let reach_days = rule.visits.tolerance_days + label.visits.tolerance_days;
         let last = known.last().copied().unwrap_or(rule.until_week);
-        if label.file == rule.file && (label.to_week - last) * 7.0 <= reach_days {
+        if label.file == file && (label.to_week - last) * 7.0 <= reach_days {
             let problem = format!(
                 "{}: a score of week {last} may be that of week {}, the outcome, which counts {} days around it",
                 rule.until_week, label.to_week, label.visits.tolerance_days

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Unlabelled;
+use super::unlabelled::Unlabelled;
 use crate::clinical::{ResponderConfig, Threshold, VisitsConfig};
 use crate::dataset::subjects::Channel;
 use recoup_formats::delimited::DelimitedLayout;
@@ -13,11 +13,7 @@ use recoup_formats::delimited::DelimitedLayout;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VisitsRule {
-    /// Name of the modality.
-    pub name: String,
-    /// The file, one row per patient, time and item.
-    pub file: String,
-    /// How its lines are cut into fields.
+    /// How the lines of the file are cut into fields; it has one row per patient, time and item.
     #[serde(default)]
     pub layout: DelimitedLayout,
     /// Its columns, its items and the grid of weeks; [`VisitsConfig::months`] lie after every input.
@@ -27,9 +23,6 @@ pub struct VisitsRule {
     /// Weeks of the grid whose scores are channels of their own.
     #[serde(default)]
     pub at_weeks: Vec<f64>,
-    /// Whether a subject may have no score.
-    #[serde(default)]
-    pub optional: bool,
 }
 
 impl VisitsRule {
@@ -96,7 +89,7 @@ pub struct ResponderRule {
 }
 
 impl ResponderRule {
-    /// What decides.
+    /// The item, the change and the weeks that decide.
     pub fn config(&self) -> ResponderConfig {
         let Self {
             item,
