@@ -2,9 +2,54 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use recoup::cohort::split::Part;
 use recoup::launch::DeviceChoice;
 use recoup::simulate::FileLayout;
+
+/// A value of an option: its name, what it is, and what it stands for.
+type Choice<T> = (&'static str, &'static str, T);
+
+const PARTS: &[Choice<Part>] = &[
+    ("train", "Subjects that the weights were fitted on", Part::Train),
+    ("valid", "Subjects that the best weights were chosen by", Part::Valid),
+    ("test", "Subjects that were left out", Part::Test),
+];
+
+const LAYOUTS: &[Choice<FileLayout>] = &[
+    (
+        "physionet",
+        "Signals as WFDB, images as PNG, tables as CSV",
+        FileLayout::Physionet,
+    ),
+    (
+        "laboratory",
+        "EMG as analog channels of C3D, force as EDF, images as NIfTI, tables as Parquet",
+        FileLayout::Laboratory,
+    ),
+];
+
+const DEVICES: &[Choice<DeviceChoice>] = &[
+    (
+        "auto",
+        "The first of cuda, vulkan, wgpu and cpu that is compiled in and there",
+        DeviceChoice::Auto,
+    ),
+    ("cuda", "NVIDIA GPU", DeviceChoice::Cuda),
+    ("vulkan", "Any GPU through Vulkan, SPIR-V shaders", DeviceChoice::Vulkan),
+    ("wgpu", "Any GPU through wgpu, WGSL shaders", DeviceChoice::Wgpu),
+    ("cpu", "The processor, all cores", DeviceChoice::Cpu),
+];
+
+/// Reads one of these names. The library's types know nothing of the command line.
+fn one_of<T: Copy + Send + Sync>(choices: &'static [Choice<T>]) -> impl TypedValueParser<Value = T> {
+    let value = |(name, help, _): &Choice<T>| PossibleValue::new(*name).help(*help);
+    PossibleValuesParser::new(choices.iter().map(value)).try_map(move |name| {
+        let known = choices.iter().find(|(known, ..)| *known == name);
+        known.map(|(.., value)| *value).ok_or("no such value")
+    })
+}
 
 /// Trains every fold, seed and variant of an experiment as one program.
 #[derive(Debug, Parser)]
@@ -91,7 +136,7 @@ pub enum DataCommand {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
         /// Formats of the files; they load as the same cohort.
-        #[arg(long, value_enum, default_value = "physionet")]
+        #[arg(long, value_parser = one_of(LAYOUTS), default_value = "physionet")]
         layout: FileLayout,
         /// Change one key of the cohort, e.g. --set num_subjects=500. May be repeated.
         #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -146,7 +191,7 @@ pub struct DeidentifyArgs {
     /// Folder for the data without identities: new or empty.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// What the columns of tables are and where patients are named; see datasets/README.md.
+    /// Rules that say what the columns of tables are and where patients are named; see datasets/README.md.
     #[arg(long, value_name = "FILE.toml")]
     pub rules: PathBuf,
     /// File with the secret key, 16 random bytes or more. Equal keys give equal pseudonyms.
@@ -194,7 +239,7 @@ pub struct TrainArgs {
     #[command(flatten)]
     pub overrides: Overrides,
     /// Where to train.
-    #[arg(long, value_enum, default_value = "auto", env = "RECOUP_DEVICE")]
+    #[arg(long, value_parser = one_of(DEVICES), default_value = "auto", env = "RECOUP_DEVICE")]
     pub device: DeviceChoice,
     /// Folder for runs; this one goes to DIR/<experiment>/<time>-<hash>.
     #[arg(long, value_name = "DIR", default_value = "checkpoints")]
@@ -224,20 +269,13 @@ pub struct EvaluateArgs {
     /// Run directory.
     pub run: PathBuf,
     /// Part of the splits to score.
-    #[arg(long, value_enum, default_value = "test")]
-    pub part: PartChoice,
+    #[arg(long, value_parser = one_of(PARTS), default_value = "test")]
+    pub part: Part,
     /// Compare with another run on identical splits: paired differences, this run minus that one.
     #[arg(long, value_name = "RUN")]
     pub against: Option<PathBuf>,
     #[command(flatten)]
     pub json: Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum PartChoice {
-    Train,
-    Valid,
-    Test,
 }
 
 #[derive(Debug, Subcommand)]

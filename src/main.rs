@@ -18,9 +18,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Each error is whole in its own message; a chain would repeat the sources that messages quote.
-            let message = error.to_string();
-            let lines: Vec<String> = message.lines().map(recoup_formats::printable).collect();
-            eprintln!("error: {}", lines.join("\n"));
+            eprintln!("error: {}", commands::shown(&error));
             ExitCode::from(match error.class() {
                 Class::Failure => 1,
                 Class::Input => 2,

@@ -9,3 +9,4 @@ pub mod walk;
 pub use error::{Class, Classified, FileError};
 pub use problems::{Problem, Problems};
 pub(crate) use recoup_formats::file;
+pub use text::shell_quoted;

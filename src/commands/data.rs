@@ -34,7 +34,7 @@ pub fn run(command: DataCommand, paths: &DataPaths) -> super::Result<()> {
             let prepared = Prepared::from_card_with(&card, &paths.raw(&name), &paths.prepared(&name), &progress);
             bar.finish_and_clear();
             let prepared = prepared?;
-            super::warn(&prepared);
+            super::warn_of(&prepared);
             super::print(&describe(&prepared))
         }
         DataCommand::Simulate { out, layout, set } => super::simulate::run(&out, layout, &set),

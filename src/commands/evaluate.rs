@@ -7,15 +7,11 @@ use recoup::launch::local::headline_metrics;
 use recoup::runs::{RunDirectory, predictions};
 
 use super::Usage;
-use crate::cli::{EvaluateArgs, PartChoice};
+use crate::cli::EvaluateArgs;
 
 /// Derives metrics from stored predictions; nothing is trained or predicted.
 pub fn run(args: EvaluateArgs) -> super::Result<()> {
-    let part = match args.part {
-        PartChoice::Train => Part::Train,
-        PartChoice::Valid => Part::Valid,
-        PartChoice::Test => Part::Test,
-    };
+    let part = args.part;
     let evaluation = evaluate_run(&RunDirectory::open(&args.run)?, part)?;
     let metrics = headline_metrics(evaluation.classes.len());
     if let Some(other) = &args.against {
@@ -41,7 +37,7 @@ fn ablations(evaluation: &Evaluation) -> super::Result<String> {
     Ok(ablations.iter().map(|ablation| format!("{ablation}\n")).collect())
 }
 
-/// What stands for a run in a comparison with another: its base, or its only variant.
+/// Evaluation that stands for a run in a comparison with another: its base, or its only variant.
 fn representative(evaluation: &Evaluation) -> Option<&VariantEvaluation> {
     evaluation.variant(BASE_VARIANT).or(evaluation.variants.first())
 }

@@ -14,6 +14,7 @@ mod train;
 use std::io::Write as _;
 
 use clap::CommandFactory as _;
+use recoup_formats::printable;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use recoup::base::{Class, Classified};
@@ -69,21 +70,37 @@ pub fn run(cli: Cli) -> Result<()> {
     }
 }
 
+/// Characters of the longest line of a message that is shown.
+const MAX_LINE_CHARS: usize = 2_000;
+
+/// The text of a message as a terminal may show it: values of files can hold control characters, and be of any length.
+pub fn shown(message: &impl std::fmt::Display) -> String {
+    let cut = |line: &str| match line.char_indices().nth(MAX_LINE_CHARS) {
+        None => printable(line),
+        Some((end, _)) => format!("{}… ({} more bytes)", printable(&line[..end]), line.len() - end),
+    };
+    let lines: Vec<String> = message.to_string().lines().map(cut).collect();
+    lines.join("\n")
+}
+
+/// Tells the user something on stderr.
+fn warn(warning: &impl std::fmt::Display) {
+    eprintln!("warning: {}", shown(warning));
+}
+
 /// Opens the data of an experiment, with progress and its warnings on stderr.
 fn open_data(file: &ExperimentFile, paths: &DataPaths, quiet: bool) -> Result<Prepared> {
     let bar = preparation_bar(quiet);
     let prepared = recoup::experiment::open_data(file, paths, &|done, all| advance(&bar, done, all));
     bar.finish_and_clear();
     let prepared = prepared?;
-    warn(&prepared);
+    warn_of(&prepared);
     Ok(prepared)
 }
 
-/// What readers tolerated and what else is odd about a cohort, on stderr.
-fn warn(prepared: &Prepared) {
-    for warning in prepared.warnings() {
-        eprintln!("warning: {}", recoup_formats::printable(warning));
-    }
+/// Warnings of a cohort, on stderr: what readers tolerated and what else is odd.
+fn warn_of(prepared: &Prepared) {
+    prepared.warnings().iter().for_each(|warning| warn(warning));
 }
 
 /// Appears once the first session is prepared: tables that are there already need none.

@@ -1,4 +1,5 @@
 use recoup::runs::{Manifest, RunDirectory, RunStatus, list_runs};
+use recoup_formats::printable;
 use serde_json::json;
 
 use crate::cli::RunsCommand;
@@ -9,7 +10,7 @@ pub fn run(command: RunsCommand) -> super::Result<()> {
         RunsCommand::List { folder, json } => {
             let list = list_runs(&folder)?;
             for warning in &list.warnings {
-                eprintln!("warning: {warning}");
+                super::warn(&warning);
             }
             let row = |(run, manifest): (RunDirectory, Manifest)| (run.root().display().to_string(), manifest);
             let rows: Vec<(String, Manifest)> = list.runs.into_iter().map(row).collect();
@@ -22,9 +23,10 @@ pub fn run(command: RunsCommand) -> super::Result<()> {
             }
             let line = |(path, manifest): &(String, Manifest)| {
                 format!(
-                    "{:<12} {:>4} replicas  {path}\n",
+                    "{:<12} {:>4} replicas  {}\n",
                     status(manifest.status),
-                    manifest.num_replicas
+                    manifest.num_replicas,
+                    printable(path)
                 )
             };
             super::print(&rows.iter().map(line).collect::<String>())

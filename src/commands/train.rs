@@ -2,6 +2,7 @@ use std::io::Error;
 use std::path::Path;
 use std::time::SystemTime;
 
+use recoup::base::shell_quoted;
 use recoup::dataset::DataPaths;
 use recoup::evaluation::{Level, table};
 use recoup::experiment::ExperimentFile;
@@ -13,6 +14,7 @@ use recoup::launch::signals::StopFlag;
 use recoup::launch::{LocalOptions, run as launch};
 use recoup::runs::{Manifest, RunDirectory, RunStatus, list_runs};
 use recoup::simulate::Outcome;
+use recoup_formats::printable;
 
 use super::Usage;
 use crate::cli::TrainArgs;
@@ -38,7 +40,7 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> super::Result<()> {
     let folder = args.out.join(&plan.config().name);
     let runs = list_runs(&folder)?;
     for warning in &runs.warnings {
-        eprintln!("warning: {warning}");
+        super::warn(&warning);
     }
     let directory = match &args.resume {
         None => RunDirectory::create(&folder, plan.hash(), SystemTime::now())?,
@@ -59,7 +61,7 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> super::Result<()> {
     }
     let outcome = launch(&plan, &device, &directory, &options, &stop)?;
     for warning in &outcome.warnings {
-        eprintln!("warning: {warning}");
+        super::warn(&warning);
     }
     if !outcome.diverged.is_empty() {
         eprintln!(
@@ -90,7 +92,7 @@ pub fn run(args: TrainArgs, paths: &DataPaths) -> super::Result<()> {
     super::print(&format!("{tables}{}{}\n", best_auc(&plan), last_line(&directory)))
 }
 
-/// Of simulated patients, what no method can exceed.
+/// Best AUC that any method can reach on simulated patients; empty for other data.
 fn best_auc(plan: &ExperimentPlan) -> String {
     match &plan.config().data.source {
         DataSource::Simulated(config)
@@ -110,8 +112,8 @@ fn best_auc(plan: &ExperimentPlan) -> String {
 fn last_line(directory: &RunDirectory) -> String {
     format!(
         "Run: {}   TensorBoard: tensorboard --logdir {}",
-        directory.root().display(),
-        directory.tensorboard().display()
+        printable(&directory.root().display().to_string()),
+        shell_quoted(&directory.tensorboard())
     )
 }
 

@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use crate::base::FileError;
 use crate::base::hash::{digest, digest_file};
+use crate::base::text::closest_expected;
 use crate::base::walk::walk;
 use crate::dataset::error::DataError;
-use recoup_formats::nearest::nearest;
 use recoup_formats::open;
 
 mod check;
@@ -274,23 +274,15 @@ fn line_of(text: &str, error: &toml::de::Error) -> Option<usize> {
         .or(Some(start.max(line.min(end))))
 }
 
-/// For "unknown field `x`, expected one of `y`, `z`" the closest of what was expected.
+/// What to do about a key that no card has.
 fn hint_of(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
     let kind = message
         .strip_prefix("unknown kind `")
         .and_then(|rest| rest.split('`').next());
     if let Some(instead) = kind.and_then(rules::retired_kind) {
         return instead.into();
     }
-    let closest = quoted
-        .next()
-        .filter(|_| message.starts_with("unknown"))
-        .and_then(|found| {
-            let expected: Vec<&str> = quoted.collect();
-            nearest(found, expected)
-        });
-    match closest {
+    match closest_expected(message) {
         Some(name) => format!("did you mean `{name}`?"),
         None => "datasets/README.md lists the keys of a card".into(),
     }

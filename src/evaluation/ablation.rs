@@ -10,10 +10,10 @@ use super::evaluate::{Evaluation, Level, VariantEvaluation};
 use super::intervals::Interval;
 use super::metrics::{Direction, Metric};
 
-/// What variants are compared by unless asked otherwise: ranking, decisions, probabilities.
+/// Metrics that variants are compared by unless asked otherwise: ranking, decisions, probabilities.
 pub const ABLATION_METRICS: [Metric; 3] = [Metric::AucRoc, Metric::BalancedAccuracy, Metric::LogLoss];
 
-/// What a comparison says at its level of confidence.
+/// Verdict of a comparison at its level of confidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -49,9 +49,9 @@ pub struct AblationRow {
 /// All variants against the base on one metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ablation {
-    /// What is compared.
+    /// Metric that is compared.
     pub metric: Metric,
-    /// What is counted.
+    /// Unit that is counted.
     pub level: Level,
     /// Name of the base.
     pub base: String,

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::metrics::predicted_class;
-use super::prediction::Scores;
+use super::prediction::{Scores, predicted_class};
 
 /// Number of bins of both forms of the expected calibration error.
 pub const NUM_BINS: usize = 15;

@@ -32,9 +32,9 @@ pub struct Comparison {
     pub a: String,
     /// Second variant.
     pub b: String,
-    /// What is compared.
+    /// Metric that is compared.
     pub metric: Metric,
-    /// What is counted.
+    /// Unit that is counted.
     pub level: Level,
     /// One entry per (repeat, fold) where the metric is defined.
     pub differences: Vec<FoldDifference>,

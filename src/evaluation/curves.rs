@@ -62,7 +62,7 @@ pub fn auc_roc(scores: &[f64], positive: &[bool]) -> Option<f64> {
 
 /// Average precision: the sum over thresholds of (recall gained) x (precision there), without interpolation.
 ///
-/// Its chance level is the prevalence. `None` when either class is absent.
+/// The chance level is the prevalence. `None` when either class is absent.
 pub fn average_precision(scores: &[f64], positive: &[bool]) -> Option<f64> {
     let points = ranking(scores, positive);
     let last = points.last()?;

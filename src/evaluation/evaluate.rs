@@ -11,7 +11,7 @@ use super::metrics::{ClassMetrics, Confusion, Metric, MetricSet};
 use super::prediction::{Prediction, Scores, SubjectScore};
 use crate::cohort::split::Part;
 
-/// What is counted once: a window or a subject.
+/// Unit that is counted once: a window or a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
@@ -216,7 +216,7 @@ fn sorted(predictions: &[Prediction]) -> Result<Vec<&Prediction>, EvaluationErro
         if let [a, b] = pair
             && order(a, b).is_eq()
         {
-            return Err(EvaluationError::DuplicateWindow { place: a.place() });
+            return Err(EvaluationError::DuplicateWindow { place: a.describe() });
         }
     }
     Ok(rows)

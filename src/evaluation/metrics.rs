@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::EvaluationError;
 use super::calibration::{Binning, brier, brier_of_last_class, expected_calibration_error, log_loss};
 use super::curves::{auc_roc, average_precision};
-use super::prediction::Scores;
+use super::prediction::{Scores, predicted_class};
 use crate::cohort::split::Part;
 
 macro_rules! metrics {
@@ -199,17 +199,6 @@ impl TryFrom<String> for Monitor {
     fn try_from(name: String) -> Result<Self, Self::Error> {
         name.parse()
     }
-}
-
-/// The class with the largest probability, the lowest index among equals; `None` for an empty row.
-pub fn predicted_class(row: &[f64]) -> Option<usize> {
-    let mut best: Option<(usize, f64)> = None;
-    for (class, &probability) in row.iter().enumerate() {
-        if best.is_none_or(|(_, largest)| probability > largest) {
-            best = Some((class, probability));
-        }
-    }
-    best.map(|(class, _)| class)
 }
 
 /// Counts of items by target (row) and predicted class (column).

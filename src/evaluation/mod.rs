@@ -38,7 +38,7 @@ pub use table::{markdown, table};
 use crate::base::{Class, Classified};
 use crate::cohort::split::Part;
 
-/// What can be wrong with predictions, options or a comparison.
+/// Errors of predictions, options and comparisons.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum EvaluationError {
     /// No row of the wanted part.
@@ -60,7 +60,7 @@ pub enum EvaluationError {
         row: usize,
         /// Variant, repeat, fold, seed, part, subject and window of the row.
         place: String,
-        /// What was found and what was expected.
+        /// Finding and expectation.
         problem: String,
     },
     /// Two rows describe the same window.
@@ -134,7 +134,7 @@ pub enum EvaluationError {
         rows: usize,
         /// Number of classes.
         classes: usize,
-        /// What was found.
+        /// Text that was found.
         problem: String,
     },
     /// Two variants cannot be compared pairwise.

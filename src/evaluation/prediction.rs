@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::EvaluationError;
 use crate::cohort::split::Part;
 
-/// What one model said about one window.
+/// Prediction of one model for one window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// Variant of the experiment that the model belongs to.
@@ -32,7 +32,7 @@ pub struct Prediction {
 
 impl Prediction {
     /// Variant, repeat, fold, seed, part, subject, session and window, for messages.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         format!(
             "variant `{}`, repeat {}, fold {}, seed {}, {}, subject `{}`, session `{}`, window at {} s",
             self.variant,
@@ -64,7 +64,7 @@ impl Prediction {
         };
         Err(EvaluationError::Row {
             row,
-            place: self.place(),
+            place: self.describe(),
             problem,
         })
     }
@@ -246,4 +246,15 @@ pub fn softmax(logits: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
     let total: f64 = row.iter().sum();
     row.iter_mut().for_each(|value| *value /= total);
     row
+}
+
+/// The class with the largest probability, the lowest index among equals; `None` for an empty row.
+pub fn predicted_class(row: &[f64]) -> Option<usize> {
+    let mut best: Option<(usize, f64)> = None;
+    for (class, &probability) in row.iter().enumerate() {
+        if best.is_none_or(|(_, largest)| probability > largest) {
+            best = Some((class, probability));
+        }
+    }
+    best.map(|(class, _)| class)
 }

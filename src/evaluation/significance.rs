@@ -55,7 +55,7 @@ pub fn normal_quantile(probability: f64) -> Option<f64> {
 
 /// Exact two-sided p of the paired sign-flip test: the share of the 2^n sign patterns whose |sum| reaches the observed.
 ///
-/// Its smallest value is 2 / 2^n, so fewer than six differences cannot reach 0.05. It assumes differences that are
+/// The smallest value is 2 / 2^n, so fewer than six differences cannot reach 0.05. It assumes differences that are
 /// exchangeable in sign: seeds or repeats on their own data, not folds that share training data. `None` without
 /// differences, with more than [`MAX_SIGN_FLIPS`], or when one is not finite.
 pub fn sign_flip_p(differences: &[f64]) -> Option<f64> {

@@ -1,8 +1,10 @@
 //! The experiment file.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use super::variant::VariantConfig;
+use serde::{Deserialize, Serialize};
+use toml::Value;
+
 use crate::cohort::split::SplitConfig;
 use crate::cohort::window::WindowConfig;
 use crate::features::tables::FeatureConfigs;
@@ -22,9 +24,9 @@ pub struct ExperimentConfig {
     /// Seeds; every split is trained once with each.
     #[serde(default = "default_seeds")]
     pub seeds: Vec<u64>,
-    /// What to read.
+    /// Data.
     pub data: DataConfig,
-    /// What to predict.
+    /// Classes to predict.
     #[serde(default)]
     pub task: TaskConfig,
     /// Feature tables, which streams read as modalities: `[features.NAME]`.
@@ -33,11 +35,11 @@ pub struct ExperimentConfig {
     /// Who is trained on and who is tested.
     #[serde(default)]
     pub split: SplitConfig,
-    /// What is trained.
+    /// Model.
     pub model: ModelConfig,
     /// How.
     pub training: TrainingConfig,
-    /// What is recorded.
+    /// Records.
     #[serde(default)]
     pub tracking: TrackingConfig,
     /// Named changes of this experiment that are trained beside it and compared with it, `[[variant]]`: an ablation.
@@ -96,7 +98,7 @@ pub struct TaskConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskClass {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// The data's classes that it joins.
     pub from: Vec<String>,
@@ -119,4 +121,21 @@ impl Default for TrackingConfig {
             histograms: true,
         }
     }
+}
+
+/// One named change, `[[variant]]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VariantConfig {
+    /// Name in tables and folders.
+    pub name: String,
+    /// Modalities that it does without: streams that read one of them are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_modalities: Vec<String>,
+    /// Streams that it does without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_streams: Vec<String>,
+    /// Dotted key -> new value, as with `--set`; a table takes the place of the old one as a whole.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, Value>,
 }

@@ -32,7 +32,7 @@ pub enum ExperimentError {
     Override {
         /// As given.
         assignment: String,
-        /// What is wrong with it.
+        /// Reason.
         problem: String,
     },
     /// Values that contradict each other or the data: all of them.
@@ -40,7 +40,7 @@ pub enum ExperimentError {
     Problems {
         /// Experiment file.
         path: PathBuf,
-        /// What is wrong.
+        /// Problems with their lines.
         problems: Vec<Located>,
     },
     /// The data cannot be read.
@@ -77,13 +77,13 @@ pub enum InitFromError {
     /// The run cannot be read.
     #[error("training.init_from.run: {0}")]
     Run(#[from] RunError),
-    /// Its experiment cannot be read.
+    /// The experiment of the run cannot be read.
     #[error("training.init_from.run: {0}")]
     Experiment(Box<ExperimentError>),
-    /// Its splits cannot be read.
+    /// The splits of the run cannot be read.
     #[error("training.init_from.run: {0}")]
     Split(#[from] SplitError),
-    /// Its weights cannot be read.
+    /// The weights of the run cannot be read.
     #[error("training.init_from.run: {0}")]
     Checkpoint(#[from] CheckpointError),
     /// It does not fit this experiment.
@@ -91,9 +91,9 @@ pub enum InitFromError {
     Unfit {
         /// Key below `training.init_from`.
         key: &'static str,
-        /// What was found.
+        /// Text that was found.
         problem: String,
-        /// What to do.
+        /// Way out.
         hint: String,
     },
 }

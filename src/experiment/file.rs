@@ -1,5 +1,6 @@
 //! From an experiment file to its configuration: composition with `base`, and `--set`.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -8,18 +9,22 @@ use toml::{Table, Value};
 use super::config::ExperimentConfig;
 use super::error::{ExperimentError, Located};
 use crate::base::Problems;
+use crate::base::text::closest_expected;
 
 /// Files that one experiment may be composed of; more are a circle.
 const MAX_BASES: usize = 16;
+
+/// Bytes of the longest file that is read.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// An experiment file as read, with its bases and overrides, and what it says.
 #[derive(Clone, Debug)]
 pub struct ExperimentFile {
     /// Where it was read from.
     pub path: PathBuf,
-    /// Its own text.
+    /// Text of the file itself, without its bases.
     pub text: String,
-    /// What it says, with bases and overrides applied.
+    /// Configuration, with bases and overrides applied.
     pub config: ExperimentConfig,
 }
 
@@ -43,10 +48,7 @@ impl ExperimentFile {
         for assignment in assignments {
             super::overrides::apply(&mut document, assignment)?;
         }
-        let syntax = |message: String| ExperimentError::Syntax {
-            path: path.into(),
-            message: message.trim_end().into(),
-        };
+        let syntax = |message: String| syntax(path, &message);
         // Of a plain file the parser knows line and column.
         let config = if assignments.is_empty() && !composed {
             toml::from_str(text).map_err(|error| syntax(error.to_string()))?
@@ -128,17 +130,33 @@ impl ExperimentFile {
 }
 
 fn read(path: &Path) -> Result<String, ExperimentError> {
-    std::fs::read_to_string(path).map_err(|source| ExperimentError::Io {
+    let mut text = String::new();
+    let file = std::fs::File::open(path);
+    // A device or a pipe may never end.
+    let read = file.and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
+    read.map_err(|source| ExperimentError::Io {
         path: path.into(),
         source,
-    })
+    })?;
+    if text.len() as u64 > MAX_BYTES {
+        let message = format!("has more than {MAX_BYTES} bytes, so it is no experiment file");
+        return Err(syntax(path, &message));
+    }
+    Ok(text)
 }
 
 fn parse_table(path: &Path, text: &str) -> Result<Table, ExperimentError> {
-    toml::from_str(text).map_err(|error: toml::de::Error| ExperimentError::Syntax {
+    toml::from_str(text).map_err(|error: toml::de::Error| syntax(path, &error.to_string()))
+}
+
+/// A parser's message, with the known name that is closest to an unknown one.
+fn syntax(path: &Path, message: &str) -> ExperimentError {
+    let message = message.trim_end();
+    let hint = closest_expected(message).map(|name| format!("\nhint: did you mean `{name}`?"));
+    ExperimentError::Syntax {
         path: path.into(),
-        message: error.to_string().trim_end().into(),
-    })
+        message: format!("{message}{}", hint.unwrap_or_default()),
+    }
 }
 
 /// The document with its base below it.

@@ -7,6 +7,7 @@ use super::config::{DataSource, ExperimentConfig};
 use super::error::InitFromError;
 use super::file::ExperimentFile;
 use super::program::{ReplicaKey, replica_name};
+use crate::base::shell_quoted;
 use crate::cohort::split::{Part, Split, Splits};
 use crate::models::{Layout, ParamSpec};
 use crate::runs::{Manifest, RunDirectory, RunStatus, list_runs};
@@ -152,8 +153,8 @@ fn finished_run(path: &Path) -> Result<RunDirectory, InitFromError> {
             problem: format!("{} is not finished", path.display()),
             hint: format!(
                 "recoup train {} --resume={}",
-                run.experiment().display(),
-                path.display()
+                shell_quoted(&run.experiment()),
+                shell_quoted(path)
             ),
         });
     }

@@ -1,4 +1,4 @@
-//! What to run: an experiment file becomes a checked plan, and only a plan can run.
+//! From an experiment file to a checked plan, which is the only thing that runs.
 //!
 //! [`mod@file`] composes the file with its `base` and applies `--set` ([`overrides`]); [`config`] is the result as typed
 //! values, with [`variant`]s beside the experiment itself; [`plan`] joins them with the data, reports every problem at

@@ -8,6 +8,9 @@ use toml::{Table, Value};
 
 use super::ExperimentError;
 
+/// Most parts of a key: tables are set, merged and dropped one within the other.
+const MAX_PARTS: usize = 64;
+
 /// Sets one key. Tables on the way are made where the experiment has none; the typed parse that follows refuses keys
 /// that no experiment has.
 pub fn apply(document: &mut Table, assignment: &str) -> Result<(), ExperimentError> {
@@ -24,11 +27,17 @@ pub fn apply(document: &mut Table, assignment: &str) -> Result<(), ExperimentErr
 /// Puts `value` at a dotted key.
 ///
 /// # Errors
-/// What is wrong with the key.
+/// Reason why the key cannot be set.
 pub(super) fn set_key(document: &mut Table, key: &str, value: Value) -> Result<(), String> {
     let parts: Vec<&str> = key.split('.').collect();
     if parts.iter().any(|part| part.is_empty()) {
         return Err("a part of the key is empty".into());
+    }
+    if parts.len() > MAX_PARTS {
+        return Err(format!(
+            "the key has {} parts, at most {MAX_PARTS} are expected",
+            parts.len()
+        ));
     }
     let mut root = Value::Table(std::mem::take(document));
     let done = set(&mut root, &parts, value);

@@ -1,5 +1,6 @@
 //! The checked plan: the only thing that runs.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ use crate::features::tables::Progress;
 #[derive(Debug)]
 pub struct ExperimentPlan {
     config: ExperimentConfig,
+    resolved_toml: String,
     hash: String,
     prepared: Arc<Prepared>,
     classes: Vec<String>,
@@ -47,7 +49,7 @@ pub struct ExperimentPlan {
 /// A variant and the experiment as it has it.
 #[derive(Clone, Debug)]
 pub struct Variant {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// The experiment with its change.
     pub config: ExperimentConfig,
@@ -83,6 +85,7 @@ impl ExperimentPlan {
         file.check(&problems)?;
 
         let splits = Splits::make(&config.split, &task.subjects(&prepared), prepared.content_hash())?;
+        check_num_replicas(file, &splits, &variants)?;
         let mut programs: Vec<(ExperimentConfig, Program)> = Vec::new();
         let mut num_replicas = 0;
         for plan in plans {
@@ -97,8 +100,13 @@ impl ExperimentPlan {
             }
         }
         let programs: Vec<Program> = programs.into_iter().map(|(_, program)| program).collect();
+        let resolved_toml = toml::to_string(&config).map_err(|error| ExperimentError::Syntax {
+            path: file.path.clone(),
+            message: error.to_string(),
+        })?;
         Ok(Self {
-            hash: hash(&config, &splits, &programs),
+            hash: hash(&resolved_toml, &splits, &programs),
+            resolved_toml,
             config,
             prepared,
             classes: task.classes,
@@ -138,14 +146,14 @@ impl ExperimentPlan {
         &self.variants
     }
 
-    /// What is trained, in groups of variants that can train together.
+    /// Programs: groups of variants that can train together.
     pub fn programs(&self) -> &[Program] {
         &self.programs
     }
 
     /// The experiment with every default filled in, as TOML.
-    pub fn resolved_toml(&self) -> String {
-        resolved_toml(&self.config)
+    pub fn resolved_toml(&self) -> &str {
+        &self.resolved_toml
     }
 
     /// All replicas, program by program.
@@ -182,13 +190,8 @@ fn variants(config: &ExperimentConfig, problems: &mut Problems) -> Vec<Variant> 
     variants
 }
 
-fn resolved_toml(config: &ExperimentConfig) -> String {
-    // The configuration came from TOML, so it can be written as TOML.
-    toml::to_string(config).unwrap_or_default()
-}
-
-fn hash(config: &ExperimentConfig, splits: &Splits, programs: &[Program]) -> String {
-    let hash = digest(format!("{}\n{}", resolved_toml(config), splits.hash()).as_bytes());
+fn hash(resolved_toml: &str, splits: &Splits, programs: &[Program]) -> String {
+    let hash = digest(format!("{resolved_toml}\n{}", splits.hash()).as_bytes());
     let replicas = programs.iter().flat_map(Program::replicas);
     let mut weights: Vec<String> = replicas
         .filter_map(|planned| {
@@ -203,47 +206,63 @@ fn hash(config: &ExperimentConfig, splits: &Splits, programs: &[Program]) -> Str
     digest(format!("{hash}\n{}", weights.join("\n")).as_bytes())
 }
 
+/// Most bytes of a folder's name; file systems allow 255, and runs add an ending.
+const MAX_NAME_BYTES: usize = 200;
+const MAX_SEEDS: usize = 10_000;
+const MAX_VARIANTS: usize = 1_000;
+const MAX_REPLICAS: usize = 100_000;
+
 fn check_names(config: &ExperimentConfig, problems: &mut Problems) {
-    let safe = |name: &str| {
-        !name.is_empty()
-            && Path::new(name)
-                .components()
-                .all(|part| matches!(part, std::path::Component::Normal(_)))
-    };
-    if !safe(&config.name) {
-        problems.add(
-            "name",
-            format!(
-                "{:?} cannot name a folder of runs: use letters, digits, - and /",
-                config.name
-            ),
+    let is_folder = |part: &str| !part.is_empty() && part != "." && part != ".." && part.len() <= MAX_NAME_BYTES;
+    let is_safe = config.name.split('/').all(is_folder) && !config.name.contains(|c: char| c.is_control() || c == '\\');
+    problems.require(is_safe, "name", || {
+        format!(
+            "{:?} cannot name a folder of runs: use letters, digits, - and /, at most {MAX_NAME_BYTES} bytes between two /",
+            config.name
+        )
+    });
+    problems.require(
+        !config.seeds.is_empty(),
+        "seeds",
+        || "is empty: expected at least one seed",
+    );
+    problems.require(config.seeds.len() <= MAX_SEEDS, "seeds", || {
+        format!("has {} seeds, expected at most {MAX_SEEDS}", config.seeds.len())
+    });
+    let mut seen = BTreeSet::new();
+    if let Some(seed) = config.seeds.iter().find(|&&seed| !seen.insert(seed)) {
+        problems.add("seeds", format!("has {seed} twice: the two replicas would be one"));
+    }
+    problems.require(config.variants.len() <= MAX_VARIANTS, "variant", || {
+        format!("there are {}, expected at most {MAX_VARIANTS}", config.variants.len())
+    });
+    let mut taken = BTreeSet::from([BASE_VARIANT]);
+    for variant in &config.variants {
+        let name = &*variant.name;
+        let key = format!("variant.{name}.name");
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let is_folder = is_folder(name) && !name.starts_with('.') && name.chars().all(is_plain);
+        problems.require(is_folder, &key, || {
+            format!("{name:?} cannot name a folder: use letters, digits, -, _ and .")
+        });
+        problems.require(
+            taken.insert(name),
+            &key,
+            || "this name is taken: variants have names of their own, and base is the experiment itself",
         );
     }
-    if config.seeds.is_empty() {
-        problems.add("seeds", "is empty: expected at least one seed");
-    }
-    for (at, seed) in config.seeds.iter().enumerate() {
-        if config.seeds[..at].contains(seed) {
-            problems.add("seeds", format!("has {seed} twice: the two replicas would be one"));
-        }
-    }
-    for (at, variant) in config.variants.iter().enumerate() {
-        let key = format!("variant.{}.name", variant.name);
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if variant.name.is_empty() || variant.name.starts_with('.') || !variant.name.chars().all(plain) {
-            problems.add(
-                &key,
-                format!(
-                    "{:?} cannot name a folder: use letters, digits, -, _ and .",
-                    variant.name
-                ),
-            );
-        }
-        if variant.name == BASE_VARIANT || config.variants[..at].iter().any(|other| other.name == variant.name) {
-            problems.add(
-                &key,
-                "this name is taken: variants have names of their own, and base is the experiment itself",
-            );
-        }
-    }
+}
+
+/// Refuses more replicas than a run can hold, before anything is made for each of them.
+fn check_num_replicas(file: &ExperimentFile, splits: &Splits, variants: &[Variant]) -> Result<(), ExperimentError> {
+    let (num_splits, num_seeds, num_variants) = (splits.splits().len(), file.config.seeds.len(), variants.len());
+    let num_replicas = num_splits.saturating_mul(num_seeds).saturating_mul(num_variants);
+    let mut problems = Problems::default();
+    problems.require(num_replicas <= MAX_REPLICAS, "seeds", || {
+        format!(
+            "{num_splits} splits x {num_seeds} seeds x {num_variants} variants are {num_replicas} replicas, expected at \
+             most {MAX_REPLICAS}"
+        )
+    });
+    file.check(&problems)
 }

@@ -46,7 +46,7 @@ impl Program {
         &self.windows
     }
 
-    /// What each stream reads.
+    /// Sources of the streams.
     pub fn sources(&self) -> &[StreamSource] {
         &self.sources
     }
@@ -61,7 +61,7 @@ impl Program {
         &self.model
     }
 
-    /// What selects and stops.
+    /// Value that selects weights and stops training.
     pub fn selection(&self) -> Selection {
         self.selection
     }
@@ -92,17 +92,17 @@ impl PlannedReplica {
         self.index
     }
 
-    /// Its variant.
+    /// Name of the variant.
     pub fn variant(&self) -> &str {
         &self.variant
     }
 
-    /// Its split and seed, the same for every variant.
+    /// Split and seed, the same for every variant.
     pub fn key(&self) -> ReplicaKey {
         self.key
     }
 
-    /// What trains.
+    /// Replica as training takes it.
     pub fn replica(&self) -> &Replica {
         &self.replica
     }
@@ -112,8 +112,8 @@ impl PlannedReplica {
         &self.transforms
     }
 
-    /// Its variant in records: inner folds of nested cross-validation are variants of their own, as each trains on
-    /// other rows.
+    /// Name of the variant in records: inner folds of nested cross-validation are variants of their own, as each
+    /// trains on other rows.
     pub fn record_variant(&self) -> String {
         self.key
             .inner
@@ -154,7 +154,7 @@ pub(super) fn replica_name(variant: &str, key: &str) -> String {
     }
 }
 
-/// What chooses the best weights, stops early and drives the plateau schedule, on the validation part.
+/// Value that chooses the best weights, stops early and drives the plateau schedule, on the validation part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selection {
     /// A metric of the predicted classes.

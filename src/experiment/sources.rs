@@ -1,4 +1,4 @@
-//! What the streams of a model read of the data.
+//! Sources of a model's streams in the data.
 
 use super::config::ExperimentConfig;
 use super::view::View;
@@ -8,7 +8,7 @@ use crate::dataset::subjects::{ModalityKind, ModalitySpec};
 use crate::models::{InputShape, Scaling};
 use crate::training::StreamSource;
 
-/// What each stream reads, or why it cannot.
+/// Sources of all streams, or the reasons why a stream has none.
 pub(super) fn sources(config: &ExperimentConfig, view: &View, problems: &mut Problems) -> Vec<StreamSource> {
     let (prepared, windows) = (&view.prepared, &view.windows);
     let mut sources = Vec::new();

@@ -1,36 +1,17 @@
 //! Variants: named changes of one experiment.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use serde::Deserialize as _;
 use toml::{Table, Value};
 
-use super::config::ExperimentConfig;
+use super::config::{ExperimentConfig, VariantConfig};
 use super::overrides;
 use crate::base::Problem;
 
 /// Name of the experiment without changes, among its variants.
 pub const BASE_VARIANT: &str = "base";
 
-/// What a variant may change; the rest is what makes it comparable: data, task, splits, seeds.
+/// Tables that a variant may change; the rest makes it comparable: data, task, splits, seeds.
 const CHANGEABLE: [&str; 4] = ["features", "model", "training", "data.window"];
-
-/// One named change, `[[variant]]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VariantConfig {
-    /// Its name in tables and folders.
-    pub name: String,
-    /// Modalities that it does without: streams that read one of them are left out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub without_modalities: Vec<String>,
-    /// Streams that it does without.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub without_streams: Vec<String>,
-    /// Dotted key -> new value, as with `--set`; a table takes the place of the old one as a whole.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub set: BTreeMap<String, Value>,
-}
 
 impl VariantConfig {
     /// The experiment with this change, without variants of its own.

@@ -29,7 +29,7 @@ pub(super) struct VariantPlan {
     selection: Selection,
 }
 
-/// What the replicas of one split share.
+/// Windows, transforms and scalers that the replicas of one split share.
 struct SplitData {
     train: Vec<Vec<u32>>,
     valid: Vec<u32>,

@@ -33,7 +33,7 @@ pub struct Spectrogram<'a> {
     pub duration_secs: f64,
     /// Frequency of the last bin.
     pub nyquist_hz: f64,
-    /// What the colours show, with its unit: `"power [dB]"`.
+    /// Quantity that the colours show, with its unit: `"power [dB]"`.
     pub value_label: &'a str,
     /// Heading.
     pub title: &'a str,

@@ -1,6 +1,6 @@
-//! What the variants of an experiment say about it: tables, figure, records.
+//! Comparison of an experiment's variants: tables, figure, records.
 
-use super::local::LaunchError;
+use super::error::LaunchError;
 use crate::evaluation::{Ablation, Evaluation, EvaluationError};
 use crate::experiment::{BASE_VARIANT, ExperimentPlan};
 use crate::figures::{self, IntervalRow};

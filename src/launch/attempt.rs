@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use burn::tensor::Device;
 
-use super::local::LaunchError;
+use super::error::LaunchError;
 use crate::experiment::ExperimentPlan;
 use crate::runs::{Attempt, Manifest, RunDirectory, RunError, RunStatus};
 use crate::training::checkpoint::CheckpointError;

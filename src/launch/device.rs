@@ -5,8 +5,8 @@ use burn::tensor::Device;
 #[cfg(feature = "wgpu")]
 use burn::tensor::DeviceKind;
 
-/// What the user can ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+/// Devices that the user can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The first of cuda, vulkan, wgpu and cpu that is compiled in and there.
     Auto,
@@ -40,7 +40,7 @@ pub enum DeviceError {
     NotThere {
         /// As on the command line.
         name: &'static str,
-        /// What the driver said.
+        /// Reason of the driver.
         reason: String,
     },
 }
@@ -98,7 +98,7 @@ impl DeviceChoice {
         }
     }
 
-    /// What to try, in this order; nothing for a backend that is not compiled in.
+    /// Constructors to try, in this order; none for a backend that is not compiled in.
     fn constructors(self) -> Vec<fn() -> Device> {
         match self {
             // A software Vulkan adapter would come before the processor and be much slower: `auto` takes GPUs only.

@@ -8,7 +8,7 @@ use crate::experiment::{ExperimentPlan, PlannedReplica, Program};
 use crate::features::transforms::Pipeline;
 use crate::features::transforms::Scaler;
 
-/// What was fitted for one variant on one split.
+/// Fits of one variant on one split.
 #[derive(Serialize)]
 struct Record<'a> {
     variant: String,
@@ -23,11 +23,11 @@ struct StreamRecord<'a> {
     /// The transforms of the stream's features, in order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pipeline: Option<&'a Pipeline>,
-    /// What comes last.
+    /// Scaling that comes last.
     scaler: &'a Scaler,
 }
 
-/// Of all variants and splits; seeds share what is fitted.
+/// Records of all variants and splits; seeds share their fits.
 pub(super) fn records(plan: &ExperimentPlan) -> impl Serialize {
     let of_program = |program| move |planned| record(program, planned);
     let first = |planned: &&PlannedReplica| plan.config().seeds.first() == Some(&planned.key().seed);

@@ -2,116 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{DType, Device};
+use burn::tensor::Device;
 
 use super::ablation;
-use super::memory::{DeviceMemory, Size, group_sizes};
+use super::error::LaunchError;
+use super::loaded::{Loaded, LocalOptions};
+use super::memory::{DeviceMemory, group_sizes};
 use super::predict::{predict, prediction_rows};
 use super::recorder::Recorder;
 use super::results::{record_results, tracked, write_experiment};
 use super::signals::StopFlag;
-use crate::base::{Class, Classified};
-use crate::cohort::split::SplitError;
-use crate::evaluation::{Ablation, Evaluation, EvaluationError, EvaluationOptions, Metric, evaluate};
+use crate::evaluation::{Ablation, Evaluation, EvaluationOptions, Metric, evaluate};
 use crate::experiment::{ExperimentPlan, Program};
 use crate::launch::attempt::{end_attempt, open_manifest};
-use crate::runs::predictions::{self, PredictionsError};
-use crate::runs::{RunDirectory, RunError, RunStatus};
-use crate::tracking::{GroupStatus, Progress, RunTracker, TrackingError};
-use crate::training::checkpoint::{CheckpointError, CheckpointStore, ReplicaState};
+use crate::runs::predictions;
+use crate::runs::{RunDirectory, RunStatus};
+use crate::tracking::{GroupStatus, Progress, RunTracker};
+use crate::training::checkpoint::ReplicaState;
 use crate::training::step::Group;
 use crate::training::trainer::{TrainError, Trainer, aligned};
-use crate::training::{DeviceData, Replica, Status};
+use crate::training::{Replica, Status};
 
-/// Why a run did not end well.
-#[derive(Debug, thiserror::Error)]
-pub enum LaunchError {
-    /// The loop failed or was interrupted.
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    /// A checkpoint could not be read.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// The run directory could not be written.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// The splits could not be frozen.
-    #[error(transparent)]
-    Split(#[from] SplitError),
-    /// Metrics could not be recorded.
-    #[error(transparent)]
-    Tracking(#[from] TrackingError),
-    /// A figure could not be drawn.
-    #[error(transparent)]
-    Figure(#[from] crate::figures::FigureError),
-    /// Predictions could not be stored.
-    #[error(transparent)]
-    Predictions(#[from] PredictionsError),
-    /// Predictions could not be evaluated.
-    #[error(transparent)]
-    Evaluation(#[from] EvaluationError),
-    /// The device cannot compute with the experiment's dtype.
-    #[error("training.precision: {device} has no {dtype:?}\nhint: use precision = \"f32\" on this device")]
-    Precision {
-        /// As burn names it.
-        device: String,
-        /// What the experiment asks for.
-        dtype: DType,
-    },
-    /// One replica is larger than the device.
-    #[error(
-        "program {program}: one replica needs about {needed} and the data {data}, but there are {memory}\n\
-         hint: make training.batch_size, the windows or the model smaller, or try all the same with --max-replicas 1"
-    )]
-    Memory {
-        /// Name of the program.
-        program: String,
-        /// Estimate for one replica in training.
-        needed: Size,
-        /// Tables of the data on the device.
-        data: Size,
-        /// What there is.
-        memory: DeviceMemory,
-    },
-    /// No replica has finite predictions.
-    #[error(
-        "all {0} replicas diverged: a loss or gradient was not finite\n\
-         hint: lower training.optimizer.learning_rate, or set training.gradient_clip_norm"
-    )]
-    AllDiverged(usize),
-}
-
-impl Classified for LaunchError {
-    fn class(&self) -> Class {
-        match self {
-            Self::Train(error) => error.class(),
-            Self::Checkpoint(error) => error.class(),
-            Self::Run(error) => error.class(),
-            Self::Split(error) => error.class(),
-            Self::Tracking(error) => error.class(),
-            Self::Figure(error) => error.class(),
-            Self::Predictions(error) => error.class(),
-            Self::Evaluation(error) => error.class(),
-            Self::Precision { .. } | Self::Memory { .. } => Class::Input,
-            Self::AllDiverged(_) => Class::Failure,
-        }
-    }
-}
-
-/// How to run a plan.
-#[derive(Clone, Debug, Default)]
-pub struct LocalOptions {
-    /// Most replicas in one group; by memory when absent.
-    pub max_replicas: Option<usize>,
-    /// Only these replicas, by name; all when empty.
-    pub only: Vec<String>,
-    /// How often test metrics of this experiment were computed before this run.
-    pub test_evaluations_before: usize,
-    /// No progress.
-    pub quiet: bool,
-}
-
-/// What a run gives.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// Metrics of the test parts.
@@ -120,60 +32,8 @@ pub struct Outcome {
     pub ablations: Vec<Ablation>,
     /// Replicas that diverged, by name.
     pub diverged: Vec<String>,
-    /// What the user should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
-}
-
-/// A program on its device, with what earlier attempts left of it.
-pub(super) struct Loaded<'a> {
-    pub(super) program: &'a Program,
-    /// Replicas that train together.
-    pub(super) group_size: usize,
-    pub(super) data: DeviceData,
-    store: CheckpointStore,
-    /// Where replicas in training stood.
-    pub(super) states: BTreeMap<String, ReplicaState>,
-    /// Replicas that are done.
-    pub(super) finished: BTreeMap<String, ReplicaState>,
-}
-
-impl<'a> Loaded<'a> {
-    fn new(
-        plan: &ExperimentPlan,
-        program: &'a Program,
-        group_size: usize,
-        device: &Device,
-        directory: &RunDirectory,
-        options: &LocalOptions,
-    ) -> Result<(Self, Vec<String>), LaunchError> {
-        let place = directory.checkpoints().join(program.name());
-        let optimizer = &program.config().training.optimizer;
-        let store = CheckpointStore::new(place, plan.hash(), program.model().layout(), optimizer);
-        let (states, warnings) = store.latest()?.unwrap_or_default();
-        let mut finished = BTreeMap::new();
-        for planned in program
-            .replicas()
-            .iter()
-            .filter(|planned| is_wanted(planned.replica(), options))
-        {
-            if let Some(state) = store.finished(&planned.replica().name)? {
-                finished.insert(planned.replica().name.clone(), state);
-            }
-        }
-        let (sources, windows) = (program.sources().to_vec(), program.windows().clone());
-        let data = DeviceData::new(program.prepared(), sources, windows, plan.classes().len(), device);
-        Ok((
-            Self {
-                program,
-                group_size,
-                data,
-                store,
-                states,
-                finished,
-            },
-            warnings,
-        ))
-    }
 }
 
 /// Trains what is not done yet, predicts with the best weights of each replica, evaluates and records.
@@ -250,10 +110,6 @@ fn check_precision(plan: &ExperimentPlan, device: &Device) -> Result<(), LaunchE
     }
 }
 
-fn is_wanted(replica: &Replica, options: &LocalOptions) -> bool {
-    options.only.is_empty() || options.only.contains(&replica.name)
-}
-
 /// Trains what is left of a program, group by group.
 fn train(
     plan: &ExperimentPlan,
@@ -274,7 +130,7 @@ fn train(
     let program: &Program = program;
     let all = program.replicas().iter().map(|planned| planned.replica());
     let left: Vec<&Replica> = all
-        .filter(|replica| is_wanted(replica, options) && !finished.contains_key(&replica.name))
+        .filter(|replica| options.wants(replica) && !finished.contains_key(&replica.name))
         .collect();
     let config = &program.config().training;
     let groups: Vec<Vec<&Replica>> = aligned(&left, states)

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 
-use super::local::LaunchError;
+use crate::base::{Class, Classified};
 use crate::experiment::{ExperimentPlan, Program};
 
 /// Tensors that are kept for each value a layer puts out: convolution, normalisation, activation, their gradients, and
@@ -33,7 +33,7 @@ pub enum DeviceMemory {
 }
 
 impl DeviceMemory {
-    /// What is planned with where no device is there to ask.
+    /// Memory to plan with where no device is there to ask.
     pub const UNKNOWN: Self = Self::Assumed(DEFAULT_BYTES);
 
     /// Asks the device, or the host where the device is the CPU.
@@ -94,6 +94,29 @@ fn is_cpu(_: &Device) -> bool {
     false
 }
 
+/// One replica is larger than the device.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "program {program}: one replica needs about {needed} and the data {data}, but there are {memory}\n\
+     hint: make training.batch_size, the windows or the model smaller, or try all the same with --max-replicas 1"
+)]
+pub struct MemoryError {
+    /// Name of the program.
+    pub program: String,
+    /// Estimate for one replica in training.
+    pub needed: Size,
+    /// Tables of the data on the device.
+    pub data: Size,
+    /// Memory that there is.
+    pub memory: DeviceMemory,
+}
+
+impl Classified for MemoryError {
+    fn class(&self) -> Class {
+        Class::Input
+    }
+}
+
 /// Free memory of this machine, where the system tells.
 fn free_host_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
@@ -128,19 +151,19 @@ pub fn data_bytes(plan: &ExperimentPlan) -> f64 {
 /// Replicas of each program of a plan that train together: as many as memory and kernels hold, at most `max_replicas`.
 ///
 /// # Errors
-/// [`LaunchError::Memory`] where not even one fits and `max_replicas` does not ask to try.
+/// Not even one fits, and `max_replicas` does not ask to try.
 pub fn group_sizes(
     plan: &ExperimentPlan,
     memory: DeviceMemory,
     max_replicas: Option<usize>,
-) -> Result<Vec<usize>, LaunchError> {
+) -> Result<Vec<usize>, MemoryError> {
     let free = memory.usable_bytes() - data_bytes(plan);
     let size = |program: &Program| {
         let bytes = bytes_per_replica(program);
         let held = recoup_kernels::max_replicas(program.config().training.batch_size).min(program.replicas().len());
         // A float that is negative or too large becomes the nearest integer.
         match max_replicas.unwrap_or((free / bytes) as usize) {
-            0 => Err(LaunchError::Memory {
+            0 => Err(MemoryError {
                 program: program.name().into(),
                 needed: Size(bytes),
                 data: Size(data_bytes(plan)),

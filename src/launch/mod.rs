@@ -3,7 +3,9 @@
 mod ablation;
 mod attempt;
 pub mod device;
+mod error;
 mod fitted;
+mod loaded;
 pub mod local;
 pub mod memory;
 mod predict;
@@ -12,4 +14,6 @@ mod results;
 pub mod signals;
 
 pub use device::{DeviceChoice, DeviceError};
-pub use local::{LaunchError, LocalOptions, run};
+pub use error::LaunchError;
+pub use loaded::LocalOptions;
+pub use local::{Outcome, run};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::local::Loaded;
+use super::loaded::Loaded;
 use crate::cohort::split::Part;
 use crate::evaluation::Prediction;
 use crate::experiment::{ExperimentPlan, PlannedReplica, Program};

@@ -1,4 +1,4 @@
-//! What the training loop reports, as scores, records and a progress line.
+//! Reports of the training loop, as scores, records and a progress line.
 
 use std::collections::HashMap;
 use std::time::Instant;

@@ -1,8 +1,9 @@
-//! What a run records beside its predictions: the experiment's table, test metrics, curves, pictures, histograms.
+//! Records of a run beside its predictions: the experiment's table, test metrics, curves, pictures, histograms.
 
 use std::collections::BTreeMap;
 
-use super::local::{LaunchError, Loaded};
+use super::error::LaunchError;
+use super::loaded::Loaded;
 use crate::cohort::split::Part;
 use crate::evaluation::{Evaluation, Level, Prediction};
 use crate::experiment::{ExperimentConfig, ExperimentPlan, Program};

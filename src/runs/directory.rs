@@ -14,7 +14,7 @@ use crate::base::{Class, Classified, FileError};
 /// Name of the file that makes a folder a run.
 pub(super) const MANIFEST: &str = "manifest.json";
 
-/// What can go wrong with a run directory.
+/// Errors of a run directory.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The file system said no.
@@ -25,7 +25,7 @@ pub enum RunError {
     Document {
         /// File.
         path: PathBuf,
-        /// What the parser expected.
+        /// Expectation of the parser.
         message: String,
     },
     /// There is no such run.
@@ -104,7 +104,7 @@ impl RunDirectory {
         self.root.join("split.json")
     }
 
-    /// What was fitted on the training subjects: scalers, and transforms of features.
+    /// Fits on the training subjects: scalers, and transforms of features.
     pub fn fitted(&self) -> PathBuf {
         self.root.join("fitted.json")
     }

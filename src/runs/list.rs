@@ -17,7 +17,7 @@ const MAX_DEPTH_BELOW_LINK: usize = 2;
 pub struct RunList {
     /// Runs with their manifests, oldest first by name within each experiment.
     pub runs: Vec<(RunDirectory, Manifest)>,
-    /// What was left out and why: damaged or missing manifests, folders that cannot be read.
+    /// Folders that were left out and why: damaged or missing manifests, folders that cannot be read.
     pub warnings: Vec<String>,
 }
 

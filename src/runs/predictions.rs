@@ -36,7 +36,7 @@ const VERSION_KEY: &str = "recoup.version";
 const CHECKSUM_KEY: &str = "recoup.crc32c";
 const ROWS_PER_GROUP: usize = 1 << 16;
 
-/// What can go wrong with `predictions.parquet`.
+/// Errors of `predictions.parquet`.
 #[derive(Debug, thiserror::Error)]
 pub enum PredictionsError {
     /// The file or its folder cannot be read or written.
@@ -47,7 +47,7 @@ pub enum PredictionsError {
     Rows {
         /// The file to be written.
         path: PathBuf,
-        /// What was found and what was expected.
+        /// Finding and expectation.
         problem: String,
     },
     /// The file is no whole parquet file.
@@ -55,7 +55,7 @@ pub enum PredictionsError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What the parquet library said.
+        /// Reason of the Parquet library.
         source: ParquetError,
     },
     /// The file is parquet but does not hold predictions as written here.
@@ -63,7 +63,7 @@ pub enum PredictionsError {
     Format {
         /// The file.
         path: PathBuf,
-        /// What was found and what was expected.
+        /// Finding and expectation.
         problem: String,
     },
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 
-/// What one replica logged at one step.
+/// Values that one replica logged at one step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricLine {
     /// Index of the replica within its run.

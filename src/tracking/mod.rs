@@ -1,4 +1,4 @@
-//! What a run shows while it trains: TensorBoard events, `metrics.jsonl`, progress and figures.
+//! Records of a run while it trains: TensorBoard events, `metrics.jsonl` and progress.
 //!
 //! ```text
 //! <run>/metrics.jsonl                          every scalar of every replica, one writer
@@ -7,9 +7,9 @@
 //! ```
 //!
 //! [`RunTracker`] writes this tree; [`read_metrics`] reads the scalars back; [`EventWriter`] is one TensorBoard run;
-//! [`Progress`] talks to the person at the terminal; [`figure`] draws the pictures that go into both.
+//! [`Progress`] talks to the person at the terminal.
 //!
-//! What does not happen here: nothing computes a metric, nothing touches a device, nothing writes from a thread of its
+//! This room is passive: nothing computes a metric, nothing touches a device, nothing writes from a thread of its
 //! own. Every IO error goes back to the caller, who decides whether training goes on.
 
 mod append;
@@ -49,7 +49,7 @@ pub enum TrackingError {
     /// Any other failure of the file system.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried: "create", "write", "sync" ...
+        /// Action that failed: "create", "write", "sync" ...
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
@@ -67,15 +67,15 @@ pub enum TrackingError {
         path: PathBuf,
         /// Line number, from 1.
         line: usize,
-        /// What the parser expected.
+        /// Expectation of the parser.
         reason: String,
     },
     /// The caller asked for something that cannot be recorded or drawn.
     #[error("{what}\nhint: {hint}")]
     Invalid {
-        /// What is wrong, with the values.
+        /// Reason, with the values.
         what: String,
-        /// What to do instead.
+        /// Way out.
         hint: &'static str,
     },
 }

@@ -177,7 +177,7 @@ impl Group {
         .ok();
     }
 
-    /// What matters most comes first: a narrow terminal cuts the rest off.
+    /// The most important comes first: a narrow terminal cuts the rest off.
     fn describe(&self, status: &GroupStatus) -> String {
         let left = self
             .pace

@@ -7,12 +7,12 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What the tracker has to know about one replica.
+/// Description of one replica for the tracker.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrackedReplica {
     /// Name of the variant: its directory below `tb/`.
     pub variant: String,
-    /// Its group on the HPARAMS page, which averages the replicas of a group: the same for all folds and seeds of one
+    /// Group on the HPARAMS page, which averages the replicas of a group: the same for all folds and seeds of one
     /// configuration, another for any other.
     pub group: String,
     /// Repeat of the cross-validation.

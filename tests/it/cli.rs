@@ -38,6 +38,13 @@ pub fn succeed(folder: &Path, arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
+/// Standard error of a call that must succeed.
+pub fn stderr_of(folder: &Path, arguments: &[&str]) -> String {
+    let output = output(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stderr)
+}
+
 /// Standard error of a call that must fail with this code.
 pub fn fail(folder: &Path, arguments: &[&str], code: i32) -> String {
     let output = output(folder, arguments);

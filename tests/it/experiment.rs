@@ -201,7 +201,7 @@ fn a_file_is_merged_over_its_base() {
 fn a_resolved_experiment_is_the_same_experiment() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(&with(CHANGES), &[], folder.path());
-    let again = ExperimentFile::parse("resolved.toml".as_ref(), &plan.resolved_toml(), &[]).unwrap();
+    let again = ExperimentFile::parse("resolved.toml".as_ref(), plan.resolved_toml(), &[]).unwrap();
     assert_eq!(again.config, *plan.config());
 }
 
@@ -225,7 +225,7 @@ fn variants_that_cannot_be_compared_are_refused() {
     assert_eq!(
         of("[[variant]]\nname = \"base\"\n[[variant]]\nname = \"a/b\"\n"),
         [
-            "variant.base.name(): this name is taken: variants have names of their own, and base is the experiment itself",
+            "variant.base.name: this name is taken: variants have names of their own, and base is the experiment itself",
             "variant.a/b.name: \"a/b\" cannot name a folder: use letters, digits, -, _ and .",
         ]
     );
@@ -312,4 +312,150 @@ fn an_autoencoder_that_would_look_at_classes_is_refused() {
         plan(EVERY_LAYER, &fine, folder.path()).base().selection(),
         Selection::Reconstruction
     );
+}
+
+/// Everything that is wrong with [`EVERY_LAYER`] after these changes; the split has its own error.
+fn refused(set: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let prepared = Prepared::build(&WALKERS.generate(), folder.path()).unwrap();
+    let file = match ExperimentFile::parse("x.toml".as_ref(), EVERY_LAYER, &[set.to_owned()]) {
+        Ok(file) => file,
+        Err(error) => return error.to_string(),
+    };
+    match ExperimentPlan::new(&file, prepared, std::path::Path::new("checkpoints"), &|_, _| {}) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("--set {set}: nothing is wrong"),
+    }
+}
+
+#[test]
+fn sizes_that_no_machine_has_are_refused_with_their_key() {
+    let keys = [
+        "model.embedding_size",
+        "model.head.hidden_sizes.0",
+        "model.fusion.hidden_size",
+        "model.stream.force.encoder.blocks.0.channels",
+        "model.stream.force.encoder.blocks.0.kernel_size",
+        "model.stream.force.encoder.blocks.0.stride",
+        "model.stream.force.encoder.blocks.1.dilation",
+        "model.stream.recurrent.encoder.lstm.hidden_size",
+        "model.stream.stride.encoder.layers",
+        "model.stream.spectrum.encoder.hop",
+        "model.stream.spectrum.encoder.num_fft",
+        "model.stream.clinical.encoder.hidden_sizes.0",
+        "training.epochs",
+        "training.batch_size",
+        "training.accumulate_steps",
+        "split.protocol.repeats",
+    ];
+    for key in keys {
+        for size in ["9223372036854775807", "4611686018427387904", "1000000000"] {
+            let message = refused(&format!("{key}={size}"));
+            // A block is named as a whole.
+            let parts: Vec<&str> = key.split('.').collect();
+            let named = parts.iter().filter(|part| message.contains(**part)).count();
+            assert!(named + 1 >= parts.len(), "{key}={size}: {message}");
+            assert!(
+                message.contains("at most") || message.contains("expected"),
+                "{key}={size}: {message}"
+            );
+        }
+    }
+    for (set, key) in [
+        (
+            r#"model.fusion={ kind = "cross-attention", hidden_size = 8, num_layers = 1000000000, num_heads = 5 }"#,
+            "model.fusion.num_layers",
+        ),
+        (
+            r#"model.fusion={ kind = "bottleneck", hidden_size = 8, num_tokens = 1000000000, num_heads = 5 }"#,
+            "model.fusion.num_tokens",
+        ),
+        (
+            r#"model.stream.clinical.decoder={ kind = "lstm", hidden_size = 1000000000 }"#,
+            "model.stream.clinical.decoder",
+        ),
+        (
+            r#"model.stream.force.augment=[{ kind = "time-mask", max_share = 0.2, count = 1000000000 }]"#,
+            "model.stream.force.augment[0].count",
+        ),
+    ] {
+        let message = refused(set);
+        assert!(message.contains(key), "{set}: {message}");
+    }
+    let seeds: Vec<String> = (0..20_000).map(|seed| seed.to_string()).collect();
+    assert!(refused(&format!("seeds=[{}]", seeds.join(","))).contains("has 20000 seeds, expected at most 10000"));
+    let seeds = seeds[..9_000].join(",");
+    let many = with(&format!("[[variant]]\nname = \"a\"\n[[variant]]\nname = \"b\"\n"));
+    let many = many.replace("seeds = [0, 1, 2, 3, 4]", &format!("seeds = [{seeds}]"));
+    assert_eq!(
+        problems(&many),
+        ["seeds: 5 splits x 9000 seeds x 3 variants are 135000 replicas, expected at most 100000"]
+    );
+}
+
+#[test]
+fn a_long_key_and_a_file_without_an_end_are_refused() {
+    let deep = vec!["a"; 60_000].join(".");
+    for parts in [65, 2_000, 60_000] {
+        let key = &deep[..2 * parts - 1];
+        let message = refused(&format!("{key}=1"));
+        assert!(
+            message.contains(&format!("the key has {parts} parts, at most 64")),
+            "{parts}"
+        );
+        let variant = problems(&with(&format!(
+            "[[variant]]\nname = \"x\"\nset = {{ \"features.{key}\" = 1 }}\n"
+        )));
+        assert!(variant[0].contains("parts, at most 64"), "{parts}");
+    }
+    let nested = format!("name = {}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert!(ExperimentFile::parse("x.toml".as_ref(), &nested, &[]).is_err());
+    let endless = ExperimentFile::load("/dev/zero".as_ref(), &[]).unwrap_err().to_string();
+    assert!(endless.contains("more than 16777216 bytes"), "{endless}");
+}
+
+#[test]
+fn a_key_that_nobody_has_gets_the_closest_one() {
+    for (set, hint) in [
+        ("training.epocs=3", "hint: did you mean `epochs`?"),
+        (
+            "training.optimizer.learning_rates=3",
+            "hint: did you mean `learning_rate`?",
+        ),
+        ("model.stream.force.encoder.kind=\"cnm\"", "hint: did you mean `cnn`?"),
+    ] {
+        let message = refused(set);
+        assert!(message.contains(hint), "{message}");
+    }
+    let file = EVERY_LAYER.replace("early_stopping", "early_stoping");
+    let message = ExperimentFile::parse("x.toml".as_ref(), &file, &[])
+        .unwrap_err()
+        .to_string();
+    assert!(message.ends_with("hint: did you mean `early_stopping`?"), "{message}");
+    assert!(!refused("training.zzzzzzz=3").contains("did you mean"));
+}
+
+#[test]
+fn names_that_no_folder_can_have_are_refused() {
+    let long = "a".repeat(201);
+    for name in [
+        "",
+        "/",
+        "a//b",
+        "../a",
+        "a/..",
+        "a\u{1b}[31m",
+        "a\nb",
+        "a\u{7}",
+        "a\\b",
+        &long,
+    ] {
+        let text = EVERY_LAYER.replacen("name = \"law\"", &format!("name = {}", toml::Value::from(name)), 1);
+        let found = problems(&text);
+        assert!(
+            found[0].starts_with("name: ") && found[0].contains("cannot name a folder"),
+            "{found:?}"
+        );
+        assert!(!found[0].contains('\u{1b}') && !found[0].contains('\n'), "{found:?}");
+    }
 }

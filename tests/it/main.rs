@@ -21,6 +21,7 @@ mod models;
 mod mutate;
 mod parity;
 mod predictions;
+mod runs;
 mod spectra;
 mod split;
 mod tracking;

@@ -4,6 +4,7 @@ mod augment;
 mod augment_law;
 mod law;
 mod learning;
+mod memory;
 mod mixup;
 pub mod support;
 mod window_scaling;

@@ -2,8 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use burn::tensor::Device;
+use recoup::dataset::DataPaths;
+use recoup::experiment::{ExperimentFile, ExperimentPlan, open_data};
+use recoup::launch::signals::StopFlag;
+use recoup::launch::{LocalOptions, run as launch};
+use recoup::models::{Layout, ParamSpec};
+use recoup::runs::RunDirectory;
 use recoup::training::checkpoint::StoredModel;
+use sha2::{Digest as _, Sha256};
 
 use crate::cli::{fail, only_run, succeed};
 
@@ -62,7 +71,7 @@ epochs = 3
 batch_size = 8
 gradient_clip_norm = 0.1
 optimizer = {{ kind = "adamw", learning_rate = 0.01, weight_decay = 0.1 }}
-start = {{ run = "{}", streams = ["emg"], learning_rate_factor = {factor} }}
+init_from = {{ run = "{}", streams = ["emg"], learning_rate_factor = {factor} }}
 "#,
         run.display()
     )
@@ -116,7 +125,7 @@ fn a_frozen_stream_stays_as_it_was_trained_and_a_slow_one_moves_less() {
 }
 
 #[test]
-fn a_start_that_does_not_fit_or_would_leak_is_refused() {
+fn a_run_that_does_not_fit_or_would_leak_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     let source = train(here, "pretraining", &pretraining());
@@ -134,12 +143,12 @@ fn a_start_that_does_not_fit_or_would_leak_is_refused() {
     );
     let message = refused("streams = [\"emg\"]", "streams = [\"gait\"]");
     assert!(
-        message.contains("training.start.streams: this experiment has no stream \"gait\""),
+        message.contains("training.init_from.streams: this experiment has no stream \"gait\""),
         "{message}"
     );
     let message = refused("streams = [\"emg\"]", "streams = [\"clinical\"]");
     assert!(
-        message.contains("training.start.streams: the run has no clinical.linear0.weight"),
+        message.contains("training.init_from.streams: the run has no clinical.linear0.weight"),
         "{message}"
     );
     let message = refused("embedding_size = 6", "embedding_size = 7");
@@ -162,6 +171,125 @@ fn a_start_that_does_not_fit_or_would_leak_is_refused() {
     );
     let message = refused("run = \"", "run = \"nowhere/");
     assert!(message.contains("is no run and holds no finished one"), "{message}");
+}
+
+/// SHA-256 of values.
+fn digest<'a>(values: impl IntoIterator<Item = &'a f32>) -> String {
+    let bytes: Vec<u8> = values.into_iter().flat_map(|value| value.to_le_bytes()).collect();
+    format!("{:x?}", Sha256::digest(bytes))
+}
+
+fn of_emg(specs: &[ParamSpec], row: &[f32]) -> Vec<f32> {
+    let mut first = 0;
+    let mut values = Vec::new();
+    for spec in specs {
+        if spec.path.starts_with("emg.") {
+            values.extend(&row[first..first + spec.len()]);
+        }
+        first += spec.len();
+    }
+    values
+}
+
+#[test]
+fn a_plan_starts_from_the_stored_weights_whoever_made_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let source = train(here, "pretraining", &pretraining());
+    let paths = DataPaths {
+        datasets: here.join("datasets"),
+        prepared: None,
+    };
+    let plan = |text: &str| {
+        let file = ExperimentFile::parse(Path::new("x.toml"), text, &[]).unwrap();
+        let prepared = open_data(&file, &paths, &|_, _| {}).unwrap();
+        ExperimentPlan::new(&file, prepared, &here.join("checkpoints"), &|_, _| {}).unwrap()
+    };
+    // The experiment, seen from the folder of runs.
+    let text = classifier(Path::new("pretraining"), "0.0");
+    let transfer = plan(&text);
+    let random = plan(
+        &text
+            .lines()
+            .filter(|line| !line.starts_with("init_from"))
+            .collect::<Vec<_>>()
+            .join("\n"),
+    );
+    assert_ne!(transfer.hash(), random.hash());
+    assert_ne!(
+        transfer.hash(),
+        plan(&text.replace("factor = 0.0", "factor = 1.0")).hash()
+    );
+
+    let layout = transfer.base().model().layout();
+    let mut starts = Vec::new();
+    for planned in transfer.base().replicas() {
+        let [params, buffers] = planned.replica().first_values(layout).unwrap();
+        let stored = model(&source, &planned.key().to_string());
+        let values = |specs: &[(ParamSpec, Vec<f32>)]| {
+            let own = specs.iter().filter(|(spec, _)| layout_has(layout, &spec.path));
+            digest(own.flat_map(|(_, values)| values))
+        };
+        assert_eq!(digest(&of_emg(layout.params(), &params)), values(&stored.params));
+        assert_eq!(digest(&of_emg(layout.buffers(), &buffers)), values(&stored.buffers));
+        starts.push(digest(&params));
+    }
+    assert_eq!(starts.len(), 2);
+    assert_ne!(starts[0], starts[1], "each fold starts from its own");
+
+    // Through a launch, with nothing but the plan: a frozen stream ends as the stored weights are.
+    let directory = RunDirectory::create(&here.join("launched"), transfer.hash(), SystemTime::now()).unwrap();
+    let options = LocalOptions {
+        quiet: true,
+        ..LocalOptions::default()
+    };
+    launch(&transfer, &Device::flex(), &directory, &options, &StopFlag::default()).unwrap();
+    for planned in transfer.base().replicas() {
+        let key = planned.key().to_string();
+        let (trained, stored) = (model(directory.root(), &key), model(&source, &key));
+        for (spec, values) in trained.params.iter().filter(|(spec, _)| spec.path.starts_with("emg.")) {
+            let (_, first) = stored.params.iter().find(|(there, _)| there.path == spec.path).unwrap();
+            assert_eq!(values, first, "{key} {}", spec.path);
+        }
+    }
+
+    // Other weights in the place of those that the plan names are refused, not trained on.
+    let weights = source.join("state/base/finished/repeat0-fold0-seed0/replicas.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    let error = transfer.base().replicas()[0]
+        .replica()
+        .first_values(layout)
+        .unwrap_err();
+    assert!(error.to_string().contains("has SHA-256"), "{error}");
+}
+
+fn layout_has(layout: &Layout, path: &str) -> bool {
+    path.starts_with("emg.")
+        && layout
+            .params()
+            .iter()
+            .chain(layout.buffers())
+            .any(|spec| spec.path == path)
+}
+
+#[test]
+fn a_dry_run_checks_the_weights_to_start_from_without_reading_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let source = train(here, "pretraining", &pretraining());
+    fs::write(here.join("x.toml"), classifier(Path::new("pretraining"), "1.0")).unwrap();
+    for fold in ["repeat0-fold0-seed0", "repeat0-fold1-seed0"] {
+        let weights = source
+            .join("state/base/finished")
+            .join(fold)
+            .join("replicas.safetensors");
+        fs::remove_file(weights).unwrap();
+    }
+    succeed(here, &["train", "x.toml", "--dry-run"]);
+    let message = fail(here, &["train", "x.toml", "-q"], 1);
+    assert!(message.contains("replicas.safetensors: cannot read"), "{message}");
 }
 
 #[test]

@@ -49,10 +49,28 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// Measures what this thread holds beyond what it held when the measurement began.
+#[derive(Clone, Copy)]
+pub struct Meter {
+    before: isize,
+}
+
+impl Meter {
+    pub fn start() -> Self {
+        let before = LIVE.with(Cell::get);
+        PEAK.with(|peak| peak.set(before));
+        Self { before }
+    }
+
+    /// The most bytes so far.
+    pub fn peak(self) -> usize {
+        (PEAK.with(Cell::get) - self.before).max(0) as usize
+    }
+}
+
 /// The result of `run`, and the most bytes that this thread held during it beyond those it held before.
 pub fn peak<T>(run: impl FnOnce() -> T) -> (T, usize) {
-    let before = LIVE.with(Cell::get);
-    PEAK.with(|peak| peak.set(before));
+    let meter = Meter::start();
     let value = run();
-    (value, (PEAK.with(Cell::get) - before).max(0) as usize)
+    (value, meter.peak())
 }

@@ -92,6 +92,9 @@ fn default_folds() -> usize {
 fn default_inner_folds() -> usize {
     4
 }
+/// Most repeats of a protocol.
+const MAX_REPEATS: usize = 1_000;
+
 fn default_repeats() -> usize {
     1
 }
@@ -125,8 +128,8 @@ impl SplitConfig {
             _ => fail(field, folds.to_string(), "at least 2".into()),
         };
         let repeats = |repeats: usize| match repeats {
-            1.. => Ok(()),
-            _ => fail("protocol.repeats", repeats.to_string(), "at least 1".into()),
+            1..=MAX_REPEATS => Ok(()),
+            _ => fail("protocol.repeats", repeats.to_string(), format!("1 to {MAX_REPEATS}")),
         };
         let fraction = |field, fraction: f64| match fraction > 0.0 && fraction < 1.0 {
             true => Ok(()),

@@ -79,7 +79,8 @@ pub fn extract(
             || "is the name of a modality of the data already",
         );
         if config.join.is_empty() {
-            let table = run::Recipe::new(config, prepared).and_then(|recipe| recipe.table(name, windows, progress));
+            let table =
+                run::Extraction::new(config, prepared).and_then(|extraction| extraction.table(name, windows, progress));
             match table {
                 Ok(table) => tables.push(table),
                 Err(problem) => problems.extend([problem.below(name)]),

@@ -20,7 +20,7 @@ use crate::signal::filter::Filter;
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// Checked extraction: modality, columns and kinds of features.
-pub(super) struct Recipe<'a> {
+pub(super) struct Extraction<'a> {
     pub(super) config: &'a FeatureConfig,
     pub(super) prepared: &'a Prepared,
     pub(super) modality: usize,
@@ -41,7 +41,7 @@ pub(super) struct Session {
     pub(super) windows: Vec<(f64, RowRange)>,
 }
 
-impl<'a> Recipe<'a> {
+impl<'a> Extraction<'a> {
     pub(super) fn new(config: &'a FeatureConfig, prepared: &'a Prepared) -> Result<Self, Problem> {
         let Some(modality) = prepared.modality(&config.modality) else {
             let names: Vec<&str> = prepared.modalities().iter().map(|spec| spec.name.as_str()).collect();

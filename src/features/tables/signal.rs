@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::compute::Extractor;
-use super::run::{Recipe, Session};
+use super::run::{Extraction, Session};
 use crate::cohort::prepared::RowRange;
 use crate::features::signals::{Scratch, SignalFeature, SignalInfo};
 
@@ -19,7 +19,7 @@ struct Stretch {
     channels: Vec<Vec<f64>>,
 }
 
-impl Recipe<'_> {
+impl Extraction<'_> {
     /// The rows of a session, `width` values each.
     pub(super) fn of_signal(&self, session: &Session, rate_hz: f64, width: usize) -> Vec<f64> {
         let mut blocks: Vec<Range<usize>> = Vec::new();

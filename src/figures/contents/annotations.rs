@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::canvas::{Align, Area, BLACK, BODY, Canvas, GRAY, Rgb};
 use super::super::shortened;
-use super::signals::Span;
+use super::span::Span;
 use recoup_formats::Annotation;
 
 const COLOR: Rgb = [213, 94, 0];

@@ -110,7 +110,7 @@ pub(super) struct Grid<'a> {
     shown: Vec<usize>,
     grays: Grays,
     num_columns: usize,
-    /// Of one image.
+    /// Width and height of one image.
     size: (f64, f64),
 }
 

@@ -8,6 +8,7 @@ mod annotations;
 mod images;
 mod points;
 mod signals;
+mod span;
 mod spectrum;
 mod table;
 mod volume;
@@ -17,7 +18,7 @@ use super::{Picture, shortened};
 use crate::figures::FigureError;
 use recoup_formats::{Contents, Part};
 
-/// Of the first parts that can be drawn.
+/// Picture of the first parts that can be drawn.
 const MAX_PARTS: usize = 6;
 const MARGIN: f64 = 16.0;
 const TITLE_HEIGHT: f64 = 40.0;
@@ -25,7 +26,7 @@ const NOTE_HEIGHT: f64 = 18.0;
 /// Between panels.
 const GAP: f64 = 22.0;
 
-/// What to draw, and how large.
+/// Choice and size of a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RenderOptions {
     /// Heading, such as the name of the file.

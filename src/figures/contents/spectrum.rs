@@ -6,12 +6,12 @@ use super::super::axes::{Axes, Axis};
 use super::super::canvas::{Align, Area, BLACK, Canvas, HEADING, LIGHT_GRAY};
 use super::super::spectrogram::Spectrogram;
 use super::Panel;
-use super::signals::Span;
+use super::span::Span;
 use recoup_formats::SignalChannel;
 
 /// Frames that are kept, each the mean of successive windows.
 const MAX_FRAMES: usize = 1000;
-/// What lies further below the largest value is drawn as if it lay there.
+/// Range of the colours below the largest value; smaller values are drawn as its end.
 const RANGE_DB: f64 = 80.0;
 /// Fewer frames look like blocks.
 const MIN_FRAMES: usize = 300;

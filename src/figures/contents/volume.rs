@@ -7,7 +7,7 @@ use super::images::{Grays, RIGHT, paint};
 use recoup_formats::Images;
 use recoup_formats::nifti::orientation;
 
-/// Of the low and the high end of the scanner's axes: left, right, back (posterior), front, down (inferior), up.
+/// Labels of the low and the high end of the scanner's axes: left, right, back (posterior), front, down (inferior), up.
 const LETTERS: [[&str; 2]; 3] = [["L", "R"], ["P", "A"], ["I", "S"]];
 const LETTER_COLOR: Rgb = [230, 159, 0];
 const LEFT: f64 = 70.0;
@@ -78,7 +78,7 @@ impl<'a> Volume<'a> {
         (middle - half, middle + half)
     }
 
-    /// Of several volumes the first is drawn.
+    /// The first volume is drawn where there are several.
     fn which(&self) -> String {
         match self.images.num_volumes {
             0..=1 => String::new(),

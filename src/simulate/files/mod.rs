@@ -18,7 +18,7 @@ use crate::dataset::DataError;
 use crate::dataset::subjects::{Cohort, Recording, Session};
 
 /// The formats in which [`write()`] stores the recordings; either way they load as the same cohort, bit for bit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FileLayout {
     /// Signals as WFDB, images as PNG, tables as CSV.
     #[default]

@@ -1,4 +1,4 @@
-//! What the HPARAMS page reads: the hyperparameters of each run, how it ended, and the columns of the table.
+//! Records for the HPARAMS page: the hyperparameters of each run, how it ended, and the columns of the table.
 //!
 //! Source: tensorboard/plugins/hparams/{api,plugin_data,hparams_util}.proto. The table needs at least one hyperparameter
 //! and one metric; a metric shows the last value of its scalar.
@@ -49,7 +49,7 @@ pub enum SessionStatus {
 pub struct ExperimentSummary {
     /// Name of the experiment.
     pub name: String,
-    /// Its question, in markdown.
+    /// Question, in markdown.
     pub description: String,
     /// The hyperparameters of every variant. Names, kinds, ranges and which of them differ are derived from these.
     pub variants: Vec<Vec<(String, HparamValue)>>,

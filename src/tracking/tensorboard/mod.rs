@@ -42,7 +42,7 @@ pub struct EventWriter {
 pub struct ChartCategory {
     /// Heading of the section.
     pub title: String,
-    /// Its charts.
+    /// Charts.
     pub charts: Vec<Chart>,
 }
 
