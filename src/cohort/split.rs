@@ -31,6 +31,7 @@ mod check;
 mod config;
 mod draw;
 mod error;
+mod order;
 mod units;
 
 pub use config::{Group, InnerConfig, ProtocolConfig, SplitConfig};
@@ -39,7 +40,8 @@ pub use error::SplitError;
 pub(super) use check::first_difference;
 
 use check::sorted;
-use draw::{ids, inner_folds, outer_folds};
+use draw::{inner_folds, outer_folds};
+use order::ids;
 
 use crate::base::FileError;
 use crate::base::file::write_new;

@@ -2,19 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
+use super::order::{Draw, ids};
 use super::units::{Units, unit_name};
 use super::{Group, InnerConfig, ProtocolConfig, SplitConfig, SplitError, SubjectInfo};
-
-/// Ids of the subjects at some positions.
-pub(super) fn ids<'a>(subjects: &[SubjectInfo], positions: impl IntoIterator<Item = &'a usize>) -> Vec<String> {
-    positions
-        .into_iter()
-        .filter_map(|&i| subjects.get(i))
-        .map(|info| info.id.clone())
-        .collect()
-}
 
 /// Positions are those in the sorted cohort, here and below.
 pub(super) struct OuterFold {
@@ -133,30 +123,7 @@ pub(super) fn inner_folds(
     })
 }
 
-/// One random order of the subjects.
-pub(super) struct Draw {
-    seed: u64,
-    repeat: usize,
-    purpose: String,
-}
-
 impl Draw {
-    pub(super) fn key(&self, id: &str) -> [u8; 32] {
-        Sha256::digest(format!(
-            "recoup-split-1\n{}\n{}\n{}\n{id}",
-            self.seed, self.repeat, self.purpose
-        ))
-        .into()
-    }
-
-    /// Whose order it is, for messages.
-    pub(super) fn part(&self) -> String {
-        match self.purpose.as_str() {
-            "outer" => "the cohort".into(),
-            _ => format!("the subjects not tested in repeat {} ({})", self.repeat, self.purpose),
-        }
-    }
-
     /// Members of each class in drawn order; fails if a class has fewer than `needed`.
     fn classes(
         &self,

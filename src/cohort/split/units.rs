@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::draw::{Draw, ids};
+use super::order::{Draw, ids};
 use super::{SplitError, SubjectInfo};
 
 /// Subjects that stay together.
