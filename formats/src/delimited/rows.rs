@@ -105,7 +105,7 @@ impl Kinds {
             }
             for (column, (numeric, seen)) in numeric.iter_mut().zip(&mut seen).enumerate() {
                 let field = raw.fields.get(start + column);
-                if (*numeric || column == 0) && !layout.is_missing(field) {
+                if (*numeric || column == 0) && !is_missing(layout, field) {
                     let number = layout.number::<f64>(field);
                     *numeric &= number.is_some();
                     *seen = true;
@@ -134,7 +134,7 @@ impl Kinds {
 
     fn fits(&self, layout: &DelimitedLayout, column: usize, field: &str) -> bool {
         let numeric = self.numeric.get(column).copied().unwrap_or(false);
-        !numeric || layout.is_missing(field) || layout.number::<f64>(field).is_some()
+        !numeric || is_missing(layout, field) || layout.number::<f64>(field).is_some()
     }
 }
 
@@ -248,6 +248,12 @@ pub(super) fn wrong(file: &Path, line: usize, num_fields: usize, columns: &[Stri
         .found(format!("{num_fields} fields"))
         .expected(format!("{} ({})", columns.len(), list(columns)))
         .hint(hint)
+}
+
+/// Whether a field says that its value is missing: one that the layout declares, or a code that a reader knows. A row that
+/// breaks off may end with one.
+fn is_missing(layout: &DelimitedLayout, field: &str) -> bool {
+    layout.is_missing(field) || super::number::is_missing_code(field)
 }
 
 /// Whether a line that begins like a comment is one: its fields do not fit, or are those of a row that is commented out.
