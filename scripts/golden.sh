@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the fixtures and golden files of formats and features again, in place; then `git diff --stat tests` shows what changed.
+# Makes the fixtures and golden files of formats and features again, in place; then `git diff --stat tests formats/tests` shows what changed.
 #
 #   scripts/golden.sh [FOLDER OF REAL DATA]
 #
@@ -29,9 +29,11 @@ trap 'rm -f "$made"' EXIT
 
 # golden TOPIC [ARGUMENT...]: what the script prints takes the place of the file once it is complete.
 golden() {
-    echo "tests/golden/$1.json"
-    "$python" -W ignore "tests/golden/$1.py" "${@:2}" >"$made"
-    cp "$made" "tests/golden/$1.json"
+    local folder=tests/golden
+    [ -f "$folder/$1.py" ] || folder=formats/tests/golden
+    echo "$folder/$1.json"
+    "$python" -W ignore "$folder/$1.py" "${@:2}" >"$made"
+    cp "$made" "$folder/$1.json"
 }
 
 # sampled TOPIC FOLDER: a golden file that holds readings of real data.
@@ -39,17 +41,17 @@ sampled() {
     if [ -n "$data" ]; then
         golden "$1" "$data/$2"
     else
-        echo "tests/golden/$1.json: kept, needs real data"
+        echo "$1.json: kept, needs real data"
     fi
 }
 
 for script in make_data dicom/make_dicom edf/make_edf parquet/make wfdb/make_records; do
-    echo "tests/fixtures/data/$script.py"
-    "$python" -W ignore "tests/fixtures/data/$script.py"
+    echo "formats/tests/fixtures/data/$script.py"
+    "$python" -W ignore "formats/tests/fixtures/data/$script.py"
 done
 if [ -n "$data" ]; then
-    echo "tests/fixtures/data/motion/make_motion.py"
-    "$python" -W ignore tests/fixtures/data/motion/make_motion.py "$data"
+    echo "formats/tests/fixtures/data/motion/make_motion.py"
+    "$python" -W ignore formats/tests/fixtures/data/motion/make_motion.py "$data"
 fi
 
 for topic in align augment clinical eeg emg filter hrv image_features images lasso motion pca ppg resample simulate \

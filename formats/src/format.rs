@@ -24,7 +24,7 @@ pub type ReadMany = fn(&[(PathBuf, Vec<u8>)], Person) -> Result<Contents, FileEr
 /// Opener of a file that is read in blocks of at most about so many bytes; `None` for one that has to be read whole.
 pub type ReadBlocks = fn(&Path, usize) -> Result<Option<SignalBlocks>, FileError>;
 
-/// The beginning of a file: its first 16 KiB after decompression, or all of it.
+/// The beginning of a file after decompression: its first 16 KiB, as many as the first lines of a wide table take, or all of it.
 #[derive(Clone, Copy)]
 pub struct Head<'a> {
     /// The bytes.
@@ -35,11 +35,13 @@ pub struct Head<'a> {
 
 /// Bytes of a [`Head`]: the signature of each format lies in the first 512, and texts show their columns.
 pub(crate) const HEAD_BYTES: usize = 16 << 10;
+/// Enough for the first lines of a text of a hundred thousand columns.
+pub(crate) const MAX_HEAD_BYTES: usize = 4 << 20;
 
 impl<'a> Head<'a> {
     /// The head of a file from its first bytes, decompressed.
     pub fn new(bytes: &'a [u8]) -> Self {
-        let bytes = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
+        let bytes = bytes.get(..MAX_HEAD_BYTES).unwrap_or(bytes);
         Self {
             bytes,
             text: text(bytes),

@@ -1,4 +1,5 @@
-//! Readers of file formats: bytes in, numbers out, no opinion on what they mean. One file per format.
+//! Readers and writers of biomedical files: bytes in, numbers out, no opinion on what they mean. One folder per format, one
+//! row per format in [`registry`].
 
 pub mod blocks;
 pub mod c3d;
@@ -21,7 +22,6 @@ pub mod parquet;
 mod rates;
 pub mod registry;
 pub mod skeleton;
-pub mod sniff;
 pub mod strip;
 mod text;
 pub mod units;
@@ -29,6 +29,7 @@ mod warning;
 pub mod wfdb;
 
 pub use contents::{Annotation, Contents, Images, Part, Points, SignalChannel};
+pub use delimited::sniff;
 pub use describe::{DescribeOptions, Description, describe};
 pub use error::{FileError, printable, shortened};
 pub use format::Format;
@@ -36,3 +37,8 @@ pub use open::open;
 pub use rates::rates_agree;
 pub use registry::{FORMATS, detect};
 pub use warning::{Warning, WarningCode, refuse_unaccepted};
+
+/// Runs the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -25,7 +25,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use super::delimited::{DelimitedRow, DelimitedTable};
+use super::delimited::{DelimitedTable, TableWriter};
 use super::{Contents, Part};
 use crate::FileError;
 use text::Kind;
@@ -35,8 +35,8 @@ pub use write::write_table;
 const MAX_BYTES: usize = 8 << 20;
 const MAX_BYTES_PER_BYTE: usize = 1024;
 const ROWS_AT_ONCE: usize = 1024;
-/// Memory of one more field beyond its text.
-const FIELD_BYTES: usize = size_of::<String>() + size_of::<i16>();
+/// Memory of one more field beyond its text: its end, in its column and in the rows, and its level.
+const FIELD_BYTES: usize = 2 * size_of::<u32>() + size_of::<i16>();
 
 /// Reads a whole file into fields; the line of a row is its number, from 1. `file` is for messages.
 ///
@@ -81,21 +81,16 @@ fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), FileError
     let reader = SerializedFileReader::new(bytes.clone()).map_err(|error| damaged(file, "footer").found(error))?;
     let metadata = reader.metadata().file_metadata();
     let schema = metadata.schema_descr();
-    let columns = schema.columns().iter().map(|column| column.path().string()).collect();
-    let mut table = DelimitedTable {
-        file: file.to_path_buf(),
-        columns,
-        rows: Vec::new(),
-    };
+    let names: Vec<String> = schema.columns().iter().map(|column| column.path().string()).collect();
+    let mut rows = TableWriter::new(file, names.clone());
     let mut budget = MAX_BYTES.saturating_add(bytes.len().saturating_mul(MAX_BYTES_PER_BYTE));
     for index in 0..reader.num_row_groups() {
         let place = format!("row group {}", index + 1);
         let group = reader
             .get_row_group(index)
             .map_err(|error| damaged(file, &place).found(error))?;
-        let start = table.rows.len();
-        for column in 0..table.columns.len() {
-            let name = table.columns.get(column).map_or("", String::as_str);
+        let mut columns = Vec::new();
+        for (column, name) in names.iter().enumerate() {
             let place = format!("{place}, column `{name}`");
             let chunk = group
                 .metadata()
@@ -105,10 +100,8 @@ fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), FileError
             check_chunk(chunk, &bytes, file, &place)?;
             let max_level = chunk.column_descr().max_def_level();
             let mut fields = Fields {
-                start,
-                column,
                 max_level,
-                rows: &mut table.rows,
+                column: TableWriter::new(file, vec![name.clone()]),
                 taken: 0,
                 budget: &mut budget,
             };
@@ -122,9 +115,17 @@ fn table(bytes: Bytes, file: &Path) -> Result<(DelimitedTable, Facts), FileError
                 let found = format!("{} of {} rows", fields.taken, group.metadata().num_rows());
                 return Err(damaged(file, &place).found(found));
             }
+            columns.push(fields.column.finish());
+        }
+        let num_rows = columns.iter().map(DelimitedTable::num_rows).min().unwrap_or(0);
+        for (row, column) in (0..num_rows).flat_map(|row| columns.iter().map(move |column| (row, column))) {
+            let field = column.row(row).map_or("", |row| row.field(0));
+            rows.push(field)
+                .ok_or_else(|| damaged(file, &place).found("more than 4 GiB of text"))?;
         }
     }
-    let mut facts = vec![("rows".into(), table.rows.len().to_string())];
+    let table = rows.finish();
+    let mut facts = vec![("rows".into(), table.num_rows().to_string())];
     facts.extend(metadata.created_by().map(|by| ("created by".into(), by.into())));
     let pairs = metadata.key_value_metadata().into_iter().flatten();
     // Arrow's copy of the schema is base64 of what the columns say already.
@@ -166,12 +167,9 @@ fn check_chunk(chunk: &ColumnChunkMetaData, bytes: &Bytes, file: &Path, place: &
 
 /// One column of one row group on its way into the rows.
 struct Fields<'a> {
-    /// First row of the group.
-    start: usize,
-    column: usize,
     /// The definition level of a value that is no null.
     max_level: i16,
-    rows: &'a mut Vec<DelimitedRow>,
+    column: TableWriter,
     taken: usize,
     budget: &'a mut usize,
 }
@@ -220,29 +218,14 @@ impl Fields<'_> {
         }
     }
 
-    fn push(&mut self, mut text: String) -> Result<(), ParquetError> {
-        if text.trim().len() < text.len() {
-            text = text.trim().to_string();
-        }
-        let cost = FIELD_BYTES + text.len() + if self.column == 0 { size_of::<DelimitedRow>() } else { 0 };
-        let Some(left) = self.budget.checked_sub(cost) else {
-            return Err(ParquetError::General(
-                "values that unpack to a thousand times the file".into(),
-            ));
-        };
+    fn push(&mut self, text: String) -> Result<(), ParquetError> {
+        let large = || ParquetError::General("values that unpack to a thousand times the file".into());
+        let left = self
+            .budget
+            .checked_sub(FIELD_BYTES + 2 * text.len())
+            .ok_or_else(large)?;
         *self.budget = left;
-        let index = self.start + self.taken;
-        if self.column == 0 {
-            self.rows.push(DelimitedRow {
-                line: index + 1,
-                fields: Vec::new(),
-            });
-        }
-        let row = self
-            .rows
-            .get_mut(index)
-            .ok_or_else(|| ParquetError::General("columns of unequal length".into()))?;
-        row.fields.push(text);
+        self.column.push(&text).ok_or_else(large)?;
         self.taken += 1;
         Ok(())
     }

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use crate::FileError;
+use crate::delimited::encoding::{decode, head_text};
 use crate::format::{Format, Head, Signature, holds};
 use crate::{c3d, delimited, dicom, edf, image, keypoints, nifti, parquet, skeleton, wfdb};
 
@@ -162,7 +163,13 @@ pub fn detect(head: &[u8], path: &Path) -> Result<&'static Format, FileError> {
     if let Some(format) = FORMATS.iter().find(|format| (format.sniff)(&head)) {
         return Ok(format);
     }
-    let Some(text) = head.text.map(str::trim_start) else {
+    let text = head_text(head.bytes);
+    let Some(text) = text.as_deref().map(str::trim_start) else {
+        let is_control = |byte: &u8| byte.is_ascii_control() && !b"\n\r\t\x0c".contains(byte);
+        if !head.bytes.iter().any(|byte| is_control(byte)) {
+            // A text but for its encoding.
+            decode(head.bytes, path)?;
+        }
         let found = format!("{}, which no reader knows", glimpse(head.bytes));
         return Err(refused(found, "convert it to one of these formats"));
     };

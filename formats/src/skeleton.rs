@@ -28,7 +28,7 @@ pub static FORMAT: Format = Format {
     }),
     ..Format::new(
         "skeletons (text)",
-        "skeletons of Kinect v1 and v2 and Vicon as text (`.txt`, `.csv`), one frame per line",
+        "skeletons of Kinect v2 and Vicon as text (`.txt`, `.csv`), one frame per line",
         |input| read(input.bytes, input.path),
     )
 };

@@ -49,11 +49,15 @@ pub enum WarningCode {
     LeftOut,
     /// A header that departs from its format and was understood all the same.
     OddHeader,
+    /// Rows of a table with fewer fields than there are columns: the last ones are missing, or stood in the next line.
+    ShortRows,
+    /// Numbers whose commas may stand before decimals or between thousands.
+    AmbiguousNumbers,
 }
 
 impl WarningCode {
     /// All kinds.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::CutOff,
         Self::Checksum,
         Self::Unclosed,
@@ -72,6 +76,8 @@ impl WarningCode {
         Self::Uncalibrated,
         Self::LeftOut,
         Self::OddHeader,
+        Self::ShortRows,
+        Self::AmbiguousNumbers,
     ];
 
     /// The name in cards and messages.
@@ -95,6 +101,8 @@ impl WarningCode {
             Self::Uncalibrated => "uncalibrated",
             Self::LeftOut => "left-out",
             Self::OddHeader => "odd-header",
+            Self::ShortRows => "short-rows",
+            Self::AmbiguousNumbers => "ambiguous-numbers",
         }
     }
 

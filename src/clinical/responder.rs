@@ -69,7 +69,7 @@ impl ResponderConfig {
     /// Whether the patient improved by the threshold or more; `None` where a score is missing.
     ///
     /// # Errors
-    /// Those of [`Threshold::points`].
+    /// See [`Threshold::points`].
     pub fn label(&self, trajectory: &Trajectory) -> Result<Option<bool>, String> {
         let points = self.mcid.points(trajectory.scale)?;
         Ok(improved(trajectory, self.from_week, self.to_week, points))

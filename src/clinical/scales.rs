@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 pub enum Scale {
     /// Fugl-Meyer Assessment, all domains.
     FuglMeyer,
-    /// Its motor domain, arm and leg.
+    /// Fugl-Meyer, motor domain of arm and leg.
     FuglMeyerMotor,
-    /// Its motor domain, arm.
+    /// Fugl-Meyer, motor domain of the arm.
     FuglMeyerUpper,
-    /// Its motor domain, leg.
+    /// Fugl-Meyer, motor domain of the leg.
     FuglMeyerLower,
     /// Barthel Index on the form of 0 to 100.
     Barthel,
@@ -28,11 +28,11 @@ pub enum Scale {
     ModifiedRankin,
     /// Stroke-Specific Quality of Life, 49 items of 1 to 5.
     SsQol,
-    /// Its domain of mobility.
+    /// Stroke-Specific Quality of Life, domain of mobility.
     SsQolMobility,
-    /// Its domain of self-care.
+    /// Stroke-Specific Quality of Life, domain of self-care.
     SsQolSelfCare,
-    /// Its domain of upper-extremity function.
+    /// Stroke-Specific Quality of Life, domain of upper-extremity function.
     SsQolUpper,
     /// A domain of the Stroke Impact Scale 3.0, or its recovery scale, transformed to 0 to 100.
     StrokeImpact,
@@ -66,7 +66,7 @@ pub struct ScalePart {
 /// A published minimal clinically important difference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mcid {
-    /// What configurations call it.
+    /// Name in configurations.
     pub name: &'static str,
     /// Size of the change, in points of the scale.
     pub value: f64,
@@ -241,7 +241,7 @@ impl Scale {
         }
     }
 
-    /// What every score is a multiple of; `None` where any number in the range is one.
+    /// Step of the scores; `None` where any number in the range is one.
     pub fn step(self) -> Option<f64> {
         match self {
             Self::Barthel => Some(5.0),
@@ -265,7 +265,7 @@ impl Scale {
         !matches!(self, Self::Nihss | Self::ModifiedRankin)
     }
 
-    /// What the score is the sum of; empty where it is not split here.
+    /// Parts that the score is the sum of; empty where it is not split here.
     pub fn parts(self) -> &'static [ScalePart] {
         match self {
             Self::FuglMeyer => FUGL_MEYER,
@@ -294,7 +294,7 @@ impl Scale {
     /// Checks one score.
     ///
     /// # Errors
-    /// What is allowed, such as `0 to 100 in steps of 5`.
+    /// Allowed scores in words, such as `0 to 100 in steps of 5`.
     pub fn check(self, score: f64) -> Result<(), String> {
         let (least, most) = self.range();
         let in_step = self.step().is_none_or(|step| score % step == 0.0);

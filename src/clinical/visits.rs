@@ -91,7 +91,7 @@ pub struct Trajectory {
     pub patient: String,
     /// Name of the item.
     pub item: String,
-    /// Its scale.
+    /// Scale of the item.
     pub scale: Scale,
     /// Weeks of the visits since the start.
     pub weeks: Vec<f64>,
@@ -214,14 +214,17 @@ impl VisitsConfig {
         let mut records = Records::new();
         // Of each patient, over all items read: week 0 is one day, whichever item was scored first.
         let mut first_day = BTreeMap::<&str, f64>::new();
-        for row in &table.rows {
+        for row in table.rows() {
             let (patient, item) = (row.field(patient), row.field(item));
             let (Some(scale), field) = (self.items.get(item), row.field(value)) else {
                 continue;
             };
             let wrong = |found: String, expected: String| {
                 let time = row.field(time);
-                let place = format!("line {}: patient `{patient}`, visit `{time}`, item `{item}`", row.line);
+                let place = format!(
+                    "line {}: patient `{patient}`, visit `{time}`, item `{item}`",
+                    row.line()
+                );
                 wrong(place, found, expected)
             };
             let days = |column| {

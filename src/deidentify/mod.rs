@@ -262,9 +262,9 @@ impl Deidentifier {
         if has_header {
             out.write_record(header).map_err(unwritten)?;
         }
-        for row in &table.rows {
+        for row in table.rows() {
             let mut record = Vec::new();
-            for ((name, class), field) in table.columns.iter().zip(&classes).zip(&row.fields) {
+            for ((name, class), field) in table.columns.iter().zip(&classes).zip(row.fields()) {
                 if *class == ColumnClass::Drop {
                     continue;
                 }
@@ -274,7 +274,7 @@ impl Deidentifier {
                     // Not the field itself: messages end in logs.
                     let found = format!("a field of {} characters", field.chars().count());
                     FileError::at(&table.file)
-                        .place(format!("line {}, column `{name}`", row.line))
+                        .place(format!("line {}, column `{name}`", row.line()))
                         .found(found)
                         .expected(expected)
                         .hint(hint)
@@ -300,9 +300,8 @@ impl Deidentifier {
             .map(|(at, _)| at)
             .collect();
         let ids = table
-            .rows
-            .iter()
-            .flat_map(move |row| columns.clone().into_iter().map(|column| row.field(column)));
+            .rows()
+            .flat_map(move |row| columns.clone().into_iter().map(move |column| row.field(column)));
         ids.filter(|id| is_distinctive(id))
     }
 

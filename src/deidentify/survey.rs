@@ -224,7 +224,7 @@ impl Deidentifier {
             survey.ids.add(id, &self.pseudonym(id));
         }
         if let Some(column) = self.patient_column(table) {
-            let ids = table.rows.iter().map(|row| row.field(column).trim());
+            let ids = table.rows().map(|row| row.field(column));
             let missing = &self.rules.missing;
             let present = ids.filter(|id| !id.is_empty() && !missing.iter().any(|code| code == id));
             survey.patients.extend(present.map(String::from));

@@ -1,6 +1,6 @@
 //! Random changes to the samples of a stream while it trains.
 //!
-//! They act on the scaled values, where 0 is the mean over the training subjects and 1 a deviation, on the device, in the
+//! They act on the scaled values, where 0 is the mean over the training subjects and 1 a standard deviation, on the device, in the
 //! order of the stream's list, after mixup. Rows past a sample's end and samples without the modality stay 0.
 //!
 //! Every draw is a function of (seed of the replica, its micro-step, `<stream>.<kind>`, place in its batch): it does not
@@ -23,20 +23,20 @@ pub enum AugmentConfig {
     TimeShift {
         /// Greatest shift, as a share of the length: at most a half.
         max_share: f64,
-        /// What comes in at the end that the sample moves away from.
+        /// Values that come in at the end that the sample moves away from.
         #[serde(default)]
         edge: Edge,
     },
-    /// Multiplies each channel by `1 + N(0, deviation)` (Um et al. 2017, doi:10.1145/3136755.3136817), but never by less
+    /// Multiplies each channel by `1 + N(0, std)` (Um et al. 2017, doi:10.1145/3136755.3136817), but never by less
     /// than 0: a signal is not turned over.
     Scaling {
         /// Standard deviation of the factor.
-        deviation: f64,
+        std: f64,
     },
     /// Adds Gaussian noise to every value.
     Jitter {
-        /// Standard deviation of the noise, in deviations of the channel over the training subjects.
-        deviation: f64,
+        /// Standard deviation of the noise, in standard deviations of the channel over the training subjects.
+        std: f64,
     },
     /// Sets whole channels to 0, each with probability `rate`; where it would be all of them, one is kept. The others are
     /// not scaled up: 0 is a value that the network also meets where a sensor is missing, not a mask.
@@ -58,11 +58,11 @@ pub enum AugmentConfig {
 /// Most stretches that are hidden of one sample.
 pub(super) const MAX_STRETCHES: usize = 1000;
 
-/// What a shifted sample is filled up with.
+/// Values that fill up a shifted sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edge {
-    /// What went out at the other end: no value is lost, and the seam is a jump. For windows cut out of one long activity.
+    /// The values that went out at the other end: no value is lost, and the seam is a jump. For windows cut out of one long activity.
     #[default]
     Wrap,
     /// Zeros.
@@ -74,7 +74,7 @@ fn one() -> usize {
 }
 
 impl AugmentConfig {
-    /// Its name in a configuration.
+    /// Name in a configuration.
     pub fn kind(self) -> &'static str {
         match self {
             Self::TimeShift { .. } => "time-shift",
@@ -113,17 +113,13 @@ impl AugmentConfig {
                 share_of_rows(max_share, max_share > 0.0 && max_share < 1.0, expected);
                 problems.require_size(count, MAX_STRETCHES, "count");
             }
-            Self::Scaling { deviation } => problems.require(
-                deviation > 0.0 && deviation < 1.0,
-                "deviation",
+            Self::Scaling { std } => problems.require(
+                std > 0.0 && std < 1.0,
+                "std",
                 || "must be greater than 0 and less than 1",
             ),
-            Self::Jitter { deviation } => {
-                problems.require(
-                    deviation > 0.0 && deviation.is_finite(),
-                    "deviation",
-                    || "must be greater than 0",
-                );
+            Self::Jitter { std } => {
+                problems.require(std > 0.0 && std.is_finite(), "std", || "must be greater than 0");
             }
             Self::ChannelDropout { rate } => {
                 problems.require(
@@ -192,8 +188,8 @@ impl Augmentation {
             };
             planes = match change {
                 AugmentConfig::TimeShift { max_share, edge } => time_shift(planes, max_share, edge, &samples),
-                AugmentConfig::Scaling { deviation } => scaling(planes, deviation as f32, &samples),
-                AugmentConfig::Jitter { deviation } => jitter(planes, deviation as f32, &present, &samples),
+                AugmentConfig::Scaling { std } => scaling(planes, std as f32, &samples),
+                AugmentConfig::Jitter { std } => jitter(planes, std as f32, &present, &samples),
                 AugmentConfig::ChannelDropout { rate } => channel_dropout(planes, rate as f32, &samples),
                 AugmentConfig::TimeMask { max_share, count } => {
                     let kept = samples.outside_stretches(max_share, count, &planes.device());
@@ -260,7 +256,7 @@ pub(super) struct Samples<'a> {
 struct Sample {
     /// Place in its replica's batch.
     place: u64,
-    /// Its positions.
+    /// Positions of a sample.
     length: usize,
 }
 
@@ -350,10 +346,10 @@ fn time_shift(planes: Tensor<4>, max_share: f64, edge: Edge, samples: &Samples) 
     }
 }
 
-fn scaling(planes: Tensor<4>, deviation: f32, samples: &Samples) -> Tensor<4> {
+fn scaling(planes: Tensor<4>, std: f32, samples: &Samples) -> Tensor<4> {
     per_channel(planes, samples, |stream, first, factors| {
         for (index, factor) in (first..).zip(factors) {
-            *factor = (1.0 + deviation * stream.normal(index)).max(0.0);
+            *factor = (1.0 + std * stream.normal(index)).max(0.0);
         }
     })
 }
@@ -383,23 +379,23 @@ fn per_channel(planes: Tensor<4>, samples: &Samples, write: impl Fn(&Stream, u64
     planes * factors
 }
 
-fn jitter(planes: Tensor<4>, deviation: f32, present: &Tensor<3>, samples: &Samples) -> Tensor<4> {
+fn jitter(planes: Tensor<4>, std: f32, present: &Tensor<3>, samples: &Samples) -> Tensor<4> {
     let shape @ [num_replicas, batch, channels, length] = planes.dims();
     let per_replica = batch * channels * length;
     let mut noise = vec![0.0f32; num_replicas * per_replica];
     for (noise, draw) in noise.chunks_exact_mut(per_replica.max(1)).zip(samples.draws) {
         random::fill_normal(samples.key(draw), noise);
     }
-    let deviations = if samples.lengths.is_some() {
+    let stds = if samples.lengths.is_some() {
         let valid = samples.table(length, |_, sample, values: &mut [f32]| {
-            values[..sample.length].fill(deviation)
+            values[..sample.length].fill(std)
         });
         floats_like(valid, [num_replicas, batch, 1, length], &planes)
     } else {
-        present.clone().reshape([num_replicas, batch, 1, 1]) * deviation
+        present.clone().reshape([num_replicas, batch, 1, 1]) * std
     };
     let noise = floats_like(noise, shape, &planes);
-    planes + noise * deviations
+    planes + noise * stds
 }
 
 /// Values made on the host, with the device, tape and dtype of `like`.

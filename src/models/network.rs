@@ -24,7 +24,7 @@ pub struct StreamConfig {
     /// Channels that it reads, all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    /// What its values are scaled by.
+    /// Scaling of its values.
     #[serde(default)]
     pub scaling: Scaling,
     /// The encoder.
@@ -50,15 +50,16 @@ impl StreamConfig {
     }
 }
 
-/// What the values of a stream are scaled by.
+/// Scaling of the values of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scaling {
-    /// Mean and deviation of each channel over the training subjects.
+    /// Mean and standard deviation of each channel over the training subjects.
     #[default]
     Train,
-    /// After that, mean and deviation of each channel within the window: its shape stays, its level and amplitude go.
-    /// For sensors whose gain differs between recordings.
+    /// After that, mean and standard deviation of each channel within the window, over the samples that are there; its
+    /// shape stays, its level and amplitude go, and a missing sample becomes 0. For sensors whose gain differs between
+    /// recordings.
     Window,
 }
 

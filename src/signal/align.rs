@@ -8,7 +8,7 @@ use super::resample::Resampler;
 /// How two recordings lie in time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Alignment {
-    /// What happens at time `t` of the first recording happens at `t + lag_secs` of the second.
+    /// An event at time `t` of the first recording happens at `t + lag_secs` of the second.
     pub lag_secs: f64,
     /// Normalised cross-correlation at the best whole lag, at most 1.
     pub correlation: f64,
@@ -25,7 +25,7 @@ pub struct Alignment {
 /// below half of it. The lobe of the maximum is where `r` stays above half of it.
 ///
 /// # Errors
-/// What keeps the lag from being found: a rate, lag or sample that is no number, rates in no ratio of whole numbers, a
+/// Reason why the lag cannot be found: a rate, lag or sample that is no number, rates in no ratio of whole numbers, a
 /// signal that is constant, no positive correlation, or a correlation that still rises at the largest lag.
 pub fn lag_secs(x: &[f32], x_rate: f64, y: &[f32], y_rate: f64, max_lag_secs: f64) -> Result<Alignment, String> {
     for (name, value) in [

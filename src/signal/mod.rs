@@ -3,5 +3,6 @@
 pub mod align;
 pub mod filter;
 pub mod resample;
+pub mod stamps;
 pub mod statistics;
 pub mod sums;

@@ -2,7 +2,7 @@
 //!
 //! A polyphase FIR without delay: a windowed sinc that cuts off at the lower of the two Nyquist frequencies, under a Kaiser
 //! window with beta 5, `2 * 10 * max(up, down) + 1` taps; the design of `scipy.signal.resample_poly(padtype="edge")`.
-//! Its gain is 1 within 0.7 % up to 85 % of the cut-off (0.3 % up to 80 %), 6 dB down at the cut-off, and at least 55 dB
+//! The gain is 1 within 0.7 % up to 85 % of the cut-off (0.3 % up to 80 %), 6 dB down at the cut-off, and at least 55 dB
 //! down from 20 % above it: what lies just above the new Nyquist frequency does fold back in part. Samples beyond the ends
 //! repeat the first and last value.
 

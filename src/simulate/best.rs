@@ -4,8 +4,9 @@ use std::fmt;
 
 use rayon::prelude::*;
 
-use super::patient::{PatientTruth, Reading};
-use super::{CHANGE_MEAN, CHANGE_SD, SimulateConfig, TRAITS};
+use super::patient::PatientTruth;
+use super::reading::margin;
+use super::{SimulateConfig, TRAITS};
 
 const NUM_BATCHES: usize = 20;
 const BATCH_SIZE: usize = 10_000;
@@ -35,22 +36,6 @@ pub struct Estimate {
     pub auc: f64,
     /// Standard error of it.
     pub standard_error: f64,
-}
-
-/// (E[Z | readings] - t) / sd(Z | readings), where a patient responds when the standardised change Z reaches t: its
-/// normal distribution function is the probability of a response, so that it ranks patients as that probability does.
-pub(super) fn margin(config: &SimulateConfig, readings: &[Option<Reading>; 5]) -> f64 {
-    // Changes are whole points: the smallest that counts begins half a point below.
-    let threshold = (config.mcid.ceil() - 0.5 - CHANGE_MEAN) / CHANGE_SD;
-    let (mut mean, mut explained) = (0.0, 0.0);
-    for (planted, reading) in TRAITS.iter().zip(readings) {
-        if let Some(reading) = reading {
-            let reliability = 1.0 / (1.0 + reading.noise.powi(2));
-            mean += planted.weight(config) * reliability * reading.value;
-            explained += planted.weight(config).powi(2) * reliability;
-        }
-    }
-    (mean - threshold) / (1.0 - explained).sqrt()
 }
 
 impl BestAuc {

@@ -50,6 +50,7 @@ mod best;
 mod draws;
 mod files;
 mod patient;
+mod reading;
 mod recordings;
 
 use rayon::prelude::*;
@@ -60,7 +61,8 @@ use crate::dataset::subjects::{Cohort, Session, Subject};
 
 pub use best::{BestAuc, Estimate};
 pub use files::{FileLayout, write};
-pub use patient::{Artefact, Course, PREDICTION_VISIT, PatientTruth, Reading, VISIT_WEEKS};
+pub use patient::{Artefact, Course, PREDICTION_VISIT, PatientTruth, VISIT_WEEKS};
+pub use reading::Reading;
 
 /// Name of the cohort.
 const NAME: &str = "simulated";
@@ -68,7 +70,7 @@ const NAME: &str = "simulated";
 const CHANGE_MEAN: f64 = 8.5;
 const CHANGE_SD: f64 = 5.0;
 
-/// What to simulate.
+/// Settings of a simulated cohort.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SimulateConfig {
@@ -90,11 +92,11 @@ pub struct SimulateConfig {
     pub emg_secs: f64,
     /// Length of the force under the feet.
     pub force_secs: f64,
-    /// What the classes are.
+    /// Meaning of the classes.
     pub outcome: Outcome,
 }
 
-/// What the classes are.
+/// Meaning of the classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -105,7 +107,7 @@ pub enum Outcome {
     Anomaly,
 }
 
-/// What was planted in one modality.
+/// Traits planted in one modality.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trait {
     /// The modality that shows it.
@@ -197,7 +199,7 @@ impl SimulateConfig {
         }
     }
 
-    /// What was planted in each patient, in the order of the cohort's subjects.
+    /// Traits planted in each patient, in the order of the cohort's subjects.
     pub fn truth(&self) -> Vec<PatientTruth> {
         (0..self.num_subjects)
             .into_par_iter()

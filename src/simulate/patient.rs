@@ -4,8 +4,8 @@ use std::f64::consts::SQRT_2;
 
 use statrs::function::erf::erfc;
 
-use super::best::margin;
 use super::draws::Draws;
+use super::reading::{Reading, margin};
 use super::{CHANGE_MEAN, CHANGE_SD, SimulateConfig, TRAITS};
 
 /// Weeks of the seven biweekly visits.
@@ -19,7 +19,7 @@ const CLINICAL_CONTRAST: f64 = 0.3;
 const EARLY_GAIN_MEAN: f64 = 4.0;
 const EARLY_GAIN_SLOPE: f64 = 2.5;
 
-/// What was planted in one patient; never an input.
+/// Traits planted in one patient; never an input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PatientTruth {
     /// The subject's id in the cohort.
@@ -28,7 +28,7 @@ pub struct PatientTruth {
     pub site: usize,
     /// The traits u, in the order of [`TRAITS`].
     pub traits: [f64; 5],
-    /// What the recordings say about the traits; `None` where the modality is missing.
+    /// Readings of the traits in the recordings; `None` where the modality is missing.
     pub readings: [Option<Reading>; 5],
     /// Whether `weeks_since_onset`, `nihss`, `diabetes` and `hypertension` were entered.
     pub field_present: [bool; 4],
@@ -50,15 +50,6 @@ pub struct PatientTruth {
     pub artefact: Option<Artefact>,
 }
 
-/// What a recording says about a trait: `value = u + noise * eta` with eta standard normal.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reading {
-    /// The value, v.
-    pub value: f64,
-    /// Standard deviation of its error.
-    pub noise: f64,
-}
-
 /// Shape of a recovery, independent of the change and of every trait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Course {
@@ -70,7 +61,7 @@ pub enum Course {
     Late,
 }
 
-/// What spoils an EMG recording.
+/// Disturbances of an EMG recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Artefact {
     /// One channel holds nothing but mains hum of 50 Hz.

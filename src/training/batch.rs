@@ -402,3 +402,83 @@ pub struct DeviceScaler {
     mean: Tensor<4>,
     std: Tensor<4>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAN: f32 = f32::NAN;
+
+    /// Planes of one window as the host scales them.
+    fn on_host(planes: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        let scaled = |plane: &Vec<f32>| {
+            let mut plane = plane.clone();
+            scale_plane(&mut plane);
+            plane
+                .into_iter()
+                .map(|value| if value.is_finite() { value } else { 0.0 })
+                .collect()
+        };
+        planes.iter().map(scaled).collect()
+    }
+
+    /// The same as tensor operations scale them.
+    fn on_device(planes: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        let (width, length) = (planes.len(), planes[0].len());
+        let data = TensorData::new(planes.concat(), [1, 1, width, length]);
+        let rows = Tensor::<4>::from_data(data, &Device::default()).swap_dims(2, 3);
+        let absent = rows.clone().is_finite().bool_not();
+        let rows = rows.mask_fill(absent.clone(), 0.0);
+        let scaled = scale_windows(rows, Some(absent)).swap_dims(2, 3);
+        let values: Vec<f32> = scaled.try_into_vec_as().unwrap();
+        values.chunks_exact(length).map(<[f32]>::to_vec).collect()
+    }
+
+    /// `numpy.nanmean` and `numpy.nanstd`, and 0 for what is missing.
+    fn expected(plane: &[f32]) -> Vec<f32> {
+        let present: Vec<f64> = plane
+            .iter()
+            .filter(|value| value.is_finite())
+            .map(|&value| value.into())
+            .collect();
+        let count = present.len() as f64;
+        let mean = present.iter().sum::<f64>() / count;
+        let std = (present.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+        let scaled = |&value: &f32| match value.is_finite() {
+            true => ((f64::from(value) - mean) / std) as f32,
+            false => 0.0,
+        };
+        plane.iter().map(scaled).collect()
+    }
+
+    #[test]
+    fn missing_samples_take_no_part_in_the_scaling_of_their_window() {
+        let wave = |offset: f32, gain: f32| -> Vec<f32> {
+            (0..40).map(|at| offset + gain * (0.7 * at as f32).sin()).collect()
+        };
+        let mut planes = vec![wave(0.0, 1.0), wave(30.0, 2.0), wave(-5.0, 1e-3), wave(0.0, 1e-9)];
+        planes[1][5..25].fill(NAN);
+        planes[2][0] = f32::INFINITY;
+        planes[3][39] = NAN;
+        for found in [on_host(&planes), on_device(&planes)] {
+            for (plane, found) in planes.iter().zip(found) {
+                for (at, (found, expected)) in found.iter().zip(expected(plane)).enumerate() {
+                    assert!(
+                        (found - expected).abs() < 1e-3,
+                        "{at}: {found}, expected {expected} of {plane:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn constant_and_empty_channels_become_zero() {
+        let mut gap = vec![0.1; 40];
+        gap[3..30].fill(NAN);
+        let planes = vec![vec![1234.567; 40], gap, vec![NAN; 40], vec![0.0; 40], vec![1e-12; 40]];
+        for found in [on_host(&planes), on_device(&planes)] {
+            assert!(found.concat().iter().all(|&value| value == 0.0), "{found:?}");
+        }
+    }
+}

@@ -24,7 +24,7 @@ const TENSORS: &str = "replicas.safetensors";
 const STATE: &str = "state.json";
 const MANIFEST: &str = "manifest.json";
 
-/// What can go wrong with a checkpoint.
+/// Errors of writing and reading checkpoints.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The file system said no.
@@ -35,7 +35,7 @@ pub enum CheckpointError {
     Damaged {
         /// File.
         path: PathBuf,
-        /// What was found and expected.
+        /// Problem: found and expected.
         message: String,
     },
     /// The checkpoint is of another experiment.
@@ -46,7 +46,7 @@ pub enum CheckpointError {
     Other {
         /// Checkpoint.
         path: PathBuf,
-        /// What differs.
+        /// Part that differs.
         what: &'static str,
         /// In the checkpoint.
         found: String,
@@ -340,7 +340,7 @@ impl CheckpointStore {
     }
 }
 
-/// What the manifest of the checkpoint at `place` lists of a file.
+/// Entry of a file in the manifest of the checkpoint at `place`.
 fn listed(place: &Path, name: &str) -> Result<ManifestEntry, CheckpointError> {
     let path = place.join(MANIFEST);
     let bytes = fs::read(&path).map_err(io(&path, "read"))?;

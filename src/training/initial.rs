@@ -32,7 +32,7 @@ impl InitialWeights {
     /// Puts the stored values into the rows of parameters and buffers.
     ///
     /// # Errors
-    /// Those of [`StoredReplica::load`].
+    /// See [`StoredReplica::load`].
     pub(super) fn put(&self, params: &mut [f32], buffers: &mut [f32]) -> Result<(), CheckpointError> {
         let model = self.stored.load()?;
         let copy = |row: &mut [f32], columns: &[Columns], values: &[(ParamSpec, Vec<f32>)]| {

@@ -17,7 +17,7 @@ pub enum ScheduleConfig {
     Step {
         /// Epochs between drops.
         every_epochs: usize,
-        /// What the rate is multiplied with at each.
+        /// Factor of the rate at each drop.
         factor: f64,
     },
     /// Linear warm-up to the peak, then half a cosine down to `final_factor` of it (SGDR without restarts,
@@ -46,7 +46,7 @@ pub enum ScheduleConfig {
     /// Times `factor` when the monitored metric has not improved for more than `patience_epochs` epochs
     /// (`ReduceLROnPlateau`), each replica on its own.
     Plateau {
-        /// What the rate is multiplied with.
+        /// Factor of the rate at each drop.
         factor: f64,
         /// Epochs without improvement that are tolerated.
         patience_epochs: usize,

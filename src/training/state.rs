@@ -10,7 +10,7 @@ use crate::models::matrix;
 /// State of a group in training, one row per replica still in it.
 pub(super) struct State {
     pub(super) weights: Tensor<2>,
-    /// What the optimiser remembers, one matrix per name of `slot_names`.
+    /// State of the optimiser, one matrix per name of `slot_names`.
     pub(super) slots: Vec<Tensor<2>>,
     slot_names: &'static [&'static str],
     pub(super) buffers: Tensor<2>,

@@ -12,7 +12,7 @@ use super::step::{Group, floats};
 use super::{Progress, Replica, ScheduleConfig, Status, TrainingConfig};
 use crate::base::{Class, Classified};
 
-/// What the loop tells, and asks, while it runs. Scores and records are the caller's: the loop knows losses only.
+/// Listener of the training loop. Scores and records are the caller's: the loop knows losses only.
 pub trait Observer {
     /// After optimiser steps, oldest first: one report per replica that took part.
     fn steps(&mut self, reports: &[StepReport]) -> Result<(), ObserverError>;
@@ -31,7 +31,7 @@ pub type ObserverError = Box<dyn std::error::Error + Send + Sync>;
 pub struct StepReport {
     /// Name of the replica.
     pub replica: String,
-    /// Its steps so far, this one included.
+    /// Steps of the replica, this one included.
     pub step: u64,
     /// Loss of the step.
     pub loss: f64,
@@ -48,7 +48,7 @@ pub struct EpochReport {
     pub replica: String,
     /// Epochs made, this one included.
     pub epoch: usize,
-    /// Its steps so far.
+    /// Steps of the replica.
     pub step: u64,
     /// Mean of the epoch's step losses.
     pub train_loss: f64,

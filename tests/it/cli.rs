@@ -97,7 +97,8 @@ fn gaitndd_stand_in() -> TempDir {
             let name = format!("{prefix}{number}");
             let from = ["als4", "hunt20"][number - 1];
             for extension in ["hea", "let", "rit", "ts"] {
-                let bytes = fs::read(root().join(format!("tests/fixtures/data/gaitndd/{from}.{extension}"))).unwrap();
+                let bytes =
+                    fs::read(root().join(format!("formats/tests/fixtures/data/gaitndd/{from}.{extension}"))).unwrap();
                 let bytes = match extension {
                     "hea" => text(&bytes).replace(from, &name).into_bytes(),
                     _ => bytes,
@@ -369,7 +370,7 @@ fn features_are_written_as_a_table_and_what_is_fitted_is_stored() {
 #[test]
 fn any_file_is_shown_and_a_folder_loses_its_names() {
     let folder = tempfile::tempdir().unwrap();
-    let edf = root().join("tests/fixtures/data/edf/plus.edf");
+    let edf = root().join("formats/tests/fixtures/data/edf/plus.edf");
     let edf = edf.to_str().unwrap();
     assert!(succeed(folder.path(), &["data", "show", edf]).starts_with("EDF+C"));
     let json: Value = serde_json::from_str(&succeed(folder.path(), &["data", "show", edf, "--json"])).unwrap();

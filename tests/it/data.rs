@@ -21,13 +21,14 @@ mod mutations;
 mod prepared;
 mod signals;
 mod simulate;
+mod stamps;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn fixtures() -> PathBuf {
-    root().join("tests/fixtures/data")
+    root().join("formats/tests/fixtures/data")
 }
 
 /// A folder of the real data, or `None` (with a word) where there is none.

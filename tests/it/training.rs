@@ -7,3 +7,4 @@ mod learning;
 mod memory;
 mod mixup;
 pub mod support;
+mod window_scaling;

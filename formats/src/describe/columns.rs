@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{DescribeOptions, Range};
-use crate::delimited::DelimitedTable;
-use crate::sniff::is_missing_code;
+use crate::delimited::{DelimitedTable, is_missing_code};
 
 /// More values than these are free text, not categories.
 const MAX_CATEGORIES: usize = 12;
@@ -64,6 +63,9 @@ const THINGS: [&str; 11] = [
 pub struct ColumnDescription {
     /// Name in the header.
     pub name: String,
+    /// Unit in the row of units below the header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// Kind of the values.
     #[serde(flatten)]
     pub kind: ColumnKind,
@@ -109,87 +111,102 @@ pub enum ColumnKind {
 
 pub(super) fn describe(table: &DelimitedTable, index: usize, options: DescribeOptions) -> ColumnDescription {
     let name = table.columns.get(index).cloned().unwrap_or_default();
-    let fields: Vec<&str> = table
-        .rows
-        .iter()
-        .map(|row| row.field(index))
-        .filter(|field| !is_missing(field))
-        .collect();
-    let num_missing = table.rows.len() - fields.len();
-    let kind = match fields.is_empty() {
-        true => ColumnKind::Empty {},
-        false if looks_personal(&name) && !options.personal => ColumnKind::Hidden {
-            num_distinct: counts(&fields).len(),
+    let num_present = present(table, index).count();
+    let kind = match num_present {
+        0 => ColumnKind::Empty {},
+        _ if looks_personal(&name) && !options.personal => ColumnKind::Hidden {
+            num_distinct: num_distinct(table, index),
         },
-        false => kind(&fields, options),
+        _ => kind(table, index, options),
     };
     ColumnDescription {
         name,
+        unit: table.units.get(index).filter(|unit| !unit.is_empty()).cloned(),
         kind,
-        num_missing,
+        num_missing: table.num_rows() - num_present,
     }
 }
 
-fn kind(fields: &[&str], options: DescribeOptions) -> ColumnKind {
-    if let Some(numbers) = numbers(fields) {
+/// The fields of a column that are not missing; tables are large, so that nobody collects them.
+fn present(table: &DelimitedTable, index: usize) -> impl Iterator<Item = &str> + Clone {
+    table
+        .rows()
+        .map(move |row| row.field(index))
+        .filter(|field| !is_missing(field))
+}
+
+fn kind(table: &DelimitedTable, index: usize, options: DescribeOptions) -> ColumnKind {
+    let fields = present(table, index);
+    if fields.clone().all(|field| number(field).is_some()) {
         return ColumnKind::Number {
-            range: Range::of(numbers.into_iter()),
+            range: Range::of(fields.filter_map(number)),
         };
     }
-    if fields.iter().all(|field| is_date(field)) {
-        let iso = fields.iter().all(|field| field.find('-') == Some(4));
-        let range = fields.iter().min().zip(fields.iter().max()).filter(|_| iso);
+    if fields.clone().all(is_date) {
+        let iso = fields.clone().all(|field| field.find('-') == Some(4));
+        let range = fields.clone().min().zip(fields.max()).filter(|_| iso);
         return ColumnKind::Date {
             range: range.map(|(first, last)| (first.to_string(), last.to_string())),
         };
     }
-    let counts = counts(fields);
-    let short = counts.keys().all(|value| value.chars().count() <= MAX_CATEGORY_CHARS);
-    if short && counts.len() <= MAX_CATEGORIES && 2 * counts.len() <= fields.len() {
-        let mut values: Vec<(String, usize)> = counts
-            .into_iter()
-            .map(|(value, count)| (value.to_owned(), count))
-            .collect();
-        values.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    if let Some(values) = categories(fields.clone()) {
         return ColumnKind::Category { values };
     }
-    let examples = fields.iter().take(if options.personal { 3 } else { 0 });
+    let examples = fields.take(if options.personal { 3 } else { 0 });
     ColumnKind::Text {
-        num_distinct: counts.len(),
-        examples: examples.map(ToString::to_string).collect(),
+        num_distinct: num_distinct(table, index),
+        examples: examples.map(String::from).collect(),
     }
 }
 
-fn counts<'f>(fields: &[&'f str]) -> BTreeMap<&'f str, usize> {
-    let mut counts = BTreeMap::new();
+/// Few short values, each twice in the mean, and how often they occur; the most frequent first.
+fn categories<'f>(fields: impl Iterator<Item = &'f str> + Clone) -> Option<Vec<(String, usize)>> {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    let mut num_fields = 0;
     for field in fields {
-        *counts.entry(*field).or_default() += 1;
+        *counts.entry(field).or_default() += 1;
+        num_fields += 1;
+        if counts.len() > MAX_CATEGORIES || field.chars().count() > MAX_CATEGORY_CHARS {
+            return None;
+        }
     }
-    counts
+    if 2 * counts.len() > num_fields {
+        return None;
+    }
+    let mut values: Vec<(String, usize)> = counts
+        .into_iter()
+        .map(|(value, count)| (value.to_owned(), count))
+        .collect();
+    values.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    Some(values)
+}
+
+/// Different values, counted in the order of the rows sorted by them.
+fn num_distinct(table: &DelimitedTable, index: usize) -> usize {
+    let field = |row: u32| table.row(row as usize).map_or("", |row| row.field(index));
+    let mut rows: Vec<u32> = (0..table.num_rows() as u32)
+        .filter(|&row| !is_missing(field(row)))
+        .collect();
+    rows.sort_unstable_by_key(|&row| field(row));
+    rows.dedup_by_key(|row| field(*row));
+    rows.len()
 }
 
 fn is_missing(field: &str) -> bool {
     field.is_empty() || is_missing_code(field)
 }
 
-/// The numbers, if all fields are finite ones.
-fn numbers(fields: &[&str]) -> Option<Vec<f64>> {
-    fields
-        .iter()
-        .map(|field| field.parse().ok().filter(|number: &f64| number.is_finite()))
-        .collect()
+/// A finite number.
+fn number(field: &str) -> Option<f64> {
+    field.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// The numbers of a column, if all its values are numbers and there is one; and the share of rows without a value.
 pub fn column_numbers(table: &DelimitedTable, index: usize) -> Option<(Vec<f64>, f64)> {
-    let fields: Vec<&str> = table
-        .rows
-        .iter()
-        .map(|row| row.field(index))
-        .filter(|field| !is_missing(field))
-        .collect();
-    let numbers = numbers(&fields).filter(|numbers| !numbers.is_empty())?;
-    Some((numbers, 1.0 - fields.len() as f64 / table.rows.len() as f64))
+    let numbers: Option<Vec<f64>> = present(table, index).map(number).collect();
+    let numbers = numbers.filter(|numbers| !numbers.is_empty())?;
+    let missing_share = 1.0 - numbers.len() as f64 / table.num_rows() as f64;
+    Some((numbers, missing_share))
 }
 
 /// `2024-03-01`, `2024/03/01`, `01.03.2024`, `1/3/2024`, each with a time behind it or not.

@@ -206,7 +206,7 @@ fn describe_part(part: &Part, options: DescribeOptions) -> PartDescription {
         Part::Points(points) => PartDescription::Points(describe_points(points)),
         Part::Images(images) => PartDescription::Images(describe_images(images)),
         Part::Table(table) => PartDescription::Table {
-            num_rows: table.rows.len(),
+            num_rows: table.num_rows(),
             columns: (0..table.columns.len())
                 .map(|index| columns::describe(table, index, options))
                 .collect(),

@@ -348,7 +348,10 @@ fn columns(f: &mut fmt::Formatter<'_>, num_rows: usize, columns: &[ColumnDescrip
         let (kind, values) = kind(&column.kind);
         let missing = percent(column.num_missing as f64 / num_rows.max(1) as f64);
         vec![
-            shortened(&column.name, MAX_NAME_CHARS),
+            match &column.unit {
+                Some(unit) => shortened(&format!("{} [{unit}]", column.name), MAX_NAME_CHARS),
+                None => shortened(&column.name, MAX_NAME_CHARS),
+            },
             kind.into(),
             missing,
             shortened(&values, 46),

@@ -16,7 +16,6 @@ pub static FORMAT: Format = Format {
         &[(344, b"ni1\0")],
         &[(4, b"n+2\0\r\n\x1a\n")],
         &[(4, b"ni2\0\r\n\x1a\n")],
-        // The header of an Analyze 7.5 pair, which has no name of its own.
         &[(0, b"\x5c\x01\0\0"), (38, b"r")],
         &[(0, b"\0\0\x01\x5c"), (38, b"r")],
     ],

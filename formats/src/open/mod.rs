@@ -11,10 +11,11 @@ use flate2::read::MultiGzDecoder;
 use crate::FileError;
 use crate::blocks::SignalBlocks;
 use crate::contents::Contents;
+use crate::delimited::encoding::head_text;
 use crate::file::{open_regular, read_regular};
-use crate::format::{Format, HEAD_BYTES, Input, ReadFile};
+use crate::format::{Format, HEAD_BYTES, Input, MAX_HEAD_BYTES, ReadFile};
 use crate::keypoints::Person;
-use crate::registry::{detect, reader_of};
+use crate::registry::{FORMATS, detect, reader_of};
 
 /// What a compressed file may grow to.
 pub const MAX_INFLATED_BYTES: u64 = 8 << 30;
@@ -117,36 +118,62 @@ pub fn open_files(files: &[(PathBuf, Vec<u8>)], person: Person) -> Result<Conten
         .hint("let the pattern match one file per session"))
 }
 
-/// The first bytes of a file on disk, after decompression.
+/// The first bytes of a file on disk, after decompression: 16 KiB, or as many as the first lines of a text take.
 ///
 /// # Errors
 /// [`FileError`] for a file that cannot be read.
 pub fn head(path: &Path) -> Result<Vec<u8>, FileError> {
-    let mut bytes = Vec::new();
-    let file = open_regular(path)?;
-    file.take(HEAD_BYTES as u64)
-        .read_to_end(&mut bytes)
-        .map_err(FileError::io(path, "read"))?;
-    Ok(head_of(&bytes))
+    let mut file = open_regular(path)?;
+    let mut start = Vec::new();
+    let read = file.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start);
+    read.map_err(FileError::io(path, "read"))?;
+    let is_gzip = is_gzip(&start);
+    let whole = std::io::Cursor::new(start).chain(file);
+    // What comes before damage in a compressed file is enough.
+    if is_gzip {
+        return Ok(head_from(MultiGzDecoder::new(whole)).0);
+    }
+    match head_from(whole) {
+        (_, Some(error)) => Err(FileError::io(path, "read")(error)),
+        (head, None) => Ok(head),
+    }
 }
 
-/// The first bytes of a file in memory, after decompression.
+/// As [`head`], of a file in memory.
 pub fn head_of(bytes: &[u8]) -> Vec<u8> {
-    let bytes = bytes.get(..HEAD_BYTES).unwrap_or(bytes);
-    if !is_gzip(bytes) {
-        return bytes.to_vec();
+    match is_gzip(bytes) {
+        true => head_from(MultiGzDecoder::new(bytes)).0,
+        false => head_from(bytes).0,
     }
-    let mut inflated = Vec::new();
-    // What comes before the end of the piece or before damage is enough.
-    let _ = MultiGzDecoder::new(bytes)
-        .take(HEAD_BYTES as u64)
-        .read_to_end(&mut inflated);
-    inflated
 }
+
+/// The bytes up to the first error, and this.
+fn head_from(mut reader: impl std::io::Read) -> (Vec<u8>, Option<std::io::Error>) {
+    let (mut head, mut end) = (Vec::new(), HEAD_BYTES);
+    loop {
+        let missing = (end - head.len()) as u64;
+        let error = reader.by_ref().take(missing).read_to_end(&mut head).err();
+        if error.is_some() || head.len() < end || end >= MAX_HEAD_BYTES || !has_long_lines(&head) {
+            return (head, error);
+        }
+        end *= 4;
+    }
+}
+
+/// Whether these are the first bytes of a text with so few lines that more are needed to see its columns.
+fn has_long_lines(head: &[u8]) -> bool {
+    const NUM_LINES: usize = 4;
+    let begins_table = |text: &str| !text.trim_start().starts_with(['{', '[', '<']);
+    let is_short = |text: &str| text.split(['\n', '\r']).nth(NUM_LINES).is_none();
+    !FORMATS.iter().any(|format| format.has_signature(head))
+        && head_text(head).is_some_and(|text| begins_table(&text) && is_short(&text))
+}
+
+const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 
 /// Whether the bytes are compressed by gzip.
 pub fn is_gzip(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x1f, 0x8b, 8])
+    bytes.starts_with(&GZIP_MAGIC)
 }
 
 /// Decompresses the members of a gzip file.

@@ -11,13 +11,11 @@ use crate::base::FileError;
 use crate::dataset::card::TimeUnit;
 use crate::dataset::error::DataError;
 use crate::dataset::rate::constant_rate;
-use recoup_formats::delimited::{DelimitedLayout, Header};
+use recoup_formats::delimited::Header;
 use recoup_formats::image::{Color, image_size};
-use recoup_formats::sniff::{Sniffed, sniff};
+use recoup_formats::sniff::{Sniffed, sniff, sniff_head};
 use recoup_formats::{delimited, detect, open, parquet, wfdb};
 
-/// Enough of a text to see its columns.
-const HEAD_BYTES: u64 = 16 << 10;
 /// Images whose size is looked at.
 const NUM_IMAGES: usize = 20;
 
@@ -82,13 +80,14 @@ pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError
                 signature: "wfdb".into(),
             });
         }
-        let bytes = head(&path)?;
+        let bytes = first_bytes(&path)?;
         if matches!(bytes.get(..4), Some([0x89, b'P', b'N', b'G'] | [0xff, 0xd8, 0xff, _])) {
             return Ok(Kind::Known {
                 signature: "image".into(),
             });
         }
-        let opened = detect(&open::head(&path)?, &path).ok();
+        let head = open::head(&path)?;
+        let opened = detect(&head, &path).ok();
         if let Some(format) =
             opened.filter(|format| ![&delimited::format::FORMAT, &wfdb::format::FORMAT].contains(format))
         {
@@ -96,34 +95,32 @@ pub(super) fn kinds(raw: &Path, files: &[String]) -> Result<Vec<Kind>, DataError
                 signature: format.name.into(),
             });
         }
-        // The last line may be cut.
-        let end = if bytes.len() as u64 == HEAD_BYTES {
-            bytes.iter().rposition(|byte| *byte == b'\n')
-        } else {
-            None
-        };
-        Ok(
-            match sniff(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default()) {
-                None => Kind::Unknown,
-                Some(Sniffed { layout, table }) => {
-                    let columns = match layout.header {
-                        Header::Numbers => table.columns.len().to_string(),
-                        _ => table.columns.join("\u{1}"),
-                    };
-                    Kind::Known {
-                        signature: format!("{:?}\u{1}{columns}", layout.separator),
-                    }
+        // Tables are not read compressed.
+        let is_table = opened.is_some() && !bytes.starts_with(&[0x1f, 0x8b]);
+        let size = std::fs::metadata(&path).map_err(FileError::io(&path, "read"))?.len();
+        let sniffed = is_table
+            .then(|| sniff_head(&head, (head.len() as u64) < size))
+            .flatten();
+        Ok(match sniffed {
+            None => Kind::Unknown,
+            Some(Sniffed { layout, table, .. }) => {
+                let columns = match layout.header {
+                    Header::Numbers => table.columns.len().to_string(),
+                    _ => table.columns.join("\u{1}"),
+                };
+                Kind::Known {
+                    signature: format!("{:?}\u{1}{columns}", layout.separator),
                 }
-            },
-        )
+            }
+        })
     };
     files.iter().map(kind).collect()
 }
 
-fn head(path: &Path) -> Result<Vec<u8>, DataError> {
+fn first_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(FileError::io(path, "read"))?;
-    file.take(HEAD_BYTES)
+    file.take(4)
         .read_to_end(&mut bytes)
         .map_err(FileError::io(path, "read"))?;
     Ok(bytes)
@@ -204,10 +201,7 @@ const PARQUET: &[u8] = b"PAR1";
 /// A table of text or Parquet, whose layout is then the plain one.
 pub(super) fn sniff_table(bytes: &[u8], path: &Path) -> Option<Sniffed> {
     match bytes.starts_with(PARQUET) {
-        true => Some(Sniffed {
-            layout: DelimitedLayout::default(),
-            table: parquet::read(bytes, path).ok()?,
-        }),
+        true => parquet::read(bytes, path).ok().map(Sniffed::from),
         false => sniff(bytes),
     }
 }
@@ -226,7 +220,7 @@ fn time_column(sniffed: &Sniffed) -> Option<TimeColumn> {
         }
         let times = sniffed
             .numbers(index)
-            .filter(|times| times.len() == sniffed.table.rows.len())?;
+            .filter(|times| times.len() == sniffed.table.num_rows())?;
         let steps: Vec<f64> = times
             .windows(2)
             .filter_map(|pair| Some(pair.last()? - pair.first()?))
@@ -275,7 +269,7 @@ impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text { sniffed, time } => {
-                let (rows, columns) = (sniffed.table.rows.len(), sniffed.table.columns.len());
+                let (rows, columns) = (sniffed.table.num_rows(), sniffed.table.columns.len());
                 write!(f, "text, {rows} rows of {columns} columns")?;
                 match sniffed.layout.header {
                     Header::Numbers => f.write_str(" without a header")?,

@@ -6,7 +6,7 @@ use super::Group;
 use super::names::some;
 use super::tables::{FoundTable, Use};
 use super::write::quoted;
-use recoup_formats::sniff::is_missing_code;
+use recoup_formats::delimited::is_missing_code;
 
 /// Columns called so are more likely to be the outcome than an input.
 pub(super) const OUTCOMES: [&str; 11] = [

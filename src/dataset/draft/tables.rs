@@ -7,7 +7,8 @@ use std::path::Path;
 use super::content::sniff_table;
 use crate::base::FileError;
 use crate::dataset::error::DataError;
-use recoup_formats::sniff::{Sniffed, is_missing_code};
+use recoup_formats::delimited::is_missing_code;
+use recoup_formats::sniff::Sniffed;
 
 /// More words than these are free text.
 const MAX_WORDS: usize = 12;
@@ -39,7 +40,7 @@ pub(super) enum Use {
 pub(super) fn read(raw: &Path, file: &str) -> Result<Option<FoundTable>, DataError> {
     let path = raw.join(file);
     let bytes = std::fs::read(&path).map_err(FileError::io(&path, "read"))?;
-    let Some(sniffed) = sniff_table(&bytes, &path).filter(|sniffed| sniffed.table.rows.len() > 1) else {
+    let Some(sniffed) = sniff_table(&bytes, &path).filter(|sniffed| sniffed.table.num_rows() > 1) else {
         return Ok(None);
     };
     let values = (0..sniffed.table.columns.len())
@@ -75,9 +76,9 @@ impl FoundTable {
         let columns = 0..self.values.len();
         if subjects.is_empty() {
             let all_differ =
-                |index: &usize| self.values.get(*index).map_or(0, BTreeSet::len) == self.sniffed.table.rows.len();
+                |index: &usize| self.values.get(*index).map_or(0, BTreeSet::len) == self.sniffed.table.num_rows();
             self.id = columns.clone().find(all_differ);
-            self.num_subjects = self.id.map_or(0, |_| self.sniffed.table.rows.len());
+            self.num_subjects = self.id.map_or(0, |_| self.sniffed.table.num_rows());
             self.covers_all = true;
             return;
         }
@@ -87,7 +88,7 @@ impl FoundTable {
         self.num_subjects = self.id.map_or(0, |index| known(index, subjects));
         self.covers_all = self.num_subjects == subjects.len();
         let repeats =
-            self.id.and_then(|id| self.values.get(id)).map_or(0, BTreeSet::len) < self.sniffed.table.rows.len();
+            self.id.and_then(|id| self.values.get(id)).map_or(0, BTreeSet::len) < self.sniffed.table.num_rows();
         let best = columns
             .rev()
             .filter(|index| Some(*index) != self.id)
@@ -100,8 +101,7 @@ impl FoundTable {
         let keys: BTreeSet<(&str, &str)> = self
             .sniffed
             .table
-            .rows
-            .iter()
+            .rows()
             .map(|row| {
                 (
                     self.id.map_or("", |id| row.field(id)),
@@ -109,7 +109,7 @@ impl FoundTable {
                 )
             })
             .collect();
-        keys.len() < self.sniffed.table.rows.len()
+        keys.len() < self.sniffed.table.num_rows()
     }
 
     pub(super) fn column(&self, index: usize) -> &str {
@@ -126,7 +126,7 @@ impl FoundTable {
         match (self.sniffed.numbers(index), words.len()) {
             (_, 0 | 1) => Use::Nothing,
             (Some(_), _) => Use::Numbers,
-            (None, count) if count <= MAX_WORDS && 2 * count <= self.sniffed.table.rows.len() => Use::Words(words),
+            (None, count) if count <= MAX_WORDS && 2 * count <= self.sniffed.table.num_rows() => Use::Words(words),
             (None, _) => Use::Nothing,
         }
     }
@@ -134,7 +134,7 @@ impl FoundTable {
 
 impl fmt::Display for FoundTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = self.sniffed.table.rows.len();
+        let rows = self.sniffed.table.num_rows();
         write!(
             f,
             "`{}` is a table of {rows} rows ({})",

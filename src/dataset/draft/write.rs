@@ -7,9 +7,9 @@ use super::label::{Label, LabelSource, SITES, TIES, is_called, is_outcome};
 use super::tables::{FoundTable, Use};
 use super::{Draft, Group, Survey};
 use crate::dataset::card::TimeUnit;
-use recoup_formats::delimited::{DelimitedLayout, Header, Separator};
+use recoup_formats::delimited::{Decimal, DelimitedLayout, Header, Separator, Thousands, is_missing_code};
 use recoup_formats::image::Color;
-use recoup_formats::sniff::{Sniffed, is_missing_code};
+use recoup_formats::sniff::Sniffed;
 
 pub(super) fn write(name: &str, survey: Survey) -> Draft {
     let Survey {
@@ -55,7 +55,7 @@ pub(super) fn write(name: &str, survey: Survey) -> Draft {
         ));
     }
     for (number, table) in tables.iter().enumerate() {
-        own_table(&mut text, table, number, &label);
+        own_table(&mut text, table, number, &label, &mut questions);
     }
     let optional = lacking(&groups);
     for (group, optional) in groups.iter().zip(optional) {
@@ -102,7 +102,7 @@ fn table_rule(text: &mut String, table: &FoundTable, questions: &mut Vec<String>
             questions.push(format!("`table.{key}`: does column `{column}` say {what}?"));
         }
     }
-    layout(text, "table.layout", &table.sniffed);
+    layout(text, "table.layout", &table.file, &table.sniffed, questions);
     text.push('\n');
 }
 
@@ -134,7 +134,7 @@ fn clinical(text: &mut String, table: &FoundTable, label: &Label, questions: &mu
     );
 }
 
-fn own_table(text: &mut String, table: &FoundTable, number: usize, label: &Label) {
+fn own_table(text: &mut String, table: &FoundTable, number: usize, label: &Label, questions: &mut Vec<String>) {
     let channels = table_channels(table, label);
     if channels.is_empty() {
         return;
@@ -149,7 +149,7 @@ fn own_table(text: &mut String, table: &FoundTable, number: usize, label: &Label
         text.push_str("optional = true # some subjects have no row\n");
     }
     text.push_str(&channel_list(&channels));
-    layout(text, "modality.layout", &table.sniffed);
+    layout(text, "modality.layout", &table.file, &table.sniffed, questions);
     text.push('\n');
 }
 
@@ -268,7 +268,7 @@ fn modality(text: &mut String, group: &Group, optional: bool, questions: &mut Ve
             questions.push(format!(
                 "`{key}.channels`: which columns are inputs, and in which units are they?"
             ));
-            layout(text, "modality.layout", sniffed);
+            layout(text, "modality.layout", &roles.pattern, sniffed, questions);
         }
         Content::Opened(opened) => opened.modalities(text, group, optional, questions),
         Content::Damaged { problem } => {
@@ -325,9 +325,13 @@ fn text_channels(sniffed: &Sniffed, time: Option<&TimeColumn>) -> Vec<String> {
         .enumerate()
         .filter(|(index, _)| time.is_none_or(|time| time.index != *index));
     let numbers = columns.filter(|(index, _)| sniffed.numbers(*index).is_some());
-    let channel = |(_, name): (usize, &String)| match sniffed.layout.header {
+    let channel = |(index, name): (usize, &String)| match sniffed.layout.header {
         Header::Numbers => format!("column = {0}, name = \"channel{name}\", unit = \"1\"", quoted(name)),
-        _ => format!("column = {}, unit = {}", quoted(name), quoted(unit_of(name))),
+        _ => {
+            let below = sniffed.table.units.get(index).filter(|unit| !unit.is_empty());
+            let unit = below.map_or(unit_of(name), String::as_str);
+            format!("column = {}, unit = {}", quoted(name), quoted(unit))
+        }
     };
     let channels: Vec<String> = numbers.map(channel).collect();
     match channels.is_empty() {
@@ -345,15 +349,18 @@ fn unit_of(column: &str) -> &str {
     inside('(', ')').or(inside('[', ']')).unwrap_or("1")
 }
 
-/// The keys of a layout that differ from the defaults.
-fn layout(text: &mut String, table: &str, sniffed: &Sniffed) {
+/// The keys of a layout that differ from the defaults, and the questions that the table leaves.
+fn layout(text: &mut String, table: &str, file: &str, sniffed: &Sniffed, questions: &mut Vec<String>) {
     let DelimitedLayout {
         separator,
         header,
+        units_row,
         skip_lines,
         comment,
         join_short_lines,
-        decimal_comma,
+        fill_short_lines,
+        decimal,
+        thousands,
         ..
     } = &sniffed.layout;
     let mut keys = BTreeMap::new();
@@ -369,6 +376,7 @@ fn layout(text: &mut String, table: &str, sniffed: &Sniffed) {
         match header {
             Header::FirstLine => "true".into(),
             Header::Numbers => "false".into(),
+            Header::Comment => quoted("comment"),
             Header::Names(names) => list(names.iter().map(String::as_str)),
         },
     );
@@ -378,19 +386,34 @@ fn layout(text: &mut String, table: &str, sniffed: &Sniffed) {
     if let Some(comment) = comment {
         keys.insert("comment", quoted(comment));
     }
-    if *join_short_lines {
-        keys.insert("join_short_lines", "true".into());
+    for (key, is_set) in [
+        ("units_row", units_row),
+        ("join_short_lines", join_short_lines),
+        ("fill_short_lines", fill_short_lines),
+    ] {
+        if *is_set {
+            keys.insert(key, "true".into());
+        }
     }
-    if *decimal_comma {
-        keys.insert("decimal_comma", "true".into());
+    if *decimal == Decimal::Comma {
+        keys.insert("decimal", quoted(","));
     }
-    let fields = sniffed.table.rows.iter().flat_map(|row| &row.fields);
+    if *thousands == Some(Thousands::Comma) {
+        keys.insert("thousands", quoted(","));
+    }
+    let fields = sniffed.table.rows().flat_map(|row| row.fields());
+    // Errors of spreadsheets are missing anyway.
     let missing: BTreeSet<&str> = fields
-        .map(String::as_str)
-        .filter(|field| is_missing_code(field))
+        .filter(|field| is_missing_code(field) && !sniffed.layout.is_missing(field))
         .collect();
     if !missing.is_empty() {
         keys.insert("missing", list(missing));
+    }
+    for warning in &sniffed.table.warnings {
+        questions.push(format!("`{table}`: `{file}`: {}; is that right?", warning.text));
+    }
+    if let Some(warning) = sniffed.ambiguity() {
+        questions.push(format!("`{table}`: `{file}`: {}; which?", warning.text));
     }
     text.push_str(&format!("\n[{table}]\n"));
     keys.into_iter()

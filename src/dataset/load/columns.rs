@@ -8,18 +8,18 @@ use crate::dataset::error::DataError;
 use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 
 /// Some columns of some rows as numbers, `[rows, channels]`, NaN where missing.
-pub(super) fn columns(
+pub(super) fn columns<'t>(
     reading: &Reading,
-    table: &DelimitedTable,
+    table: &'t DelimitedTable,
     layout: &DelimitedLayout,
-    rows: &[DelimitedRow],
+    rows: impl ExactSizeIterator<Item = DelimitedRow<'t>>,
 ) -> Result<Array2<f32>, DataError> {
     let key = format!("modality.{}.channels", reading.rule.name);
     let columns = reading.rule.columns().iter();
     let indices = columns.map(|rule| Ok((rule, table.column(rule.in_file(), &key)?)));
     let indices = indices.collect::<Result<Vec<(&ColumnRule, usize)>, DataError>>()?;
     let mut values = Array2::zeros((rows.len(), indices.len()));
-    for (row, mut row_values) in rows.iter().zip(values.rows_mut()) {
+    for (row, mut row_values) in rows.zip(values.rows_mut()) {
         for ((rule, index), value) in indices.iter().zip(&mut row_values) {
             let field = row.field(*index);
             *value = if layout.is_missing(field) {

@@ -254,9 +254,9 @@ impl Located<'_> {
         match inferred.find(|other| other.field(index) != row.field(index)) {
             None => Ok(Some(row.field(index).to_string())),
             Some(other) => {
-                let place = format!("line {}, column `{column}`", other.line);
+                let place = format!("line {}, column `{column}`", other.line());
                 let found = format!("`{}` for subject `{}`", other.field(index), self.id);
-                let expected = format!("`{}`, as in line {}", row.field(index), row.line);
+                let expected = format!("`{}`, as in line {}", row.field(index), row.line());
                 let hint = format!("a subject has one {}", group.name());
                 Err(file_error(&table.table.file, place, found, expected, hint))
             }

@@ -134,7 +134,7 @@ impl Labelled<'_> {
         }
         let row = table.required_row(self.subject, self.session)?;
         let value = row.field(index);
-        let place = format!("in column `{column}` ({}, line {})", table.file, row.line);
+        let place = format!("in column `{column}` ({}, line {})", table.file, row.line());
         Ok((!(may_lack && table.layout.is_missing(value))).then(|| (value.to_string(), place)))
     }
 }

@@ -10,8 +10,8 @@ use crate::dataset::subjects::Recording;
 pub(super) fn series(reading: &Reading, keys: &SeriesRule, file: &str) -> Result<Recording, DataError> {
     let table = reading.source.table(file, &keys.layout)?;
     let time = table.column(&keys.time, &format!("modality.{}.time", reading.rule.name))?;
-    let mut times = Vec::with_capacity(table.rows.len());
-    for row in &table.rows {
+    let mut times = Vec::with_capacity(table.num_rows());
+    for row in table.rows() {
         let field = row.field(time);
         let number: Option<f64> = keys.layout.number(field).filter(|secs: &f64| secs.is_finite());
         let secs = number.map(|number| number * keys.time_unit.secs());
@@ -25,7 +25,7 @@ pub(super) fn series(reading: &Reading, keys: &SeriesRule, file: &str) -> Result
             }
         }
     }
-    let values = columns(reading, &table, &keys.layout, &table.rows)?;
+    let values = columns(reading, &table, &keys.layout, table.rows())?;
     Ok(Recording {
         times_secs: Some(times),
         values,

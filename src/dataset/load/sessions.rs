@@ -273,7 +273,7 @@ impl<'a> SessionReader<'a> {
             if rule.optional && table.row(subject, &session.id).is_none() {
                 return Ok(None);
             }
-            let row = std::slice::from_ref(table.required_row(subject, &session.id)?);
+            let row = std::iter::once(table.required_row(subject, &session.id)?);
             let values = columns(reading, &table.table, &table.layout, row)?;
             return Ok(Some(untimed(values)));
         }

@@ -8,7 +8,7 @@ use crate::base::walk::{Skipped, walk};
 use crate::dataset::card::{Card, ModalityRule};
 use crate::dataset::error::DataError;
 use recoup_formats::FileError;
-use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
+use recoup_formats::delimited::{Decimal, DelimitedLayout, DelimitedRow, DelimitedTable, is_missing_code};
 use recoup_formats::nearest::nearest;
 use recoup_formats::parquet;
 
@@ -77,9 +77,9 @@ impl<'a> Source<'a> {
         if !bytes.starts_with(b"PAR1") {
             return Ok(layout.table(&bytes, &path)?);
         }
-        if layout.decimal_comma {
+        if layout.decimal == Decimal::Comma {
             let (found, expected) = ("Parquet, which holds numbers", "text with decimal commas");
-            let hint = "take `decimal_comma` out of the layout in the card";
+            let hint = "take `decimal` out of the layout in the card";
             return Err(file_error(&path, "first bytes", found, expected, hint));
         }
         Ok(parquet::read(&bytes, &path)?)
@@ -105,21 +105,24 @@ impl<'a> Source<'a> {
     pub(super) fn field_error(
         &self,
         table: &DelimitedTable,
-        row: &DelimitedRow,
+        row: DelimitedRow<'_>,
         column: &str,
         expected: String,
         layout: &DelimitedLayout,
     ) -> DataError {
         let index = table.columns.iter().position(|name| name == column);
         let field = index.map_or("", |index| row.field(index));
-        let hint = if MISSING_CODES.iter().any(|code| code.eq_ignore_ascii_case(field)) {
+        let hint = if is_missing_code(field) {
             format!("if it stands for a missing value, write `missing = [\"{field}\"]` into the layout in the card")
-        } else if !layout.decimal_comma && field.contains(',') && field.replacen(',', ".", 1).parse::<f32>().is_ok() {
-            "if it is a number with a decimal comma, write `decimal_comma = true` into the layout in the card".into()
+        } else if layout.decimal == Decimal::Point
+            && field.contains(',')
+            && field.replacen(',', ".", 1).parse::<f32>().is_ok()
+        {
+            "if it is a number with a decimal comma, write `decimal = \",\"` into the layout in the card".into()
         } else {
             "correct the column's unit, categories or missing codes in the card".into()
         };
-        let place = format!("line {}, column `{column}`", row.line);
+        let place = format!("line {}, column `{column}`", row.line());
         file_error(&table.file, place, format!("`{field}`"), expected, hint)
     }
 
@@ -131,9 +134,6 @@ impl<'a> Source<'a> {
         self.card.error(format!("modality.{}.file", rule.name), problem, hint)
     }
 }
-
-/// What people write for "missing".
-const MISSING_CODES: [&str; 10] = ["na", "n/a", "nan", "null", "none", "missing", "-", "?", ".", "#n/a"];
 
 /// A session in messages; one that is its subject's only one has the subject's id.
 pub(super) fn whose(subject: &str, session: &str) -> String {

@@ -9,7 +9,7 @@ use super::source::file_error;
 use crate::dataset::card::{MissingRule, SignalRule, TimeUnit};
 use crate::dataset::error::DataError;
 use crate::dataset::rate::{first_off, mean_rate, round_rate};
-use recoup_formats::delimited::{DelimitedLayout, DelimitedTable};
+use recoup_formats::delimited::{DelimitedLayout, DelimitedRow, DelimitedTable};
 
 /// A step this many times longer than the others is where rows are lost.
 const LOST_STEPS: f64 = 1.75;
@@ -34,7 +34,7 @@ pub(super) fn signal(reading: &Reading, keys: &SignalRule, file: &str) -> Result
     }
     let layout = keys.layout.clone().unwrap_or_default();
     let table = reading.source.table(file, &layout)?;
-    let values = columns(reading, &table, &layout, &table.rows)?;
+    let values = columns(reading, &table, &layout, table.rows())?;
     let mut channels: Vec<Vec<f32>> = values.columns().into_iter().map(|column| column.to_vec()).collect();
     let rows = Rows {
         reading,
@@ -85,9 +85,9 @@ impl Rows<'_> {
             TimeUnit::Sample => 1.0 / self.keys.file_rate_hz.unwrap_or(1.0),
             unit => unit.secs(),
         };
-        let mut times = Vec::with_capacity(self.table.rows.len());
+        let mut times = Vec::with_capacity(self.table.num_rows());
         let (mut first, mut last) = (None, f64::NEG_INFINITY);
-        for row in &self.table.rows {
+        for row in self.table.rows() {
             let stamp: Option<f64> = self.layout.number(row.field(index));
             match stamp.filter(|stamp| stamp.is_finite() && *stamp > last) {
                 Some(stamp) => {
@@ -114,7 +114,7 @@ impl Rows<'_> {
                 round_rate(mean_hz, times.len())
             }
             (None, None) => {
-                let found = format!("{} rows", self.table.rows.len());
+                let found = format!("{} rows", self.table.num_rows());
                 let expected = "two at least, whose time stamps tell the rate";
                 let hint = "remove the file, or state `file_rate_hz` in the card";
                 return Err(file_error(&self.table.file, "content", found, expected, hint));
@@ -144,7 +144,7 @@ impl Rows<'_> {
                 format!("{:.6} s, as the rate is {rate_hz} Hz", index as f64 / rate_hz),
             ),
         };
-        let line = self.table.rows.get(index).map_or(0, |row| row.line);
+        let line = self.table.row(index).map_or(0, DelimitedRow::line);
         let place = format!("line {line}, column `{}`", self.time());
         let hint = "rows are lost or irregular: allow straight lines between time stamps with `max_gap_secs`, or correct \
                     `time_unit` or `file_rate_hz`, in the card";
@@ -178,7 +178,7 @@ impl Rows<'_> {
             return Ok(());
         };
         let at = |index: usize| times.get(index).copied().unwrap_or_default();
-        let line = self.table.rows.get(before + 1).map_or(0, |row| row.line);
+        let line = self.table.row(before + 1).map_or(0, DelimitedRow::line);
         let found = format!("a gap of {:.6} s", at(before + 1) - at(before));
         let expected = format!("at most max_gap_secs = {max_gap_secs}");
         let hint = "raise it in the card, or cut the recording";

@@ -112,7 +112,7 @@ impl SubjectTable {
             .transpose()?;
         let mut rows = BTreeMap::<(String, Option<String>), usize>::new();
         let mut keys = Vec::new();
-        for (index, row) in table.rows.iter().enumerate() {
+        for (index, row) in table.rows().enumerate() {
             let session = session_column.map(|column| row.field(column).to_string());
             let subject = row.field(id_column).to_string();
             let whose = match &session {
@@ -122,12 +122,12 @@ impl SubjectTable {
             keys.push((subject, session));
             let first = keys.last().and_then(|key| rows.insert(key.clone(), index));
             if let Some(first) = first {
-                let first = table.rows.get(first).map_or(0, |row| row.line);
+                let first = table.row(first).map_or(0, DelimitedRow::line);
                 let hint = match session_column {
                     Some(_) => "remove one of the two rows",
                     None => "remove one of the two rows, or name the column that tells the sessions apart: `session`",
                 };
-                let (place, expected) = (format!("line {}", row.line), format!("one, and line {first} is it"));
+                let (place, expected) = (format!("line {}", row.line()), format!("one, and line {first} is it"));
                 return Err(file_error(&table.file, place, whose, expected, hint));
             }
         }
@@ -143,15 +143,15 @@ impl SubjectTable {
         })
     }
 
-    pub(super) fn row(&self, subject: &str, session: &str) -> Option<&DelimitedRow> {
+    pub(super) fn row(&self, subject: &str, session: &str) -> Option<DelimitedRow<'_>> {
         let session = self.by_session.then(|| session.to_string());
         self.rows
             .get(&(subject.to_string(), session))
-            .and_then(|&index| self.table.rows.get(index))
+            .and_then(|&index| self.table.row(index))
     }
 
     /// The row of a session that must have one.
-    pub(super) fn required_row(&self, subject: &str, session: &str) -> Result<&DelimitedRow, DataError> {
+    pub(super) fn required_row(&self, subject: &str, session: &str) -> Result<DelimitedRow<'_>, DataError> {
         self.row(subject, session).ok_or_else(|| {
             let (place, found) = (
                 format!("column `{}`", self.id),
@@ -162,10 +162,10 @@ impl SubjectTable {
     }
 
     /// Subject, session (where each has a row) and row, in the order of the file.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&str, Option<&str>, &DelimitedRow)> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&str, Option<&str>, DelimitedRow<'_>)> {
         self.keys
             .iter()
-            .zip(&self.table.rows)
+            .zip(self.table.rows())
             .map(|((id, session), row)| (id.as_str(), session.as_deref(), row))
     }
 

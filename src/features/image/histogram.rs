@@ -9,7 +9,7 @@ use crate::signal::statistics::mean;
 pub struct Histogram {
     /// `mean = (1 / N) sum I`.
     pub mean: f64,
-    /// Population deviation `sqrt((1 / N) sum (I - mean)^2)`, ddof = 0.
+    /// Population standard deviation `sqrt((1 / N) sum (I - mean)^2)`, ddof = 0.
     pub sd: f64,
     /// `m3 / m2^1.5` with the central moments `mk = (1 / N) sum (I - mean)^k`; 0 for a constant image.
     pub skewness: f64,

@@ -17,7 +17,7 @@ pub fn motion_energy(images: ArrayView3<f32>) -> Vec<f64> {
     pairs.map(energy).collect()
 }
 
-/// Mean, maximum and population deviation over time; NaN without a pair of images.
+/// Mean, maximum and population standard deviation over time; NaN without a pair of images.
 pub fn statistics(energy: &[f64]) -> [f64; 3] {
     let centre = mean(energy.iter().copied());
     let variance = mean(energy.iter().map(|value| (value - centre).powi(2)));

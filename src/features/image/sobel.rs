@@ -42,7 +42,7 @@ fn fill(image: ArrayView2<f32>, magnitude: &mut [f64]) {
     }
 }
 
-/// Mean, population deviation and maximum of the magnitude, and the share of pixels where it exceeds the threshold.
+/// Mean, population standard deviation and maximum of the magnitude, and the share of pixels where it exceeds the threshold.
 pub fn edge_statistics(magnitude: ArrayView2<f64>, threshold: f64) -> [f64; 4] {
     let centre = mean(magnitude.iter().copied());
     let variance = mean(magnitude.iter().map(|value| (value - centre).powi(2)));

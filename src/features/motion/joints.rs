@@ -7,7 +7,7 @@ use super::clean::{fill_gaps, mask_low_confidence};
 use crate::base::Problem;
 use crate::dataset::subjects::Channel;
 
-/// What is done to the points of a window before any feature.
+/// Cleaning of the points of a window, before any feature.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cleaning {
@@ -50,7 +50,7 @@ impl Joints {
     /// Finds the points called `names`, which stand in this order in [`Joints::positions`].
     ///
     /// # Errors
-    /// What is missing, and what was expected: a point that is not there, and points of different dimensions.
+    /// Missing part, and what was expected: a point that is not there, and points of different dimensions.
     pub fn find(names: &[String], channels: &[Channel]) -> Result<Self, Problem> {
         let mut joints = Self {
             unit: "1".into(),

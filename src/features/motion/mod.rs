@@ -51,7 +51,7 @@ pub enum MotionFeature {
     Speed {
         /// The points.
         points: Vec<String>,
-        /// What the points move against, and the unit of length; without it, the file's.
+        /// Frame of reference of the points, and the unit of length; without it, the file's.
         body: Option<Body>,
         /// Before all else.
         #[serde(default)]
@@ -61,7 +61,7 @@ pub enum MotionFeature {
     Jerk {
         /// The points.
         points: Vec<String>,
-        /// What the points move against, and the unit of length; without it, the file's.
+        /// Frame of reference of the points, and the unit of length; without it, the file's.
         body: Option<Body>,
         /// Before all else.
         #[serde(default)]
@@ -93,7 +93,7 @@ pub enum MotionFeature {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JointAngle {
-    /// What its columns begin with.
+    /// Prefix of its columns.
     pub name: String,
     /// The end of one side, the vertex, and the end of the other: hip, knee, ankle.
     pub points: [String; 3],

@@ -33,7 +33,7 @@ pub struct Eeg {
     pub segment_secs: f64,
 }
 
-/// What voltages are measured against.
+/// Reference of the voltages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reference {

@@ -1,4 +1,4 @@
-//! What every feature of a signal is: names for its columns, a check, and a function of one window.
+//! Common form of the features of a signal: names of columns, a check, and a function of one window.
 
 use crate::base::Problem;
 use realfft::RealFftPlanner;
@@ -67,9 +67,9 @@ impl<'a> SignalInfo<'a> {
 pub struct Scratch {
     /// Plans by length.
     pub fourier: RealFftPlanner<f64>,
-    /// Of spectra.
+    /// Buffers of spectra.
     pub spectrum: super::spectrum::Buffers,
-    /// Of wavelet transforms.
+    /// Buffers of wavelet transforms.
     pub wavelet: super::wavelet::Buffers,
     /// Samples in order of size.
     pub sorted: Vec<f64>,

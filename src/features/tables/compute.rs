@@ -1,4 +1,4 @@
-//! What can be computed, by kind.
+//! Kinds of features, by the modality that they are computed from.
 
 use ndarray::ArrayView4;
 use serde::de::{Deserializer, Error as _};
@@ -21,13 +21,13 @@ use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum ComputeConfig {
-    /// Of a signal.
+    /// Feature of a signal.
     Signal(SignalKind),
-    /// Of a signal whose channels are coordinates of points.
+    /// Feature of a signal whose channels are coordinates of points.
     Motion(MotionFeature),
-    /// Of a series.
+    /// Feature of a series.
     Series(SeriesFeature),
-    /// Of images.
+    /// Feature of images.
     Image(ImageFeature),
 }
 
@@ -113,7 +113,7 @@ impl ComputeConfig {
         )
     }
 
-    /// What computes it for these channels.
+    /// Extractor for these channels.
     pub(super) fn extractor(&self, channels: &[Channel]) -> Result<Extractor, Problem> {
         Ok(match self {
             Self::Motion(motion) => Extractor::Signal(Box::new(motion.extractor(channels)?)),
@@ -147,7 +147,7 @@ impl ComputeConfig {
     }
 }
 
-/// What computes features of one modality.
+/// Extractor of the features of one modality.
 pub(super) enum Extractor {
     Signal(Box<dyn SignalFeature>),
     Series(SeriesFeature),

@@ -29,7 +29,7 @@ pub struct FeatureConfig {
     /// Channels to read, in this order; all when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    /// What a row stands for.
+    /// Unit that a row stands for.
     pub per: Per,
     /// For `per = "session"`: the features are computed of windows like these, and the row has mean and standard
     /// deviation of each. Without it the recording is one window, and held in memory as a whole.
@@ -41,7 +41,7 @@ pub struct FeatureConfig {
     /// Filters of a signal, one after the other, over the whole recording and before windows are cut.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub filter: Vec<FilterConfig>,
-    /// What is computed; a modality of one row per session may be taken as it is.
+    /// Features to compute; a modality of one row per session may be taken as it is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compute: Vec<ComputeConfig>,
     /// Transforms of the table that are fitted on the training subjects of each fold, one after the other.
@@ -49,7 +49,7 @@ pub struct FeatureConfig {
     pub fit: Vec<FitConfig>,
 }
 
-/// What a row of a feature table stands for.
+/// Unit that a row of a feature table stands for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Per {

@@ -9,7 +9,7 @@ use crate::features::transforms::{FitConfig, Pipeline, TrainRows};
 /// The transforms that a fold fitted, and the table that comes out.
 #[derive(Clone, Debug)]
 pub struct FittedTransforms {
-    /// What was fitted, on the rows of training subjects.
+    /// Transforms, fitted on the rows of training subjects.
     pub pipeline: Pipeline,
     /// All rows transformed, `[rows, columns]`.
     pub values: Arc<[f32]>,

@@ -44,17 +44,17 @@ pub struct RowKey {
 /// A table of features: one row per window or session.
 #[derive(Clone, Debug)]
 pub struct FeatureTable {
-    /// Its name in `[features]`.
+    /// Name in `[features]`.
     pub name: String,
     /// Names and units of the columns.
     pub columns: Vec<Column>,
     /// `[rows, columns]`, NaN where a value is not defined.
     pub values: Array2<f64>,
-    /// What each row is of, in the order of the windows.
+    /// Window or session of each row, in the order of the windows.
     pub rows: Vec<RowKey>,
     /// Whether there is a recording behind each row.
     pub present: Vec<bool>,
-    /// What rows stand for.
+    /// Unit that a row stands for.
     pub per: Per,
     /// Height and width where each row is an image, plane by plane.
     pub image_size: Option<[usize; 2]>,

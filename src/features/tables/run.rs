@@ -19,7 +19,7 @@ use crate::signal::filter::Filter;
 /// Called with how many sessions are done, and of how many.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// What features are computed of, checked.
+/// Checked extraction: modality, columns and kinds of features.
 pub(super) struct Extraction<'a> {
     pub(super) config: &'a FeatureConfig,
     pub(super) prepared: &'a Prepared,
@@ -373,6 +373,6 @@ fn aggregate(rows: &[f64], width: usize) -> Vec<f64> {
             (values().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt(),
         )
     };
-    let (means, deviations): (Vec<f64>, Vec<f64>) = (0..width).map(moments).unzip();
-    [means, deviations].concat()
+    let (means, stds): (Vec<f64>, Vec<f64>) = (0..width).map(moments).unzip();
+    [means, stds].concat()
 }

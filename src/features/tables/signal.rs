@@ -14,7 +14,7 @@ const BLOCK_SAMPLES: usize = 1 << 17;
 
 /// Channels of a stretch of a recording, cleaned and filtered.
 struct Stretch {
-    /// Its first row in the recording.
+    /// First row in the recording.
     start: usize,
     channels: Vec<Vec<f64>>,
 }

@@ -1,4 +1,4 @@
-//! What can be asked for, and what it makes of the columns.
+//! Settings of the transforms, and the columns that each puts out.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,14 +8,14 @@ use crate::features::signals::Column;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FitConfig {
-    /// `(x - mean) / deviation` with the population deviation (`ddof = 0`); a constant column becomes 0, NaN stays.
+    /// `(x - mean) / std` with the population standard deviation (`ddof = 0`); a constant column becomes 0, NaN stays.
     ZScore {},
     /// `low + (x - min) / (max - min) (high - low)`; a constant column becomes `low`, NaN stays.
     Range {
-        /// What the smallest training value becomes.
+        /// Image of the smallest training value.
         #[serde(default)]
         low: f64,
-        /// What the largest training value becomes.
+        /// Image of the largest training value.
         #[serde(default = "one")]
         high: f64,
         /// Whether values beyond those of the training rows are cut to `low` and `high`.
@@ -34,7 +34,7 @@ pub enum FitConfig {
         /// How many rows.
         #[serde(default = "default_neighbors")]
         neighbors: usize,
-        /// What each of them counts.
+        /// Weight of each of them.
         #[serde(default)]
         weights: KnnWeights,
         /// Whether a 0/1 column per column follows that tells what was missing.
@@ -79,7 +79,7 @@ pub enum FitConfig {
     },
 }
 
-/// What a neighbour counts.
+/// Weight of a neighbour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KnnWeights {

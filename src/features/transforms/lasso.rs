@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 /// Largest violation of the optimality conditions, as a share of the smallest penalty that selects nothing.
 const TOLERANCE: f64 = 1e-12;
 const MAX_ROUNDS: usize = 20_000;
-/// What the columns before leave of the variance of one that depends on them.
+/// Smallest fraction of a column's variance that earlier columns may leave unexplained; below it the column counts as
+/// linearly dependent.
 const DEPENDENT: f64 = 1e-13;
 /// The smallest penalty of a grid as a share of its largest.
 const SMALLEST: f64 = 1e-3;
@@ -43,7 +44,7 @@ pub struct LassoPath {
     pub num_unsettled: usize,
 }
 
-/// What is needed of X for any target.
+/// Moments of X, which serve every target.
 #[derive(Debug, Clone)]
 pub struct Design {
     mean: Array1<f64>,

@@ -62,7 +62,7 @@ pub enum Step {
     OneHot {
         /// Their indices.
         columns: Vec<usize>,
-        /// What they are compared with.
+        /// Training rows that they are compared with.
         categories: Vec<f64>,
     },
     /// Values replaced by positions among the categories.
@@ -159,12 +159,12 @@ impl Pipeline {
         &self.outputs
     }
 
-    /// What was fitted.
+    /// Fitted steps.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// What a reader of the results should know: columns without training values, selections of nothing.
+    /// Notes for a reader of the results: columns without training values, selections of nothing.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

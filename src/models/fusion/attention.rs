@@ -6,7 +6,7 @@ use super::sum;
 use crate::models::layers::Linear;
 use crate::models::{Context, Init, LayoutBuilder, ParamId};
 
-/// What becomes of weighted embeddings.
+/// Combination of weighted embeddings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Combine {

@@ -33,7 +33,7 @@ pub enum FusionConfig {
     Attention {
         /// Rows of `W`.
         hidden_size: usize,
-        /// What the weights are for.
+        /// Combination of the weighted embeddings.
         #[serde(default)]
         combine: Combine,
     },

@@ -51,8 +51,8 @@ impl Pooling {
                 let centred = x - mean.clone();
                 let variance = (centred.clone() * centred * weights).sum_dim(3);
                 // Below the square root so that a constant channel has a finite gradient.
-                let deviation = (variance + 1e-5).sqrt();
-                Tensor::cat(vec![flat(mean), flat(deviation)], 2)
+                let std = (variance + 1e-5).sqrt();
+                Tensor::cat(vec![flat(mean), flat(std)], 2)
             }
             Self::Max => match lengths {
                 None => flat(x.max_dim(3)),

@@ -1,4 +1,4 @@
-//! What an experiment says about a filter.
+//! Settings of a filter.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub enum FilterConfig {
     /// Butterworth: gain `1 / sqrt(1 + (f / f_c)^(2 order))` before the bilinear transform, -3 dB at the cut-offs in
     /// one pass and -6 dB in the two of zero phase. Band-pass and band-stop have `2 order` poles, as SciPy counts.
     Butterworth {
-        /// What passes.
+        /// Pass-band.
         band: Band,
         /// Lower cut-off; of all bands but `low`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ pub enum FilterConfig {
     },
 }
 
-/// What a Butterworth filter lets pass.
+/// Pass-band of a Butterworth filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Band {

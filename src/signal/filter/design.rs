@@ -6,7 +6,7 @@ use realfft::num_complex::Complex64;
 
 use super::Sos;
 
-/// What passes a Butterworth filter, with its cut-offs in Hz.
+/// Pass-band of a Butterworth filter, with its cut-offs in Hz.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Passband {
     /// Below.

@@ -1,4 +1,4 @@
-//! What laboratories and hospitals export: C3D with analog channels, EDF+, NIfTI-1 and Parquet. All of them keep the bits
+//! Files as laboratories and hospitals export them: C3D with analog channels, EDF+, NIfTI-1 and Parquet. All of them keep the bits
 //! of the values.
 
 use std::path::Path;

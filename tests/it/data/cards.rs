@@ -131,7 +131,7 @@ pub fn card_text(layout: Layout) -> String {
         ],
         Layout::FileName => [
             "{ column = \"2\", name = \"Left\", unit = \"mV\" }, { column = \"3\", name = \"Right\", unit = \"mV\" }",
-            "separator = \"semicolon\"\nheader = false\ndecimal_comma = true",
+            "separator = \"semicolon\"\nheader = false\ndecimal = \",\"",
         ],
         Layout::Table => [
             "{ column = \"Left\", unit = \"mV\" }, { column = \"Right\", unit = \"mV\" }",
@@ -333,7 +333,7 @@ fn a_change_of_the_threshold_itself_is_a_response() {
         b"id;change\na;8,99\nb;9\nc;9,0\nd;-3,5e1\n",
     );
     let card = "name = \"t\"\nclasses = [\"no\", \"yes\"]\n[subjects]\nkind = \"table\"\n[table]\nfile = \"t.csv\"\nid = \"id\"\n\
-                layout = { separator = \"semicolon\", decimal_comma = true }\n[label]\nkind = \"threshold\"\n\
+                layout = { separator = \"semicolon\", decimal = \",\" }\n[label]\nkind = \"threshold\"\n\
                 column = \"change\"\nat_least = 9.0\n[[modality]]\nkind = \"table\"\nname = \"c\"\n\
                 channels = [{ column = \"change\", unit = \"point\" }]\n";
     save(&folder.path().join("card.toml"), card.as_bytes());

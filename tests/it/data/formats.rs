@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use recoup::signal::resample::{Resampler, interpolate_missing};
-use recoup_formats::delimited::DelimitedLayout;
+use recoup_formats::delimited::{DelimitedLayout, DelimitedRow};
 use recoup_formats::wfdb::{Record, read_record};
 use serde::Deserialize;
 
@@ -31,7 +31,7 @@ struct WfdbRecord {
 }
 
 fn wfdb_golden() -> WfdbGolden {
-    serde_json::from_str(include_str!("../../golden/wfdb.json")).unwrap()
+    serde_json::from_str(include_str!("../../../formats/tests/golden/wfdb.json")).unwrap()
 }
 
 fn assert_equal(name: &str, record: &Record, golden: &WfdbRecord) {
@@ -198,7 +198,8 @@ fn delimited_text_keeps_quotes_lines_and_joins_what_is_short() {
     };
     let rows = |layout: DelimitedLayout, text: &str| -> Vec<(usize, Vec<String>)> {
         let table = layout.table(text.as_bytes(), Path::new("t.csv")).unwrap();
-        table.rows.into_iter().map(|row| (row.line, row.fields)).collect()
+        let fields = |row: DelimitedRow| row.fields().map(String::from).collect();
+        table.rows().map(|row| (row.line(), fields(row))).collect()
     };
     let fields = |fields: [&str; 3]| fields.map(String::from).to_vec();
     assert_eq!(
@@ -218,8 +219,9 @@ fn delimited_text_keeps_quotes_lines_and_joins_what_is_short() {
             .table(b"x\n1;2\n2;3\n", Path::new("t.csv"))
             .unwrap_err()
             .to_string(),
-        "t.csv: line 2: found 2 fields, expected 3 (a, b, c)\nhint: check `separator`, `header` and `join_short_lines` in \
-         the card's layout"
+        "t.csv: line 2: found 2 fields, expected 3 (a, b, c)\nhint: check `separator` and `header` in the card's layout; write \
+         `fill_short_lines = true` where rows lack their last fields, or `join_short_lines = true` where they go on in the next \
+         line"
     );
 }
 

@@ -46,7 +46,7 @@ fn assert_close(name: &str, image: &Image, expected: &Values, tolerance: f64) {
 
 #[test]
 fn images_read_and_resize_as_pillow_does_it() {
-    let golden: Golden = serde_json::from_str(include_str!("../../golden/images.json")).unwrap();
+    let golden: Golden = serde_json::from_str(include_str!("../../../formats/tests/golden/images.json")).unwrap();
     assert_eq!(golden.cases.len(), 10);
     for (name, case) in &golden.cases {
         let planes = case.image.values.len() / (case.image.height * case.image.width);

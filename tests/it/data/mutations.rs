@@ -75,7 +75,7 @@ fn mutated_text_images_and_headers_never_panic() {
     let layouts: Vec<DelimitedLayout> = [
         "separator = \"comma\"\ncomment = \"#\"",
         "separator = \"whitespace\"\nheader = false\njoin_short_lines = true",
-        "separator = \"semicolon\"\ndecimal_comma = true\nskip_lines = 1",
+        "separator = \"semicolon\"\ndecimal = \",\"\nskip_lines = 1",
     ]
     .map(|text| toml::from_str(text).unwrap())
     .to_vec();

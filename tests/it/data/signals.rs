@@ -198,7 +198,7 @@ channels = [{ column = "x", unit = "1" }]
 kind = "series"
 name = "events"
 file = "{subject}/{subject}_events.csv"
-layout = { separator = "semicolon", decimal_comma = true }
+layout = { separator = "semicolon", decimal = "," }
 time = "t"
 optional = true
 channels = [{ column = "kind", unit = "1", categories = { on = 1.0, off = 0.0 } }]

@@ -154,11 +154,7 @@ fn a_time_shift_moves_rows_by_the_drawn_amount() {
 fn scaling_multiplies_each_channel_by_a_normal_factor() {
     let (size, length, channels) = (500, 3, 4);
     let input = batch(size, length, channels, None);
-    let (before, after) = changed(
-        "{ kind = \"scaling\", deviation = 0.1 }",
-        signal(channels, length),
-        &input,
-    );
+    let (before, after) = changed("{ kind = \"scaling\", std = 0.1 }", signal(channels, length), &input);
     let mut factors = Vec::new();
     for sample in 0..DRAWS.len() * size {
         let draws = stream(&DRAWS[sample / size], "force.scaling");
@@ -173,13 +169,9 @@ fn scaling_multiplies_each_channel_by_a_normal_factor() {
     }
     let [mean, deviation] = moments(&factors);
     assert_near(mean, 1.0, "mean");
-    assert_near(deviation, 0.1, "deviation");
+    assert_near(deviation, 0.1, "std");
 
-    let (before, after) = changed(
-        "{ kind = \"scaling\", deviation = 0.9 }",
-        signal(channels, length),
-        &input,
-    );
+    let (before, after) = changed("{ kind = \"scaling\", std = 0.9 }", signal(channels, length), &input);
     assert!(
         before.iter().chain(&after).all(|&value| value >= 0.0),
         "a signal is turned over"
@@ -199,13 +191,13 @@ fn images_are_scaled_channel_by_channel() {
             count,
         };
         let input = batch(2, count, 12, lengths);
-        let (before, after) = changed("{ kind = \"scaling\", deviation = 0.1 }", shape, &input);
+        let (before, after) = changed("{ kind = \"scaling\", std = 0.1 }", shape, &input);
         for (index, (before, after)) in before.iter().zip(&after).enumerate() {
             let (sample, channel) = (index / (12 * count), index % 12 / 4);
             let normal = stream(&DRAWS[sample / 2], "force.scaling").normal((sample % 2 * 3 + channel) as u64);
             assert_eq!(*after, before * (1.0 + 0.1 * normal));
         }
-        let (before, after) = changed("{ kind = \"jitter\", deviation = 0.1 }", shape, &input);
+        let (before, after) = changed("{ kind = \"jitter\", std = 0.1 }", shape, &input);
         for (before, after) in before.iter().zip(after) {
             assert_eq!(
                 *before == 0.0,
@@ -219,8 +211,8 @@ fn images_are_scaled_channel_by_channel() {
 
 #[test]
 fn on_the_tape_and_in_half_precision_the_same_is_done() {
-    let list = r#"{ kind = "time-shift", max_share = 0.3, edge = "zero" }, { kind = "scaling", deviation = 0.1 },
-        { kind = "jitter", deviation = 0.1 }, { kind = "channel-dropout", rate = 0.3 }, { kind = "time-mask", max_share = 0.3 }"#;
+    let list = r#"{ kind = "time-shift", max_share = 0.3, edge = "zero" }, { kind = "scaling", std = 0.1 },
+        { kind = "jitter", std = 0.1 }, { kind = "channel-dropout", rate = 0.3 }, { kind = "time-mask", max_share = 0.3 }"#;
     let mut input = batch(4, 20, 3, None);
     input.rows = input.rows.sin();
     let (_, expected) = changed(list, signal(3, 20), &input);
@@ -250,7 +242,7 @@ fn jitter_adds_noise_to_every_value_that_is_there() {
         let mut present = vec![1.0f32; DRAWS.len() * size];
         present[size + 1] = 0.0;
         input.present = Tensor::from_data(TensorData::new(present, [DRAWS.len(), size, 1]), &Device::flex());
-        let (_, noise) = changed("{ kind = \"jitter\", deviation = 0.5 }", shape, &input);
+        let (_, noise) = changed("{ kind = \"jitter\", std = 0.5 }", shape, &input);
         let mut drawn = Vec::new();
         for (index, &value) in noise.iter().enumerate() {
             let (sample, at, channel) = (index / (length * channels), index / channels % length, index % channels);
@@ -268,7 +260,7 @@ fn jitter_adds_noise_to_every_value_that_is_there() {
         }
         let [mean, deviation] = moments(&drawn);
         assert_near(mean, 0.0, "mean");
-        assert_near(deviation, 0.5, "deviation");
+        assert_near(deviation, 0.5, "std");
     }
 }
 
@@ -458,10 +450,7 @@ fn what_cannot_work_is_named() {
         width: 2,
         count: 1,
     };
-    let everywhere = [
-        AugmentConfig::Scaling { deviation: 0.1 },
-        AugmentConfig::Jitter { deviation: 2.0 },
-    ];
+    let everywhere = [AugmentConfig::Scaling { std: 0.1 }, AugmentConfig::Jitter { std: 2.0 }];
     let in_time = [shift(0.5), mask(0.2, 1), AugmentConfig::ChannelDropout { rate: 0.5 }];
     for shape in [row, image] {
         assert_eq!(problems(&everywhere, shape), [""; 0]);
@@ -497,12 +486,12 @@ fn what_cannot_work_is_named() {
         ),
         (mask(0.5, 0), "augment[0].count: must be at least 1"),
         (
-            AugmentConfig::Scaling { deviation: 1.0 },
-            "augment[0].deviation: must be greater than 0 and less than 1",
+            AugmentConfig::Scaling { std: 1.0 },
+            "augment[0].std: must be greater than 0 and less than 1",
         ),
         (
-            AugmentConfig::Jitter { deviation: 0.0 },
-            "augment[0].deviation: must be greater than 0",
+            AugmentConfig::Jitter { std: 0.0 },
+            "augment[0].std: must be greater than 0",
         ),
         (
             AugmentConfig::ChannelDropout { rate: 1.0 },
@@ -516,6 +505,6 @@ fn what_cannot_work_is_named() {
         problems(&[shift(0.5), shift(0.2)], signal(2, 9)),
         ["augment[1].kind: time-shift is in the list twice: both would draw the same"]
     );
-    let unknown = toml::from_str::<AugmentConfig>("kind = \"jitter\"\ndeviation = 0.1\nmean = 0.0").unwrap_err();
+    let unknown = toml::from_str::<AugmentConfig>("kind = \"jitter\"\nstd = 0.1\nmean = 0.0").unwrap_err();
     assert!(unknown.message().contains("unknown field `mean`"), "{unknown}");
 }

@@ -72,7 +72,7 @@ fn final_train_loss(plan: &ExperimentPlan) -> f64 {
     MetricSet::of(&scores).get(Metric::LogLoss).unwrap()
 }
 
-fn scores(
+pub fn scores(
     plan: &ExperimentPlan,
     replica: &Replica,
     weights: &[f32],

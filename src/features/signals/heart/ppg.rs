@@ -23,7 +23,7 @@ pub struct Ppg {
     /// Channel of the red light.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub red: Option<String>,
-    /// Of 1, R, R^2 and so on, in percent; default 110, -25.
+    /// Coefficients of 1, R, R^2 and so on, in percent; default 110, -25.
     #[serde(default = "coefficients")]
     pub coefficients: Vec<f64>,
 }
@@ -32,7 +32,7 @@ fn coefficients() -> Vec<f64> {
     vec![110.0, -25.0]
 }
 
-/// What the wave of a pulse is made of, for its peaks (Elgendi) and for its size.
+/// Bands of the pulse wave, for its peaks (Elgendi) and for its size.
 const PEAK_BAND: Passband = Passband::BandPass(0.5, 8.0);
 const SIZE_BAND: Passband = Passband::BandPass(0.5, 5.0);
 /// So that 8 Hz leaves room for the filter's edge.

@@ -54,7 +54,7 @@ pub(super) const NONLINEAR: [(&str, &str); 5] = [
 
 /// Poincare plot, sample entropy and short-term scaling exponent.
 ///
-/// Of the pairs of successive intervals (Brennan et al. 2001): `SD1 = sd((b - a) / sqrt 2)`, so that
+/// Measures of the pairs of successive intervals (Brennan et al. 2001): `SD1 = sd((b - a) / sqrt 2)`, so that
 /// `SD1^2 = var(differences) / 2`, and `SD2 = sd((a + b) / sqrt 2)`, `ddof = 1`. [`sample_entropy`] with m = 2 and r =
 /// 0.2 SDNN. [`dfa_alpha`] over 4 to 16 beats (Peng et al. 1995). The last two read the kept intervals as one series.
 pub fn nonlinear(intervals: &BeatIntervals) -> [f64; 5] {

@@ -1,13 +1,15 @@
-//! Spectra of signals: Welch's density, short-time Fourier transforms, and what is read off them.
+//! Spectra of signals: Welch's density, short-time Fourier transforms, and the features read off them.
 //!
 //! The conventions are SciPy's: periodic tapers, one-sided spectra, frames that begin at the first sample.
 
 mod frames;
 mod stft;
+mod taper;
 mod welch;
 
-pub use frames::{Buffers, Detrend, Edges, Frames, Taper};
+pub use frames::{Detrend, Edges, Frames};
 pub use stft::StftConfig;
+pub use taper::{Buffers, Taper};
 pub use welch::{Scaling, Welch, WelchConfig};
 
 use std::collections::BTreeMap;

@@ -8,7 +8,7 @@ use crate::base::Problem;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
 /// Power below this share of a square unit counts as this much, so that silence has a logarithm.
-const LEAST_POWER: f64 = 1e-20;
+const MIN_POWER: f64 = 1e-20;
 
 /// How the power of each band goes over time, frame by frame, in dB of a square unit: `10 log10` of the integral over
 /// the band (trapezoid) of the frame's one-sided density `2 |X|^2 / (rate sum w^2)`. Per band: `log_power_mean`,
@@ -95,7 +95,7 @@ impl SignalFeature for StftConfig {
                 fold_sides(&mut spectrum.power, len, scale);
                 for (course, &band) in courses.iter_mut().zip(self.bands.values()) {
                     let power = spectrum.band_power(band, Integration::Trapezoid);
-                    course.push(10.0 * power.max(LEAST_POWER).log10());
+                    course.push(10.0 * power.max(MIN_POWER).log10());
                 }
             });
             values.extend(courses.iter().flat_map(|course| summary(course, hop as f64 / rate_hz)));

@@ -5,18 +5,18 @@ use serde::{Deserialize, Serialize};
 use crate::base::Problem;
 use crate::features::signals::{Column, Scratch, SignalFeature, SignalInfo};
 
-/// What makes a sample faulty. As a feature: the share of each window's samples with each fault that is looked for.
+/// Rules for faulty samples. As a feature: the share of each window's samples with each fault that is looked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CleaningRules {
     /// Flat line: at least this long the same value (an electrode is off); a fault of every sample of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flat_secs: Option<f64>,
-    /// What the device can measure, `[lowest, highest]` in the signal's unit: clipped is a sample that is at least as
+    /// Range of the device, `[lowest, highest]` in the signal's unit: clipped is a sample that is at least as
     /// low or as high and has a neighbour on the same side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_range: Option<[f64; 2]>,
-    /// What is possible, `[lowest, highest]` in the signal's unit: a sample beyond is out of range.
+    /// Possible range, `[lowest, highest]` in the signal's unit: a sample beyond is out of range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_range: Option<[f64; 2]>,
     /// Length of the packets of the device: a stretch at least this long that repeats the stretch of this length before
@@ -50,7 +50,7 @@ impl Fault {
 }
 
 impl CleaningRules {
-    /// What is looked for.
+    /// Faults that are looked for.
     pub fn faults(&self) -> impl Iterator<Item = Fault> + use<> {
         let rules = [
             (self.flat_secs.is_some(), Fault::Flat),

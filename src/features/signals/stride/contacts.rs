@@ -55,7 +55,7 @@ impl Default for ContactThreshold {
 }
 
 impl ContactThreshold {
-    /// What is wrong with it.
+    /// Checks the setting.
     pub(crate) fn check(&self) -> Result<(), Problem> {
         let problem = |key: &str, text: String| Err(Problem::new(format!("threshold.{key}"), text));
         match *self {

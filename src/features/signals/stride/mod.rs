@@ -13,7 +13,7 @@ pub(crate) use series::ratio;
 pub use series::{Outliers, statistics, symmetry_index};
 pub use table::SeriesFeature;
 
-/// What is wrong with a range of box sizes of [`dfa_alpha`] under the key `dfa_sizes`.
+/// Checks a range of box sizes of [`dfa_alpha`], which stands at `dfa_sizes`.
 fn check_dfa_sizes([smallest, largest]: [usize; 2]) -> Result<(), crate::base::Problem> {
     match smallest >= 4 && smallest < largest {
         true => Ok(()),

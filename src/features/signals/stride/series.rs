@@ -15,14 +15,14 @@ use crate::signal::statistics::{mean, median, sample_std};
 pub enum Outliers {
     /// None.
     Keep {},
-    /// Those further than `num` standard deviations of the series from its median (Hausdorff et al. 2000, J Appl
+    /// Values further than `num` standard deviations of the series from its median (Hausdorff et al. 2000, J Appl
     /// Physiol 88:2045, with 3).
     Deviations {
         /// Default 3.
         #[serde(default = "three")]
         num: f64,
     },
-    /// Those that differ by more than `share` from the median of the 11 values around them, themselves included; fewer
+    /// Values that differ by more than `share` from the median of the 11 values around them, themselves included; fewer
     /// at the ends. An ectopic beat is a short interval and a long one, and loses both; a missed beat is a double one.
     LocalMedian {
         /// Default 0.2.
@@ -40,7 +40,7 @@ fn fifth() -> f64 {
 }
 
 impl Outliers {
-    /// What is wrong with it; `key` is where it stands.
+    /// Checks the setting, which stands at `key`.
     pub(crate) fn check(&self, key: &str) -> Result<(), Problem> {
         let (name, value) = match self {
             Self::Keep {} => return Ok(()),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::buffers::Buffers;
 use super::transform::{Bank, dwt_into};
 use super::{Padding, Wavelet, dwt_max_level};
 use crate::base::Problem;
@@ -35,16 +36,7 @@ fn db4() -> Wavelet {
     }
 }
 
-/// Buffers that are kept between windows.
-#[derive(Default)]
-pub struct Buffers {
-    extended: Vec<f64>,
-    input: Vec<f64>,
-    low: Vec<f64>,
-    high: Vec<f64>,
-}
-
-/// Of one band.
+/// Features of one band.
 struct Summary {
     energy: f64,
     entropy: f64,

@@ -2,11 +2,13 @@
 //!
 //! Own code because the crate there is (`omni-wave`) computes another transform than PyWavelets under the same names.
 
+mod buffers;
 mod features;
 mod taps;
 mod transform;
 
-pub use features::{Buffers, WaveletConfig};
+pub use buffers::Buffers;
+pub use features::WaveletConfig;
 pub use transform::{dwt, dwt_max_level};
 
 use serde::{Deserialize, Serialize};
@@ -71,7 +73,7 @@ impl From<Wavelet> for String {
     }
 }
 
-/// What lies beyond the ends of a signal `x[0], ..., x[n - 1]`, repeated as far as needed; the modes of PyWavelets.
+/// Extension of a signal `x[0], ..., x[n - 1]` beyond its ends, repeated as far as needed; the modes of PyWavelets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Padding {

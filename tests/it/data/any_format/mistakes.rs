@@ -143,8 +143,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "id = \"subject\"",
-        "id = \"subject\"\nlayout = { decimal_comma = true }",
-        "raw/patients.parquet: first bytes: found Parquet, which holds numbers, expected text with decimal commas\nhint: take `decimal_comma` out of the layout in card.toml",
+        "id = \"subject\"\nlayout = { decimal = \",\" }",
+        "raw/patients.parquet: first bytes: found Parquet, which holds numbers, expected text with decimal commas\nhint: take `decimal` out of the layout in card.toml",
     ),
     (
         "file = \"visits.csv\"",

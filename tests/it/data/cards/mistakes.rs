@@ -192,13 +192,13 @@ fn mistakes_with_files_by_label() {
                 "card.toml",
                 "comment = \"#\"",
                 "comment = \"#\"\nheader = 3",
-                "card.toml: line 18: `header` is true (the first line names the columns), false (they are called 1, 2, ...) or a list of names\nhint: datasets/README.md lists the keys of a card",
+                "card.toml: line 18: `header` is true (the first line names the columns), false (they are called 1, 2, ...), \"comment\" (the last line of comments names them) or a list of names\nhint: datasets/README.md lists the keys of a card",
             ),
             mistake(
                 "card.toml",
                 "comment = \"#\"",
                 "",
-                "raw/yes/P01/post_emg.csv: line 2: found 3 fields, expected 1 (# device 7)\nhint: check `separator`, `header` and `join_short_lines` in the card's layout",
+                "raw/yes/P01/post_emg.csv: line 2: found 3 fields, expected 1 (# device 7)\nhint: check `separator`, `header` and the quotes of this line",
             ),
             mistake(
                 "card.toml",
@@ -264,13 +264,13 @@ fn mistakes_with_files_by_label() {
                 "raw/yes/P01/pre_emg.csv",
                 "0.53,",
                 "0.53,NaN,",
-                "raw/yes/P01/pre_emg.csv: line 6: found 4 fields, expected 3 (Time (s), Left, Right)\nhint: check `separator`, `header` and `join_short_lines` in the card's layout",
+                "raw/yes/P01/pre_emg.csv: line 6: found 4 fields, expected 3 (Time (s), Left, Right)\nhint: check `separator`, `header` and the quotes of this line",
             ),
             mistake(
                 "raw/yes/P01/pre_emg.csv",
                 "\n0.53,",
                 "\n0.531,NaN\n0.53,",
-                "raw/yes/P01/pre_emg.csv: line 6: found 2 fields, expected 3 (Time (s), Left, Right)\nhint: check `separator`, `header` and `join_short_lines` in the card's layout",
+                "raw/yes/P01/pre_emg.csv: line 6: found 2 fields, expected 3 (Time (s), Left, Right)\nhint: check `separator` and `header` in the card's layout; write `fill_short_lines = true` where rows lack their last fields, or `join_short_lines = true` where they go on in the next line",
             ),
             mistake(
                 "raw/patients.csv",
@@ -357,7 +357,7 @@ fn mistakes_with_a_table_of_sessions() {
                 "raw/P03/pre/emg.tsv",
                 "\t",
                 "\t\t",
-                "raw/P03/pre/emg.tsv: line 2: found 2 fields, expected 3 (Left, , Right)\nhint: check `separator`, `header` and `join_short_lines` in the card's layout",
+                "raw/P03/pre/emg.tsv: line 2: found 2 fields, expected 3 (Left, , Right)\nhint: check `separator` and `header` in the card's layout; write `fill_short_lines = true` where rows lack their last fields, or `join_short_lines = true` where they go on in the next line",
             ),
             mistake(
                 "raw/P03/pre/emg.tsv",
@@ -382,9 +382,9 @@ fn mistakes_without_a_header() {
         &[
             mistake(
                 "card.toml",
-                "decimal_comma = true",
+                "decimal = \",\"",
                 "",
-                "raw/emg/P01_post_yes.txt: line 1, column `2`: found `-0,5546875`, expected a number in mV\nhint: if it is a number with a decimal comma, write `decimal_comma = true` into the layout in card.toml",
+                "raw/emg/P01_post_yes.txt: line 1, column `2`: found `-0,5546875`, expected a number in mV\nhint: if it is a number with a decimal comma, write `decimal = \",\"` into the layout in card.toml",
             ),
             mistake(
                 "card.toml",
