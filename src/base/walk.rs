@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::fs::{self, FileType};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use recoup_formats::FileError;
 use recoup_formats::order::natural_cmp;
-
-use super::error::FileError;
 
 /// Files below a folder, and what else lies there.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -15,6 +14,21 @@ pub struct Walk {
     pub files: Vec<String>,
     /// Links, pipes and devices, which are not read, in the same order.
     pub skipped: Vec<Skipped>,
+}
+
+/// Lines of [`Walk::summary`].
+const MAX_LINES: usize = 3;
+
+impl Walk {
+    /// What was skipped, for people: the first entries, and the number of the others.
+    pub fn summary(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.skipped.iter().take(MAX_LINES).map(ToString::to_string).collect();
+        match self.skipped.len().saturating_sub(MAX_LINES) {
+            0 => {}
+            more => lines.push(format!("{more} more links, pipes or devices are not read")),
+        }
+        lines
+    }
 }
 
 /// An entry of a folder that is neither a file nor a folder.
@@ -39,7 +53,7 @@ impl fmt::Display for Skipped {
 /// files of a dataset so.
 ///
 /// # Errors
-/// [`FileError`] for a folder that cannot be read, [`FileError`] for a name that is not UTF-8.
+/// [`FileError`] for a folder that cannot be read, and for a name that is not UTF-8.
 pub fn walk(dir: &Path, hidden: bool) -> Result<Walk, FileError> {
     let root = fs::canonicalize(dir).map_err(FileError::io(dir, "read"))?;
     let mut found = Walk::default();
@@ -101,9 +115,8 @@ fn special(kind: FileType, path: &Path, root: &Path, hidden: bool) -> Option<Str
 }
 
 fn not_utf8(path: &Path) -> FileError {
-    let name = PathBuf::from(path.file_name().unwrap_or_default());
     FileError::at(path.parent().unwrap_or(path))
-        .place(format!("name {name:?}"))
+        .place(format!("name {:?}", path.file_name().unwrap_or_default()))
         .found("bytes that are not UTF-8")
         .expected("a name in UTF-8")
         .hint("rename the file or folder; `convmv` converts all names from an old character set")

@@ -7,7 +7,7 @@ use recoup::runs::write_document;
 
 use super::Usage;
 
-/// Drafts a card and an experiment for the recordings in `folder`, and says what could not be told.
+/// Drafts a card and an experiment for the recordings in `folder`, and lists what it could not infer.
 pub fn run(folder: &Path) -> super::Result<()> {
     let (card, experiment) = (folder.join("card.toml"), folder.join("experiment.toml"));
     if let Some(there) = [&card, &experiment].into_iter().find(|path| path.exists()) {
@@ -26,7 +26,8 @@ pub fn run(folder: &Path) -> super::Result<()> {
 
     let list = |lines: &[String]| lines.iter().map(|line| format!("  {line}\n")).collect::<String>();
     super::print(&format!(
-        "found\n{}to edit in {}\n{}then\n  recoup data prepare {name}\n  recoup data audit {experiment}\n  recoup train {experiment}\n",
+        "found\n{}not inferred: answer these in {}\n{}then\n  recoup data prepare {name}\n  recoup data audit \
+         {experiment}\n  recoup train {experiment}\n",
         list(&draft.findings),
         card.display(),
         list(&draft.questions),

@@ -183,14 +183,7 @@ impl Card {
     fn reads(&self, raw_dir: &Path) -> Result<BTreeSet<String>, DataError> {
         let mut reads = BTreeSet::new();
         let all = walk(raw_dir, false)?.files;
-        let label = match &self.label {
-            LabelRule::Responder(rule) => Some(rule.file.as_str()),
-            _ => None,
-        };
-        let tables = self.modalities.iter().filter_map(ModalityRule::table_file).chain(label);
-        let tables: Vec<&str> = tables
-            .chain(self.table.as_ref().map(|table| table.file.as_str()))
-            .collect();
+        let tables = self.table_files();
         reads.extend(all.iter().filter(|file| tables.contains(&file.as_str())).cloned());
         for rule in &self.modalities {
             let Some(pattern) = self.pattern(rule)? else { continue };
@@ -208,6 +201,18 @@ impl Card {
             }
         }
         Ok(reads)
+    }
+
+    /// The files that hold rows of all subjects, which are nobody's recording, whatever pattern they fit.
+    pub(super) fn table_files(&self) -> Vec<&str> {
+        let label = match &self.label {
+            LabelRule::Responder(rule) => Some(rule.file.as_str()),
+            _ => None,
+        };
+        let tables = self.modalities.iter().filter_map(ModalityRule::table_file).chain(label);
+        tables
+            .chain(self.table.as_ref().map(|table| table.file.as_str()))
+            .collect()
     }
 
     /// The pattern of a modality's files; `None` for tables.

@@ -17,11 +17,15 @@ mod cards;
 mod draft;
 mod formats;
 mod images;
+mod layouts;
 mod mutations;
+mod patterns;
+mod prepare;
 mod prepared;
 mod signals;
 mod simulate;
 mod stamps;
+mod walk;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -28,3 +28,4 @@ mod tracking;
 mod training;
 mod transfer;
 mod walkers;
+mod walkthrough;

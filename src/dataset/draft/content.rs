@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use super::names::Frames;
 use super::opened::Opened;
 use crate::base::FileError;
 use crate::dataset::card::TimeUnit;
@@ -255,6 +256,15 @@ fn time_column(sniffed: &Sniffed) -> Option<TimeColumn> {
 }
 
 impl Content {
+    /// Whether several files may be one recording.
+    pub(super) fn frames(&self) -> Frames {
+        match self {
+            Self::Image { .. } => Frames::Maybe,
+            Self::Opened(opened) => opened.frames(),
+            Self::Text { .. } | Self::Wfdb { .. } | Self::Damaged { .. } => Frames::No,
+        }
+    }
+
     /// Whether rows come at a constant rate, as far as the file tells.
     pub(super) fn is_signal(&self) -> bool {
         match self {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use super::Group;
-use super::write::{channel_list, list, quoted};
+use super::keys::{Head, channel_list, list, quoted};
+use super::names::Frames;
 use crate::dataset::error::DataError;
 use recoup_formats::{Contents, Images, Part, Points, SignalChannel, open};
 
@@ -36,6 +36,8 @@ struct FoundImages {
     height: usize,
     width: usize,
     unit: String,
+    /// Whether the file tells where in the body the image lies, as a slice does.
+    in_space: bool,
     /// Smallest and largest value, where they are no shares of the largest that pixels can have.
     range: Option<[f32; 2]>,
 }
@@ -73,35 +75,30 @@ impl Opened {
     }
 
     /// Whether several files may be one recording: images, slices, frames of poses.
-    pub(super) fn is_frame(&self) -> bool {
-        self.images.is_some() || self.points.as_ref().is_some_and(|points| points.num_frames == 1)
+    pub(super) fn frames(&self) -> Frames {
+        match (&self.points, &self.images) {
+            (Some(points), _) if points.num_frames == 1 => Frames::Yes,
+            (_, Some(images)) if images.num_images == 1 && images.in_space => Frames::Yes,
+            (_, Some(images)) if images.num_images == 1 => Frames::Maybe,
+            _ => Frames::No,
+        }
     }
 
     /// Writes a modality for each kind of data.
-    pub(super) fn modalities(&self, text: &mut String, group: &Group, optional: bool, questions: &mut Vec<String>) {
+    pub(super) fn modalities(&self, text: &mut String, head: &Head, questions: &mut Vec<String>) {
         let mut num_written = 0;
         let mut start = |text: &mut String, kind: &str| {
-            let suffix = if num_written == 0 {
-                String::new()
-            } else {
-                format!("-{kind}")
+            let name = match num_written {
+                0 => head.name.to_string(),
+                _ => format!("{}-{kind}", head.name),
             };
             if num_written > 0 {
                 text.push('\n');
             }
             num_written += 1;
-            let name = format!("{}{suffix}", group.name);
-            text.push_str(&format!(
-                "# {} files. Guess: what the parts of their names are for.\n[[modality]]\nkind = \"{kind}\"\nname = {}\n\
-                 file = {}\n",
-                group.num_files,
-                quoted(&name),
-                quoted(&group.roles.pattern)
-            ));
-            if optional {
-                text.push_str("optional = true # some sessions have no file\n");
-            }
-            format!("modality.{name}")
+            let head = Head { name: &name, ..*head };
+            head.begin(text, kind);
+            head.key()
         };
         if !self.signals.is_empty() {
             let key = start(text, "signal");
@@ -125,11 +122,11 @@ impl Opened {
             }
             count => questions.push(format!(
                 "files like `{}` have {count} kinds of annotations, which were left out; the kind `annotations` reads some",
-                group.roles.pattern
+                head.pattern
             )),
         }
         if num_written == 0 {
-            questions.push(format!("files like `{}` were left out: {self}", group.roles.pattern));
+            questions.push(format!("files like `{}` were left out: {self}", head.pattern));
         }
     }
 
@@ -213,6 +210,7 @@ impl FoundImages {
             height,
             width,
             unit: images.unit.clone(),
+            in_space: images.affine.is_some(),
             range: (images.display_range != Some([0.0, 1.0]) && range[0] < range[1]).then_some(range),
         }
     }

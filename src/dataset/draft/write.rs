@@ -1,69 +1,78 @@
 //! The text of the card.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::content::{Content, TimeColumn};
-use super::label::{Label, LabelSource, SITES, TIES, is_called, is_outcome};
+use super::group::{Group, ask_about_names, ask_whose, lacking};
+use super::index::FileIndex;
+use super::keys::{ask_about_layout, channel_list, layout, list, quoted, unit_of};
+use super::label::{Label, SITES, is_called, is_outcome, ties};
 use super::tables::{FoundTable, Use};
-use super::{Draft, Group, Survey};
 use crate::dataset::card::TimeUnit;
-use recoup_formats::delimited::{Decimal, DelimitedLayout, Header, Separator, Thousands, is_missing_code};
+use recoup_formats::delimited::Header;
 use recoup_formats::image::Color;
 use recoup_formats::sniff::Sniffed;
 
-pub(super) fn write(name: &str, survey: Survey) -> Draft {
-    let Survey {
+/// A draft of a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The card; it parses, and loads once the questions are answered.
+    pub toml: String,
+    /// What was found, one sentence each.
+    pub findings: Vec<String>,
+    /// What could not be told, each with the key to edit.
+    pub questions: Vec<String>,
+}
+
+pub(super) fn write(name: &str, index: FileIndex) -> Draft {
+    let FileIndex {
         groups,
-        mut tables,
+        tables,
         subjects,
         findings,
-        mut questions,
-    } = survey;
+        questions: found,
+    } = index;
+    let mut questions = Vec::new();
+    ask_whose(&groups, &mut questions);
+    questions.extend(found);
+    ask_about_names(&groups, &mut questions);
     let label = Label::guess(&groups, tables.first(), &subjects);
-    label.ask(&mut questions);
-    let mut text = format!(
-        "# A draft: what is marked as a guess may be wrong. datasets/README.md explains the keys.\nname = {}\n\
-         # Guess. The order is that of the indices; for two classes the second is the one to find.\nclasses = {}\n\n",
-        quoted(name),
-        list(label.classes.iter().map(String::as_str))
-    );
+    label.ask(tables.first(), &mut questions);
     let kind = if groups.is_empty() && !tables.is_empty() {
         "table"
     } else {
         "files"
     };
-    text.push_str(&format!("[subjects]\nkind = \"{kind}\"\n\n"));
-    if !tables.is_empty() {
-        let table = tables.remove(0);
-        table_rule(&mut text, &table, &mut questions);
-        if table.is_ambiguous() {
-            questions.push(format!(
-                "`table.session`: subjects have several rows in `{}`; which column tells them apart?",
-                table.file
-            ));
+    let mut text = format!(
+        "# A draft: what is marked as a guess may be wrong. datasets/README.md explains the keys.\nname = {}\n\
+         # Guess. The order is that of the indices; for two classes the second is the one to find.\nclasses = {}\n\n\
+         [subjects]\nkind = \"{kind}\"\n\n",
+        quoted(name),
+        list(label.classes.iter().map(String::as_str))
+    );
+    let (table, others) = match tables.split_first() {
+        Some((table, others)) => (Some(table), others),
+        None => (None, &[][..]),
+    };
+    if let Some(table) = table {
+        if groups.is_empty() {
+            // Nothing else tells who is who.
+            questions.insert(0, whose_rows(table));
         }
-        text.push_str(&label.toml());
-        clinical(&mut text, &table, &label, &mut questions);
-    } else {
-        text.push_str(&label.toml());
+        table_rule(&mut text, table, &groups, &mut questions);
     }
-    let (visits, tables): (Vec<_>, Vec<_>) = tables.into_iter().partition(FoundTable::is_ambiguous);
-    for table in visits {
-        questions.push(format!(
-            "`{}` has several rows per subject and was left out; is it a table of scores by visit, for `kind = \"visits\"`?",
-            table.file
-        ));
+    text.push_str(&label.toml());
+    if let Some(table) = table {
+        clinical(&mut text, table, &label, &mut questions);
     }
-    for (number, table) in tables.iter().enumerate() {
-        own_table(&mut text, table, number, &label, &mut questions);
-    }
-    let optional = lacking(&groups);
-    for (group, optional) in groups.iter().zip(optional) {
+    own_tables(&mut text, others, &label, &groups, &mut questions);
+    for (group, optional) in groups.iter().zip(lacking(&groups)) {
         modality(&mut text, group, optional, &mut questions);
     }
     if !text.contains("[[modality]]") {
         text.push_str(PLACEHOLDER);
-        questions.push("`modality`: no recordings, images or tables were recognised; describe them".into());
+        questions.push(
+            "`modality`: no recordings, images or tables were recognised; describe them by hand, as datasets/README.md shows"
+                .into(),
+        );
     }
     Draft {
         toml: text,
@@ -82,28 +91,51 @@ rate_hz = 100.0
 channels = [{ column = \"CHANNEL\", unit = \"1\" }]
 ";
 
-fn table_rule(text: &mut String, table: &FoundTable, questions: &mut Vec<String>) {
+fn whose_rows(table: &FoundTable) -> String {
+    let id = table.id.map_or("", |id| table.column(id));
+    format!(
+        "`table.id`: whose is each row of `{}`? guess: column `{id}`, which has another value in each; so there are {} \
+         subjects. If a person has several rows, these stand in training and in test, and results look far better than they \
+         are: name the column of persons with `table.group`",
+        table.file, table.num_subjects
+    )
+}
+
+fn table_rule(text: &mut String, table: &FoundTable, groups: &[Group], questions: &mut Vec<String>) {
     text.push_str(&format!("[table]\nfile = {}\n", quoted(&table.file)));
     ids(text, table);
-    for (key, words) in [("site", &SITES[..]), ("group", &TIES[..])] {
-        if let Some(column) = table
-            .sniffed
-            .table
-            .columns
-            .iter()
-            .find(|column| is_called(column, words))
+    let in_names = |group: &str| groups.iter().any(|known| known.roles.pattern.contains(group));
+    let is_site = |column: &str| is_called(column, &SITES);
+    let keys: [(&str, &dyn Fn(&str) -> bool, &str); 2] = [
+        ("site", &is_site, "say where the subject was recorded"),
+        (
+            "group",
+            &ties,
+            "say what ties subjects together, such as the family or the patient, so that no split separates them",
+        ),
+    ];
+    for (key, fits, what) in keys {
+        let is_free = |index: &usize| Some(*index) != table.id && Some(*index) != table.session;
+        let mut columns = (0..table.values.len()).filter(is_free).map(|index| table.column(index));
+        if let Some(column) = columns
+            .find(|column| fits(column))
+            .filter(|_| !in_names(&format!("{{{key}}}")))
         {
             text.push_str(&format!("{key} = {} # guess\n", quoted(column)));
-            let what = if key == "site" {
-                "where the subject was recorded"
-            } else {
-                "what ties subjects together"
-            };
-            questions.push(format!("`table.{key}`: does column `{column}` say {what}?"));
+            questions.push(format!(
+                "`table.{key}`: does column `{column}` {what}? if not, take the line out"
+            ));
         }
     }
-    layout(text, "table.layout", &table.file, &table.sniffed, questions);
+    layout(text, "table.layout", &table.sniffed);
+    ask_about_layout("table.layout", &table.file, &table.sniffed, questions);
     text.push('\n');
+    if table.is_ambiguous() {
+        questions.push(format!(
+            "`table.session`: subjects have several rows in `{}`; which column tells them apart? write `session = \"COLUMN\"`",
+            table.file
+        ));
+    }
 }
 
 fn ids(text: &mut String, table: &FoundTable) {
@@ -123,47 +155,78 @@ fn clinical(text: &mut String, table: &FoundTable, label: &Label, questions: &mu
     }
     text.push_str("# Guess: what was measured or entered because of the outcome is not an input; remove it.\n");
     text.push_str("[[modality]]\nkind = \"table\"\nname = \"clinical\"\n");
-    if !table.covers_all {
+    if !table.lacking.is_empty() {
         text.push_str("optional = true # some subjects have no row\n");
     }
     text.push_str(&channel_list(&channels));
     text.push('\n');
     questions.push(
-        "`modality.clinical.channels`: which columns were known before the outcome, and in which units are they?"
+        "`modality.clinical.channels`: which columns were known before the outcome, and in which units are they? take the \
+         others out"
             .into(),
     );
 }
 
-fn own_table(text: &mut String, table: &FoundTable, number: usize, label: &Label, questions: &mut Vec<String>) {
-    let channels = table_channels(table, label);
-    if channels.is_empty() {
-        return;
+/// Tables beside the first one: a modality each, named as the file.
+fn own_tables(text: &mut String, tables: &[FoundTable], label: &Label, groups: &[Group], questions: &mut Vec<String>) {
+    let mut taken: Vec<String> = groups.iter().map(|group| group.name.clone()).collect();
+    taken.push("clinical".into());
+    for table in tables {
+        let channels = table_channels(table, label);
+        if table.is_ambiguous() {
+            questions.push(format!(
+                "`{}` has several rows per subject and was left out; is it a table of scores by visit, for `kind = \"visits\"`?",
+                table.file
+            ));
+            continue;
+        }
+        if channels.is_empty() {
+            continue;
+        }
+        let stem = table
+            .file
+            .rsplit('/')
+            .next()
+            .and_then(|name| name.split('.').next())
+            .unwrap_or_default();
+        let mut name = stem.to_lowercase();
+        while taken.contains(&name) {
+            name.push_str("-table");
+        }
+        text.push_str(&format!(
+            "# Guess: what was measured or entered because of the outcome is not an input; remove it.\n\
+             [[modality]]\nkind = \"table\"\nname = {}\nfile = {}\n",
+            quoted(&name),
+            quoted(&table.file)
+        ));
+        ids(text, table);
+        if !table.lacking.is_empty() {
+            text.push_str("optional = true # some subjects have no row\n");
+        }
+        text.push_str(&channel_list(&channels));
+        layout(text, "modality.layout", &table.sniffed);
+        ask_about_layout(
+            &format!("modality.{name}.layout"),
+            &table.file,
+            &table.sniffed,
+            questions,
+        );
+        text.push('\n');
+        questions.push(format!(
+            "`modality.{name}.channels`: which columns of `{}` were known before the outcome, and in which units are they? \
+             take the others out",
+            table.file
+        ));
+        taken.push(name);
     }
-    let name = format!("table-{}", number + 2);
-    text.push_str(&format!(
-        "[[modality]]\nkind = \"table\"\nname = \"{name}\"\nfile = {}\n",
-        quoted(&table.file)
-    ));
-    ids(text, table);
-    if !table.covers_all {
-        text.push_str("optional = true # some subjects have no row\n");
-    }
-    text.push_str(&channel_list(&channels));
-    layout(text, "modality.layout", &table.file, &table.sniffed, questions);
-    text.push('\n');
 }
 
 fn table_channels(table: &FoundTable, label: &Label) -> Vec<String> {
     let mut channels = Vec::new();
-    for index in 0..table.values.len() {
+    for (index, values) in table.values.iter().enumerate() {
         let column = table.column(index);
-        let same = table
-            .values
-            .get(index)
-            .is_some_and(|values| values.iter().eq(&label.classes));
-        let place = is_called(column, &SITES) || is_called(column, &TIES);
-        if place || is_outcome(column) || same || matches!(&label.source, LabelSource::Column(label) if label == column)
-        {
+        let is_label = values.iter().eq(&label.classes) || label.column() == Some(column);
+        if is_called(column, &SITES) || ties(column) || is_outcome(column) || is_label {
             continue;
         }
         let categories = match table.use_of(index) {
@@ -180,57 +243,34 @@ fn table_channels(table: &FoundTable, label: &Label) -> Vec<String> {
         channels.push(format!(
             "column = {}, unit = {}{categories}",
             quoted(column),
-            quoted(unit_of(column))
+            unit(&table.sniffed, index)
         ));
     }
     channels
 }
 
-pub(super) fn channel_list(channels: &[String]) -> String {
-    let lines: String = channels
-        .iter()
-        .map(|channel| format!("    {{ {channel} }},\n"))
-        .collect();
-    format!("channels = [\n{lines}]\n")
-}
-
-/// Whether some session lacks a file of each group.
-fn lacking(groups: &[Group]) -> Vec<bool> {
-    let everybody: BTreeSet<_> = groups.iter().flat_map(|group| &group.roles.subjects).collect();
-    let sessions: BTreeSet<_> = groups.iter().flat_map(|group| &group.roles.pairs).collect();
-    let complete = |group: &Group| match group.roles.sessions.is_empty() {
-        true => group.roles.subjects.len() == everybody.len(),
-        false => group.roles.pairs.len() == sessions.len(),
-    };
-    groups.iter().map(|group| !complete(group)).collect()
+/// The unit of a column as TOML: from the row of units, or the column's name.
+fn unit(sniffed: &Sniffed, index: usize) -> String {
+    let name = sniffed.table.columns.get(index).map_or("", String::as_str);
+    let below = sniffed
+        .table
+        .units
+        .get(index)
+        .map(|unit| unit.trim_matches(['(', ')', '[', ']']))
+        .filter(|unit| !unit.is_empty());
+    quoted(below.unwrap_or_else(|| unit_of(name)))
 }
 
 fn modality(text: &mut String, group: &Group, optional: bool, questions: &mut Vec<String>) {
-    let Group {
-        name,
-        roles,
-        content,
-        num_files,
-    } = group;
-    let key = format!("modality.{name}");
-    let mut start = |kind: &str, file_key: &str, pattern: &str| {
-        text.push_str(&format!(
-            "# {num_files} files. Guess: what the parts of their names are for.\n[[modality]]\nkind = \"{kind}\"\n\
-             name = {}\n{file_key} = {}\n",
-            quoted(name),
-            quoted(pattern)
-        ));
-        if optional {
-            text.push_str("optional = true # some sessions have no file\n");
-        }
-    };
-    match content {
+    let head = group.head(optional);
+    let key = head.key();
+    match &group.content {
         Content::Wfdb {
             rate_hz,
             channels,
             calibrated,
         } => {
-            start("signal", "file", &roles.pattern);
+            head.begin(text, "signal");
             text.push_str(&format!("rate_hz = {rate_hz:?} # that of the first record\n"));
             let unit = |unit: &String| if *calibrated { quoted(unit) } else { "\"adu\"".into() };
             let channels: Vec<String> = channels
@@ -240,7 +280,7 @@ fn modality(text: &mut String, group: &Group, optional: bool, questions: &mut Ve
             text.push_str(&channel_list(&channels));
             if !calibrated {
                 questions.push(format!(
-                    "`{key}.channels`: the records have no calibration; are digital values (`adu`) meant?"
+                    "`{key}.channels`: the records have no calibration; are digital values meant, as `unit = \"adu\"` says?"
                 ));
             }
         }
@@ -250,31 +290,33 @@ fn modality(text: &mut String, group: &Group, optional: bool, questions: &mut Ve
             color,
             same_size,
         } => {
-            start("image", "file", &roles.pattern);
+            head.begin(text, "image");
             let color = if *color == Color::Gray { "gray" } else { "rgb" };
             text.push_str(&format!("color = \"{color}\"\nheight = {height}\nwidth = {width}\n"));
             if !same_size {
                 questions.push(format!(
-                    "`{key}.height`, `{key}.width`: the images have several sizes; which one is wanted?"
+                    "`{key}.height`, `{key}.width`: the images have several sizes and all become {height} x {width}, that of \
+                     the first; which size is wanted?"
                 ));
             }
         }
         Content::Text { sniffed, time } => {
-            let signal = content.is_signal();
-            start(if signal { "signal" } else { "series" }, "file", &roles.pattern);
-            time_keys(text, sniffed, time.as_ref(), signal, &key, questions);
+            let is_signal = group.content.is_signal();
+            head.begin(text, if is_signal { "signal" } else { "series" });
+            time_keys(text, sniffed, time.as_ref(), is_signal, &key, questions);
             let channels = text_channels(sniffed, time.as_ref());
             text.push_str(&channel_list(&channels));
             questions.push(format!(
-                "`{key}.channels`: which columns are inputs, and in which units are they?"
+                "`{key}.channels`: which columns are inputs, and in which units are they? take the others out"
             ));
-            layout(text, "modality.layout", &roles.pattern, sniffed, questions);
+            layout(text, "modality.layout", sniffed);
+            ask_about_layout(&format!("{key}.layout"), &group.roles.example.0, sniffed, questions);
         }
-        Content::Opened(opened) => opened.modalities(text, group, optional, questions),
+        Content::Opened(opened) => opened.modalities(text, &head, questions),
         Content::Damaged { problem } => {
             questions.push(format!(
-                "{num_files} files like `{}` were left out: {problem}",
-                roles.pattern
+                "`{key}`: {} files like `{}` were left out: {problem}",
+                group.num_files, group.roles.pattern
             ));
         }
     }
@@ -302,17 +344,23 @@ fn time_keys(
             column(time)
         ));
         if time.unit != TimeUnit::Sample {
-            questions.push(format!("`{key}.time_unit`: are the time stamps in {}?", time.unit));
+            questions.push(format!(
+                "`{key}.time_unit`: are the time stamps in {}? write \"s\", \"ms\" or \"us\"",
+                time.unit
+            ));
         }
     }
     match time.and_then(|time| time.rate_hz) {
         Some(rate_hz) => text.push_str(&format!("rate_hz = {rate_hz:?} # that of the first file\n")),
         None if signal => {
             text.push_str("file_rate_hz = 100.0 # a guess without any ground\nrate_hz = 100.0\n");
-            questions.push(format!("`{key}.file_rate_hz`: how many rows does a second have?"));
+            questions.push(format!(
+                "`{key}.file_rate_hz`: how many rows does a second have? the files do not tell, and 100 is no more than a number"
+            ));
         }
         None => questions.push(format!(
-            "`{key}.kind`: time stamps are irregular; if rows are samples rather than events, it is `signal` with `rate_hz` and `max_gap_secs`"
+            "`{key}.kind`: time stamps are irregular; if rows are samples rather than events, it is `signal` with `rate_hz` \
+             and `max_gap_secs`"
         )),
     }
 }
@@ -327,104 +375,11 @@ fn text_channels(sniffed: &Sniffed, time: Option<&TimeColumn>) -> Vec<String> {
     let numbers = columns.filter(|(index, _)| sniffed.numbers(*index).is_some());
     let channel = |(index, name): (usize, &String)| match sniffed.layout.header {
         Header::Numbers => format!("column = {0}, name = \"channel{name}\", unit = \"1\"", quoted(name)),
-        _ => {
-            let below = sniffed.table.units.get(index).filter(|unit| !unit.is_empty());
-            let unit = below.map_or(unit_of(name), String::as_str);
-            format!("column = {}, unit = {}", quoted(name), quoted(unit))
-        }
+        _ => format!("column = {}, unit = {}", quoted(name), unit(sniffed, index)),
     };
     let channels: Vec<String> = numbers.map(channel).collect();
     match channels.is_empty() {
         true => vec!["column = \"1\", unit = \"1\"".into()],
         false => channels,
     }
-}
-
-/// What stands in brackets at the end of a column's name, as in `Force (N)`.
-fn unit_of(column: &str) -> &str {
-    let inside = |open: char, close: char| {
-        let (_, unit) = column.trim().strip_suffix(close)?.rsplit_once(open)?;
-        Some(unit.trim()).filter(|unit| !unit.is_empty())
-    };
-    inside('(', ')').or(inside('[', ']')).unwrap_or("1")
-}
-
-/// The keys of a layout that differ from the defaults, and the questions that the table leaves.
-fn layout(text: &mut String, table: &str, file: &str, sniffed: &Sniffed, questions: &mut Vec<String>) {
-    let DelimitedLayout {
-        separator,
-        header,
-        units_row,
-        skip_lines,
-        comment,
-        join_short_lines,
-        fill_short_lines,
-        decimal,
-        thousands,
-        ..
-    } = &sniffed.layout;
-    let mut keys = BTreeMap::new();
-    let separator = match separator {
-        Separator::Comma => "comma",
-        Separator::Semicolon => "semicolon",
-        Separator::Tab => "tab",
-        Separator::Whitespace => "whitespace",
-    };
-    keys.insert("separator", quoted(separator));
-    keys.insert(
-        "header",
-        match header {
-            Header::FirstLine => "true".into(),
-            Header::Numbers => "false".into(),
-            Header::Comment => quoted("comment"),
-            Header::Names(names) => list(names.iter().map(String::as_str)),
-        },
-    );
-    if *skip_lines > 0 {
-        keys.insert("skip_lines", skip_lines.to_string());
-    }
-    if let Some(comment) = comment {
-        keys.insert("comment", quoted(comment));
-    }
-    for (key, is_set) in [
-        ("units_row", units_row),
-        ("join_short_lines", join_short_lines),
-        ("fill_short_lines", fill_short_lines),
-    ] {
-        if *is_set {
-            keys.insert(key, "true".into());
-        }
-    }
-    if *decimal == Decimal::Comma {
-        keys.insert("decimal", quoted(","));
-    }
-    if *thousands == Some(Thousands::Comma) {
-        keys.insert("thousands", quoted(","));
-    }
-    let fields = sniffed.table.rows().flat_map(|row| row.fields());
-    // Errors of spreadsheets are missing anyway.
-    let missing: BTreeSet<&str> = fields
-        .filter(|field| is_missing_code(field) && !sniffed.layout.is_missing(field))
-        .collect();
-    if !missing.is_empty() {
-        keys.insert("missing", list(missing));
-    }
-    for warning in &sniffed.table.warnings {
-        questions.push(format!("`{table}`: `{file}`: {}; is that right?", warning.text));
-    }
-    if let Some(warning) = sniffed.ambiguity() {
-        questions.push(format!("`{table}`: `{file}`: {}; which?", warning.text));
-    }
-    text.push_str(&format!("\n[{table}]\n"));
-    keys.into_iter()
-        .for_each(|(key, value)| text.push_str(&format!("{key} = {value}\n")));
-}
-
-pub(super) fn list<'s>(texts: impl IntoIterator<Item = &'s str>) -> String {
-    format!("[{}]", texts.into_iter().map(quoted).collect::<Vec<_>>().join(", "))
-}
-
-/// As a TOML string.
-pub(super) fn quoted(text: &str) -> String {
-    toml::Value::String(text.into()).to_string()
 }

@@ -136,10 +136,17 @@ fn find_files<'s>(
         Some(known) => known.candidates(pattern.has(PathGroup::Session)),
         None => vec![PathGroups::default()],
     };
+    let tables = source.card.table_files();
     let fits = |path: &'s String| {
         // Most files are of another modality, and the candidates are many.
-        pattern.matches(path, &PathGroups::default())?;
-        let groups = candidates.iter().find_map(|known| pattern.matches(path, known))?;
+        pattern
+            .matches(path, &PathGroups::default())
+            .filter(|_| !tables.contains(&path.as_str()))?;
+        let may_be = |known: &&PathGroups<'s>| known.get(PathGroup::Subject).is_none_or(|id| path.contains(id));
+        let groups = candidates
+            .iter()
+            .filter(may_be)
+            .find_map(|known| pattern.matches(path, known))?;
         Some(Match { modality, path, groups })
     };
     Ok(source.files.par_iter().filter_map(fits).collect())

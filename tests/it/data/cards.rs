@@ -38,12 +38,12 @@ impl Draws {
     }
 }
 
-fn save(path: &Path, bytes: &[u8]) {
+pub fn save(path: &Path, bytes: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();
 }
 
-fn png(width: u32, height: u32, pixels: Vec<u8>) -> Vec<u8> {
+pub fn png(width: u32, height: u32, pixels: Vec<u8>) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     image::GrayImage::from_raw(width, height, pixels)
         .unwrap()

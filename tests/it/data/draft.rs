@@ -59,7 +59,7 @@ fn drafts_of_three_layouts_load_to_the_data() {
             assert_eq!(recordings(&from_draft, modality), recordings(&from_card, modality));
         }
         assert!(
-            found.questions[0].starts_with("`label`, `classes`: what is to be predicted? guess: "),
+            found.questions[1].starts_with("`label`, `classes`: what is to be predicted? guess: "),
             "{:?}",
             found.questions
         );
@@ -91,7 +91,7 @@ fn a_draft_says_what_it_found_and_asks_for_the_rest() {
              `Time (s)` at 100 Hz if they are seconds",
             "guess: they are named `{label}/{subject}/{session}_emg.csv`; 12 subjects (`P01`, `P02`, `P03`, `P04` and 8 \
              more), sessions `post`, `pre`, and `no`, `yes` shared by many subjects or sessions, as labels are",
-            "48 files like `no/P02/post_scan_10.png`: images, 1 plane(s) of 4 lines and 6 columns",
+            "48 files like `no/P02/post_scan_2.png`: images, 1 plane(s) of 4 lines and 6 columns",
             "guess: they are named `{label}/{subject}/{session}_scan_*.png`; 12 subjects (`P01`, `P02`, `P03`, `P04` and \
              8 more), sessions `post`, `pre`, and `no`, `yes` shared by many subjects or sessions, as labels are, and \
              `10`, `2` of which nothing was made (`*`)",
@@ -102,13 +102,19 @@ fn a_draft_says_what_it_found_and_asks_for_the_rest() {
     assert_eq!(
         questions,
         [
+            "`modality.emg.file`, `modality.scan.file`: whose is each file? guess: `P02` in `no/P02/post_emg.csv`, which a \
+             table lists; so 72 files are of 12 subjects. If `P02` is not one person, files of a person stand in training \
+             and in test, and results look far better than they are: write `{subject}` where the person stands, \
+             `{session}` for a visit, `*` for the rest",
             "`label`, `classes`: what is to be predicted? guess: the part of the files' names with `no`, `yes`; it may \
              also be column `Outcome`, column `Sex`, a threshold on `Age`",
-            "`table.site`: does column `Site` say where the subject was recorded?",
-            "`table.group`: does column `Family` say what ties subjects together?",
-            "`modality.clinical.channels`: which columns were known before the outcome, and in which units are they?",
-            "`modality.emg.time_unit`: are the time stamps in seconds?",
-            "`modality.emg.channels`: which columns are inputs, and in which units are they?",
+            "`table.site`: does column `Site` say where the subject was recorded? if not, take the line out",
+            "`table.group`: does column `Family` say what ties subjects together, such as the family or the patient, so \
+             that no split separates them? if not, take the line out",
+            "`modality.clinical.channels`: which columns were known before the outcome, and in which units are they? take \
+             the others out",
+            "`modality.emg.time_unit`: are the time stamps in seconds? write \"s\", \"ms\" or \"us\"",
+            "`modality.emg.channels`: which columns are inputs, and in which units are they? take the others out",
         ]
     );
     let expected = r#"# A draft: what is marked as a guess may be wrong. datasets/README.md explains the keys.
@@ -149,8 +155,10 @@ fn a_folder_of_nothing_useful_gives_the_form_of_a_card() {
         nothing.questions,
         [
             "put the files of the dataset into the folder `raw` and run the command again",
-            "`label`, `classes`: what is to be predicted? nothing looks like one",
-            "`modality`: no recordings, images or tables were recognised; describe them",
+            "`label`, `classes`: what is to be predicted? nothing looks like one; put a table into `raw` with a row per \
+             subject and a column for it, or the files of each class into a folder of their own, and draft anew",
+            "`modality`: no recordings, images or tables were recognised; describe them by hand, as datasets/README.md \
+             shows",
         ]
     );
     fs::write(own.join("a.bin"), [0u8; 50]).unwrap();
@@ -210,7 +218,11 @@ fn a_table_alone_is_a_dataset() {
         cohort.subjects[1].sessions[0].recordings[0].as_ref().unwrap().values[[0, 0]],
         21.5
     );
-    assert!(questions[0].contains("guess: column `diagnosis`"), "{questions:?}");
+    assert!(
+        questions[0].starts_with("`table.id`: whose is each row of `study.csv`? guess: column `code`"),
+        "{questions:?}"
+    );
+    assert!(questions[1].contains("guess: column `diagnosis`"), "{questions:?}");
 }
 
 /// As the authors distribute it, without a card: subjects, records and strides are found; the rest is asked.
