@@ -246,8 +246,9 @@ fn describe(prepared: &Prepared) -> String {
 
 fn audit(experiment: &Path, overrides: &[String], paths: &DataPaths, json: bool) -> super::Result<()> {
     let mut file = ExperimentFile::load(experiment, overrides)?;
-    // Whatever a model starts from, the data and the splits are the same.
+    // Whatever a model starts from and variants change, the data and the splits are the same.
     file.config.training.init_from = None;
+    file.config.variants.clear();
     let plan = ExperimentPlan::new(&file, super::open_data(&file, paths, true)?, Path::new(""), &|_, _| {})?;
     // In the order of the files, because one probe asks whether that order tells the class.
     let prepared = plan.base().prepared();

@@ -385,7 +385,7 @@ fn sizes_that_no_machine_has_are_refused_with_their_key() {
     let seeds: Vec<String> = (0..20_000).map(|seed| seed.to_string()).collect();
     assert!(refused(&format!("seeds=[{}]", seeds.join(","))).contains("has 20000 seeds, expected at most 10000"));
     let seeds = seeds[..9_000].join(",");
-    let many = with(&format!("[[variant]]\nname = \"a\"\n[[variant]]\nname = \"b\"\n"));
+    let many = with("[[variant]]\nname = \"a\"\n[[variant]]\nname = \"b\"\n");
     let many = many.replace("seeds = [0, 1, 2, 3, 4]", &format!("seeds = [{seeds}]"));
     assert_eq!(
         problems(&many),
