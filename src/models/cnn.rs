@@ -213,7 +213,9 @@ impl CnnConfig {
             let convolved = self.output_size(&unpooled, dims, size).unwrap_or([0, 0]);
             size = self.output_size(block, dims, size).unwrap_or([0, 0]);
             let count = |size: [usize; 2]| block.channels as f64 * size[0] as f64 * size[1] as f64;
-            values += count(convolved) * if block.residual { 2.0 } else { 1.0 };
+            // A residual adds its sum; batch statistics keep the normalised values beside the convolved ones.
+            let extra = u8::from(block.residual) + u8::from(matches!(self.norm, NormConfig::Batch { .. }));
+            values += count(convolved) * f64::from(1 + extra);
             if block.pool.is_some() {
                 values += count(size);
             }

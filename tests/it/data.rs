@@ -131,7 +131,7 @@ fn missing_samples_are_an_error_unless_the_card_expects_them() {
     edit(&card, "missing = \"interpolate\"", "missing = \"error\"");
     assert_eq!(
         message(load(&folder, &card), folder.path()),
-        "hunt20.rit: channel `right-foot`: found sample 0 missing or not finite (3 such samples in the channel), expected finite numbers\nhint: set `missing = \"interpolate\"` or `missing = \"mask\"` in the card's modality to accept it"
+        "als4.hea: channel `right-foot`: found sample 0 missing or not finite (3 such samples in the channel), expected finite numbers\nhint: set `missing = \"interpolate\"` or `missing = \"mask\"` in the card's modality to accept it"
     );
     edit(&card, "missing = \"error\"", "missing = \"mask\"");
     let cohort = load(&folder, &card).unwrap();
@@ -165,12 +165,6 @@ fn card_errors_name_the_line_or_key() {
             "rate_hz = 100.0",
             "rate_hz = -1.0",
             "card.toml: modality.force.rate_hz: -1, expected a positive number\nhint: samples per second to resample to",
-        ),
-        (
-            "{ name = \"left-foot\", unit = \"adu\" }",
-            "{ name = \"left-foot\", unit = \"N\" }",
-            "card.toml: modality.force.channels.left-foot: unit `N` with scale Digital\nhint: digital values have the \
-             unit `adu`, physical values that of the record's header",
         ),
         (
             "column = \"age\"",
@@ -255,7 +249,7 @@ fn data_errors_name_file_place_and_expectation() {
             "als4.hea",
             "left-foot",
             "left",
-            "als4.hea: signals: found [\"left\", \"right-foot\"], expected exactly one `left-foot`",
+            "als4.hea: channels: found [\"left\", \"right-foot\"], expected exactly one `left-foot`",
         ),
         (
             "als4.hea",
@@ -279,12 +273,13 @@ fn data_errors_name_file_place_and_expectation() {
 #[test]
 fn physical_values_need_the_unit_of_the_header() {
     let (folder, card) = stand_in();
-    edit(&card, "scale = \"digital\"", "scale = \"physical\"");
     let text = fs::read_to_string(&card).unwrap();
     fs::write(&card, text.replace("\"adu\"", "\"N\"")).unwrap();
     let error = message(load(&folder, &card), folder.path());
     assert!(
-        error.starts_with("hunt20.hea: signal `left-foot`: found unit mV, expected N\nhint: state"),
+        error.starts_with(
+            "card.toml: modality.force.channels: unit of channel `left-foot` is `N`, als4.hea says `mV`\nhint: write"
+        ),
         "{error}"
     );
     fs::write(&card, text.replace("\"adu\"", "\"mV\"")).unwrap();

@@ -154,7 +154,7 @@ fn the_command_that_is_printed_can_be_pasted() {
 pub const SMALL: &str = r#"
 name = "small"
 [data]
-source = { kind = "simulated", num_subjects = 16 }
+source = { kind = "simulated", num_subjects = 32 }
 [split]
 protocol = { kind = "stratified-group-k-fold", folds = 2 }
 [model]

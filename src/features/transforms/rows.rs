@@ -3,7 +3,6 @@
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::cohort::split::TrainFold;
-use crate::signal::statistics::mean;
 
 /// The rows of a table that belong to training subjects.
 #[derive(Debug, Clone)]
@@ -82,5 +81,6 @@ pub(super) fn finite_values<'a>(column: ArrayView1<'a, f64>) -> impl Iterator<It
 
 /// Mean of the finite values of a column; `None` without any.
 pub(super) fn finite_mean(column: ArrayView1<f64>) -> Option<f64> {
-    Some(mean(finite_values(column))).filter(|mean| !mean.is_nan())
+    let (sum, count) = finite_values(column).fold((0.0, 0usize), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / count as f64)
 }

@@ -125,7 +125,7 @@ fn a_cut_off_file_is_an_error_unless_accepted_and_then_told() {
     let folder = tempfile::tempdir().unwrap();
     let whole = edf(100.0, "uV", noise(1_000));
     save(&folder.path().join("raw/a1.edf"), &whole);
-    save(&folder.path().join("raw/b1.edf"), &whole[..whole.len() - 900]);
+    save(&folder.path().join("raw/b1.edf"), &whole[..whole.len() - 1080]);
     let error = prepare(&signal("rate_hz = 100.0"), folder.path()).unwrap_err();
     assert!(error.starts_with("raw/b1.edf: content: found "), "{error}");
     assert!(
@@ -156,11 +156,12 @@ fn a_cut_off_file_is_an_error_unless_accepted_and_then_told() {
 fn odd_rates_and_spellings_of_a_unit_come_together() {
     let folder = tempfile::tempdir().unwrap();
     // Records of one second hold a whole number of samples, so a rate of EDF is one of these.
-    for (id, rate_hz, unit) in [("a1", 100.0, "uV"), ("a2", 600.0, "\u{b5}V"), ("b1", 128.0, "uV")] {
-        save(
-            &folder.path().join(format!("raw/{id}.edf")),
-            &edf(rate_hz, unit, noise(10 * rate_hz as usize)),
-        );
+    for (id, rate_hz, letter) in [("a1", 100.0, b'u'), ("a2", 600.0, 0xb5), ("b1", 128.0, b'u')] {
+        let mut bytes = edf(rate_hz, "uV", noise(10 * rate_hz as usize));
+        // The micro sign of Latin-1, which is no ASCII and stands in real headers.
+        let unit = bytes.windows(3).position(|window| window == b"uV ").unwrap();
+        bytes[unit] = letter;
+        save(&folder.path().join(format!("raw/{id}.edf")), &bytes);
     }
     for rate_hz in [100.0, 59.94, 600.615, 150.001] {
         let prepared = prepare(&signal(&format!("rate_hz = {rate_hz:?}")), folder.path()).unwrap();

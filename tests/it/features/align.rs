@@ -111,7 +111,8 @@ fn what_cannot_be_aligned_is_told() {
     assert!(error(&x, 0.0, &y, 100.0, 5.0).starts_with("rate of the first signal"));
     assert!(error(&x, 100.0, &y, f64::NAN, 5.0).starts_with("rate of the second signal"));
     assert!(error(&x, 100.0, &y, 100.0, -1.0).starts_with("largest lag"));
-    assert!(error(&x, 100.0, &y, 100.0 * std::f64::consts::SQRT_2, 5.0).contains("ratio of whole numbers"));
+    // A ratio of whole numbers that drifts less than a quarter of a sample over the signal serves.
+    assert!(lag_secs(&x, 100.0, &y, 100.0 * std::f64::consts::SQRT_2, 5.0).is_ok());
     assert!(error(&[1.0; 50], 100.0, &y, 100.0, 5.0).starts_with("first signal: it is constant"));
     assert!(error(&x, 100.0, &[], 100.0, 5.0).starts_with("second signal: it is constant or empty"));
     assert!(error(&x, 100.0, &[0.0, f32::NAN], 100.0, 5.0).starts_with("second signal: sample 1"));

@@ -333,13 +333,13 @@ fn everything_that_is_wrong_is_said_at_once() {
     let problems = extract(&configs(text), &data.prepared, &data.windows, &|_, _| {}).unwrap_err();
     let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
     let expected = [
-        "features.a.modality",
-        "features.b.filter[0].high_hz",
-        "features.c.compute[0].kind",
-        "features.clinical",
-        "features.d.channels",
-        "features.e.compute",
-        "features.f.compute",
+        "a.modality",
+        "b.filter[0].high_hz",
+        "c.compute[0].kind",
+        "clinical",
+        "d.channels",
+        "e.compute",
+        "f.compute",
     ];
     assert_eq!(keys, expected, "{problems:?}");
     assert!(

@@ -9,7 +9,7 @@ use super::support::{EVERY_LAYER, Script, assert_same_bytes, data, plan, replica
 
 /// [`EVERY_LAYER`] with every kind of change where it can be, and mixup.
 fn every_change() -> String {
-    let anywhere = r#"{ kind = "scaling", deviation = 0.1 }, { kind = "jitter", deviation = 0.1 }"#;
+    let anywhere = r#"{ kind = "scaling", std = 0.1 }, { kind = "jitter", std = 0.1 }"#;
     let in_time = |edge: &str| {
         format!(
             "{{ kind = \"time-shift\", max_share = 0.3, edge = \"{edge}\" }}, {anywhere}, \

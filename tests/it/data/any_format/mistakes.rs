@@ -122,11 +122,6 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "*raw/P1/frames.atr: annotations: found [",
     ),
     (
-        "record = \"{subject}/fixed\"\nrate_hz = 100.0\nscale = \"physical\"\nchannels = [{ name = \"V\", unit = \"mV\" }, { name = \"II\", unit = \"mV\" }]",
-        "record = \"{subject}/fixed\"\nrate_hz = 100.0\nscale = \"digital\"\nchannels = [{ name = \"V\", unit = \"adu\" }]",
-        "raw/P1/fixed.hea: line 1: found a record of segments, expected scale = \"physical\"\nhint: segments may differ in gain; state the header's unit",
-    ),
-    (
         "column = \"age\", unit = \"year\"",
         "column = \"age\"",
         "card.toml: modality.clinical.channels: `age` has no `unit`\nhint: write `unit = \"1\"` for numbers without one, or name a `scale`",

@@ -38,7 +38,10 @@ fn check(mistakes: &[Mistake], layout: Layout) {
             "(copy)" => save(&folder.path().join(from), &fs::read(&path).unwrap()),
             to => edit(&path, from, to),
         }
-        let found = message(load(folder.path()).map(|_| "a cohort"), folder.path());
+        let found = match load(folder.path()) {
+            Ok(_) => "a cohort".into(),
+            Err(error) => message(Err::<(), _>(error), folder.path()),
+        };
         if found != *expected {
             wrong.push(format!("{file}: {from} -> {to}\nFOUND {found}\nWANTED {expected}"));
         }
@@ -333,7 +336,7 @@ fn mistakes_with_a_table_of_sessions() {
                 "card.toml",
                 "separator = \"tab\"",
                 "separator = \"comma\"",
-                "raw/P01/post/emg.tsv: header: found `Left\tRight`, expected one column `Left` (`modality.emg.channels` in the card)\nhint: the header is a single field; check `separator` in the card's layout",
+                "raw/P01/post/emg.tsv: header: found `Left\\tRight`, expected one column `Left` (`modality.emg.channels` in the card)\nhint: the header is a single field; check `separator` in the card's layout",
             ),
             mistake(
                 "card.toml",
@@ -384,7 +387,7 @@ fn mistakes_without_a_header() {
                 "card.toml",
                 "decimal = \",\"",
                 "",
-                "raw/emg/P01_post_yes.txt: line 1, column `2`: found `-0,5546875`, expected a number in mV\nhint: if it is a number with a decimal comma, write `decimal = \",\"` into the layout in card.toml",
+                "raw/emg/P01_post_yes.txt: line 1, column `2`: found `-0,5546875`, expected a number in mV\nhint: if it is a number with a decimal comma, write `decimal = \",\"` into the layout in the card",
             ),
             mistake(
                 "card.toml",
@@ -408,7 +411,7 @@ fn mistakes_without_a_header() {
                 "raw/emg/P01_pre_yes.txt",
                 "30;",
                 "33;",
-                "raw/emg/P01_pre_yes.txt: line 4, column `1`: found 0.033000 s after the first row, expected 0.030000 s, as the rate is 100 Hz\nhint: rows are lost or irregular: allow straight lines between time stamps with `max_gap_secs`, or correct `time_unit` or `file_rate_hz`, in card.toml",
+                "raw/emg/P01_pre_yes.txt: line 4, column `1`: found 0.033000 s after the first row, expected 0.030000 s, as the rate is 100 Hz\nhint: rows are lost or irregular: allow straight lines between time stamps with `max_gap_secs`, or correct `time_unit` or `file_rate_hz`, in the card",
             ),
         ],
         Layout::FileName,
