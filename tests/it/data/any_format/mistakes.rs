@@ -14,17 +14,17 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "channel = \"channel 0\"",
         "channel = \"channel 9\"",
-        "raw/P1/eeg.edf: channels: found [\"channel 0\", \"channel 1\", \"channel 2\"], expected exactly one `channel 9`\nhint: correct the channels in card.toml",
+        "raw/P1/eeg.edf: channels: found [\"channel 0\", \"channel 1\", \"channel 2\"], expected exactly one `channel 9`\nhint: correct the channels in the card",
     ),
     (
         "unit = \"uV\"",
         "unit = \"mV\"",
-        "raw/P1/eeg.edf: channel `channel 0`: found unit `uV`, expected `mV`\nhint: state the file's unit; units are not converted: in card.toml",
+        "card.toml: modality.eeg.channels: unit of channel `channel 0` is `mV`, P1/eeg.edf says `uV`\nhint: write `unit = \"uV\"`; units are not converted",
     ),
     (
         "name = \"slow\"",
         "name = \"channel 0\"",
-        "card.toml: modality.eeg.channels: channel `channel 0` stands twice\nhint: each channel has a name of its own",
+        "card.toml: modality.eeg.channels: channel `channel 0` stands twice\nhint: give one of them another `name`",
     ),
     (
         "file = \"{subject}/eeg.edf\"",
@@ -49,22 +49,22 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "points = [\"marker 2\", \"marker 0\"]",
         "points = [\"marker 7\"]",
-        "raw/P1/walk.c3d: points: found [\"marker 0\", \"marker 1\", \"marker 2\"], expected exactly one `marker 7`\nhint: correct `points` in card.toml",
+        "raw/P1/walk.c3d: points: found [\"marker 0\", \"marker 1\", \"marker 2\"], expected exactly one `marker 7`\nhint: correct `points` in the card",
     ),
     (
         "rate_hz = 100.0\npoints",
         "file_rate_hz = 50.0\nrate_hz = 100.0\npoints",
-        "raw/P1/walk.c3d: points: found 100 Hz, expected file_rate_hz = 50\nhint: take `file_rate_hz` out or correct it in card.toml",
+        "card.toml: modality.markers.file_rate_hz: 50, P1/walk.c3d says 100 Hz\nhint: take it out, or correct it",
     ),
     (
         "file_rate_hz = 30.0\n",
         "",
-        "raw/P1/pose_000000000000_keypoints.json: points: found no rate, expected frames per second\nhint: the format does not tell them: state `file_rate_hz` in card.toml",
+        "card.toml: modality.pose.file_rate_hz: missing, and P1/pose_000000000000_keypoints.json does not tell its rate\nhint: state how many samples or frames a second has",
     ),
     (
         "points = [\"Neck\"]",
         "points = [\"Neck\"]\naxes = [\"z\"]",
-        "raw/P1/pose_000000000000_keypoints.json: points: found 2 axes, expected an axis z\nhint: correct `axes` in card.toml",
+        "raw/P1/pose_000000000000_keypoints.json: points: found 2 axes, expected an axis z\nhint: correct `axes` in the card",
     ),
     (
         "min_confidence = 0.5",
@@ -79,7 +79,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "max_gap_secs = 0.034",
         "max_gap_secs = 0.033",
-        "raw/P1/pose_000000000000_keypoints.json: channel `Neck.x`: sample 2 is missing or not finite (1 such samples in the channel)\nhint: set `missing = \"interpolate\"` or `missing = \"mask\"` in the card's modality to accept it",
+        "raw/P1/pose_000000000000_keypoints.json: channel `Neck.x`: found sample 2 missing or not finite (1 such samples in the channel), expected finite numbers\nhint: set `missing = \"interpolate\"` or `missing = \"mask\"` in the card's modality to accept it",
     ),
     (
         "slices = [1, 1, 1]",
@@ -94,7 +94,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "slices = [1, 1, 1]",
         "slices = [2, 9, 1]",
-        "raw/P1/brain.nii: images: found 2 of them, expected image 2, counted from 0\nhint: correct `slices` in card.toml",
+        "raw/P1/brain.nii: images: found 2 of them, expected image 2, counted from 0\nhint: correct `slices` in the card",
     ),
     (
         "range = [-100.0, 300.0]",
@@ -129,7 +129,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "column = \"age\", unit = \"year\"",
         "column = \"age\", scale = \"modified-rankin\"",
-        "raw/patients.parquet: line 1, column `age`: found `61.5`, expected 0 to 6 in steps of 1\nhint: correct the column's unit, categories or missing codes in card.toml",
+        "raw/patients.parquet: line 1, column `age`: found `61.5`, expected 0 to 6 in steps of 1\nhint: correct the column's unit, categories or missing codes in the card",
     ),
     (
         "scale = \"fugl-meyer-upper\" }]",
@@ -139,7 +139,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "id = \"subject\"",
         "id = \"subject\"\nlayout = { decimal = \",\" }",
-        "raw/patients.parquet: first bytes: found Parquet, which holds numbers, expected text with decimal commas\nhint: take `decimal` out of the layout in card.toml",
+        "raw/patients.parquet: first bytes: found Parquet, which holds numbers, expected text with decimal commas\nhint: take `decimal` out of the layout in the card",
     ),
     (
         "file = \"visits.csv\"",
