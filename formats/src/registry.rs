@@ -166,7 +166,7 @@ pub fn detect(head: &[u8], path: &Path) -> Result<&'static Format, FileError> {
     let text = head_text(head.bytes);
     let Some(text) = text.as_deref().map(str::trim_start) else {
         let is_control = |byte: &u8| byte.is_ascii_control() && !b"\n\r\t\x0c".contains(byte);
-        if !head.bytes.iter().any(|byte| is_control(byte)) {
+        if !head.bytes.iter().any(is_control) {
             // A text but for its encoding.
             decode(head.bytes, path)?;
         }

@@ -15,6 +15,9 @@ pub enum Deidentify {
     ByFile(Stripper),
 }
 
+/// Reader of what a file says about its patient.
+pub type Identify = fn(&[u8], &Path) -> Result<Identity, FileError>;
+
 /// What a format knows about the persons in its files.
 #[derive(Clone, Copy)]
 pub struct Stripper {
@@ -22,7 +25,7 @@ pub struct Stripper {
     pub needs_patient: bool,
     /// What the file itself says about its patient; none for formats that say nothing. An error for a file that belongs to a
     /// recording by its name alone, and is not what it seems.
-    pub identity: Option<fn(&[u8], &Path) -> Result<Identity, FileError>>,
+    pub identity: Option<Identify>,
     /// The file without what identifies. The bytes are decompressed.
     pub strip: fn(&[u8], &Path, &StripOptions) -> Result<Stripped, FileError>,
 }

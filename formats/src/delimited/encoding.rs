@@ -139,7 +139,7 @@ fn unmarked_utf16(bytes: &[u8]) -> Option<Encoding> {
     let zeros = |parity: usize| sample.iter().skip(parity).step_by(2).filter(|&&byte| byte == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
     let most = sample.len() / 2 * 7 / 10;
-    match bytes.len() % 2 == 0 && sample.len() >= 4 {
+    match bytes.len().is_multiple_of(2) && sample.len() >= 4 {
         true if odd > most && even == 0 => Some(Encoding::Utf16Le),
         true if even > most && odd == 0 => Some(Encoding::Utf16Be),
         _ => None,

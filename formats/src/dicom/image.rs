@@ -144,6 +144,9 @@ pub(super) fn read(dataset: &Dataset, transfer_syntax: &str, path: &Path) -> Res
     })
 }
 
+/// Planes and pixels in the order of space and time, and the number of volumes.
+type Ordered = (Vec<Option<Plane>>, Array4<f32>, usize);
+
 /// The frames of a file as volumes in the order of space and time, each frame with its place; and how many volumes they are.
 fn in_order(
     dataset: &Dataset,
@@ -151,7 +154,7 @@ fn in_order(
     values: Array4<f32>,
     path: &Path,
     warnings: &mut Vec<Warning>,
-) -> Result<(Vec<Option<Plane>>, Array4<f32>, usize), FileError> {
+) -> Result<Ordered, FileError> {
     let moments: Vec<Moment> = (0..slices.len())
         .map(|index| Frame::new(dataset, index).moment())
         .collect();

@@ -26,12 +26,12 @@ pub(super) struct Reader {
     warnings: Vec<Warning>,
 }
 
+/// A reader with its channels and what was tolerated.
+type Opened = (Reader, Vec<BlockChannel>, Vec<Warning>);
+
 impl Reader {
     /// With the channels and what was tolerated; `None` for what is not read in blocks.
-    pub(super) fn open(
-        header: &Header,
-        max_bytes: usize,
-    ) -> Result<Option<(Self, Vec<BlockChannel>, Vec<Warning>)>, FileError> {
+    pub(super) fn open(header: &Header, max_bytes: usize) -> Result<Option<Opened>, FileError> {
         let is_flac = |format: Option<Format>| matches!(format, Some(Format::Flac(_)));
         if header.segments.is_some() || header.signals.iter().any(|line| is_flac(line.format)) {
             return Ok(None);

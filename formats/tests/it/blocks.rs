@@ -20,7 +20,7 @@ fn joined(path: &Path, max_bytes: usize) -> Option<(Vec<SignalChannel>, usize)> 
         })
         .collect();
     let mut num_blocks = 0;
-    while let Some(block) = found.next() {
+    for block in found.by_ref() {
         let block = block.unwrap();
         assert_eq!(block.len(), channels.len());
         for (channel, values) in channels.iter_mut().zip(block) {
@@ -128,7 +128,7 @@ fn a_file_that_is_cut_off_and_a_wrong_checksum_are_told_in_blocks() {
     assert_equal(&path, 1).unwrap();
     let codes = |path: &Path| -> Vec<WarningCode> {
         let mut blocks = blocks(path, 1).unwrap().unwrap();
-        while let Some(block) = blocks.next() {
+        for block in blocks.by_ref() {
             block.unwrap();
         }
         blocks.contents.warnings.iter().map(|warning| warning.code).collect()
