@@ -20,7 +20,7 @@ pub(super) fn sources(config: &ExperimentConfig, view: &View, problems: &mut Pro
             .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
             || stream.name.is_empty()
         {
-            problems.add(&key("name"), "expected letters, digits, - and _");
+            problems.add(key("name"), "expected letters, digits, - and _");
         }
         let Some(modality) = prepared.modality(&stream.modality) else {
             let names: Vec<&str> = prepared.modalities().iter().map(|spec| spec.name.as_str()).collect();
@@ -29,7 +29,7 @@ pub(super) fn sources(config: &ExperimentConfig, view: &View, problems: &mut Pro
                 stream.modality,
                 names.join(", ")
             );
-            problems.add(&key("modality"), message);
+            problems.add(key("modality"), message);
             continue;
         };
         let spec = &prepared.modalities()[modality];
@@ -41,7 +41,7 @@ pub(super) fn sources(config: &ExperimentConfig, view: &View, problems: &mut Pro
             check_scaling(false);
             if stream.channels.is_some() {
                 let message = "the columns that a fit puts out cannot be chosen: choose what goes in, in `[features]`";
-                problems.add(&key("channels"), message);
+                problems.add(key("channels"), message);
             }
             let shape = InputShape::Row {
                 features: columns.len(),
@@ -68,7 +68,7 @@ pub(super) fn sources(config: &ExperimentConfig, view: &View, problems: &mut Pro
                     fitted: false,
                 });
             }
-            Err(message) => problems.add(&key("channels"), message),
+            Err(message) => problems.add(key("channels"), message),
         }
     }
     sources

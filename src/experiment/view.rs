@@ -108,7 +108,7 @@ impl View {
                     is_sound = false;
                     wrong
                         .into_iter()
-                        .for_each(|message| problems.add(&format!("features.{}.fit", table.name), message));
+                        .for_each(|message| problems.add(format!("features.{}.fit", table.name), message));
                 }
             }
         }

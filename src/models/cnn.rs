@@ -214,7 +214,7 @@ impl CnnConfig {
             size = self.output_size(block, dims, size).unwrap_or([0, 0]);
             let count = |size: [usize; 2]| block.channels as f64 * size[0] as f64 * size[1] as f64;
             // A residual adds its sum; batch statistics keep the normalised values beside the convolved ones.
-            let extra = u8::from(block.residual) + u8::from(matches!(self.norm, NormConfig::Batch { .. }));
+            let extra = u8::from(block.residual) + u8::from(matches!(self.norm, NormConfig::Batch));
             values += count(convolved) * f64::from(1 + extra);
             if block.pool.is_some() {
                 values += count(size);

@@ -88,7 +88,7 @@ pub(super) fn write(
 }
 
 /// Neighbours that have [`MAX_BATCH_BYTES`] together; a larger session is alone.
-fn batches<'s, S>(sessions: &'s [S], num_bytes: impl Fn(&S) -> u64) -> Vec<&'s [S]> {
+fn batches<S>(sessions: &[S], num_bytes: impl Fn(&S) -> u64) -> Vec<&[S]> {
     let (mut batches, mut start, mut sum) = (Vec::new(), 0, 0);
     for (index, session) in sessions.iter().enumerate() {
         let size = num_bytes(session);

@@ -235,11 +235,7 @@ fn num_tried(names: &[Vec<Part>], twice: &[PathGroup]) -> usize {
             |part: &&Part| matches!(part, Part::Group(group) if twice.contains(group) && !bound.contains(group));
         let num_firsts = parts.iter().filter(is_first).count();
         let variables: Vec<&Part> = parts.iter().filter(|part| !matches!(part, Part::Literal(_))).collect();
-        if let Some(last) = variables
-            .iter()
-            .rposition(|part| is_first(part))
-            .filter(|_| num_firsts > 0)
-        {
+        if let Some(last) = variables.iter().rposition(is_first).filter(|_| num_firsts > 0) {
             count += last + usize::from(last + 1 < variables.len());
         }
         bound.extend(parts.iter().filter_map(|part| match part {

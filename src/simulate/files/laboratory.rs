@@ -80,7 +80,7 @@ fn analog(channels: &[Channel], rate_hz: f64, values: &Array2<f32>, path: &Path)
         }
     };
     let signals: Vec<_> = channels.iter().zip(values.columns()).map(signal).collect();
-    Ok(write_c3d(&points, &signals, path)?)
+    write_c3d(&points, &signals, path)
 }
 
 /// An EDF+ file whose steps are those of the recording.
@@ -110,7 +110,7 @@ fn force(
         signals,
         ..EdfRecording::default()
     };
-    Ok(write_edf(&recording, path)?)
+    write_edf(&recording, path)
 }
 
 /// A volume of one slice; a pixel has no size of its own and counts as a millimetre.
@@ -136,5 +136,5 @@ fn write_rows(cohort: &Cohort, modality: usize, channels: &[Channel], path: &Pat
         .iter()
         .map(|channel| (channel.name.as_str(), channel.unit.as_str()))
         .collect();
-    Ok(write_table(path, &[("patient", &ids)], &columns, values.view())?)
+    write_table(path, &[("patient", &ids)], &columns, values.view())
 }
