@@ -177,13 +177,13 @@ fn mistakes_with_files_by_label() {
                 "card.toml",
                 "column = \"Age\", unit = \"year\"",
                 "column = \"Outcome\", unit = \"1\"",
-                "raw/patients.csv: line 3, column `Outcome`: found `yes`, expected a number\nhint: correct the column's unit, categories or missing codes in card.toml",
+                "raw/patients.csv: line 3, column `Outcome`: found `yes`, expected a number\nhint: correct the column's unit, categories or missing codes in the card",
             ),
             mistake(
                 "card.toml",
                 "range = [18.0, 100.0]",
                 "range = [60.0, 100.0]",
-                "raw/patients.csv: line 4, column `Age`: found `51`, expected 60 to 100 year\nhint: correct the column's unit, categories or missing codes in card.toml",
+                "raw/patients.csv: line 4, column `Age`: found `51`, expected 60 to 100 year\nhint: correct the column's unit, categories or missing codes in the card",
             ),
             mistake(
                 "card.toml",
@@ -249,7 +249,7 @@ fn mistakes_with_files_by_label() {
                 "raw/yes/P01/pre_emg.csv",
                 "0.53,",
                 "0.5x,",
-                "raw/yes/P01/pre_emg.csv: line 6, column `Time (s)`: found `0.5x`, expected seconds, more than in the row before\nhint: correct the column's unit, categories or missing codes in card.toml",
+                "raw/yes/P01/pre_emg.csv: line 6, column `Time (s)`: found `0.5x`, expected seconds, more than in the row before\nhint: correct the column's unit, categories or missing codes in the card",
             ),
             mistake(
                 "raw/yes/P01/pre_emg.csv",
@@ -303,7 +303,7 @@ fn mistakes_with_files_by_label() {
                 "raw/patients.csv",
                 ",m,north",
                 ",d,north",
-                "raw/patients.csv: line 6, column `Sex`: found `d`, expected one of [\"f\", \"m\"]\nhint: correct the column's unit, categories or missing codes in card.toml",
+                "raw/patients.csv: line 6, column `Sex`: found `d`, expected one of [\"f\", \"m\"]\nhint: correct the column's unit, categories or missing codes in the card",
             ),
         ],
         Layout::Folder,
